@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config'
+
+// A project's globalSetup runs only when one of its tests is queued: the unit project never starts PostgreSQL.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.db.test.ts', 'test/**/*.process.test.ts', 'test/**/*.browser.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'db',
+          include: ['test/**/*.db.test.ts'],
+          globalSetup: ['test/support/postgres.setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'process',
+          include: ['test/**/*.process.test.ts'],
+          globalSetup: ['test/support/build.setup.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
