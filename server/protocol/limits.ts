@@ -1,0 +1,88 @@
+/** Every limit of the wire and of a run, with the relations between them asserted below. */
+
+export const PROTOCOL_VERSION = 1
+
+// One round trip carries at most what a host may hold.
+export const LEASES_PER_CALL_MAX = 16
+export const REPORTS_PER_CALL_MAX = 16
+/** Leases a host without a streak may hold, whatever its cores. */
+export const LEASES_UNTRUSTED_MAX = 2
+/** A host may hold this many leases per core: one that runs, one that waits for it. */
+export const LEASES_PER_CORE_MAX = 2
+export const CORES_MAX = 256
+
+/** The kernel's output, and the report made from it. */
+export const OUTPUT_BYTES_MAX = 64 * 1024
+/** JSON inside JSON grows: a report of quotes and backslashes doubles. */
+export const BODY_BYTES_MAX = 3 * 1024 * 1024
+export const CAMPAIGN_BYTES_MAX = 256 * 1024
+export const FILE_BYTES_MAX = 256 * 1024 * 1024
+export const JOB_BYTES_MAX = 16 * 1024
+export const NAME_CHARS_MAX = 60
+export const TITLE_CHARS_MAX = 200
+export const DETAIL_CHARS_MAX = 500
+
+export const CURVE_POINTS_MAX = 64
+/** Marks of a trace; mark k is taken at the first step boundary with fuelUsed ≥ k·fuel/8. */
+export const MARKS = 8
+/** Above this no f64 counts exactly; a run this long would take a core month. */
+export const FUEL_MAX = 9e15
+export const FUEL_MIN = 1e6
+export const UPDATES_MAX = 1_000_000
+/** Seeds are 48 bits, so that JSON carries them exactly. */
+export const SEED_MAX = 2 ** 48 - 1
+export const MEMORY_PAGES_DEFAULT = 4096 // 256 MiB in pages of 64 KiB
+export const MEMORY_PAGES_MAX = 16384 // 1 GiB
+
+/** What admission reads: bounds on a stranger's bytes, so that no module makes it slow. */
+export const MODULE_BYTES_MAX = 8 * 1024 * 1024
+/** Metering adds at most a few bytes to each of the smallest instructions; beyond this a module is padding. */
+export const METERED_BYTES_MAX = 16 * 1024 * 1024
+/** The smallest body limit that the engines' common embedding limits leave us is 7,654,321 bytes. */
+export const METERED_BODY_BYTES_MAX = 7_000_000
+export const FUNCTIONS_MAX = 16_384
+/** A call zeroes its locals for one instruction of fuel: this bounds what that hides to 64 KiB. */
+export const LOCALS_MAX = 4_096
+export const NESTING_MAX = 1_024
+export const TABLE_ENTRIES_MAX = 65_536
+/** Mutable globals travel with every checkpoint and mark. */
+export const GLOBALS_MAX = 1_024
+/** The longest call path by estimated frame cost. Browsers give a worker at least 512 KiB of stack. */
+export const STACK_BYTES_MAX = 128 * 1024
+export const RELEASE_BYTES_MAX = 64 * 1024 * 1024
+export const RELEASE_FILES_MAX = 1_000
+
+export const EXPERIMENTS_PER_CAMPAIGN_MAX = 100_000
+export const SEEDS_PER_EXPERIMENT_MAX = 64
+export const QUORUM_MAX = 8
+export const SPACE_DIMENSIONS_MAX = 32
+export const CHOICES_MAX = 64
+
+/** A lease is never shorter: a laptop that sleeps a moment must not lose its run. Tests and the demo go down to it. */
+export const DEADLINE_MS_MIN = 2_000
+export const DEADLINE_MS_DEFAULT = 6 * 3600_000
+export const DEADLINE_MS_MAX = 14 * 24 * 3600_000
+
+/** How far a host may be told to back off. */
+export const RETRY_AFTER_MS_MAX = 3600_000
+
+/** Results a host may take a day: starts here, halves on errors, doubles on valid work up to the cap. */
+export const DAILY_QUOTA_START = 2_000
+export const DAILY_QUOTA_MAX = 20_000
+export const DAILY_QUOTA_MIN = 4
+
+export const PAGE_ROWS_MAX = 1_000
+
+const relations: readonly (readonly [boolean, string])[] = [
+  [REPORTS_PER_CALL_MAX <= LEASES_PER_CALL_MAX, 'a host cannot report more than it may be leased'],
+  [REPORTS_PER_CALL_MAX * OUTPUT_BYTES_MAX * 2 < BODY_BYTES_MAX, 'a full call fits in a body'],
+  [CAMPAIGN_BYTES_MAX < BODY_BYTES_MAX, 'a campaign file fits in a body'],
+  [FUEL_MAX < Number.MAX_SAFE_INTEGER, 'fuel is exact as a number'],
+  [SEED_MAX <= Number.MAX_SAFE_INTEGER, 'seeds are exact as numbers'],
+  [MEMORY_PAGES_DEFAULT <= MEMORY_PAGES_MAX, 'the default memory is allowed'],
+  [
+    DAILY_QUOTA_MIN <= DAILY_QUOTA_START && DAILY_QUOTA_START <= DAILY_QUOTA_MAX,
+    'a new host starts inside the quota range',
+  ],
+]
+for (const [holds, claim] of relations) if (!holds) throw new Error(`limits contradict each other: ${claim}`)
