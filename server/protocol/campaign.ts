@@ -1,0 +1,260 @@
+import { z } from 'zod'
+import { Limit, Recipe } from './job.ts'
+import {
+  CHOICES_MAX,
+  DEADLINE_MS_MAX,
+  DEADLINE_MS_MIN,
+  EXPERIMENTS_PER_CAMPAIGN_MAX,
+  FUEL_MAX,
+  FUEL_MIN,
+  QUORUM_MAX,
+  SEEDS_PER_EXPERIMENT_MAX,
+  SPACE_DIMENSIONS_MAX,
+  TITLE_CHARS_MAX,
+  UPDATES_MAX,
+} from './limits.ts'
+import { CampaignId, MilliCredit, Sha256, Versioned, WireInstant } from './units.ts'
+
+const points = z.int().min(1).max(1000).optional()
+const ordered = (lo: number, hi: number) => lo <= hi
+const range = { error: 'the lower end is above the upper end' }
+
+/** One dimension of a search space. `points` is how many values a grid takes from a range. */
+export const Dimension = z.union([
+  z.strictObject({
+    log: z.tuple([z.number().positive(), z.number().positive()]).refine(([a, b]) => ordered(a, b), range),
+    points,
+  }),
+  z.strictObject({
+    float: z.tuple([z.number(), z.number()]).refine(([a, b]) => ordered(a, b), range),
+    points,
+  }),
+  z.strictObject({
+    int: z.tuple([z.int(), z.int()]).refine(([a, b]) => ordered(a, b), range),
+    step: z.int().positive().optional(),
+  }),
+  z.strictObject({
+    choice: z
+      .array(z.union([z.string().max(100), z.number()]))
+      .min(1)
+      .max(CHOICES_MAX),
+  }),
+])
+export type Dimension = z.infer<typeof Dimension>
+
+const parameter = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/)
+
+/** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
+export const CampaignFile = z.strictObject({
+  title: z.string().trim().min(1).max(TITLE_CHARS_MAX),
+  question: z.string().max(1000).optional(),
+  kernel: Versioned,
+  data: Versioned,
+  metric: z.strictObject({ name: z.string().max(40), goal: z.enum(['minimize', 'maximize']) }),
+  budget: z
+    .strictObject({
+      fuel_per_run: z.int().min(FUEL_MIN).max(FUEL_MAX).optional(),
+      updates_per_run: z.int().min(1).max(UPDATES_MAX).optional(),
+      /** How many experiments. */
+      runs: z.int().min(1).max(EXPERIMENTS_PER_CAMPAIGN_MAX),
+      /** The most this campaign may reserve. */
+      credits: z.number().positive().max(1e9),
+    })
+    .refine(b => (b.fuel_per_run === undefined) !== (b.updates_per_run === undefined), {
+      error: 'give either fuel_per_run or updates_per_run',
+      path: ['fuel_per_run'],
+    }),
+  /** What is the same in every run. */
+  recipe: Recipe.default({}),
+  space: z
+    .record(parameter, Dimension)
+    .refine(s => Object.keys(s).length >= 1 && Object.keys(s).length <= SPACE_DIMENSIONS_MAX, {
+      error: `a space has 1 to ${SPACE_DIMENSIONS_MAX} dimensions`,
+    }),
+  sampler: z.strictObject({
+    name: z.enum(['grid', 'random']),
+    seed: z
+      .int()
+      .min(0)
+      .max(2 ** 32 - 1)
+      .default(0),
+  }),
+  replicate: z
+    .strictObject({
+      quorum: z.int().min(1).max(QUORUM_MAX).default(2),
+      seeds: z.int().min(1).max(SEEDS_PER_EXPERIMENT_MAX).default(1),
+    })
+    .default({ quorum: 2, seeds: 1 }),
+  /** How long a host may take for one run. */
+  deadline_ms: z.int().min(DEADLINE_MS_MIN).max(DEADLINE_MS_MAX).optional(),
+})
+export type CampaignFile = z.infer<typeof CampaignFile>
+
+/** What a campaign will cost at most; the unused part comes back. */
+export const Quote = z.object({
+  experiments: z.int(),
+  workUnits: z.int(),
+  fuelPlanned: z.number(),
+  priceMilliPerGfuel: z.int(),
+  checkingShare: z.number(),
+  reserveMilli: MilliCredit,
+})
+export type Quote = z.infer<typeof Quote>
+
+/** Everything needed to compute one run anywhere: what `run-local` and `repro` take. */
+export const RunPlan = z.object({
+  job: z.string(),
+  runKey: Sha256,
+  recipe: Recipe,
+  seed: z.int(),
+  limit: Limit,
+  kernel: z.object({ name: z.string(), version: z.int(), moduleSha256: Sha256, releaseSha256: Sha256 }),
+  data: z.array(z.object({ sha256: Sha256, bytes: z.int() })),
+  fuelMax: z.int(),
+  memoryPagesMax: z.int(),
+})
+export type RunPlan = z.infer<typeof RunPlan>
+
+/** POST /api/v1/campaigns/validate */
+export const ValidateReply = z.object({
+  valid: z.literal(true),
+  spaceSize: z.number().nullable(),
+  quote: Quote,
+  /** Hosts seen in the last hour that may compute it. */
+  hostsMatching: z.int(),
+  firstRuns: z.array(RunPlan),
+})
+export type ValidateReply = z.infer<typeof ValidateReply>
+
+export const CampaignState = z.enum(['running', 'finished', 'cancelled'])
+export type CampaignState = z.infer<typeof CampaignState>
+
+/** GET /api/v1/campaigns/:id */
+export const CampaignView = z.object({
+  id: CampaignId,
+  title: z.string(),
+  question: z.string().nullable(),
+  state: CampaignState,
+  kernel: z.string(),
+  data: z.string(),
+  metric: z.object({ name: z.string(), goal: z.enum(['minimize', 'maximize']) }),
+  createdAt: WireInstant,
+  endedAt: WireInstant.nullable(),
+  experiments: z.object({ planned: z.int(), created: z.int() }),
+  workUnits: z.object({ open: z.int(), valid: z.int(), failed: z.int(), cancelled: z.int() }),
+  results: z.object({
+    unsent: z.int(),
+    inProgress: z.int(),
+    pending: z.int(),
+    valid: z.int(),
+    invalid: z.int(),
+    inconclusive: z.int(),
+    error: z.int(),
+    noReply: z.int(),
+    notNeeded: z.int(),
+    cancelled: z.int(),
+  }),
+  failures: z.record(z.string(), z.int()),
+  credit: z.object({
+    reservedMilli: z.int(),
+    grantedMilli: z.int(),
+    refundedMilli: z.int(),
+    balanceMilli: z.int(),
+  }),
+  /** Best mean over seeds of what is published. */
+  best: z.object({ experimentId: z.string(), mean: z.number(), n: z.int(), recipe: Recipe }).nullable(),
+})
+export type CampaignView = z.infer<typeof CampaignView>
+
+/** GET /api/v1/campaigns/:id/leaderboard: experiments best first, with the data set's baselines among them. */
+export const Leaderboard = z.object({
+  metric: z.object({ name: z.string(), goal: z.enum(['minimize', 'maximize']) }),
+  rows: z.array(
+    z.object({
+      experimentId: z.string(),
+      recipe: Recipe,
+      n: z.int(),
+      mean: z.number().nullable(),
+      /** Half width of the 95 % confidence interval (Student t); null below two seeds. */
+      ci95: z.number().nullable(),
+      diverged: z.int(),
+      failed: z.int(),
+      /** The published result to reproduce, best seed first. */
+      resultId: z.string().nullable(),
+    }),
+  ),
+  baselines: z.array(z.object({ name: z.string(), value: z.number() })),
+})
+export type Leaderboard = z.infer<typeof Leaderboard>
+
+/** One line of an export: a published run, failures included. */
+export const CorpusRow = z.object({
+  runKey: Sha256,
+  campaignId: CampaignId,
+  experimentId: z.string(),
+  workUnitId: z.string(),
+  resultId: z.string(),
+  kernel: z.string(),
+  moduleSha256: Sha256,
+  data: z.string(),
+  recipe: Recipe,
+  seed: z.int(),
+  limit: Limit,
+  status: z.string(),
+  metricName: z.string().nullable(),
+  metricValue: z.number().nullable(),
+  fuelUsed: z.int(),
+  digest: Sha256,
+  artifactSha256: Sha256.nullable(),
+  replicas: z.int(),
+  publishedAt: WireInstant,
+})
+export type CorpusRow = z.infer<typeof CorpusRow>
+
+/** GET /api/v1/results/:id — also for a work unit or an experiment id, which answer with their canonical result. */
+export const ResultView = z.object({
+  resultId: z.string(),
+  workUnitId: z.string(),
+  experimentId: z.string(),
+  campaignId: CampaignId,
+  plan: RunPlan,
+  digest: Sha256,
+  status: z.string(),
+  metric: z.object({ name: z.string(), value: z.number() }).nullable(),
+  report: z.unknown(),
+})
+export type ResultView = z.infer<typeof ResultView>
+
+/** GET /api/v1/server */
+export const ServerView = z.object({
+  serverId: z.string(),
+  version: z.string(),
+  serverNow: WireInstant,
+  kernelKeys: z.array(z.object({ keyId: Sha256, publicKey: z.string() })),
+  kernels: z.array(
+    z.object({ name: z.string(), version: z.int(), moduleSha256: Sha256, releaseSha256: Sha256 }),
+  ),
+  datasets: z.array(z.object({ name: z.string(), version: z.int(), sha256: Sha256 })),
+})
+export type ServerView = z.infer<typeof ServerView>
+
+/** GET /api/v1/ledger/summary: what anyone may check. */
+export const LedgerSummary = z.object({
+  sumMilli: z.int(),
+  transfers: z.int(),
+  accounts: z.array(z.object({ account: z.string(), balanceMilli: z.int() })),
+  balanced: z.boolean(),
+})
+export type LedgerSummary = z.infer<typeof LedgerSummary>
+
+/** GET /api/v1/me */
+export const MeView = z.object({
+  userId: z.string(),
+  name: z.string(),
+  roles: z.array(z.string()),
+  balanceMilli: z.int(),
+  hosts: z.array(
+    z.object({ id: z.string(), name: z.string(), state: z.string(), lastSeenAt: WireInstant.nullable() }),
+  ),
+})
+export type MeView = z.infer<typeof MeView>

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { canonicalJson, utf8 } from './canonical.ts'
+import { CORES_MAX, NAME_CHARS_MAX, PROTOCOL_VERSION } from './limits.ts'
+import { PublicKeyText } from './signature.ts'
+import { HostId, type ResultId, Sha256, UserId } from './units.ts'
+
+export const EngineClass = z.enum(['wasm'])
+export type EngineClass = z.infer<typeof EngineClass>
+
+const name = z.string().trim().min(1).max(NAME_CHARS_MAX)
+
+/** POST /api/v1/hosts. With `authorization: Bearer` an enrolment token the host belongs to its user; without, to nobody. */
+export const EnrolBody = z.strictObject({
+  protocol: z.literal(PROTOCOL_VERSION),
+  publicKey: PublicKeyText,
+  name: name.optional(),
+  client: z.string().max(60),
+  engineClasses: z.array(EngineClass).min(1).max(4),
+  cores: z.int().min(1).max(CORES_MAX),
+  memoryMiB: z
+    .int()
+    .min(64)
+    .max(16 * 1024 * 1024),
+})
+export type EnrolBody = z.infer<typeof EnrolBody>
+
+export const EnrolReply = z.object({
+  serverId: z.string(),
+  hostId: HostId,
+  userId: UserId.nullable(),
+  name,
+  /** Shown once; the server keeps its hash. */
+  token: z.string(),
+  /** The operator's keys by which kernels are signed: pin them. */
+  kernelKeys: z.array(z.object({ keyId: Sha256, publicKey: PublicKeyText })),
+})
+export type EnrolReply = z.infer<typeof EnrolReply>
+
+/** Headers of a signed call. */
+export const HOST_HEADER = 'xeenet-host'
+export const CALL_HEADER = 'xeenet-call'
+export const SIGNATURE_HEADER = 'xeenet-signature'
+
+interface SignedCall {
+  readonly serverId: string
+  readonly hostId: HostId
+  readonly call: number
+  readonly method: 'POST' | 'PUT' | 'GET'
+  readonly path: string
+  readonly bodySha256: Sha256
+}
+
+/** The bytes under a call's signature: a token that was stolen without the key can do nothing. */
+export const callBytes = (call: SignedCall): Uint8Array<ArrayBuffer> =>
+  utf8(canonicalJson({ type: 'xeenet/call/1', ...call }))
+
+/** The bytes under a report's signature: evidence that this host said this of this result. */
+export const reportBytes = (r: {
+  serverId: string
+  hostId: HostId
+  resultId: ResultId
+  digest: Sha256
+}): Uint8Array<ArrayBuffer> => utf8(canonicalJson({ type: 'xeenet/report/1', ...r }))

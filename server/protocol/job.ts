@@ -1,0 +1,41 @@
+import { z } from 'zod'
+import { canonicalJson, sha256Text } from './canonical.ts'
+import { FUEL_MAX, FUEL_MIN, MARKS, SEED_MAX, UPDATES_MAX } from './limits.ts'
+import { type Sha256, Versioned } from './units.ts'
+
+/** A configuration of a kernel: flat, canonical (defaults filled in, floats at six significant digits). */
+export const Recipe = z.record(z.string().max(40), z.union([z.string().max(100), z.number(), z.boolean()]))
+export type Recipe = z.infer<typeof Recipe>
+
+/** What bounds a run: executed instructions, or parameter updates. */
+export const Limit = z.union([
+  z.strictObject({ fuel: z.int().min(FUEL_MIN).max(FUEL_MAX) }),
+  z.strictObject({ updates: z.int().min(1).max(UPDATES_MAX) }),
+])
+export type Limit = z.infer<typeof Limit>
+
+export const Task = z.enum(['train', 'evaluate'])
+export type Task = z.infer<typeof Task>
+
+/** Slot 0 of a kernel is the RFC 8785 text of this. */
+export const Job = z.strictObject({
+  kernel: Versioned,
+  task: Task,
+  recipe: Recipe,
+  seed: z.int().min(0).max(SEED_MAX),
+  limit: Limit,
+  marks: z.literal(MARKS),
+})
+export type Job = z.infer<typeof Job>
+
+/** The exact bytes of slot 0, as text. */
+export const jobText = (job: Job): string => canonicalJson(job)
+
+/**
+ * Names a computation: equal run keys have equal digests, for ever.
+ * @param moduleSha256 of the rewritten module @param data SHA-256 of each data file, in slot order
+ */
+export function runKeyOf(moduleSha256: Sha256, data: readonly Sha256[], job: Job): Promise<Sha256> {
+  const { recipe, seed, limit, marks, task } = job
+  return sha256Text(canonicalJson({ kernel: moduleSha256, data, recipe, seed, limit, marks, task }))
+}

@@ -1,0 +1,129 @@
+import { z } from 'zod'
+
+/**
+ * The closed list of refusals. Each code is documented once, here: its HTTP status, whether the same call may succeed
+ * later, what it means, and what to do about it. Replies are RFC 9457 problems.
+ */
+export const PROBLEMS = {
+  // the call itself
+  bad_request: [400, false, 'The request does not match its schema', 'The detail names the field.'],
+  body_too_large: [413, false, 'The body is larger than allowed', 'Send fewer reports or a smaller file.'],
+  not_found: [404, false, 'There is no such thing', 'Check the id; ids are never reused.'],
+  method_not_allowed: [405, false, 'This address does not take that method', 'See /api/v1/openapi.json.'],
+  rate_limited: [429, true, 'Too many requests', 'Wait for retryAfterMs, then try again.'],
+  unavailable: [
+    503,
+    true,
+    'The server is busy or restarting',
+    'Back off with jitter and repeat the same call.',
+  ],
+  internal: [500, true, 'The server met a bug', 'Repeat later; tell the operator the request id.'],
+
+  // who is calling
+  token_missing: [401, false, 'No token was given', 'Send authorization: Bearer TOKEN.'],
+  token_unknown: [401, false, 'This token is not known here', 'Ask the operator for a new one.'],
+  token_expired: [401, false, 'This token has expired or was revoked', 'Ask the operator for a new one.'],
+  scope_missing: [
+    403,
+    false,
+    'This token may not do that',
+    'Use a token with the scope named in the detail.',
+  ],
+  signature_invalid: [
+    401,
+    false,
+    'The signature does not fit the call',
+    'Sign with the key the host enrolled with.',
+  ],
+  call_replayed: [409, false, 'A call with a higher number was already answered', 'Number calls upwards.'],
+  host_quarantined: [403, false, 'This host is quarantined', 'Its results differed from trusted re-runs.'],
+  host_retired: [403, false, 'This host was retired', 'Enrol again.'],
+  protocol_too_old: [426, false, 'This client is too old for the server', 'Update the client.'],
+  key_taken: [409, false, 'Another host enrolled with this key', 'Use a fresh key for each host.'],
+
+  // a report
+  report_unknown: [404, false, 'No such result was ever leased to this host', 'Drop the report.'],
+  report_stale: [410, false, 'The grace period of this result is over', 'Drop the report.'],
+  report_conflict: [409, false, 'Another report was already accepted for this result', 'Drop the report.'],
+  report_malformed: [422, false, 'The report does not match its schema', 'The detail names the field.'],
+  report_digest_mismatch: [
+    422,
+    false,
+    'The digest is not the SHA-256 of the report',
+    'Send the exact bytes.',
+  ],
+  report_signature_invalid: [
+    422,
+    false,
+    'The report is not signed by this host',
+    'Sign type, host, result and digest.',
+  ],
+  report_inconsistent: [422, false, 'The report contradicts itself or its job', 'The detail says how.'],
+
+  // a campaign
+  campaign_invalid: [422, false, 'The campaign file is not valid', 'The detail names the field.'],
+  kernel_unknown: [422, false, 'This server has not admitted that kernel', 'See GET /api/v1/kernels.'],
+  data_unknown: [422, false, 'This server does not have that data set', 'See GET /api/v1/datasets.'],
+  recipe_invalid: [
+    422,
+    false,
+    'A recipe of the space is not valid for the kernel',
+    'The detail names the parameter.',
+  ],
+  space_too_small: [422, false, 'The space has fewer points than the runs asked for', 'Ask for fewer runs.'],
+  budget_exceeded: [
+    422,
+    false,
+    'The quote exceeds the budget of the campaign file',
+    'Raise budget.credits or ask for less.',
+  ],
+  insufficient_credit: [
+    402,
+    false,
+    'The account has too little credit',
+    'The detail names the missing amount.',
+  ],
+  campaign_ended: [409, false, 'The campaign has ended', 'Submit a new one.'],
+  idempotency_conflict: [409, false, 'This idempotency key was used for another body', 'Use a fresh key.'],
+  embargoed: [409, true, 'The result is under embargo until its work unit is closed', 'Ask again later.'],
+
+  // files
+  file_unwanted: [
+    403,
+    false,
+    'The server did not ask this host for this file',
+    'Upload only what a reply asks for.',
+  ],
+  file_hash_mismatch: [422, false, 'The bytes do not have the hash in the address', 'Upload again.'],
+  file_too_large: [413, false, 'The file is larger than allowed', 'Nothing to do: the limit is fixed.'],
+  range_invalid: [416, false, 'The range lies outside the file', 'Ask for bytes that exist.'],
+} as const satisfies Record<string, readonly [number, boolean, string, string]>
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+export const Problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  retryable: z.boolean(),
+  detail: z.string().optional(),
+  hint: z.string(),
+  retryAfterMs: z.int().optional(),
+  requestId: z.string().optional(),
+})
+export type Problem = z.infer<typeof Problem>
+
+/** The RFC 9457 body of a refusal. */
+export function problem(code: ProblemCode, detail?: string): Problem {
+  const [status, retryable, title, hint] = PROBLEMS[code]
+  return {
+    type: `urn:xeenet:problem:${code}`,
+    title,
+    status,
+    code,
+    retryable,
+    ...(detail === undefined ? {} : { detail }),
+    hint,
+  }
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { CURVE_POINTS_MAX, FUEL_MAX, MARKS, OUTPUT_BYTES_MAX, UPDATES_MAX } from './limits.ts'
+import { Sha256 } from './units.ts'
+
+/** How a run ended. A trap is a result like any other: replicas trap at the same fuel. */
+export const RunStatus = z.enum(['ok', 'diverged', 'trapped', 'infeasible'])
+export type RunStatus = z.infer<typeof RunStatus>
+
+export const Metric = z.strictObject({ name: z.string().max(40), value: z.number() })
+export type Metric = z.infer<typeof Metric>
+
+/** One point of the learning curve; losses in the metric's unit, `fuel` is the fraction of the limit spent. */
+export const CurvePoint = z.strictObject({
+  update: z.int().min(0).max(UPDATES_MAX),
+  fuel: z.number().min(0).max(1),
+  train: z.number().nullable(),
+  val: z.number().nullable(),
+})
+export type CurvePoint = z.infer<typeof CurvePoint>
+
+/**
+ * What a run says: the kernel's output, completed by the host. Its digest is the SHA-256 of its RFC 8785 text, and a
+ * host sends exactly that text.
+ */
+export const RunReport = z
+  .strictObject({
+    status: RunStatus,
+    metric: Metric.nullable(),
+    curve: z.array(CurvePoint).max(CURVE_POINTS_MAX),
+    counters: z.record(z.string().max(40), z.number()),
+    fuelUsed: z.int().min(0).max(FUEL_MAX),
+    trace: z.array(Sha256).max(MARKS),
+    artifactSha256: Sha256.nullable(),
+  })
+  .refine(r => (r.status === 'ok') === (r.metric !== null), {
+    message: 'a metric belongs to status ok, and only to it',
+    path: ['metric'],
+  })
+  .refine(r => r.status !== 'ok' || r.trace.length === MARKS, {
+    message: 'a finished run has every mark',
+    path: ['trace'],
+  })
+export type RunReport = z.infer<typeof RunReport>
+
+export const ReportText = z.string().max(OUTPUT_BYTES_MAX)
+
+/** Why a host could not finish a run: errors are retried elsewhere, never judged. */
+export const RunErrorCode = z.enum([
+  'out_of_memory',
+  'engine_stack',
+  'killed', // the wall-clock kill switch
+  'download_failed',
+  'download_corrupt',
+  'kernel_untrusted', // the release is not signed by a pinned key
+  'kernel_refused', // compile, link or xee_init failed
+  'output_invalid',
+  'self_test_failed',
+  'host_stopped', // the volunteer gave the task back
+  'internal',
+])
+export type RunErrorCode = z.infer<typeof RunErrorCode>

@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import { EngineClass } from './host.ts'
+import { SignedRelease } from './kernel.ts'
+import {
+  CORES_MAX,
+  DETAIL_CHARS_MAX,
+  JOB_BYTES_MAX,
+  LEASES_PER_CALL_MAX,
+  REPORTS_PER_CALL_MAX,
+} from './limits.ts'
+import { ReportText, RunErrorCode } from './report.ts'
+import { SignatureText } from './signature.ts'
+import { CampaignId, ResultId, Sha256, WireInstant, WorkUnitId } from './units.ts'
+
+/** What a host says about one result. Times are for statistics only: nothing is decided by them. */
+export const SuccessReport = z.strictObject({
+  resultId: ResultId,
+  outcome: z.literal('success'),
+  /** RFC 8785 text of a RunReport, exactly the bytes under the digest. */
+  report: ReportText,
+  digest: Sha256,
+  /** Ed25519 over `reportBytes`. */
+  signature: SignatureText,
+  cpuMs: z.int().min(0),
+})
+export type SuccessReport = z.infer<typeof SuccessReport>
+
+export const ErrorReport = z.strictObject({
+  resultId: ResultId,
+  outcome: z.literal('error'),
+  code: RunErrorCode,
+  detail: z.string().max(DETAIL_CHARS_MAX),
+  cpuMs: z.int().min(0),
+})
+export type ErrorReport = z.infer<typeof ErrorReport>
+
+export const HostReport = z.discriminatedUnion('outcome', [SuccessReport, ErrorReport])
+export type HostReport = z.infer<typeof HostReport>
+
+/** POST /api/v1/scheduler: one round trip. A malformed report refuses itself, not its neighbours: see `reports`. */
+export const SchedulerBody = z.strictObject({
+  client: z.string().max(60),
+  engineClasses: z.array(EngineClass).min(1).max(4),
+  cores: z.int().min(1).max(CORES_MAX),
+  memoryMiB: z.int().min(64),
+  /** Parsed one by one as HostReport by the server. */
+  reports: z.array(z.unknown()).max(REPORTS_PER_CALL_MAX),
+  /** Every lease the host holds; leases the server has and the host does not list are sent again. */
+  held: z
+    .array(z.strictObject({ resultId: ResultId, fraction: z.number().min(0).max(1) }))
+    .max(LEASES_PER_CALL_MAX * 4),
+  want: z.int().min(0).max(LEASES_PER_CALL_MAX),
+})
+export type SchedulerBody = z.infer<typeof SchedulerBody>
+
+export const Lease = z.object({
+  resultId: ResultId,
+  workUnitId: WorkUnitId,
+  campaign: z.object({ id: CampaignId, title: z.string() }),
+  /** The exact bytes of slot 0. */
+  job: z.string().max(JOB_BYTES_MAX),
+  runKey: Sha256,
+  kernel: z.object({ name: z.string(), version: z.int(), release: SignedRelease }),
+  /** Files for slots 1…, in order, by hash: GET /api/v1/files/:sha256. */
+  data: z.array(z.object({ sha256: Sha256, bytes: z.int().min(0) })).max(9),
+  fuelMax: z.int().positive(),
+  memoryPagesMax: z.int().positive(),
+  deadline: WireInstant,
+})
+export type Lease = z.infer<typeof Lease>
+
+/** `accepted` is a promise: the report is on disk and will be judged. */
+export const ReportReply = z.object({
+  resultId: z.string(),
+  outcome: z.enum(['accepted', 'refused']),
+  /** Of a refusal: a ProblemCode. */
+  code: z.string().optional(),
+  detail: z.string().optional(),
+  hint: z.string().optional(),
+})
+export type ReportReply = z.infer<typeof ReportReply>
+
+export const SchedulerReply = z.object({
+  serverNow: WireInstant,
+  retryAfterMs: z.int().min(0),
+  reports: z.array(ReportReply),
+  leases: z.array(Lease),
+  abort: z.array(z.object({ resultId: ResultId, reason: z.string() })),
+  /** Artifacts the server asks this host for: PUT /api/v1/files/:sha256. */
+  wanted: z.array(z.object({ resultId: ResultId, sha256: Sha256 })),
+  /** What changed since the last call about this host's results: verdicts and credit, newest last, at most 64. */
+  verdicts: z.array(
+    z.object({ resultId: ResultId, verdict: z.enum(['valid', 'invalid', 'inconclusive']), milli: z.int() }),
+  ),
+  credit: z.object({ balanceMilli: z.int() }),
+  notice: z.string().optional(),
+})
+export type SchedulerReply = z.infer<typeof SchedulerReply>
