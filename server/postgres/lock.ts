@@ -1,0 +1,45 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { DatabaseSync } from 'node:sqlite'
+import { PostgresError } from './errors.ts'
+import type { Layout } from './layout.ts'
+
+/** The right to run the database in a data directory; the kernel takes it back when this process ends, however it ends. */
+export interface DirectoryLock {
+  release(): void
+}
+
+const SQLITE_BUSY = 5
+
+/**
+ * Takes the data directory for this process, or throws `database_in_use` with the holder's pid. The lock is SQLite's
+ * exclusive one on an empty file: a lock held by the kernel on every platform, which Node offers in no other way, so
+ * a killed process leaves no stale lock and no pid can be mistaken for another's.
+ */
+export async function lockDirectory(layout: Layout): Promise<DirectoryLock> {
+  const database = new DatabaseSync(layout.lock, { timeout: 0 })
+  try {
+    database.exec('pragma journal_mode = off; begin exclusive')
+  } catch (error) {
+    database.close()
+    if (!isBusy(error)) throw error
+    const holder = await readHolder(layout)
+    throw new PostgresError(
+      'database_in_use',
+      `process ${holder} already runs the database in ${layout.dataDir}`,
+    )
+  }
+  await writeFile(layout.holder, `${process.pid}\n`)
+  return { release: () => database.close() }
+}
+
+const isBusy = (error: unknown): boolean =>
+  error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY
+
+// The file is only for people: who holds the lock is known by the lock.
+async function readHolder(layout: Layout): Promise<string> {
+  try {
+    return (await readFile(layout.holder, 'utf8')).trim() || '(unknown)'
+  } catch {
+    return '(unknown)'
+  }
+}

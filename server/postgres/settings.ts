@@ -1,0 +1,40 @@
+/**
+ * What the embedded server is started with, `more` over our own settings. Given at each start, so that a newer version
+ * may change them.
+ */
+export function serverArguments(
+  options: { readonly cluster: string; readonly socketDir: string },
+  more: Readonly<Record<string, string>>,
+): string[] {
+  const settings: Record<string, string> = {
+    listen_addresses: '', // a Unix socket in a private directory, and no port
+    unix_socket_directories: options.socketDir,
+    unix_socket_permissions: '0700',
+    // Nothing is lost: an answered commit is on the disk.
+    fsync: 'on',
+    synchronous_commit: 'on',
+    full_page_writes: 'on',
+    max_connections: '60', // the server's pool, pg-boss's pool and a few people with psql
+    shared_buffers: '64MB',
+    max_wal_size: '512MB',
+    min_wal_size: '32MB',
+    wal_level: 'minimal', // no replicas: less to write
+    max_wal_senders: '0',
+    checkpoint_timeout: '5min',
+    random_page_cost: '1.1', // volunteers' and researchers' disks are solid-state
+    jit: 'off', // short queries only
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    lc_messages: 'C',
+    // Refused statements are the application's to log; only the server's own events go to the file, which keeps it small.
+    log_min_messages: 'log',
+    log_checkpoints: 'off',
+    logging_collector: 'off',
+    ...more,
+  }
+  return [
+    '-D',
+    options.cluster,
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ]
+}

@@ -1,0 +1,53 @@
+import knexModule, { type Knex } from 'knex'
+import pg from 'pg'
+
+/** A transaction: what every query function of the store takes first. */
+export type Trx = Knex.Transaction
+
+export interface DatabaseOptions {
+  readonly connectionString: string
+  readonly poolMax?: number // connections, default 16
+}
+
+// Eight busy connections already reach what one disk commits (5,000 transactions a second); the rest wait in the pool, not in
+// PostgreSQL, which the embedded server limits to 60 in all.
+const POOL_MAX = 16
+const ACQUIRE_MS_MAX = 30_000
+const STATEMENT_MS_MAX = 60_000
+const IDLE_IN_TRANSACTION_MS_MAX = 60_000 // a transaction that stopped doing anything must not hold its locks for ever
+
+/**
+ * Opens a pool of connections. int8 (and so `count(*)`) arrives as a number while it is a safe integer, else as a
+ * string; numeric always as a string. The caller ends it with `knex.destroy()`.
+ */
+export function openDatabase({ connectionString, poolMax = POOL_MAX }: DatabaseOptions): Knex {
+  return knexModule.knex({
+    client: 'pg',
+    connection: {
+      connectionString,
+      application_name: 'xeenet',
+      statement_timeout: STATEMENT_MS_MAX,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS_MAX,
+      types: { getTypeParser },
+    },
+    // No connection is kept for its own sake: after a restart of PostgreSQL the pool refills itself.
+    pool: { min: 0, max: poolMax },
+    acquireConnectionTimeout: ACQUIRE_MS_MAX,
+  })
+}
+
+/** Runs `work` in one transaction (read committed): all of it is committed when it returns, nothing when it throws. */
+export function inTransaction<T>(knex: Knex, work: (trx: Trx) => Promise<T>): Promise<T> {
+  return knex.transaction(work)
+}
+
+function getTypeParser(oid: number, format?: string): (value: string) => unknown {
+  if (format === 'binary') return pg.types.getTypeParser(oid, 'binary')
+  if (oid === pg.types.builtins.INT8) return parseInt8
+  return pg.types.getTypeParser(oid, 'text')
+}
+
+function parseInt8(text: string): number | string {
+  const value = Number(text)
+  return Number.isSafeInteger(value) ? value : text
+}

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Knex } from 'knex'
+import { z } from 'zod'
+import { inTransaction, type Trx } from './database.ts'
+
+/** One numbered file of plain SQL; once it has run anywhere it is never edited. */
+export interface Migration {
+  readonly number: number
+  readonly name: string
+  readonly sha256: string
+  readonly sql: string
+}
+
+const HINTS = {
+  migration_edited: 'A migration that has run is never edited: restore the file and write a new one.',
+  migration_misnamed: 'Migrations are named 0001_what.sql, 0002_what.sql… without a gap.',
+  database_newer_than_code: 'This database was used by a newer version: update this program.',
+} as const
+
+/** Why a database cannot be brought to the code's version. */
+export class MigrationError extends Error {
+  readonly code: keyof typeof HINTS
+  readonly hint: string
+
+  constructor(code: keyof typeof HINTS, message: string) {
+    super(message)
+    this.name = 'MigrationError'
+    this.code = code
+    this.hint = HINTS[code]
+  }
+}
+
+const DIRECTORY = join(import.meta.dirname, '..', 'migrations')
+
+/**
+ * Applies the migrations that the database has not seen, in order, each in a transaction of its own. Any number of
+ * processes may call it at once. Returns the names of those it applied. Throws `MigrationError` and changes nothing when
+ * an applied file was edited or the database is newer than the code.
+ */
+export async function migrate(knex: Knex, directory = DIRECTORY): Promise<readonly string[]> {
+  const migrations = await readMigrations(directory)
+  await inTransaction(knex, async trx => {
+    await trx.raw(TAKE_LOCK)
+    await trx.raw(CREATE_TABLE)
+  })
+  const applied: string[] = []
+  for (const migration of migrations) {
+    if (await inTransaction(knex, trx => applyOnce(trx, migrations, migration))) applied.push(migration.name)
+  }
+  return applied
+}
+
+/** The migrations of a directory in order. Throws `migration_misnamed` for a gap or a name of another form. */
+export async function readMigrations(directory: string): Promise<readonly Migration[]> {
+  const names = (await readdir(directory)).filter(name => name.endsWith('.sql')).sort()
+  return Promise.all(
+    names.map(async (name, index) => {
+      if (!name.startsWith(`${String(index + 1).padStart(4, '0')}_`)) {
+        throw new MigrationError('migration_misnamed', `${name} is not number ${index + 1}`)
+      }
+      // Git may check files out with CR LF on Windows; the hash must not depend on it.
+      const sql = (await readFile(join(directory, name), 'utf8')).replaceAll('\r\n', '\n')
+      return { number: index + 1, name, sha256: createHash('sha256').update(sql).digest('hex'), sql }
+    }),
+  )
+}
+
+// Any constant of our own does; held until the transaction ends, so that two starting servers take turns.
+const TAKE_LOCK = `select pg_advisory_xact_lock(7316004)`
+
+const CREATE_TABLE = `
+  create table if not exists schema_migrations (
+    number integer primary key,
+    name text not null,
+    sha256 text not null,
+    applied_at timestamptz not null default now()
+  )`
+
+const LIST_APPLIED = `select number, name, sha256 from schema_migrations order by number`
+
+const RECORD = `insert into schema_migrations (number, name, sha256) values (:number, :name, :sha256)`
+
+const AppliedRows = z.array(z.object({ number: z.int(), name: z.string(), sha256: z.string() }))
+
+async function applyOnce(trx: Trx, known: readonly Migration[], migration: Migration): Promise<boolean> {
+  await trx.raw(TAKE_LOCK)
+  const applied = AppliedRows.parse((await trx.raw(LIST_APPLIED)).rows)
+  for (const row of applied) assertKnown(row, known)
+  if (applied.some(row => row.number === migration.number)) return false
+  await trx.raw(`set local statement_timeout = 0`) // an index on a large table takes as long as it takes
+  await trx.raw(escapePlaceholders(migration.sql))
+  await trx.raw(RECORD, { number: migration.number, name: migration.name, sha256: migration.sha256 })
+  return true
+}
+
+function assertKnown(row: z.infer<typeof AppliedRows>[number], known: readonly Migration[]): void {
+  const file = known.find(migration => migration.number === row.number)
+  if (file === undefined) {
+    throw new MigrationError(
+      'database_newer_than_code',
+      `the database has migration ${row.name}, the code has not`,
+    )
+  }
+  if (file.sha256 !== row.sha256) {
+    throw new MigrationError('migration_edited', `${file.name} differs from what this database has run`)
+  }
+}
+
+// knex takes every ? for a placeholder, also jsonb's operator.
+const escapePlaceholders = (sql: string): string => sql.replaceAll('?', '\\?')
