@@ -41,6 +41,8 @@ export const METERED_BYTES_MAX = 16 * 1024 * 1024
 /** The smallest body limit that the engines' common embedding limits leave us is 7,654,321 bytes. */
 export const METERED_BODY_BYTES_MAX = 7_000_000
 export const FUNCTIONS_MAX = 16_384
+/** Types, globals, exports, segments. The least that the engines' common embedding limits allow is 100,000. */
+export const SECTION_ITEMS_MAX = 65_536
 /** A call zeroes its locals for one instruction of fuel: this bounds what that hides to 64 KiB. */
 export const LOCALS_MAX = 4_096
 export const NESTING_MAX = 1_024
