@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { chown, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { lchown, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Binaries } from './binaries.ts'
-import { type Confinement, confine } from './confinement.ts'
+import { type Confinement, confine, type Owner } from './confinement.ts'
 import { hasCode, PostgresError } from './errors.ts'
 import type { Layout } from './layout.ts'
 
@@ -14,8 +14,8 @@ const MAJOR = '18'
 export const DATABASE_USER = 'xeenet'
 
 /**
- * Makes the cluster if there is none. It is made under a temporary name and renamed when complete, so that a kill in
- * the middle leaves nothing half-made and of two processes one wins.
+ * Makes the cluster if there is none, under a temporary name that is changed when it is complete: a kill in the middle
+ * leaves no half of a database. Call it with the directory's lock held.
  */
 export async function ensureCluster(
   layout: Layout,
@@ -30,6 +30,28 @@ export async function ensureCluster(
       `${layout.cluster} belongs to PostgreSQL ${found}, not ${MAJOR}`,
     )
   }
+  if (confinement.owner !== undefined) await handOver(layout, confinement.owner)
+}
+
+/** Who owns the cluster; undefined when there is none. */
+export async function clusterOwner(layout: Layout): Promise<Owner | undefined> {
+  try {
+    const { uid, gid } = await stat(layout.cluster)
+    return { uid, gid }
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+// Everything the user needs to run this database without root, and nothing that is not ours.
+async function handOver(layout: Layout, { uid, gid }: Owner): Promise<void> {
+  for (const path of [layout.socketDir, layout.lock, layout.holder]) await lchown(path, uid, gid)
+  if ((await stat(layout.cluster)).uid === uid) return
+  for (const entry of await readdir(layout.cluster, { recursive: true })) {
+    await lchown(join(layout.cluster, entry), uid, gid)
+  }
+  await lchown(layout.cluster, uid, gid) // last: it is what the next start looks at
 }
 
 async function clusterVersion(layout: Layout): Promise<string | undefined> {
@@ -46,14 +68,13 @@ const TEMPORARY_PREFIX = 'making-'
 async function createCluster(layout: Layout, binaries: Binaries, confinement: Confinement): Promise<void> {
   const temporary = join(layout.dataDir, `${TEMPORARY_PREFIX}${randomUUID()}`)
   await mkdir(temporary, { mode: 0o700 })
-  if (confinement.owner !== undefined) await chown(temporary, confinement.owner, confinement.owner)
+  if (confinement.owner !== undefined) await lchown(temporary, confinement.owner.uid, confinement.owner.gid)
   try {
     await initialise(temporary, binaries, confinement)
     await rename(temporary, layout.cluster)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
-    const lostTheRace = hasCode(error, 'ENOTEMPTY') || hasCode(error, 'EEXIST')
-    if (!lostTheRace) throw error
+    throw error
   }
 }
 
@@ -72,7 +93,7 @@ async function initialise(directory: string, binaries: Binaries, confinement: Co
   }
 }
 
-/** Removes what killed processes left half-made. Only the holder of the data directory may call it. */
+/** Removes what killed processes left half-made. Call it with the directory's lock held. */
 export async function sweepHalfMade(layout: Layout): Promise<void> {
   for (const name of await readdir(layout.dataDir)) {
     if (name.startsWith(TEMPORARY_PREFIX))

@@ -8,10 +8,15 @@ export interface Confinement {
   readonly name: string
   readonly prefix: readonly string[] // put before the program and its arguments
   readonly diesWithParent: boolean // the kernel ends the server when the thread that started it ends
-  readonly owner?: number // who must own the data, when it is not ourselves
+  readonly owner?: Owner // who must own the data, when it is not ourselves
 }
 
-const NOBODY = 65534
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+const NOBODY: Owner = { uid: 65534, gid: 65534 }
 
 // SIGINT is PostgreSQL's fast shutdown: a killed parent leaves a cleanly closed database.
 const DIE_WITH_PARENT = ['setpriv', '--pdeathsig', 'SIGINT']
@@ -20,26 +25,34 @@ const DIE_WITH_PARENT = ['setpriv', '--pdeathsig', 'SIGINT']
 // files stay root's and a home directory of mode 0700 stays shut for everybody else.
 const USER_NAMESPACE = ['unshare', '--user', '--map-user=1000', '--map-group=1000']
 
-// Where namespaces are forbidden (most containers) it runs as nobody. It keeps the one capability of passing directories that
-// are closed to nobody, so that we need not open root's home to the world.
-const AS_NOBODY = [
-  'setpriv',
-  ...[`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'],
-  ...['--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--pdeathsig', 'SIGINT'],
-]
-
-/** The ways of starting PostgreSQL for this user, the preferred one first. */
-export function confinements(isRoot: boolean): readonly Confinement[] {
+/**
+ * The ways of starting PostgreSQL, the preferred one first. `dataOwner` is who owns the database, if there is one: root
+ * runs it as that user, so that the user can go on without root.
+ */
+export function confinements(isRoot: boolean, dataOwner: Owner | undefined): readonly Confinement[] {
   if (!isRoot) {
     return [
       { name: 'setpriv', prefix: DIE_WITH_PARENT, diesWithParent: true },
       { name: 'plain', prefix: [], diesWithParent: false },
     ]
   }
+  if (dataOwner !== undefined && dataOwner.uid !== 0) return [asUser('data_owner', dataOwner)]
   return [
     { name: 'user_namespace', prefix: [...USER_NAMESPACE, ...DIE_WITH_PARENT], diesWithParent: true },
-    { name: 'nobody', prefix: AS_NOBODY, diesWithParent: true, owner: NOBODY },
+    asUser('nobody', NOBODY), // where namespaces are forbidden, as in most containers
   ]
+}
+
+// It keeps the one capability of passing directories that are closed to that user, so that we need not open root's home.
+function asUser(name: string, owner: Owner): Confinement {
+  const identity = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups']
+  const capability = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override']
+  return {
+    name,
+    prefix: [...DIE_WITH_PARENT, ...identity, ...capability],
+    diesWithParent: true,
+    owner,
+  }
 }
 
 /**

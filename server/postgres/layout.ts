@@ -39,8 +39,8 @@ export function layoutOf(dataDir: string): Layout {
   }
 }
 
-/** Makes a directory that only we can enter; refuses one that somebody else prepared under the same name. */
-export async function makePrivateDirectory(path: string): Promise<void> {
+/** Makes the socket's directory, which only we can enter; refuses one that somebody else prepared under its name. */
+export async function makeSocketDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 })
   const found = await lstat(path)
   const uid = process.getuid?.()

@@ -18,7 +18,7 @@ const SQLITE_BUSY = 5
 export async function lockDirectory(layout: Layout): Promise<DirectoryLock> {
   const database = new DatabaseSync(layout.lock, { timeout: 0 })
   try {
-    database.exec('pragma journal_mode = off; begin exclusive')
+    database.exec('pragma journal_mode = memory; begin exclusive')
   } catch (error) {
     database.close()
     if (!isBusy(error)) throw error

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -35,7 +35,7 @@ const SHUTDOWN_MS_MAX = 60_000
 const POLL_MS = 50
 
 /**
- * Waits until the server of a killed process has shut down, and removes a `postmaster.pid` whose number now belongs
+ * Waits until the server of a killed process has shut down, and disarms a `postmaster.pid` whose number now belongs
  * to another program (after a restart of the machine or container), which PostgreSQL itself would take for a running
  * server. Call it with the directory's lock held: then a running server has no living owner.
  */
@@ -43,7 +43,7 @@ export async function awaitPreviousServer(layout: Layout): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += POLL_MS) {
     const found = await readPidFile(layout)
     if (found === undefined || !isAlive(found.pid)) return
-    if (!(await isServerOf(found.pid, layout))) return rm(pidFilePath(layout), { force: true })
+    if (!(await isServerOf(found.pid, layout))) return disarmPidFile(layout)
     if (waitedMs >= SHUTDOWN_MS_MAX) {
       throw new PostgresError('database_in_use', `PostgreSQL ${found.pid} still runs in ${layout.cluster}`)
     }
@@ -51,7 +51,16 @@ export async function awaitPreviousServer(layout: Layout): Promise<void> {
   }
 }
 
-/** Whether a process with this pid exists, ours or not. */
+// No system gives a process this number.
+const NO_PID = '2147483647'
+
+// Removing the file would also remove the key by which PostgreSQL finds the shared memory of backends that still live.
+async function disarmPidFile(layout: Layout): Promise<void> {
+  const path = pidFilePath(layout)
+  await writeFile(path, (await readFile(path, 'utf8')).replace(/^\d+/, NO_PID))
+}
+
+/** Whether a process with this pid exists, ours or not; a zombie that nobody has reaped yet does. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -61,6 +70,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+// A zombie has no command line, so it is no server any more.
 async function isServerOf(pid: number, layout: Layout): Promise<boolean> {
   if (process.platform === 'win32') return true // no way to ask; then the user is told the pid
   const command = await commandLine(pid)

@@ -1,10 +1,10 @@
-import { chown } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { isMainThread } from 'node:worker_threads'
 import { findBinaries } from './binaries.ts'
-import { DATABASE_USER, ensureCluster, sweepHalfMade } from './cluster.ts'
-import { chooseConfinement, confinements } from './confinement.ts'
+import { clusterOwner, DATABASE_USER, ensureCluster, sweepHalfMade } from './cluster.ts'
+import { type Confinement, chooseConfinement, confinements } from './confinement.ts'
 import { PostgresError } from './errors.ts'
-import { type Layout, layoutOf, makePrivateDirectory } from './layout.ts'
+import { type Layout, layoutOf, makeSocketDirectory } from './layout.ts'
 import { type DirectoryLock, lockDirectory } from './lock.ts'
 import { launchServer, type Prepared } from './server.ts'
 
@@ -18,6 +18,7 @@ export interface StartOptions {
   readonly dataDir: string
   readonly log: PostgresLog
   readonly settings?: Readonly<Record<string, string>> // of postgresql.conf, over ours
+  readonly confinements?: readonly Confinement[] // to try in this order, instead of those for this user
 }
 
 /** A running embedded database. `died` settles when it ends without having been stopped. */
@@ -57,25 +58,20 @@ export async function startPostgres(options: StartOptions): Promise<RunningPostg
 }
 
 /** Takes the data directory and makes it ready for a server; `launchServer` may then be called again and again. */
-export async function prepare({
-  dataDir,
-  settings = {},
-}: StartOptions): Promise<{ prepared: Prepared; lock: DirectoryLock }> {
+export async function prepare(options: StartOptions): Promise<{ prepared: Prepared; lock: DirectoryLock }> {
   if (!isMainThread) throw new PostgresError('database_main_thread', 'this is a worker thread')
-  const layout = layoutOf(dataDir)
-  await makePrivateDirectory(layout.dataDir)
+  const layout = layoutOf(options.dataDir)
+  await mkdir(layout.dataDir, { recursive: true, mode: 0o700 })
   const lock = await lockDirectory(layout)
   try {
-    await makePrivateDirectory(layout.socketDir)
+    await makeSocketDirectory(layout.socketDir)
     await sweepHalfMade(layout)
     const binaries = await findBinaries(layout.libraries)
-    const confinement = await chooseConfinement(binaries, confinements(process.getuid?.() === 0))
-    const { owner } = confinement
-    if (owner !== undefined) {
-      await Promise.all([layout.dataDir, layout.socketDir].map(path => chown(path, owner, owner)))
-    }
+    const isRoot = process.getuid?.() === 0
+    const candidates = options.confinements ?? confinements(isRoot, await clusterOwner(layout))
+    const confinement = await chooseConfinement(binaries, candidates)
     await ensureCluster(layout, binaries, confinement)
-    return { prepared: { layout, binaries, confinement, settings }, lock }
+    return { prepared: { layout, binaries, confinement, settings: options.settings ?? {} }, lock }
   } catch (error) {
     lock.release()
     throw error
