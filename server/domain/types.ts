@@ -1,0 +1,58 @@
+import type { CampaignId, ExperimentId, HostId, Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
+
+export type FailureReason = 'too_many_errors' | 'too_many_results' | 'too_many_successes' | 'no_eligible_host'
+
+export type Verdict = 'pending' | 'valid' | 'invalid' | 'inconclusive'
+export type FinalVerdict = Exclude<Verdict, 'pending'>
+
+/** Who may compute a result: anyone, or trusted hosts only (the re-run that settles a dispute). */
+export type ResultKind = 'replica' | 'check'
+
+/** One bounded run that is replicated and judged. A field exists only in the states that have it. */
+export type WorkUnit = {
+  readonly id: WorkUnitId
+  readonly campaignId: CampaignId
+  readonly experimentId: ExperimentId
+  /** Two hosts disagreed; from then on only a trusted result settles the unit. */
+  readonly disputed: boolean
+  /** Equal results of strangers that make it valid. */
+  readonly minQuorum: number
+  /** Replicas kept alive at a time. */
+  readonly targetResults: number
+  readonly maxErrorResults: number
+  readonly maxTotalResults: number
+  readonly maxSuccessResults: number
+  readonly deadlineMs: number // of a first lease; it grows with the attempt, see deadlineFor
+  readonly graceMs: number // how long after its deadline, or its cancellation, a report still counts
+  readonly giveUpMs: number // how long an unsent result waits for an eligible host
+  readonly fuelMax: number
+} & WorkUnitState
+
+export type WorkUnitState =
+  | { readonly state: 'open' }
+  | { readonly state: 'valid'; readonly canonicalId: ResultId; readonly publishedAt: Instant | null }
+  | { readonly state: 'failed'; readonly failure: FailureReason; readonly publishedAt: Instant | null }
+  | { readonly state: 'cancelled'; readonly publishedAt: Instant | null }
+
+/** One host's instance of a work unit. */
+export type Result = {
+  readonly id: ResultId
+  readonly kind: ResultKind
+  /** How many leases of the unit had been lost when this result was created: its deadline grows with it. */
+  readonly attempt: number
+  readonly createdAt: Instant
+} & ResultState
+
+export type ResultState =
+  | { readonly state: 'unsent' }
+  | ({ readonly state: 'in_progress'; readonly deadline: Instant; readonly graceUntil: Instant } & Holder)
+  | ({ readonly state: 'over'; readonly outcome: 'success'; readonly verdict: Verdict } & Holder)
+  | ({ readonly state: 'over'; readonly outcome: 'error' } & Holder)
+  | ({ readonly state: 'over'; readonly outcome: 'no_reply'; readonly graceUntil: Instant } & Holder)
+  | { readonly state: 'over'; readonly outcome: 'not_needed' }
+  | { readonly state: 'over'; readonly outcome: 'cancelled'; readonly graceUntil: Instant | null }
+
+interface Holder {
+  readonly hostId: HostId
+  readonly trusted: boolean
+}

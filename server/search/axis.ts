@@ -1,0 +1,122 @@
+import type { Dimension } from '#protocol/campaign.ts'
+import { sixDigits } from '#protocol/kernel.ts'
+import { EXPERIMENTS_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
+
+type Value = string | number
+
+/** One dimension as a sampler sees it. */
+export interface Axis {
+  readonly name: string
+  /** How many values it has; null: a continuum. */
+  readonly size: number | null
+  /** Value number `index` of a finite axis, in the order of the file. */
+  at(index: number): Value
+  /** The value at `u` in [0, 1), uniform over the values, or over the (logarithmic) range. */
+  draw(u: number): Value
+}
+
+export type AxisReply =
+  | { readonly ok: true; readonly axis: Axis }
+  | { readonly ok: false; readonly detail: string }
+
+/** The values a grid takes: ranges need `points`. Values that are equal at six significant digits are refused. */
+export function gridAxis(name: string, dimension: Dimension): AxisReply {
+  const values = gridValues(dimension)
+  if (values === undefined) {
+    return { ok: false, detail: `space.${name}: a grid needs points, the number of values to take` }
+  }
+  if (values.size > VALUES_MAX) {
+    return { ok: false, detail: `space.${name}: ${values.size} values, at most ${VALUES_MAX}` }
+  }
+  return distinct(name, values)
+}
+
+/** What a random sampler draws from: ranges are continua, whatever their `points`, and so are very long lists. */
+export function randomAxis(name: string, dimension: Dimension): AxisReply {
+  if ('log' in dimension) {
+    const [low, high] = dimension.log
+    return { ok: true, axis: continuum(name, u => low * (high / low) ** u) }
+  }
+  if ('float' in dimension) {
+    const [low, high] = dimension.float
+    return { ok: true, axis: continuum(name, u => low + (high - low) * u) }
+  }
+  const values = discreteValues(dimension)
+  if (values.size > VALUES_MAX) return { ok: true, axis: asAxis(name, values, null) }
+  return distinct(name, values)
+}
+
+// As many as the experiments of one campaign; a list this long is still looked through in a few milliseconds.
+const VALUES_MAX = EXPERIMENTS_PER_CAMPAIGN_MAX
+
+function distinct(name: string, values: Values): AxisReply {
+  const seen = new Set<Value>()
+  for (let i = 0; i < values.size; i++) {
+    const value = canonicalValue(values.at(i))
+    if (seen.has(value)) return { ok: false, detail: `space.${name}: the value ${value} occurs twice` }
+    seen.add(value)
+  }
+  return { ok: true, axis: asAxis(name, values) }
+}
+
+interface Values {
+  readonly size: number
+  at(index: number): Value
+}
+
+function gridValues(dimension: Dimension): Values | undefined {
+  if ('log' in dimension) {
+    const [low, high] = dimension.log
+    return spaced(dimension.points, high, fraction => low * (high / low) ** fraction)
+  }
+  if ('float' in dimension) {
+    const [low, high] = dimension.float
+    return spaced(dimension.points, high, fraction => low + (high - low) * fraction)
+  }
+  return discreteValues(dimension)
+}
+
+// The upper end is taken as written: rounding must not push it over the kernel's bound.
+function spaced(
+  points: number | undefined,
+  high: number,
+  at: (fraction: number) => number,
+): Values | undefined {
+  if (points === undefined) return undefined
+  return { size: points, at: i => (i > 0 && i === points - 1 ? high : at(i / Math.max(1, points - 1))) }
+}
+
+function discreteValues(dimension: Extract<Dimension, { int: unknown } | { choice: unknown }>): Values {
+  if ('choice' in dimension) return listed(dimension.choice)
+  const [low, high] = dimension.int
+  const step = dimension.step ?? 1
+  return { size: Math.floor((high - low) / step) + 1, at: i => low + i * step }
+}
+
+const listed = (values: readonly Value[]): Values => ({
+  size: values.length,
+  at: i => {
+    const value = values[i]
+    if (value === undefined) throw new RangeError(`value ${i} of ${values.length}`)
+    return value
+  },
+})
+
+// A list too long to be looked through for repetitions counts as endless: its draws are compared instead.
+const asAxis = (name: string, values: Values, size: number | null = values.size): Axis => ({
+  name,
+  size,
+  at: values.at,
+  draw: u => values.at(Math.floor(u * values.size)),
+})
+
+const continuum = (name: string, draw: (u: number) => Value): Axis => ({
+  name,
+  size: null,
+  at: () => {
+    throw new RangeError(`${name} is a continuum`)
+  },
+  draw,
+})
+
+const canonicalValue = (value: Value): Value => (typeof value === 'number' ? sixDigits(value) : value)

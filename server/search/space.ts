@@ -1,0 +1,204 @@
+import { type SeedSource, seedFor } from '#domain/seeds.ts'
+import type { CampaignFile } from '#protocol/campaign.ts'
+import { type Job, jobText, type Limit, type Recipe, runKeyOf } from '#protocol/job.ts'
+import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
+import { MARKS } from '#protocol/limits.ts'
+import type { ProblemCode } from '#protocol/problem.ts'
+import type { Sha256 } from '#protocol/units.ts'
+import { type Axis, gridAxis, randomAxis } from './axis.ts'
+import { PERMUTE_MAX, permute, uniform } from './random.ts'
+
+export interface Refusal {
+  readonly ok: false
+  readonly code: ProblemCode
+  readonly detail: string
+}
+
+export interface CampaignPlan {
+  readonly ok: true
+  /** Points of the space; null: a continuum. */
+  readonly spaceSize: number | null
+  readonly experiments: number
+  readonly limit: Limit
+  /** The most instructions one run may execute. */
+  readonly fuelMax: number
+  /**
+   * The canonical recipes of experiments `from`…, in order, at most `experiments` in all; ends after the first refusal
+   * (`recipe_invalid`, `space_too_small`). Deterministic: the same file and manifest give the same recipes for ever.
+   */
+  recipes(from?: number): Generator<PlannedRecipe, void>
+}
+
+export type PlannedRecipe = { readonly ok: true; readonly ordinal: number; readonly recipe: Recipe } | Refusal
+
+/**
+ * What a campaign will try. Refuses with `campaign_invalid` (the detail names the field) or `space_too_small`; recipes
+ * are checked as they are taken from `recipes`.
+ */
+export function planCampaign(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
+  const detail = contradiction(file, manifest)
+  if (detail !== undefined) return { ok: false, code: 'campaign_invalid', detail }
+  const space = spaceOf(file)
+  if (!space.ok) return space
+  const experiments = file.budget.runs
+  if (space.size !== null && space.size < experiments) {
+    const tooSmall = `the space has ${space.size} points, budget.runs asks for ${experiments}`
+    return { ok: false, code: 'space_too_small', detail: tooSmall }
+  }
+  const limit = limitOf(file)
+  return {
+    ok: true,
+    spaceSize: space.size,
+    experiments,
+    limit,
+    fuelMax: 'fuel' in limit ? limit.fuel : manifest.bounds.fuelMax,
+    recipes: (from = 0) => recipesOf({ file, manifest, space, from }),
+  }
+}
+
+export interface RunSource extends SeedSource {
+  readonly file: CampaignFile
+  readonly manifest: KernelManifest
+}
+
+export interface Run {
+  /** The exact bytes of slot 0, as text. */
+  readonly job: string
+  readonly runKey: Sha256
+  readonly seed: number
+}
+
+/** The run of a canonical recipe with the campaign's seed number `seedIndex`. */
+export async function buildRun(source: RunSource, recipe: Recipe, seedIndex: number): Promise<Run> {
+  const { file, moduleSha256, data } = source
+  const seed = seedFor(source, seedIndex)
+  const job: Job = { kernel: file.kernel, task: 'train', recipe, seed, limit: limitOf(file), marks: MARKS }
+  return { job: jobText(job), runKey: await runKeyOf(moduleSha256, data, job), seed }
+}
+
+/** Draws in a row that repeat earlier recipes before a random sampler gives up. */
+export const REJECTED_DRAWS_MAX = 1_000
+
+interface Space {
+  readonly ok: true
+  readonly axes: readonly Axis[]
+  readonly size: number | null
+}
+
+/** In which field file and kernel contradict each other, as a sentence; undefined when they fit. */
+function contradiction(file: CampaignFile, manifest: KernelManifest): string | undefined {
+  const { metric, budget, recipe, space } = file
+  const { fuelMax, updatesMax } = manifest.bounds
+  if (metric.name !== manifest.metric.name || metric.goal !== manifest.metric.goal)
+    return `metric: the kernel gives ${manifest.metric.name}, to ${manifest.metric.goal}`
+  if ((budget.fuel_per_run ?? 0) > fuelMax) return `budget.fuel_per_run: the kernel takes at most ${fuelMax}`
+  if ((budget.updates_per_run ?? 0) > updatesMax)
+    return `budget.updates_per_run: the kernel takes at most ${updatesMax}`
+  const both = Object.keys(space).find(name => Object.hasOwn(recipe, name))
+  return both === undefined ? undefined : `space.${both}: the recipe fixes it already`
+}
+
+// In name order: the file is stored as jsonb, which does not keep the order in which it was written.
+function spaceOf(file: CampaignFile): Space | Refusal {
+  const axes: Axis[] = []
+  for (const [name, dimension] of Object.entries(file.space).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const reply = file.sampler.name === 'grid' ? gridAxis(name, dimension) : randomAxis(name, dimension)
+    if (!reply.ok) return { ok: false, code: 'campaign_invalid', detail: reply.detail }
+    axes.push(reply.axis)
+  }
+  const size = axes.reduce<number | null>(
+    (product, axis) => (product === null || axis.size === null ? null : product * axis.size),
+    1,
+  )
+  return { ok: true, axes, size }
+}
+
+function limitOf(file: CampaignFile): Limit {
+  const { fuel_per_run: fuel, updates_per_run: updates } = file.budget
+  if (fuel !== undefined) return { fuel }
+  if (updates !== undefined) return { updates }
+  throw new TypeError('a campaign file has a limit') // CampaignFile refuses it
+}
+
+interface Sequence {
+  readonly file: CampaignFile
+  readonly manifest: KernelManifest
+  readonly space: Space
+  readonly from: number
+}
+
+function* recipesOf(sequence: Sequence): Generator<PlannedRecipe, void> {
+  const { file, manifest, from } = sequence
+  const { runs } = file.budget
+  if (from >= runs) return
+  for (const point of pointsOf(sequence)) {
+    const reply = canonicalRecipe(manifest, { ...file.recipe, ...point.values })
+    if (!reply.ok) {
+      yield { ok: false, code: 'recipe_invalid', detail: `experiment ${point.ordinal}: ${reply.reason}` }
+      return
+    }
+    if (point.ordinal >= from) yield { ok: true, ordinal: point.ordinal, recipe: reply.recipe }
+    if (point.ordinal === runs - 1) return
+  }
+  const detail = `${REJECTED_DRAWS_MAX} draws in a row gave recipes that the campaign has already`
+  yield { ok: false, code: 'space_too_small', detail }
+}
+
+interface Point {
+  readonly ordinal: number
+  readonly values: Recipe
+}
+
+// Finite spaces are walked by index, so that a campaign continues anywhere at once; continua are drawn from the start.
+function* pointsOf({ file, manifest, space, from }: Sequence): Generator<Point, void> {
+  const { axes, size } = space
+  const { name, seed } = file.sampler
+  if (name === 'grid') {
+    for (let ordinal = from; ; ordinal++) yield { ordinal, values: pointAt(axes, ordinal) }
+  }
+  if (size !== null && size <= PERMUTE_MAX) {
+    for (let ordinal = from; ordinal < size; ordinal++)
+      yield { ordinal, values: pointAt(axes, permute(seed, ordinal, size)) }
+    return
+  }
+  yield* drawnPoints({ axes, seed, keyOf: values => canonicalKey(manifest, { ...file.recipe, ...values }) })
+}
+
+// Mixed radix, the last dimension fastest.
+function pointAt(axes: readonly Axis[], index: number): Recipe {
+  const values: Record<string, string | number> = {}
+  let rest = index
+  for (const axis of axes.toReversed()) {
+    const size = axis.size ?? 1
+    values[axis.name] = axis.at(rest % size)
+    rest = Math.floor(rest / size)
+  }
+  return values
+}
+
+interface Draws {
+  readonly axes: readonly Axis[]
+  readonly seed: number
+  keyOf(values: Recipe): string
+}
+
+function* drawnPoints({ axes, seed, keyOf }: Draws): Generator<Point, void> {
+  const seen = new Set<string>()
+  let rejected = 0
+  for (let draw = 0; rejected < REJECTED_DRAWS_MAX; draw++) {
+    const values = Object.fromEntries(axes.map((axis, i) => [axis.name, axis.draw(uniform(seed, draw, i))]))
+    const key = keyOf(values)
+    if (seen.has(key)) {
+      rejected++
+      continue
+    }
+    rejected = 0
+    yield { ordinal: seen.size, values }
+    seen.add(key)
+  }
+}
+
+function canonicalKey(manifest: KernelManifest, given: Recipe): string {
+  const reply = canonicalRecipe(manifest, given)
+  return JSON.stringify(reply.ok ? reply.recipe : given)
+}

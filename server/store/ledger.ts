@@ -1,0 +1,125 @@
+import { z } from 'zod'
+import { type AccountName, netChanges, type Transfer } from '#domain/ledger.ts'
+import type { Instant, MilliCredit } from '#protocol/units.ts'
+import type { Trx } from './database.ts'
+import { column, execute, select, selectOne, toDb } from './rows.ts'
+
+/**
+ * Posts transfers and moves the balances by those whose key was not posted before; returns how many were. Throws, and
+ * so rolls back, when an account but `mint` would fall below zero: look first, with `lockBalances`.
+ */
+export async function post(trx: Trx, transfers: readonly Transfer[], now: Instant): Promise<number> {
+  if (transfers.length === 0) return 0
+  await lockBalances(
+    trx,
+    transfers.flatMap(t => [t.debit, t.credit]),
+  )
+  const posted = await select(trx, PostedRow, INSERT_TRANSFERS, {
+    keys: column(transfers, t => t.key),
+    kinds: column(transfers, t => t.kind),
+    debits: column(transfers, t => t.debit),
+    credits: column(transfers, t => t.credit),
+    amounts: column(transfers, t => t.amountMilli),
+    campaignIds: column(transfers, t => t.campaignId),
+    resultIds: column(transfers, t => t.resultId),
+    reasons: column(transfers, t => t.reason),
+    now: toDb(now),
+  })
+  const changes = [...netChanges(posted)]
+  await execute(trx, MOVE_BALANCES, {
+    names: column(changes, ([name]) => name),
+    amounts: column(changes, ([, amount]) => amount),
+  })
+  return posted.length
+}
+
+/**
+ * Locks accounts until the transaction ends, in name order with `mint` last (it is the busiest), creating those that do
+ * not exist; returns their balances.
+ */
+export async function lockBalances(
+  trx: Trx,
+  names: readonly AccountName[],
+): Promise<ReadonlyMap<AccountName, MilliCredit>> {
+  const distinct = [...new Set(names)]
+  await execute(trx, CREATE_ACCOUNTS, { names: distinct })
+  return asMap(await select(trx, BalanceRow, LOCK_ACCOUNTS, { names: distinct }))
+}
+
+/** Without a lock, for display; an account that never moved has 0. */
+export async function balanceOf(trx: Trx, name: AccountName): Promise<MilliCredit> {
+  return (await balancesOf(trx, [name])).get(name) ?? 0
+}
+
+/** Without locks, for display; accounts that never moved are missing. */
+export async function balancesOf(
+  trx: Trx,
+  names: readonly AccountName[],
+): Promise<ReadonlyMap<AccountName, MilliCredit>> {
+  return asMap(await select(trx, BalanceRow, READ_ACCOUNTS, { names: [...new Set(names)] }))
+}
+
+export interface Audit {
+  /** Over all accounts, derived from the transfers; zero by construction, so anything else is corruption. */
+  readonly sumMilli: MilliCredit
+  readonly transfers: number
+  /** Accounts whose projected balance is not the sum of their transfers. */
+  readonly differences: readonly { account: string; projectedMilli: number; derivedMilli: number }[]
+  readonly balanced: boolean
+}
+
+/** Derives every balance from the transfers again and compares. Reads one snapshot. */
+export async function audit(trx: Trx): Promise<Audit> {
+  const differences = await select(trx, DifferenceRow, AUDIT_ACCOUNTS)
+  const { transfers, sumMilli } = await selectOne(trx, TotalsRow, TOTALS)
+  return { sumMilli, transfers, differences, balanced: sumMilli === 0 && differences.length === 0 }
+}
+
+const Account = z.custom<AccountName>(
+  value => typeof value === 'string' && /^(mint|(user|host|escrow):.+)$/.test(value),
+)
+const BalanceRow = z.object({ name: Account, balance_milli: z.int() })
+const PostedRow = z.object({ debit: Account, credit: Account, amountMilli: z.int() })
+const DifferenceRow = z.object({ account: z.string(), projectedMilli: z.int(), derivedMilli: z.int() })
+const TotalsRow = z.object({ transfers: z.int(), sumMilli: z.int() })
+
+const asMap = (rows: readonly z.infer<typeof BalanceRow>[]): ReadonlyMap<AccountName, MilliCredit> =>
+  new Map(rows.map(row => [row.name, row.balance_milli]))
+
+const CREATE_ACCOUNTS = `
+  insert into accounts (name) select name from unnest(:names::text[]) as name order by name = 'mint', name
+  on conflict do nothing`
+
+const LOCK_ACCOUNTS = `
+  select name, balance_milli from accounts where name = any(:names::text[])
+  order by name = 'mint', name for update`
+
+const READ_ACCOUNTS = `select name, balance_milli from accounts where name = any(:names::text[])`
+
+const INSERT_TRANSFERS = `
+  insert into transfers (key, kind, debit, credit, amount_milli, campaign_id, result_id, reason, created_at)
+  select key, kind, debit, credit, amount, campaign_id, result_id, reason, :now
+  from unnest(:keys::text[], :kinds::transfer_kind[], :debits::text[], :credits::text[], :amounts::bigint[],
+    :campaignIds::text[], :resultIds::text[], :reasons::text[])
+    as t (key, kind, debit, credit, amount, campaign_id, result_id, reason)
+  on conflict (key) do nothing
+  returning debit, credit, amount_milli as "amountMilli"`
+
+const MOVE_BALANCES = `
+  update accounts set balance_milli = balance_milli + change
+  from unnest(:names::text[], :amounts::bigint[]) as c (account, change) where name = account`
+
+// The projection moves in the transaction that inserts, so within one snapshot the two must agree.
+const AUDIT_ACCOUNTS = `
+  with derived as (
+    select account, sum(amount)::bigint as balance from (
+      select debit as account, -amount_milli as amount from transfers
+      union all select credit, amount_milli from transfers) as t
+    group by account)
+  select a.name as account, a.balance_milli as "projectedMilli", coalesce(d.balance, 0) as "derivedMilli"
+  from accounts a left join derived d on d.account = a.name
+  where a.balance_milli <> coalesce(d.balance, 0) order by 1`
+
+const TOTALS = `
+  select (select count(*) from transfers) as transfers,
+    (select coalesce(sum(balance_milli), 0)::bigint from accounts) as "sumMilli"`

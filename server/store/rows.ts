@@ -1,0 +1,73 @@
+import type { Knex } from 'knex'
+import { z } from 'zod'
+import { type Instant, instant } from '#protocol/units.ts'
+
+/** Bindings of a named query. Instants are passed as `toDb(instant)`; arrays become PostgreSQL arrays. */
+export type Bindings = Readonly<
+  Record<
+    string,
+    string | number | boolean | Date | null | readonly (string | number | boolean | Date | null)[]
+  >
+>
+
+/** What runs a statement: a transaction, or the pool for a single statement. */
+export type Executor = Pick<Knex, 'raw'>
+
+/** Runs a query and parses every row: the only door from the database to typed values. */
+export async function select<S extends z.ZodType>(
+  on: Executor,
+  schema: S,
+  sql: string,
+  bindings: Bindings = {},
+): Promise<z.infer<S>[]> {
+  const { rows } = Rows.parse(await on.raw(sql, bindings))
+  return rows.map(row => schema.parse(row))
+}
+
+/** As `select`, of a query that has exactly one row. */
+export async function selectOne<S extends z.ZodType>(
+  on: Executor,
+  schema: S,
+  sql: string,
+  bindings: Bindings = {},
+): Promise<z.infer<S>> {
+  const { rows } = Rows.parse(await on.raw(sql, bindings))
+  if (rows.length !== 1) throw new Error(`expected one row, got ${rows.length}`)
+  return schema.parse(rows[0])
+}
+
+/** As `select`, of a query that has at most one row. */
+export async function selectFirst<S extends z.ZodType>(
+  on: Executor,
+  schema: S,
+  sql: string,
+  bindings: Bindings = {},
+): Promise<z.infer<S> | undefined> {
+  const [first] = await select(on, schema, sql, bindings)
+  return first
+}
+
+/** Runs a statement and says how many rows it changed. */
+export async function execute(on: Executor, sql: string, bindings: Bindings = {}): Promise<number> {
+  return Count.parse(await on.raw(sql, bindings)).rowCount
+}
+
+/** A timestamptz column. */
+export const Timestamp = z.date().transform((date): Instant => instant(date.getTime()))
+
+/** An instant as a binding of type timestamptz. */
+export function toDb(at: Instant): Date
+export function toDb(at: Instant | null): Date | null
+export function toDb(at: Instant | null): Date | null {
+  return at === null ? null : new Date(at)
+}
+
+/** The values of one field in row order: what `unnest` takes. */
+export const column = <Row, Value>(rows: readonly Row[], field: (row: Row) => Value): Value[] =>
+  rows.map(field)
+
+const Rows = z.object({ rows: z.array(z.unknown()) })
+const Count = z.object({ rowCount: z.int() })
+
+/** Rows for `jsonb_to_recordset(:rows::jsonb)`: for records with optional fields or arrays, which `unnest` cannot take. */
+export const recordset = (rows: readonly object[]): string => JSON.stringify(rows)
