@@ -1,0 +1,75 @@
+// Causal attention of one head over one sequence. Rows of the probability matrix are `stride` floats apart, a multiple of
+// four; of row i the floats 0..i are probabilities and the following ones, up to a multiple of four (what products of
+// whole strips read), are zeros. Tiles above the diagonal are never computed.
+
+import { gemm, LOWER_A, LOWER_OUT, NN, NT, TN, UPPER_A } from './gemm'
+import { flush, laneSum } from './math'
+import { clearRow, padRow, softmax } from './softmax'
+
+const LIMITS = memory.data<f32>([1.0e-30], 16)
+
+/** Where the rows of one head of one sequence are: `stride` floats apart, `size` floats each. */
+@unmanaged
+export class Heads {
+  q: usize
+  k: usize
+  v: usize
+  stride: usize
+  size: u32
+}
+
+/** probabilities = softmax(q k' / sqrt(size)) over k <= q; out = probabilities v. */
+export function attend(out: usize, outStride: usize, probabilities: usize, stride: u32, length: u32, x: Heads): void {
+  gemm(NT, LOWER_OUT, length, length, x.size, x.q, x.stride, x.k, x.stride, probabilities, stride, false)
+  const scale = scoreScale(x.size)
+  for (let i: u32 = 0; i < length; i++) {
+    const row = probabilities + ((usize(i) * stride) << 2)
+    const padded = roundUp4(i + 1)
+    padRow(row, i + 1, padded)
+    softmax(row, padded, scale)
+  }
+  gemm(NN, LOWER_A, length, x.size, length, probabilities, stride, x.v, x.stride, out, outStride, false)
+}
+
+/**
+ * The gradients dq, dk, dv (written, not added) from dout. `slopes` is working memory of the probabilities' shape.
+ * With p the probabilities and s = dout v': ds = p (s - sum_k p s) / sqrt(size), flushed below 1e-30.
+ */
+export function attendBackward(
+  d: Heads, dout: usize, outStride: usize, x: Heads, probabilities: usize, slopes: usize, stride: u32, length: u32,
+): void {
+  gemm(TN, UPPER_A, length, x.size, length, probabilities, stride, dout, outStride, d.v, d.stride, false)
+  gemm(NT, LOWER_OUT, length, length, x.size, dout, outStride, x.v, x.stride, slopes, stride, false)
+  const scale = scoreScale(x.size)
+  for (let i: u32 = 0; i < length; i++) {
+    const offset = (usize(i) * stride) << 2
+    const padded = roundUp4(i + 1)
+    clearRow(slopes + offset, i + 1, padded)
+    softmaxBackward(slopes + offset, probabilities + offset, padded, scale)
+  }
+  gemm(NN, LOWER_A, length, x.size, length, slopes, stride, x.k, x.stride, d.q, d.stride, false)
+  gemm(TN, UPPER_A, length, x.size, length, slopes, stride, x.q, x.stride, d.k, d.stride, false)
+}
+
+/** A transposed operand is read in strips of four columns, so below row i it needs zeros up to the next multiple of four. */
+@inline export function roundUp4(x: u32): u32 {
+  return (x + 3) & ~3
+}
+
+@inline function scoreScale(size: u32): f32 {
+  return 1 / sqrt<f32>(f32(size))
+}
+
+// slope becomes p * (slope - sum(p * slope)) * scale.
+function softmaxBackward(slope: usize, p: usize, count: u32, scale: f32): void {
+  const bytes = usize(count) << 2
+  let total = i32x4.splat(0)
+  for (let i: usize = 0; i < bytes; i += 16) total = f32x4.add(total, f32x4.mul(v128.load(p + i), v128.load(slope + i)))
+  const mean = f32x4.splat(laneSum(total))
+  const scales = f32x4.splat(scale)
+  const limit = v128.load32_splat(LIMITS)
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const d = f32x4.mul(v128.load(p + i), f32x4.sub(v128.load(slope + i), mean))
+    v128.store(slope + i, flush(f32x4.mul(d, scales), limit))
+  }
+}

@@ -1,0 +1,174 @@
+// The matrix product, the one place where a kernel spends its time: C (+)= A B in f32, row-major with strides.
+//
+// Specification: acc = C, or 0; for k ascending: acc = f32(acc + f32(a * b)); C = acc. Only columns are vectorised, so tile
+// shape, packing, the blocking of k (C is stored and reloaded in f32, which is exact) and the engine cannot change a bit.
+//
+// All products go through one 4 x 16 micro-kernel over packed operands. Block sizes: 512 of k keeps a panel of B (32 KiB)
+// in the first cache, 128 rows of A a block (256 KiB) in the second.
+
+import { packAcrossRows, packAlongRows } from './pack'
+
+export const NN = 0 // A is (m, k), B is (k, n)
+export const NT = 1 // A is (m, k), B is (n, k)
+export const TN = 2 // A is (k, m), B is (k, n)
+
+export const WHOLE = 0
+export const LOWER_OUT = 1 // tiles of C wholly above the diagonal are left alone
+export const LOWER_A = 2 // A(i, k) = 0 for k > i, rounded up to whole strips: those k are skipped
+export const UPPER_A = 3 // A(i, k) = 0 for k < i, rounded down to whole strips: those k are skipped
+
+const ROWS = 4
+const COLUMNS = 16
+const K_BLOCK: u32 = 512
+const M_BLOCK: u32 = 128
+const N_BLOCK: u32 = 512
+
+/** Bytes of working memory that `setWorkspace` must be given. */
+export const WORKSPACE_BYTES: u32 = (K_BLOCK * M_BLOCK + K_BLOCK * N_BLOCK + 4 * 16) << 2
+
+let packedA: usize = 0
+let packedB: usize = 0
+let edge: usize = 0 // a 4 x 16 tile for the ragged right and lower edges of C
+
+/** Gives the product its packing buffers: WORKSPACE_BYTES at a multiple of 16. Once, before the first product. */
+export function setWorkspace(start: usize): void {
+  packedA = start
+  packedB = packedA + ((K_BLOCK * M_BLOCK) << 2)
+  edge = packedB + ((K_BLOCK * N_BLOCK) << 2)
+}
+
+/**
+ * C (m, n) = A B, or C += A B if `accumulate`. `order` says how A and B are stored; strides are in floats. `triangle` names
+ * what may be skipped; with LOWER_A and UPPER_A k must not exceed 512 (attention's contexts are at most 256).
+ */
+export function gemm(
+  order: i32, triangle: i32, m: u32, n: u32, k: u32,
+  a: usize, strideA: usize, b: usize, strideB: usize, c: usize, strideC: usize, accumulate: bool,
+): void {
+  for (let j: u32 = 0; j < n; j += N_BLOCK) {
+    const columns = min(N_BLOCK, n - j)
+    for (let p: u32 = 0; p < k; p += K_BLOCK) {
+      const depth = min(K_BLOCK, k - p)
+      if (order == NT) packAlongRows(packedB, at(b, strideB, j, p), strideB, columns, depth, COLUMNS)
+      else packAcrossRows(packedB, at(b, strideB, p, j), strideB, columns, depth, COLUMNS)
+      for (let i: u32 = 0; i < m; i += M_BLOCK) {
+        const rows = min(M_BLOCK, m - i)
+        if (order == TN) packAcrossRows(packedA, at(a, strideA, p, i), strideA, rows, depth, ROWS)
+        else packAlongRows(packedA, at(a, strideA, i, p), strideA, rows, depth, ROWS)
+        block(triangle, i, rows, j, columns, depth, at(c, strideC, i, j), strideC << 2, accumulate || p > 0)
+      }
+    }
+  }
+}
+
+@inline function at(base: usize, stride: usize, row: u32, column: u32): usize {
+  return base + ((usize(row) * stride + usize(column)) << 2)
+}
+
+// One packed block: `rows` from row i0 by `columns` from column j0 of C, tile by tile, a panel of B staying in the cache.
+function block(
+  triangle: i32, i0: u32, rows: u32, j0: u32, columns: u32, k: u32, c: usize, rowBytes: usize, accumulate: bool,
+): void {
+  const panelBytes = usize(k) * (COLUMNS << 2)
+  const stripBytes = usize(k) * (ROWS << 2)
+  let panel = packedB
+  for (let j: u32 = 0; j < columns; j += COLUMNS) {
+    let strip = packedA
+    let tile = c + (usize(j) << 2)
+    const width = min<u32>(COLUMNS, columns - j)
+    for (let i: u32 = 0; i < rows; i += ROWS) {
+      const row = i0 + i
+      const from = triangle == UPPER_A ? min(row, k) : 0
+      const to = triangle == LOWER_A ? min(row + ROWS, k) : k
+      if (triangle != LOWER_OUT || row + ROWS > j0 + j) {
+        const stripAt = strip + (usize(from) << 4)
+        const panelAt = panel + (usize(from) << 6)
+        const height = min<u32>(ROWS, rows - i)
+        if (height == ROWS && width == COLUMNS) tile4x16(to - from, stripAt, panelAt, tile, rowBytes, accumulate)
+        else edgeTile(to - from, stripAt, panelAt, tile, rowBytes, accumulate, height, width)
+      }
+      strip += stripBytes
+      tile += rowBytes << 2
+    }
+    panel += panelBytes
+  }
+}
+
+// A tile that hangs over the edge of C is computed in `edge`, of which height x width is copied in and out.
+function edgeTile(
+  k: u32, strip: usize, panel: usize, tile: usize, rowBytes: usize, accumulate: bool, height: u32, width: u32,
+): void {
+  const bytes = usize(width) << 2
+  if (accumulate) {
+    for (let i: usize = 0; i < usize(height); i++) copyFloats(edge + (i << 6), tile + i * rowBytes, bytes)
+  }
+  tile4x16(k, strip, panel, edge, 64, accumulate)
+  for (let i: usize = 0; i < usize(height); i++) copyFloats(tile + i * rowBytes, edge + (i << 6), bytes)
+}
+
+@inline function copyFloats(to: usize, from: usize, bytes: usize): void {
+  for (let offset: usize = 0; offset < bytes; offset += 4) store<f32>(to + offset, load<f32>(from + offset))
+}
+
+@inline function madd(c: v128, a: v128, b: v128): v128 {
+  return f32x4.add(c, f32x4.mul(a, b))
+}
+
+// The micro-kernel: 16 accumulators, for each k four vectors of B and four broadcasts of A. Unrolled by four: fuel metering
+// charges a loop's head once for 4 x 64 multiply-adds. Adjacent vectors stand side by side, as revectorising engines like it.
+// One line per row and k, hence several statements a line: the pattern is the documentation.
+function tile4x16(k: u32, a: usize, b: usize, c: usize, rowBytes: usize, accumulate: bool): void {
+  const c1 = c + rowBytes
+  const c2 = c1 + rowBytes
+  const c3 = c2 + rowBytes
+  let c00 = i32x4.splat(0), c01 = c00, c02 = c00, c03 = c00
+  let c10 = c00, c11 = c00, c12 = c00, c13 = c00
+  let c20 = c00, c21 = c00, c22 = c00, c23 = c00
+  let c30 = c00, c31 = c00, c32 = c00, c33 = c00
+  if (accumulate) {
+    c00 = v128.load(c); c01 = v128.load(c, 16); c02 = v128.load(c, 32); c03 = v128.load(c, 48)
+    c10 = v128.load(c1); c11 = v128.load(c1, 16); c12 = v128.load(c1, 32); c13 = v128.load(c1, 48)
+    c20 = v128.load(c2); c21 = v128.load(c2, 16); c22 = v128.load(c2, 32); c23 = v128.load(c2, 48)
+    c30 = v128.load(c3); c31 = v128.load(c3, 16); c32 = v128.load(c3, 32); c33 = v128.load(c3, 48)
+  }
+  let x: v128, b0: v128, b1: v128, b2: v128, b3: v128
+  const whole = a + (usize(k & ~3) << 4)
+  while (a < whole) {
+    b0 = v128.load(b); b1 = v128.load(b, 16); b2 = v128.load(b, 32); b3 = v128.load(b, 48)
+    x = v128.load32_splat(a); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1); c02 = madd(c02, x, b2); c03 = madd(c03, x, b3)
+    x = v128.load32_splat(a, 4); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); c12 = madd(c12, x, b2); c13 = madd(c13, x, b3)
+    x = v128.load32_splat(a, 8); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); c22 = madd(c22, x, b2); c23 = madd(c23, x, b3)
+    x = v128.load32_splat(a, 12); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); c32 = madd(c32, x, b2); c33 = madd(c33, x, b3)
+    b0 = v128.load(b, 64); b1 = v128.load(b, 80); b2 = v128.load(b, 96); b3 = v128.load(b, 112)
+    x = v128.load32_splat(a, 16); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1); c02 = madd(c02, x, b2); c03 = madd(c03, x, b3)
+    x = v128.load32_splat(a, 20); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); c12 = madd(c12, x, b2); c13 = madd(c13, x, b3)
+    x = v128.load32_splat(a, 24); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); c22 = madd(c22, x, b2); c23 = madd(c23, x, b3)
+    x = v128.load32_splat(a, 28); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); c32 = madd(c32, x, b2); c33 = madd(c33, x, b3)
+    b0 = v128.load(b, 128); b1 = v128.load(b, 144); b2 = v128.load(b, 160); b3 = v128.load(b, 176)
+    x = v128.load32_splat(a, 32); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1); c02 = madd(c02, x, b2); c03 = madd(c03, x, b3)
+    x = v128.load32_splat(a, 36); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); c12 = madd(c12, x, b2); c13 = madd(c13, x, b3)
+    x = v128.load32_splat(a, 40); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); c22 = madd(c22, x, b2); c23 = madd(c23, x, b3)
+    x = v128.load32_splat(a, 44); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); c32 = madd(c32, x, b2); c33 = madd(c33, x, b3)
+    b0 = v128.load(b, 192); b1 = v128.load(b, 208); b2 = v128.load(b, 224); b3 = v128.load(b, 240)
+    x = v128.load32_splat(a, 48); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1); c02 = madd(c02, x, b2); c03 = madd(c03, x, b3)
+    x = v128.load32_splat(a, 52); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); c12 = madd(c12, x, b2); c13 = madd(c13, x, b3)
+    x = v128.load32_splat(a, 56); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); c22 = madd(c22, x, b2); c23 = madd(c23, x, b3)
+    x = v128.load32_splat(a, 60); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); c32 = madd(c32, x, b2); c33 = madd(c33, x, b3)
+    a += 64
+    b += 256
+  }
+  const end = a + (usize(k & 3) << 4)
+  while (a < end) {
+    b0 = v128.load(b); b1 = v128.load(b, 16); b2 = v128.load(b, 32); b3 = v128.load(b, 48)
+    x = v128.load32_splat(a); c00 = madd(c00, x, b0); c01 = madd(c01, x, b1); c02 = madd(c02, x, b2); c03 = madd(c03, x, b3)
+    x = v128.load32_splat(a, 4); c10 = madd(c10, x, b0); c11 = madd(c11, x, b1); c12 = madd(c12, x, b2); c13 = madd(c13, x, b3)
+    x = v128.load32_splat(a, 8); c20 = madd(c20, x, b0); c21 = madd(c21, x, b1); c22 = madd(c22, x, b2); c23 = madd(c23, x, b3)
+    x = v128.load32_splat(a, 12); c30 = madd(c30, x, b0); c31 = madd(c31, x, b1); c32 = madd(c32, x, b2); c33 = madd(c33, x, b3)
+    a += 16
+    b += 64
+  }
+  v128.store(c, c00); v128.store(c, c01, 16); v128.store(c, c02, 32); v128.store(c, c03, 48)
+  v128.store(c1, c10); v128.store(c1, c11, 16); v128.store(c1, c12, 32); v128.store(c1, c13, 48)
+  v128.store(c2, c20); v128.store(c2, c21, 16); v128.store(c2, c22, 32); v128.store(c2, c23, 48)
+  v128.store(c3, c30); v128.store(c3, c31, 16); v128.store(c3, c32, 32); v128.store(c3, c33, 48)
+}
