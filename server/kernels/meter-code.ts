@@ -11,8 +11,7 @@ export interface MeterContext {
 }
 
 const VOID = 0x40
-const BYTES_PER_FUEL_LOG2 = 3 // memory.copy and memory.fill: 8 bytes
-const FUEL_PER_PAGE_LOG2 = 13 // memory.grow: a page is 65,536 bytes, so again 8 bytes
+const FUEL_PER_PAGE_LOG2 = 13 // memory.grow: 8,192
 
 /** Writes one instruction with its immediates: indices unsigned, constants signed. */
 export function emit(out: Writer, op: number, ...immediates: readonly number[]): void {
@@ -60,16 +59,12 @@ export function reload(out: Writer, { fuelLocal, fuelGlobal }: MeterContext): vo
   emit(out, OP.localSet, fuelLocal)
 }
 
-/** Before memory.copy or memory.fill, whose length is on top of the stack: ceil(length / 8), checked. */
+/** Before memory.copy or memory.fill, whose length is on top of the stack: one a byte, checked. */
 export function chargeBulk(out: Writer, context: MeterContext): void {
   emit(out, OP.localTee, context.scratch)
   emit(out, OP.localGet, context.fuelLocal)
   emit(out, OP.localGet, context.scratch)
   emit(out, OP.i64ExtendI32U)
-  emit(out, OP.i64Const, 2 ** BYTES_PER_FUEL_LOG2 - 1)
-  emit(out, OP.i64Add)
-  emit(out, OP.i64Const, BYTES_PER_FUEL_LOG2)
-  emit(out, OP.i64ShrU)
   emit(out, OP.i64Sub)
   check(out, context)
 }

@@ -3,7 +3,7 @@
 // What is charged. Every instruction of WebAssembly's abstract syntax counts one each time it executes. `end` and
 // `else` are punctuation of the encoding and count nothing; `block` and `if` count one when entered; `loop` counts one
 // when entered and one for each branch to its label, since such a branch executes it again. memory.copy and memory.fill
-// count ceil(length / 8) more, memory.grow 8,192 more a page, before they run.
+// count one more a byte (ops/decisions says why not less), memory.grow 8,192 more a page, before they run.
 //
 // When. A segment (meter-segments.ts) is charged where it begins, so before an instruction in its middle that traps the
 // whole segment has been charged. In a run without a trap the total is exact: a run that executes N is completed by a

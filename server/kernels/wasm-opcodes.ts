@@ -46,7 +46,6 @@ export const OP = {
   i64Add: 0x7c,
   i64Sub: 0x7d,
   i64Shl: 0x86,
-  i64ShrU: 0x88,
   i64ExtendI32U: 0xad,
   memoryCopy: 0xfc0a,
   memoryFill: 0xfc0b,

@@ -63,7 +63,7 @@ export function startKernel(bytes: Uint8Array, fuel: number | bigint): RunningKe
     setPhase: phase => {
       counter('xee_phase').value = phase
     },
-    memory: exports['memory'] as WebAssembly.Memory,
+    memory: exports.memory as WebAssembly.Memory,
     exports,
   }
 }

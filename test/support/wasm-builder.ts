@@ -57,7 +57,8 @@ export function buildModule(spec: ModuleSpec): Uint8Array {
   )
 }
 
-export const flat = (code: Code): number[] => code.flat(Number.POSITIVE_INFINITY) as number[]
+export const flat = (code: Code): number[] =>
+  code.flatMap(part => (typeof part === 'number' ? [part] : flat(part)))
 
 /** A list with its length before it. */
 export const vec = (items: readonly Code[]): Code => [u32(items.length), items]
@@ -99,9 +100,9 @@ export const globalGet = (index: number): Code => [0x23, u32(index)]
 export const globalSet = (index: number): Code => [0x24, u32(index)]
 export const call = (index: number): Code => [0x10, u32(index)]
 export const callIndirect = (type: number): Code => [0x11, u32(type), 0]
-export const block = (type: number, ...code: Code[]): Code => [0x02, type, code, 0x0b]
-export const loop = (type: number, ...code: Code[]): Code => [0x03, type, code, 0x0b]
-export const when = (type: number, yes: Code, no?: Code): Code => [
+export const block = (type: number, ...code: Code): Code => [0x02, type, code, 0x0b]
+export const loop = (type: number, ...code: Code): Code => [0x03, type, code, 0x0b]
+export const when = (type: number, yes: number | Code, no?: number | Code): Code => [
   0x04,
   type,
   yes,
