@@ -29,6 +29,8 @@ export const MARKS = 8
 export const FUEL_MAX = 9e15
 export const FUEL_MIN = 1e6
 export const UPDATES_MAX = 1_000_000
+/** What a kernel may spend to write its output, state or artifact: not part of the run, some seconds on a slow host. */
+export const QUERY_FUEL = 4e9
 /** Seeds are 48 bits, so that JSON carries them exactly. */
 export const SEED_MAX = 2 ** 48 - 1
 export const MEMORY_PAGES_DEFAULT = 4096 // 256 MiB in pages of 64 KiB

@@ -1,0 +1,106 @@
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import type { RunControl, RunOutcome, RunTask } from '#runtime/run.ts'
+import { type FromThread, FromThreadMessage, type ThreadTask } from './pool-messages.ts'
+
+/** Threads that compute runs, one run a thread. */
+export interface Pool {
+  /** Resolves with the outcome; `signal` ends the thread at once, whatever it does. */
+  run(task: RunTask, control: RunControl, signal?: AbortSignal): Promise<RunOutcome>
+  close(): Promise<void>
+}
+
+// A slice takes well under a second on a slow machine; a step that takes this long will not end.
+const STALL_MS = 10 * 60_000
+
+/**
+ * A pool of at most `threads` threads without environment variables. V8's baseline compiler is switched off first:
+ * it starts sooner, but its code is 2.5 times slower and loops that run in it are never replaced.
+ */
+export function openPool(threads = availableParallelism(), stallMs = STALL_MS): Pool {
+  setFlagsFromString('--no-liftoff')
+  const piscina = new Piscina({
+    filename: join(import.meta.dirname, 'pool-thread.ts'),
+    name: 'run',
+    minThreads: 0,
+    maxThreads: threads,
+    concurrentTasksPerWorker: 1,
+    idleTimeout: 30_000,
+    env: {},
+    atomics: 'disabled', // a thread must hear its port between two slices
+  })
+  return {
+    run: (task, control, signal) => runInThread(piscina, { task, control, stallMs, signal }),
+    close: () => piscina.destroy(),
+  }
+}
+
+interface Running {
+  readonly task: RunTask
+  readonly control: RunControl
+  readonly stallMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+async function runInThread(piscina: Piscina<ThreadTask, RunOutcome>, run: Running): Promise<RunOutcome> {
+  const { port1, port2 } = new MessageChannel()
+  const stall = new AbortController()
+  const signal = run.signal === undefined ? stall.signal : AbortSignal.any([run.signal, stall.signal])
+  const watch = watchFor(run.stallMs, () => stall.abort())
+  watch.computing()
+  port1.on('message', (message: unknown) => {
+    answer(port1, run.control, FromThreadMessage.parse(message), watch).catch(() => stall.abort())
+  })
+  try {
+    return await piscina.run({ task: run.task, port: port2 }, { transferList: transferred(port2), signal })
+  } catch (error) {
+    if (!stall.signal.aborted || run.signal?.aborted) throw error
+    return {
+      type: 'error',
+      code: 'killed',
+      detail: `no step ended within ${run.stallMs} ms`,
+      cpuMs: run.stallMs,
+    }
+  } finally {
+    watch.stop()
+    port1.close()
+  }
+}
+
+/** piscina insists on an array, while its types, read with Node's newer ones, insist on an object with `transfer`. */
+const transferred = (port: MessagePort): MessagePort[] & { transfer: MessagePort[] } =>
+  Object.assign([port], { transfer: [port] })
+
+interface Watch {
+  computing(): void
+  stop(): void
+}
+
+/** Fires when the thread computes for longer than `ms` without a word; time it waits for us does not count. */
+function watchFor(ms: number, fire: () => void): Watch {
+  let timer: NodeJS.Timeout | undefined
+  const stop = (): void => clearTimeout(timer)
+  return {
+    computing: () => {
+      stop()
+      timer = setTimeout(fire, ms)
+    },
+    stop,
+  }
+}
+
+async function answer(
+  port: MessagePort,
+  control: RunControl,
+  message: FromThread,
+  watch: Watch,
+): Promise<void> {
+  watch.stop()
+  if (message.type === 'save') await control.save(message.checkpoint)
+  const order = message.type === 'save' ? 'go' : await control.gate(message.slice)
+  watch.computing()
+  port.postMessage(order)
+}

@@ -1,0 +1,96 @@
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { HostReport, Lease } from '#protocol/scheduler.ts'
+import type { HostStore } from '#runtime/host-store.ts'
+import { readIfThere, removeFile, writeDurably } from './files.ts'
+
+// Below the host's directory:
+//   call                    the last call number given out
+//   serials.json            the highest accepted serial of each kernel
+//   leases/RESULT.json      leases held
+//   checkpoints/RESULT      where their runs were
+//   outbox/RESULT.json      finished, not yet answered
+//   artifacts/RESULT        trained weights, until the verdict
+const FOLDERS = ['leases', 'checkpoints', 'outbox', 'artifacts'] as const
+
+/** An artifact whose verdict never came (a campaign that was forgotten, say) is not kept for ever. */
+const ARTIFACTS_MAX = 64
+
+/** The host's memory as files, each written by writeDurably. */
+export async function openHostStore(directory: string): Promise<HostStore> {
+  for (const folder of FOLDERS) await mkdir(join(directory, folder), { recursive: true, mode: 0o700 })
+  const at = (folder: (typeof FOLDERS)[number], name: string): string => join(directory, folder, name)
+  let lastCall = Number((await readIfThere(join(directory, 'call')))?.toString() ?? 0) || 0
+  const serialsFile = join(directory, 'serials.json')
+
+  async function load() {
+    const reports = await loadAll(join(directory, 'outbox'), HostReport)
+    const leases = await loadAll(join(directory, 'leases'), Lease)
+    const alive = new Set(leases.map(lease => String(lease.resultId)))
+    for (const name of await readdir(join(directory, 'checkpoints')))
+      if (!alive.has(name)) await removeFile(join(directory, 'checkpoints'), name)
+    return { leases, reports }
+  }
+
+  return {
+    load,
+    nextCall: async now => {
+      lastCall = Math.max(lastCall + 1, now)
+      const number = lastCall
+      await writeDurably(join(directory, 'call'), String(number))
+      return number
+    },
+    saveLease: lease => writeDurably(at('leases', `${lease.resultId}.json`), JSON.stringify(lease)),
+    saveReport: async (report, artifact) => {
+      if (artifact !== null) {
+        await bound(join(directory, 'artifacts'), ARTIFACTS_MAX - 1)
+        await writeDurably(at('artifacts', report.resultId), artifact)
+      }
+      await writeDurably(at('outbox', `${report.resultId}.json`), JSON.stringify(report))
+    },
+    saveCheckpoint: (resultId, bytes) => writeDurably(at('checkpoints', resultId), bytes),
+    checkpoint: resultId => readIfThere(at('checkpoints', resultId)),
+    artifact: resultId => readIfThere(at('artifacts', resultId)),
+    forget: async resultId => {
+      // The lease first: a report without a lease is sent once more and answered the same; the reverse would run again.
+      await removeFile(join(directory, 'leases'), `${resultId}.json`)
+      await removeFile(join(directory, 'checkpoints'), resultId)
+      await removeFile(join(directory, 'outbox'), `${resultId}.json`)
+    },
+    forgetArtifact: resultId => removeFile(join(directory, 'artifacts'), resultId),
+    serials: async () => Serials.parse(JSON.parse((await readIfThere(serialsFile))?.toString() ?? '{}')),
+    saveSerials: async serials => {
+      const text = JSON.stringify(serials)
+      if ((await readIfThere(serialsFile))?.toString() !== text) await writeDurably(serialsFile, text)
+    },
+  }
+}
+
+const Serials = z.record(z.string(), z.int())
+
+/** The entries that parse. Others are of another version or of a damaged disk, and the server knows them anyway. */
+async function loadAll<T>(directory: string, schema: z.ZodType<T>): Promise<T[]> {
+  const entries: T[] = []
+  for (const name of (await readdir(directory)).sort()) {
+    if (!name.endsWith('.json')) continue // a temporary file of a killed process
+    const parsed = schema.safeParse(parseJson((await readIfThere(join(directory, name)))?.toString()))
+    if (parsed.success) entries.push(parsed.data)
+    else await removeFile(directory, name)
+  }
+  return entries
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
+}
+
+/** Ids sort by age: the oldest files go. */
+async function bound(directory: string, filesMax: number): Promise<void> {
+  const names = (await readdir(directory)).sort()
+  for (const name of names.slice(0, Math.max(0, names.length - filesMax))) await removeFile(directory, name)
+}

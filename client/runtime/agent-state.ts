@@ -1,0 +1,161 @@
+import type { HostReport, Lease, SchedulerReply } from '#protocol/scheduler.ts'
+import type { ResultId, Sha256 } from '#protocol/units.ts'
+
+/** Milliseconds on this machine's clock, since 1970. Nothing on the server is decided by it. */
+export type LocalMs = number
+
+export type PauseReason = 'user' | 'battery' | 'busy' | 'schedule'
+export const PAUSE_REASONS: readonly PauseReason[] = ['user', 'battery', 'busy', 'schedule']
+
+export interface HeldLease {
+  readonly lease: Lease
+  /** Waiting for a core, computing, or computed and waiting for its report to be answered. */
+  readonly phase: 'queued' | 'running' | 'reporting'
+  readonly fraction: number
+}
+
+/** Why nothing goes on without a person. */
+export interface Block {
+  readonly reason: 'update' | 'quarantined' | 'auth' | 'refused'
+  readonly code: string
+  readonly hint: string
+}
+
+/** What the volunteer asked for and did not change since. */
+export interface AgentOptions {
+  /** Runs at once. */
+  readonly cores: number
+  /** Results to compute before it ends by itself; null: no end. */
+  readonly count: number | null
+  /** End when the server has no work (`--once`). */
+  readonly endWithoutWork: boolean
+}
+
+export interface AgentState {
+  readonly options: AgentOptions
+  /** `finish` computes what is held and takes no more; `stop` gives back or keeps it at once. */
+  readonly intent: 'run' | 'finish' | 'stop'
+  readonly pauses: readonly PauseReason[]
+  readonly block: Block | null
+  readonly held: readonly HeldLease[]
+  /** Finished and not acknowledged; all of them are on disk. */
+  readonly outbox: readonly HostReport[]
+  readonly inFlight: Call | null
+  /** Uploads wait here so that only one signed call is under way: call numbers only grow. */
+  readonly uploads: readonly { resultId: ResultId; sha256: Sha256 }[]
+  /** No request for work before this. */
+  readonly askAt: LocalMs
+  /** Reports wait only after a reply that left some of them unanswered. */
+  readonly reportAt: LocalMs
+  readonly lastCallAt: LocalMs
+  /** The last reply brought no work although it was wanted. */
+  readonly noWork: boolean
+  /** Results whose report was answered. */
+  readonly answered: number
+  /** How the last answered result ended; `--once` ends with it. */
+  readonly lastOutcome: 'success' | 'error' | 'rejected'
+  readonly ended: number | null
+}
+
+export type Call =
+  | { readonly type: 'schedule'; readonly reports: readonly HostReport[]; readonly want: number }
+  | { readonly type: 'upload'; readonly resultId: ResultId; readonly sha256: Sha256 }
+
+export type AgentEvent =
+  /** What an earlier process left on disk. */
+  | { readonly type: 'restored'; readonly leases: readonly Lease[]; readonly reports: readonly HostReport[] }
+  | { readonly type: 'tick' }
+  | { readonly type: 'replied'; readonly reply: SchedulerReply }
+  | { readonly type: 'uploaded' }
+  | { readonly type: 'refused'; readonly code: string; readonly hint: string; readonly retryAfterMs: number }
+  | { readonly type: 'progressed'; readonly resultId: ResultId; readonly fraction: number }
+  /** A run ended and its report is on disk. */
+  | { readonly type: 'finished'; readonly report: HostReport }
+  /** A run was stopped and its checkpoint is on disk: it goes on when this client starts again. */
+  | { readonly type: 'kept'; readonly resultId: ResultId }
+  | { readonly type: 'pause' | 'resume'; readonly reason: PauseReason }
+  | { readonly type: 'finish' }
+  | { readonly type: 'stop' }
+
+export type AgentEffect =
+  /** Make the lease durable, then compute it. */
+  | { readonly type: 'start'; readonly lease: Lease }
+  /** Make the lease durable; a core will be free for it later. */
+  | { readonly type: 'keep'; readonly lease: Lease }
+  /** End the run, if it runs, and forget lease and checkpoint. */
+  | { readonly type: 'abandon'; readonly resultId: ResultId; readonly reason: string }
+  /** Give the lease back: end the run, then report `host_stopped`, or keep its checkpoint if that is worth more. */
+  | { readonly type: 'release'; readonly lease: Lease; readonly running: boolean }
+  | { readonly type: 'call'; readonly call: Call; readonly held: readonly HeldLease[] }
+  /** The report was answered: forget it, its lease and its checkpoint. The artifact stays until the verdict. */
+  | { readonly type: 'forget'; readonly resultId: string }
+  | { readonly type: 'forget_artifact'; readonly resultId: ResultId }
+  | { readonly type: 'hold' | 'go_on' }
+  /** Come back with a `tick`, not later than this. */
+  | { readonly type: 'wake'; readonly at: LocalMs }
+  | { readonly type: 'tell'; readonly news: News }
+  | { readonly type: 'exit'; readonly code: number }
+
+/** What people and scripts hear; the names are those of the command line's `ev` fields. */
+export type News =
+  | { readonly ev: 'result.lease'; readonly lease: Lease }
+  | { readonly ev: 'result.start'; readonly lease: Lease }
+  | { readonly ev: 'result.accepted'; readonly result: string }
+  | { readonly ev: 'result.refused'; readonly result: string; readonly code: string; readonly hint: string }
+  | { readonly ev: 'result.abort'; readonly result: string; readonly reason: string }
+  | {
+      readonly ev: 'result.verdict'
+      readonly result: string
+      readonly verdict: string
+      readonly milli: number
+      readonly balanceMilli: number
+    }
+  | { readonly ev: 'nowork'; readonly retryMs: number }
+  | { readonly ev: 'paused' | 'resumed'; readonly reasons: readonly PauseReason[] }
+  | { readonly ev: 'draining' }
+  | { readonly ev: 'stopping' }
+  | { readonly ev: 'blocked'; readonly reason: string; readonly code: string; readonly hint: string }
+  | { readonly ev: 'notice'; readonly text: string }
+
+export interface Stepped {
+  readonly state: AgentState
+  readonly effects: readonly AgentEffect[]
+}
+
+export const startAgent = (options: AgentOptions): AgentState => ({
+  options,
+  intent: 'run',
+  pauses: [],
+  block: null,
+  held: [],
+  outbox: [],
+  inFlight: null,
+  uploads: [],
+  askAt: 0,
+  reportAt: 0,
+  lastCallAt: 0,
+  noWork: false,
+  answered: 0,
+  lastOutcome: 'success',
+  ended: null,
+})
+
+export type AgentMode =
+  | { readonly mode: 'idle' | 'fetching' | 'reporting' | 'draining' | 'stopped' }
+  | { readonly mode: 'working'; readonly runs: number }
+  | { readonly mode: 'paused'; readonly reasons: readonly PauseReason[] }
+  | { readonly mode: 'nowork'; readonly retryAt: LocalMs }
+  | { readonly mode: 'blocked'; readonly block: Block }
+
+/** The one word for people: side states first, since they say why nothing happens. */
+export function modeOf(state: AgentState): AgentMode {
+  const runs = state.held.filter(h => h.phase === 'running').length
+  if (state.ended !== null) return { mode: 'stopped' }
+  if (state.block !== null) return { mode: 'blocked', block: state.block }
+  if (state.pauses.length > 0) return { mode: 'paused', reasons: state.pauses }
+  if (state.intent !== 'run') return { mode: 'draining' }
+  if (runs > 0) return { mode: 'working', runs }
+  if (state.outbox.length > 0) return { mode: 'reporting' }
+  if (state.inFlight !== null) return { mode: 'fetching' }
+  return state.noWork ? { mode: 'nowork', retryAt: state.askAt } : { mode: 'idle' }
+}

@@ -1,0 +1,294 @@
+import { LEASES_PER_CALL_MAX, LEASES_PER_CORE_MAX, REPORTS_PER_CALL_MAX } from '#protocol/limits.ts'
+import type { HostReport, ReportReply, SchedulerReply } from '#protocol/scheduler.ts'
+import type { ResultId } from '#protocol/units.ts'
+import type {
+  AgentEffect,
+  AgentEvent,
+  AgentState,
+  Block,
+  HeldLease,
+  LocalMs,
+  Stepped,
+} from './agent-state.ts'
+import { EXIT } from './exit-codes.ts'
+
+// A host that computes says so this often: long enough to cost nothing, short enough that an abort saves work.
+const HEARTBEAT_MS = 30_000
+// A reply that passes over a report is a server's bug; repeating at once would make a storm of it.
+const REPEAT_MS = 5_000
+
+/**
+ * The volunteer as a pure state machine: what happened, and when, to what must be done now. `note` takes the event in,
+ * `decide` looks at what it left and says what follows; nothing else decides anything.
+ */
+export function step(state: AgentState, event: AgentEvent, now: LocalMs): Stepped {
+  if (state.ended !== null) return { state, effects: [] }
+  const noted = note(state, event, now)
+  const decided = decide(noted.state, now)
+  return { state: decided.state, effects: [...noted.effects, ...decided.effects] }
+}
+
+function note(state: AgentState, event: AgentEvent, now: LocalMs): Stepped {
+  switch (event.type) {
+    case 'restored':
+      return quiet(restored(state, event))
+    case 'tick':
+      return quiet(state)
+    case 'replied':
+      return replied(state, event.reply, now)
+    case 'uploaded':
+      return quiet({ ...state, inFlight: null })
+    case 'refused':
+      return refused(state, event, now)
+    case 'progressed':
+      return quiet(changeHeld(state, event.resultId, h => ({ ...h, fraction: event.fraction })))
+    case 'finished':
+      return quiet(finished(state, event.report))
+    case 'kept':
+      return quiet({ ...state, held: state.held.filter(h => h.lease.resultId !== event.resultId) })
+    case 'pause':
+    case 'resume':
+      return pausing(state, event)
+    case 'finish':
+      return state.intent === 'run'
+        ? { state: { ...state, intent: 'finish' }, effects: [{ type: 'tell', news: { ev: 'draining' } }] }
+        : quiet(state)
+    case 'stop':
+      return stopping(state)
+    default:
+      return unreachable(event)
+  }
+}
+
+const quiet = (state: AgentState): Stepped => ({ state, effects: [] })
+
+function restored(state: AgentState, event: AgentEvent & { type: 'restored' }): AgentState {
+  const done = new Set(event.reports.map(report => report.resultId))
+  const held = event.leases.map((lease): HeldLease => {
+    const reported = done.has(lease.resultId)
+    return { lease, phase: reported ? 'reporting' : 'queued', fraction: reported ? 1 : 0 }
+  })
+  return { ...state, held: [...state.held, ...held], outbox: [...state.outbox, ...event.reports] }
+}
+
+function finished(state: AgentState, report: HostReport): AgentState {
+  const next = changeHeld(state, report.resultId, h => ({ ...h, phase: 'reporting', fraction: 1 }))
+  return { ...next, outbox: [...next.outbox, report] }
+}
+
+const changeHeld = (state: AgentState, id: ResultId, change: (h: HeldLease) => HeldLease): AgentState => ({
+  ...state,
+  held: state.held.map(h => (h.lease.resultId === id ? change(h) : h)),
+})
+
+function pausing(state: AgentState, { type, reason }: AgentEvent & { type: 'pause' | 'resume' }): Stepped {
+  const without = state.pauses.filter(known => known !== reason)
+  const pauses = type === 'pause' ? [...without, reason] : without
+  if (pauses.length === state.pauses.length) return quiet(state)
+  const next = { ...state, pauses }
+  const turned = (pauses.length === 0) !== (state.pauses.length === 0)
+  const ev = pauses.length === 0 ? 'resumed' : 'paused'
+  const tell: AgentEffect = { type: 'tell', news: { ev, reasons: pauses } }
+  return { state: next, effects: turned ? [{ type: pauses.length === 0 ? 'go_on' : 'hold' }, tell] : [tell] }
+}
+
+/** Everything held is released; runs that wait in a pause must wake to stop. */
+function stopping(state: AgentState): Stepped {
+  if (state.intent === 'stop') return quiet(state)
+  const releases = state.held.flatMap(({ lease, phase }): AgentEffect[] =>
+    phase === 'reporting' ? [] : [{ type: 'release', lease, running: phase === 'running' }],
+  )
+  return {
+    state: { ...state, intent: 'stop' },
+    effects: [{ type: 'tell', news: { ev: 'stopping' } }, ...releases],
+  }
+}
+
+function replied(state: AgentState, reply: SchedulerReply, now: LocalMs): Stepped {
+  const answered = new Set(reply.reports.map(report => report.resultId))
+  const aborted = new Map(reply.abort.map(({ resultId, reason }) => [resultId, reason]))
+  const held = state.held.filter(
+    ({ lease, phase }) =>
+      !answered.has(lease.resultId) && (phase === 'reporting' || !aborted.has(lease.resultId)),
+  )
+  const outbox = state.outbox.filter(report => !answered.has(report.resultId))
+  const known = new Set([
+    ...state.held.map(h => h.lease.resultId),
+    ...outbox.map(r => r.resultId),
+    ...answered,
+  ])
+  const fresh = reply.leases.filter(lease => !known.has(lease.resultId))
+  const sent = state.inFlight?.type === 'schedule' ? state.inFlight : { reports: [], want: 0 }
+  const ignored = sent.reports.some(report => !answered.has(report.resultId))
+  const noWork = sent.want > 0 && fresh.length === 0
+  const next: AgentState = {
+    ...state,
+    held: [...held, ...fresh.map((lease): HeldLease => ({ lease, phase: 'queued', fraction: 0 }))],
+    outbox,
+    inFlight: null,
+    uploads: [...state.uploads, ...reply.wanted],
+    askAt: now + reply.retryAfterMs,
+    reportAt: ignored ? now + Math.max(reply.retryAfterMs, REPEAT_MS) : now,
+    lastCallAt: now,
+    noWork,
+    answered: state.answered + answered.size,
+    lastOutcome: lastOutcome(state, reply),
+  }
+  const none: AgentEffect = { type: 'tell', news: { ev: 'nowork', retryMs: reply.retryAfterMs } }
+  const effects = [
+    ...reply.reports.flatMap(answerEffects),
+    ...abortEffects(state, aborted),
+    ...fresh.flatMap((lease): AgentEffect[] => [
+      { type: 'keep', lease },
+      { type: 'tell', news: { ev: 'result.lease', lease } },
+    ]),
+    ...newsOf(reply),
+    ...(noWork && !state.noWork ? [none] : []),
+  ]
+  return { state: next, effects }
+}
+
+function lastOutcome(state: AgentState, reply: SchedulerReply): AgentState['lastOutcome'] {
+  const last = reply.reports.at(-1)
+  if (last === undefined) return state.lastOutcome
+  if (last.outcome === 'refused') return 'rejected'
+  return state.outbox.find(report => report.resultId === last.resultId)?.outcome ?? 'success'
+}
+
+function answerEffects({ resultId, outcome, code = 'refused', hint = '' }: ReportReply): AgentEffect[] {
+  const accepted = { ev: 'result.accepted', result: resultId } as const
+  const refusal = { ev: 'result.refused', result: resultId, code, hint } as const
+  return [
+    { type: 'forget', resultId },
+    { type: 'tell', news: outcome === 'accepted' ? accepted : refusal },
+  ]
+}
+
+function abortEffects(state: AgentState, aborted: ReadonlyMap<ResultId, string>): AgentEffect[] {
+  return state.held.flatMap(({ lease: { resultId }, phase }): AgentEffect[] => {
+    const reason = aborted.get(resultId)
+    if (reason === undefined || phase === 'reporting') return []
+    return [
+      { type: 'abandon', resultId, reason },
+      { type: 'tell', news: { ev: 'result.abort', result: resultId, reason } },
+    ]
+  })
+}
+
+/** Verdicts and the server's words. An artifact is kept until its verdict (DESIGN §8). */
+function newsOf(reply: SchedulerReply): AgentEffect[] {
+  const { balanceMilli } = reply.credit
+  const verdicts = reply.verdicts.flatMap(({ resultId, verdict, milli }): AgentEffect[] => [
+    { type: 'forget_artifact', resultId },
+    { type: 'tell', news: { ev: 'result.verdict', result: resultId, verdict, milli, balanceMilli } },
+  ])
+  if (reply.notice === undefined) return verdicts
+  return [...verdicts, { type: 'tell', news: { ev: 'notice', text: reply.notice } }]
+}
+
+type Refused = AgentEvent & { type: 'refused' }
+
+/** A refused call. What a later call may mend is retried below this machine; what is left needs a person. */
+function refused(state: AgentState, { code, hint, retryAfterMs }: Refused, now: LocalMs): Stepped {
+  const next = { ...state, inFlight: null, lastCallAt: now, askAt: now + retryAfterMs }
+  // A refused upload concerns one artifact, not the host.
+  if (state.inFlight?.type === 'upload') return quiet(next)
+  const block = { reason: blockReason(code), code, hint }
+  const tell: AgentEffect = { type: 'tell', news: { ev: 'blocked', ...block } }
+  return { state: { ...next, block }, effects: [tell] }
+}
+
+function blockReason(code: string): Block['reason'] {
+  if (code === 'protocol_too_old') return 'update'
+  if (code === 'host_quarantined') return 'quarantined'
+  const auth = [
+    'token_missing',
+    'token_unknown',
+    'token_expired',
+    'scope_missing',
+    'signature_invalid',
+    'host_retired',
+  ]
+  return auth.includes(code) ? 'auth' : 'refused'
+}
+
+function decide(state: AgentState, now: LocalMs): Stepped {
+  const ending = exitCode(state)
+  if (ending !== undefined)
+    return { state: { ...state, ended: ending }, effects: [{ type: 'exit', code: ending }] }
+  const started = startRuns(state)
+  const called = callServer(started.state, now)
+  const effects = [...started.effects, ...called.effects]
+  const at = wakeAt(called.state)
+  return { state: called.state, effects: at === undefined ? effects : [...effects, { type: 'wake', at }] }
+}
+
+/** The exit code of a machine that has nothing left to do, or undefined. */
+function exitCode(state: AgentState): number | undefined {
+  const { block, options } = state
+  const computing = state.held.some(h => h.phase === 'running')
+  if (block !== null && !computing)
+    return { update: EXIT.update, quarantined: EXIT.auth, auth: EXIT.auth, refused: EXIT.failure }[
+      block.reason
+    ]
+  if (state.held.length > 0 || state.outbox.length > 0 || state.inFlight !== null) return undefined
+  if (state.intent !== 'run') return EXIT.ok
+  if (options.count !== null && state.answered >= options.count)
+    return { success: EXIT.ok, error: EXIT.failure, rejected: EXIT.rejected }[state.lastOutcome]
+  return options.endWithoutWork && state.noWork ? EXIT.noWork : undefined
+}
+
+function startRuns(state: AgentState): Stepped {
+  if (state.intent === 'stop' || state.pauses.length > 0 || state.block !== null) return quiet(state)
+  const free = state.options.cores - state.held.filter(h => h.phase === 'running').length
+  const next = state.held.filter(h => h.phase === 'queued').slice(0, Math.max(0, free))
+  const ids = new Set(next.map(h => h.lease.resultId))
+  const held = state.held.map(h => (ids.has(h.lease.resultId) ? { ...h, phase: 'running' as const } : h))
+  const effects = next.flatMap(({ lease }): AgentEffect[] => [
+    { type: 'start', lease },
+    { type: 'tell', news: { ev: 'result.start', lease } },
+  ])
+  return { state: { ...state, held }, effects }
+}
+
+function callServer(state: AgentState, now: LocalMs): Stepped {
+  if (state.inFlight !== null || state.block !== null) return quiet(state)
+  const [upload, ...uploads] = state.uploads
+  if (upload !== undefined) {
+    const call = { type: 'upload', ...upload } as const
+    return {
+      state: { ...state, uploads, inFlight: call },
+      effects: [{ type: 'call', call, held: state.held }],
+    }
+  }
+  const want = now >= state.askAt ? wanted(state) : 0
+  const heartbeat = state.held.length > 0 && now >= state.lastCallAt + HEARTBEAT_MS
+  const reports = now >= state.reportAt ? state.outbox.slice(0, REPORTS_PER_CALL_MAX) : []
+  if (reports.length === 0 && want === 0 && !heartbeat) return quiet(state)
+  const call = { type: 'schedule', reports, want } as const
+  return { state: { ...state, inFlight: call }, effects: [{ type: 'call', call, held: state.held }] }
+}
+
+/** One lease for each core, and one that waits, so that no core is idle while a report travels. */
+function wanted(state: AgentState): number {
+  if (state.intent !== 'run' || state.pauses.length > 0) return 0
+  const { cores, count } = state.options
+  const open = state.held.filter(h => h.phase !== 'reporting').length
+  const target = Math.min(cores + 1, cores * LEASES_PER_CORE_MAX) - open
+  const left = count === null ? target : count - state.answered - state.held.length
+  return Math.max(0, Math.min(target, left, LEASES_PER_CALL_MAX))
+}
+
+/** When to look again without an event: to ask for work, or to show that we live. */
+function wakeAt(state: AgentState): LocalMs | undefined {
+  if (state.inFlight !== null || state.block !== null) return undefined
+  const heartbeat = state.held.length > 0 ? state.lastCallAt + HEARTBEAT_MS : Number.POSITIVE_INFINITY
+  const report = state.outbox.length > 0 ? state.reportAt : Number.POSITIVE_INFINITY
+  const ask = wanted(state) > 0 ? state.askAt : Number.POSITIVE_INFINITY
+  const at = Math.min(heartbeat, report, ask)
+  return Number.isFinite(at) ? at : undefined
+}
+
+function unreachable(value: never): never {
+  throw new Error(`unhandled event ${JSON.stringify(value)}`)
+}

@@ -1,0 +1,177 @@
+// The server over HTTP. `unknown` becomes typed here and nowhere else in the client.
+
+import { z } from 'zod'
+import { sha256, utf8 } from '#protocol/canonical.ts'
+import {
+  CALL_HEADER,
+  callBytes,
+  type EnrolBody,
+  EnrolReply,
+  HOST_HEADER,
+  SIGNATURE_HEADER,
+} from '#protocol/host.ts'
+import { FILE_BYTES_MAX } from '#protocol/limits.ts'
+import { Problem } from '#protocol/problem.ts'
+import { type SchedulerBody, SchedulerReply } from '#protocol/scheduler.ts'
+import { signBytes } from '#protocol/signature.ts'
+import type { HostId, Sha256 } from '#protocol/units.ts'
+
+/** The server could not be asked, or did not answer in its language: try again later. */
+export class Unreachable extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'Unreachable'
+  }
+}
+
+/** The server refused, and said why. */
+export class Refusal extends Error {
+  readonly problem: Problem
+  constructor(problem: Problem) {
+    super(problem.detail === undefined ? problem.title : `${problem.title}: ${problem.detail}`)
+    this.name = 'Refusal'
+    this.problem = problem
+  }
+}
+
+export interface Endpoint {
+  readonly server: string // origin, with or without a path
+  readonly fetch: typeof fetch
+  readonly token?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Who signs the calls of an enrolled host. */
+export interface Identity {
+  readonly serverId: string
+  readonly hostId: HostId
+  readonly token: string
+  readonly privateKey: string
+}
+
+export interface Asked {
+  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly path: string
+  readonly body?: string | Uint8Array<ArrayBuffer> | undefined
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** No answer of a live server takes longer; downloads have their own, generous bound below. */
+const ANSWER_MS = 60_000
+const DOWNLOAD_MS = 15 * 60_000
+
+/**
+ * One call; its parsed reply.
+ * @throws Refusal for an RFC 9457 problem, Unreachable for everything that is not an answer
+ */
+export async function ask<Reply>(endpoint: Endpoint, schema: z.ZodType<Reply>, asked: Asked): Promise<Reply> {
+  const response = await send(endpoint, asked, ANSWER_MS)
+  const parsed = schema.safeParse(await json(response))
+  if (parsed.success) return parsed.data
+  throw new Unreachable(
+    `${asked.path} answered in another form: ${z.prettifyError(parsed.error).slice(0, 300)}`,
+  )
+}
+
+/** The text of a reply that is not one JSON value (an export). Throws as `ask` does. */
+export async function askText(endpoint: Endpoint, asked: Asked): Promise<string> {
+  return (await send(endpoint, asked, DOWNLOAD_MS)).text()
+}
+
+/** POST /api/v1/hosts. The endpoint's token is the enrolment token, or absent. */
+export const enrol = (endpoint: Endpoint, body: EnrolBody): Promise<EnrolReply> =>
+  ask(endpoint, EnrolReply, { method: 'POST', path: '/api/v1/hosts', body: JSON.stringify(body) })
+
+/** POST /api/v1/scheduler under the given call number; repeating number and body repeats the reply. */
+export async function schedule(
+  endpoint: Endpoint,
+  identity: Identity,
+  { call, body }: { call: number; body: SchedulerBody },
+): Promise<SchedulerReply> {
+  const asked = { method: 'POST', path: '/api/v1/scheduler', body: JSON.stringify(body) } as const
+  const headers = await signed(identity, call, asked)
+  return ask({ ...endpoint, token: identity.token }, SchedulerReply, { ...asked, headers })
+}
+
+/** GET /api/v1/files/:sha256, not checked: see fetchByHash. */
+export async function download(endpoint: Endpoint, hash: Sha256): Promise<Uint8Array> {
+  const response = await send(endpoint, { method: 'GET', path: `/api/v1/files/${hash}` }, DOWNLOAD_MS)
+  if (Number(response.headers.get('content-length') ?? 0) > FILE_BYTES_MAX)
+    throw new Unreachable(`${hash.slice(0, 12)}… is larger than any file may be`)
+  return whole(() => response.bytes())
+}
+
+/** PUT /api/v1/files/:sha256: an artifact that the server asked for. */
+export async function upload(
+  endpoint: Endpoint,
+  identity: Identity,
+  file: { call: number; hash: Sha256; bytes: Uint8Array<ArrayBuffer> },
+): Promise<void> {
+  const asked = { method: 'PUT', path: `/api/v1/files/${file.hash}`, body: file.bytes } as const
+  const headers = await signed(identity, file.call, asked)
+  await send({ ...endpoint, token: identity.token }, { ...asked, headers }, DOWNLOAD_MS)
+}
+
+async function signed(identity: Identity, call: number, asked: Asked): Promise<Record<string, string>> {
+  const { serverId, hostId, privateKey } = identity
+  const body = typeof asked.body === 'string' ? utf8(asked.body) : (asked.body ?? new Uint8Array())
+  const { method, path } = asked
+  const bytes = callBytes({ serverId, hostId, call, method, path, bodySha256: await sha256(body) })
+  return {
+    [HOST_HEADER]: hostId,
+    [CALL_HEADER]: String(call),
+    [SIGNATURE_HEADER]: await signBytes(privateKey, bytes),
+  }
+}
+
+async function send(endpoint: Endpoint, asked: Asked, timeoutMs: number): Promise<Response> {
+  const { method, path, body } = asked
+  const timeout = AbortSignal.timeout(timeoutMs)
+  const signal = endpoint.signal === undefined ? timeout : AbortSignal.any([endpoint.signal, timeout])
+  const headers = {
+    ...(typeof body === 'string' ? { 'content-type': 'application/json' } : {}),
+    ...(body instanceof Uint8Array ? { 'content-type': 'application/octet-stream' } : {}),
+    ...(endpoint.token === undefined ? {} : { authorization: `Bearer ${endpoint.token}` }),
+    ...asked.headers,
+  }
+  const url = new URL(path, endpoint.server)
+  const response = await whole(() =>
+    endpoint.fetch(url, {
+      method,
+      headers,
+      signal,
+      redirect: 'error',
+      ...(body === undefined ? {} : { body }),
+    }),
+  )
+  if (response.ok) return response
+  throw await refusalOf(response)
+}
+
+/** Anything that breaks on the way is one kind of failure. */
+async function whole<T>(transfer: () => Promise<T>): Promise<T> {
+  try {
+    return await transfer()
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''
+    throw new Unreachable(`${error instanceof Error ? error.message : error}${cause}`)
+  }
+}
+
+const json = (response: Response): Promise<unknown> => whole(() => response.json())
+
+async function refusalOf(response: Response): Promise<Refusal | Unreachable> {
+  const text = await whole(() => response.text())
+  const problem = parseProblem(text)
+  if (problem !== undefined) return new Refusal(problem)
+  return new Unreachable(`status ${response.status} without a reason: ${text.slice(0, 200)}`)
+}
+
+function parseProblem(text: string): Problem | undefined {
+  try {
+    const parsed = Problem.safeParse(JSON.parse(text))
+    return parsed.success ? parsed.data : undefined
+  } catch {
+    return undefined // a proxy's page
+  }
+}

@@ -1,0 +1,107 @@
+import { LEASES_PER_CALL_MAX } from '#protocol/limits.ts'
+import type { SchedulerBody } from '#protocol/scheduler.ts'
+import type { AgentEffect, Call } from './agent-state.ts'
+import { Refusal, schedule, Unreachable, upload } from './api.ts'
+import { backoffMs } from './backoff.ts'
+import { EXIT } from './exit-codes.ts'
+import type { Shell } from './volunteer.ts'
+
+type CallEffect = AgentEffect & { readonly type: 'call' }
+
+// The server knows a higher number only when our store was put back; the clock in `nextCall` passes it at once.
+const RENUMBERINGS_MAX = 3
+const STOP_POLL_MS = 200
+
+/**
+ * Makes one signed call and tells the agent what came of it. A lost reply is asked for again under the same number
+ * with the same body, for as long as it takes; the number is on disk before it is used.
+ */
+export async function callOut(shell: Shell, { call, held }: CallEffect): Promise<void> {
+  const { ports } = shell
+  const since = ports.now()
+  let body = await bodyOf(shell, call, held)
+  if (body === undefined) return shell.send({ type: 'uploaded' })
+  let number = await ports.store.nextCall(ports.now())
+  let renumberings = 0
+  for (let attempt = 1; ; attempt++) {
+    const answer = await tryCall(shell, number, body)
+    if (answer.type === 'done') {
+      if (attempt > 1) shell.tell({ ev: 'online' })
+      return answer.deliver()
+    }
+    if (answer.type === 'renumber' && renumberings < RENUMBERINGS_MAX) {
+      renumberings += 1
+      number = await ports.store.nextCall(ports.now())
+      body = (await bodyOf(shell, call, held)) ?? body
+      continue
+    }
+    if (answer.type === 'renumber') return refuse(shell, answer.refusal)
+    const retryMs = backoffMs(attempt, ports.rng, answer.floorMs)
+    // Reports are on disk and go out with the next start: a stop does not wait for a dead server.
+    if (shell.stopping.signal.aborted && shell.runs.size === 0) return shell.end(EXIT.ok)
+    if (ports.patienceMs !== undefined && ports.now() - since + retryMs > ports.patienceMs)
+      return shell.end(EXIT.unreachable)
+    shell.tell({ ev: 'offline', reason: answer.reason, retryMs })
+    // Runs that are being stopped get to their step boundary first.
+    if (shell.stopping.signal.aborted) await ports.sleep(STOP_POLL_MS)
+    else await ports.sleep(retryMs, shell.stopping.signal)
+  }
+}
+
+type Body =
+  | { readonly type: 'schedule'; readonly body: SchedulerBody }
+  | {
+      readonly type: 'upload'
+      readonly hash: Extract<Call, { type: 'upload' }>['sha256']
+      readonly bytes: Uint8Array<ArrayBuffer>
+    }
+
+async function bodyOf(shell: Shell, call: Call, held: CallEffect['held']): Promise<Body | undefined> {
+  const { ports } = shell
+  if (call.type === 'upload') {
+    const bytes = await ports.store.artifact(call.resultId)
+    return bytes === undefined ? undefined : { type: 'upload', hash: call.sha256, bytes }
+  }
+  const { client, engineClasses, memoryMiB } = ports.machine
+  const body: SchedulerBody = {
+    client,
+    engineClasses: [...engineClasses],
+    cores: shell.state().options.cores,
+    memoryMiB,
+    reports: [...call.reports],
+    held: held
+      .slice(0, 4 * LEASES_PER_CALL_MAX)
+      .map(({ lease, fraction }) => ({ resultId: lease.resultId, fraction })),
+    want: call.want,
+  }
+  return { type: 'schedule', body }
+}
+
+type Answer =
+  | { readonly type: 'done'; readonly deliver: () => void }
+  | { readonly type: 'again'; readonly reason: string; readonly floorMs: number }
+  | { readonly type: 'renumber'; readonly refusal: Refusal }
+
+async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer> {
+  const { endpoint, identity } = shell.ports
+  try {
+    if (body.type === 'upload') {
+      await upload(endpoint, identity, { call: number, ...body })
+      return { type: 'done', deliver: () => shell.send({ type: 'uploaded' }) }
+    }
+    const reply = await schedule(endpoint, identity, { call: number, body: body.body })
+    return { type: 'done', deliver: () => shell.send({ type: 'replied', reply }) }
+  } catch (error) {
+    if (error instanceof Unreachable) return { type: 'again', reason: error.message, floorMs: 0 }
+    if (!(error instanceof Refusal)) throw error
+    const { code, retryable, retryAfterMs = 0 } = error.problem
+    if (retryable) return { type: 'again', reason: error.message, floorMs: retryAfterMs }
+    if (code === 'call_replayed') return { type: 'renumber', refusal: error }
+    return { type: 'done', deliver: () => refuse(shell, error) }
+  }
+}
+
+function refuse(shell: Shell, refusal: Refusal): void {
+  const { code, hint, retryAfterMs = 60_000 } = refusal.problem
+  shell.send({ type: 'refused', code, hint, retryAfterMs })
+}

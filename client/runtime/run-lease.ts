@@ -1,0 +1,122 @@
+import { reportBytes } from '#protocol/host.ts'
+import { DETAIL_CHARS_MAX } from '#protocol/limits.ts'
+import type { HostReport, Lease } from '#protocol/scheduler.ts'
+import { signBytes } from '#protocol/signature.ts'
+import { fromWire } from '#protocol/units.ts'
+import { download } from './api.ts'
+import { type Gate, openGate } from './gate.ts'
+import { patiently, planOf, prepareRun } from './prepare.ts'
+import { judgeRelease } from './release.ts'
+import type { RunOutcome } from './run.ts'
+import type { Shell } from './volunteer.ts'
+
+/** A run in progress, by what its host can do to it. */
+export interface RunHandle {
+  readonly lease: Lease
+  stop(): void
+  nudge(): void
+  /** Ends it at once; its outcome is dropped. */
+  kill(): void
+}
+
+// Worth coming back for: more than a minute of computing, and more than an hour to go.
+const KEEP_CPU_MS = 60_000
+const KEEP_LEFT_MS = 3600_000
+
+/** Computes a lease in the background; the agent hears of its end when the report is on disk. */
+export function startRun(shell: Shell, lease: Lease): void {
+  const killer = new AbortController()
+  const gate = gateFor(shell, lease)
+  shell.runs.set(lease.resultId, {
+    lease,
+    stop: gate.stop,
+    nudge: gate.nudge,
+    kill: () => {
+      killer.abort()
+      gate.stop()
+    },
+  })
+  compute(shell, { lease, gate, signal: killer.signal })
+    .then(outcome => (killer.signal.aborted ? undefined : conclude(shell, lease, outcome)))
+    .finally(() => shell.runs.delete(lease.resultId))
+    .catch(error => (killer.signal.aborted ? undefined : shell.fail(error)))
+}
+
+function gateFor(shell: Shell, lease: Lease): Gate {
+  const { ports } = shell
+  const { resultId } = lease
+  return openGate({
+    nowMs: ports.now,
+    sleep: ms => ports.sleep(ms, shell.stopping.signal),
+    share: ports.share,
+    onHold: () => shell.state().pauses.length > 0,
+    onSlice: slice => {
+      shell.send({ type: 'progressed', resultId, fraction: slice.fraction })
+      shell.tell({ ev: 'result.progress', lease, slice })
+    },
+    save: bytes => ports.store.saveCheckpoint(resultId, bytes),
+    checkpointMs: ports.checkpointMs,
+  })
+}
+
+interface Running {
+  readonly lease: Lease
+  readonly gate: Gate
+  readonly signal: AbortSignal
+}
+
+async function compute(shell: Shell, { lease, gate, signal }: Running): Promise<RunOutcome> {
+  const { ports } = shell
+  const trusted = await trust(shell, lease)
+  if (trusted !== undefined) return trusted
+  const fetched = patiently(hash => download(ports.endpoint, hash), {
+    rng: ports.rng,
+    sleep: ms => ports.sleep(ms, shell.stopping.signal),
+  })
+  const files = { cache: ports.cache, download: fetched, modules: shell.modules }
+  const prepared = await prepareRun(planOf(lease), files)
+  if (!prepared.ok) return { type: 'error', code: prepared.code, detail: prepared.detail, cpuMs: 0 }
+  const checkpoint = await ports.store.checkpoint(lease.resultId)
+  return ports.compute({ lease, task: { ...prepared.task, checkpoint } }, gate.control, signal)
+}
+
+/** The release must be signed by a key pinned at enrolment; undefined if it is. */
+async function trust(shell: Shell, lease: Lease): Promise<RunOutcome | undefined> {
+  const { keys, store } = shell.ports
+  const judged = await judgeRelease(lease.kernel.release, { keys, serials: await store.serials() })
+  if (!judged.ok) return { type: 'error', code: 'kernel_untrusted', detail: judged.reason, cpuMs: 0 }
+  await store.saveSerials(judged.serials)
+  return undefined
+}
+
+async function conclude(shell: Shell, lease: Lease, outcome: RunOutcome): Promise<void> {
+  const { store, now } = shell.ports
+  const { resultId } = lease
+  if (outcome.type === 'stopped') {
+    const left = fromWire(lease.deadline) - now()
+    if (outcome.cpuMs >= KEEP_CPU_MS && left >= KEEP_LEFT_MS) {
+      await store.saveCheckpoint(resultId, outcome.checkpoint)
+      shell.tell({ ev: 'result.kept', result: resultId })
+      return shell.send({ type: 'kept', resultId })
+    }
+  }
+  const report = await reportOf(shell, lease, outcome)
+  await store.saveReport(report, outcome.type === 'report' ? outcome.artifact : null)
+  shell.tell({ ev: 'result.done', lease, outcome })
+  shell.send({ type: 'finished', report })
+}
+
+async function reportOf(shell: Shell, { resultId }: Lease, outcome: RunOutcome): Promise<HostReport> {
+  const { cpuMs } = outcome
+  if (outcome.type === 'stopped')
+    return { resultId, outcome: 'error', code: 'host_stopped', detail: 'the volunteer stopped', cpuMs }
+  if (outcome.type === 'error') {
+    const detail = outcome.detail.slice(0, DETAIL_CHARS_MAX)
+    return { resultId, outcome: 'error', code: outcome.code, detail, cpuMs }
+  }
+  const { text, digest } = outcome
+  const { serverId, hostId, privateKey } = shell.ports.identity
+  const bytes = reportBytes({ serverId, hostId, resultId, digest })
+  const signature = await signBytes(privateKey, bytes)
+  return { resultId, outcome: 'success', report: text, digest, signature, cpuMs }
+}
