@@ -1,0 +1,25 @@
+import { join } from 'node:path'
+import { main } from 'assemblyscript/asc'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+
+/**
+ * Compiles an AssemblyScript entry file, named from the repository's root with forward slashes. No imports, no runtime,
+ * static initialisation exported as `_initialize`. The compiler is pinned, so the same sources give the same bytes.
+ * @param memoryPagesMax declared maximum of the memory, in pages of 64 KiB
+ * @throws Error with the compiler's own messages
+ */
+export async function compileAssembly(entry: string, memoryPagesMax: number): Promise<Uint8Array> {
+  const flags = ['-O3', '--runtime', 'stub', '--enable', 'simd', '--use', 'abort=', '--exportStart', '_initialize']
+  let module: Uint8Array | undefined
+  const { error, stderr } = await main(
+    [entry, '--baseDir', ROOT, ...flags, '--maximumMemory', String(memoryPagesMax), '--outFile', 'module.wasm'],
+    {
+      writeFile: (_name: string, contents: unknown) => {
+        if (contents instanceof Uint8Array) module = contents
+      },
+    },
+  )
+  if (error !== null || module === undefined) throw new Error(`${entry} does not compile\n${stderr.toString()}`)
+  return module
+}
