@@ -10,7 +10,7 @@ import { hasCode, PostgresError } from './errors.ts'
 export interface Binaries {
   readonly initdb: string
   readonly postgres: string
-  readonly native: string // the package's directory of binaries, libraries and shared files
+  readonly pgCtl: string
   readonly env: NodeJS.ProcessEnv
 }
 
@@ -21,12 +21,13 @@ export interface Binaries {
  */
 export async function findBinaries(linkDir: string): Promise<Binaries> {
   const native = nativeDirectory()
+  const found = await linkLibraries({ root: dirname(native), links: await readLinks(native), linkDir })
   const suffix = platform === 'win32' ? '.exe' : ''
   return {
     initdb: join(native, 'bin', `initdb${suffix}`),
     postgres: join(native, 'bin', `postgres${suffix}`),
-    native,
-    env: { ...cleanEnvironment(), ...(await linkLibraries(native, linkDir)) },
+    pgCtl: join(native, 'bin', `pg_ctl${suffix}`),
+    env: { ...cleanEnvironment(), ...found },
   }
 }
 
@@ -48,22 +49,26 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
 
 const SymlinkList = z.array(z.strictObject({ source: z.string(), target: z.string() }))
 
-async function linkLibraries(native: string, linkDir: string): Promise<NodeJS.ProcessEnv> {
-  const links = await readLinks(native)
+/** Links to make: `source` and `target` are paths below the package's directory `root`, in the same folder. */
+export interface LibraryLinks {
+  readonly root: string
+  readonly links: z.infer<typeof SymlinkList>
+  readonly linkDir: string // where they go when the package's folder cannot be written
+}
+
+/** Makes the links and returns the environment in which they are found: empty when they lie beside the libraries. */
+export async function linkLibraries({ root, links, linkDir }: LibraryLinks): Promise<NodeJS.ProcessEnv> {
   try {
-    for (const { source, target } of links) {
-      await linkOnce(basename(source), join(dirname(native), target))
-    }
+    for (const { source, target } of links) await linkOnce(basename(source), join(root, target))
     return {}
   } catch (error) {
     if (!isReadOnly(error)) throw error
   }
   await mkdir(linkDir, { recursive: true, mode: 0o700 })
-  for (const { source, target } of links) {
-    await linkOnce(join(dirname(native), source), join(linkDir, basename(target)))
-  }
-  // A library found through a link looks for its neighbours beside the link: name the real directory too.
-  const path = [linkDir, join(native, 'lib')].join(delimiter)
+  for (const { source, target } of links) await linkOnce(join(root, source), join(linkDir, basename(target)))
+  // A library found through a link looks for its neighbours beside the link: name the real folders too.
+  const folders = new Set(links.map(({ source }) => join(root, dirname(source))))
+  const path = [linkDir, ...folders].join(delimiter)
   return platform === 'darwin' ? { DYLD_FALLBACK_LIBRARY_PATH: path } : { LD_LIBRARY_PATH: path }
 }
 

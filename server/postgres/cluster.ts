@@ -5,13 +5,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Binaries } from './binaries.ts'
 import { type Confinement, confine, type Owner } from './confinement.ts'
+import { DATABASE_USER } from './endpoint.ts'
 import { hasCode, PostgresError } from './errors.ts'
 import type { Layout } from './layout.ts'
 
 const MAJOR = '18'
-
-/** The database user; only we can reach the socket, so it needs no password. */
-export const DATABASE_USER = 'xeenet'
 
 /**
  * Makes the cluster if there is none, under a temporary name that is changed when it is complete: a kill in the middle
@@ -46,7 +44,7 @@ export async function clusterOwner(layout: Layout): Promise<Owner | undefined> {
 
 // Everything the user needs to run this database without root, and nothing that is not ours.
 async function handOver(layout: Layout, { uid, gid }: Owner): Promise<void> {
-  for (const path of [layout.socketDir, layout.lock, layout.holder]) await lchown(path, uid, gid)
+  for (const path of [layout.lock, layout.holder, layout.password]) await lchown(path, uid, gid)
   if ((await stat(layout.cluster)).uid === uid) return
   for (const entry of await readdir(layout.cluster, { recursive: true })) {
     await lchown(join(layout.cluster, entry), uid, gid)
@@ -70,7 +68,7 @@ async function createCluster(layout: Layout, binaries: Binaries, confinement: Co
   await mkdir(temporary, { mode: 0o700 })
   if (confinement.owner !== undefined) await lchown(temporary, confinement.owner.uid, confinement.owner.gid)
   try {
-    await initialise(temporary, binaries, confinement)
+    await initialise(temporary, layout, { binaries, confinement })
     await rename(temporary, layout.cluster)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
@@ -78,9 +76,14 @@ async function createCluster(layout: Layout, binaries: Binaries, confinement: Co
   }
 }
 
-async function initialise(directory: string, binaries: Binaries, confinement: Confinement): Promise<void> {
+async function initialise(
+  directory: string,
+  layout: Layout,
+  { binaries, confinement }: { readonly binaries: Binaries; readonly confinement: Confinement },
+): Promise<void> {
   const [program, args] = confine(confinement, binaries.initdb, [
-    ...['--pgdata', directory, '--username', DATABASE_USER, '--auth', 'trust', '--encoding', 'UTF8'],
+    ...['--pgdata', directory, '--username', DATABASE_USER, '--encoding', 'UTF8'],
+    ...['--auth-local', 'trust', '--auth-host', 'scram-sha-256', '--pwfile', layout.password],
     // Sorting by code point with full Unicode case rules, the same on every platform.
     ...['--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
     '--no-instructions',

@@ -39,13 +39,21 @@ export function confinements(isRoot: boolean, dataOwner: Owner | undefined): rea
   if (dataOwner !== undefined && dataOwner.uid !== 0) return [asUser('data_owner', dataOwner)]
   return [
     { name: 'user_namespace', prefix: [...USER_NAMESPACE, ...DIE_WITH_PARENT], diesWithParent: true },
-    asUser('nobody', NOBODY), // where namespaces are forbidden, as in most containers
+    // For where namespaces are forbidden, as they are in most containers.
+    asUser('nobody', NOBODY),
   ]
 }
 
-// It keeps the one capability of passing directories that are closed to that user, so that we need not open root's home.
+// It keeps the one capability of passing directories that are closed to that user, so that we need not open root's home;
+// no_setuid_fixup lets access(2), by which initdb looks for its programs, respect it too.
 function asUser(name: string, owner: Owner): Confinement {
-  const identity = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups']
+  const identity = [
+    '--securebits',
+    '+no_setuid_fixup',
+    `--reuid=${owner.uid}`,
+    `--regid=${owner.gid}`,
+    '--clear-groups',
+  ]
   const capability = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override']
   return {
     name,

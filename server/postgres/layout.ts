@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { PostgresError } from './errors.ts'
 
 /** Where everything of one embedded database lives. */
 export interface Layout {
@@ -11,6 +9,7 @@ export interface Layout {
   readonly log: string
   readonly lock: string // held while a process runs the database
   readonly holder: string // that process's pid, for people
+  readonly password: string // of the loopback, where there are no Unix sockets
   readonly libraries: string // symlinks, used only when node_modules cannot be written
   readonly socketDir: string
 }
@@ -34,19 +33,8 @@ export function layoutOf(dataDir: string): Layout {
     log: join(absolute, 'postgres.log'),
     lock: join(absolute, 'lock'),
     holder: join(absolute, 'lock.pid'),
+    password: join(absolute, 'password'),
     libraries: join(absolute, 'lib'),
     socketDir: fits ? wished : join('/tmp', name),
   }
-}
-
-/** Makes the socket's directory, which only we can enter; refuses one that somebody else prepared under its name. */
-export async function makeSocketDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 })
-  const found = await lstat(path)
-  const uid = process.getuid?.()
-  const ours = uid === undefined || uid === 0 || found.uid === uid
-  if (!found.isDirectory() || !ours) {
-    throw new PostgresError('database_not_allowed', `${path} is not a directory of ours`)
-  }
-  if (process.platform !== 'win32') await chmod(path, 0o700)
 }

@@ -16,12 +16,12 @@ const SQLITE_BUSY = 5
  * a killed process leaves no stale lock and no pid can be mistaken for another's.
  */
 export async function lockDirectory(layout: Layout): Promise<DirectoryLock> {
-  const database = new DatabaseSync(layout.lock, { timeout: 0 })
+  const database = openLock(layout)
   try {
     database.exec('pragma journal_mode = memory; begin exclusive')
   } catch (error) {
     database.close()
-    if (!isBusy(error)) throw error
+    if (!isBusy(error)) throw notAllowed(layout, error)
     const holder = await readHolder(layout)
     throw new PostgresError(
       'database_in_use',
@@ -31,6 +31,17 @@ export async function lockDirectory(layout: Layout): Promise<DirectoryLock> {
   await writeFile(layout.holder, `${process.pid}\n`)
   return { release: () => database.close() }
 }
+
+function openLock(layout: Layout): DatabaseSync {
+  try {
+    return new DatabaseSync(layout.lock, { timeout: 0 })
+  } catch (error) {
+    throw notAllowed(layout, error)
+  }
+}
+
+const notAllowed = (layout: Layout, cause: unknown): PostgresError =>
+  new PostgresError('database_not_allowed', `${layout.lock} cannot be written`, { cause })
 
 const isBusy = (error: unknown): boolean =>
   error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY

@@ -4,6 +4,7 @@ import { open, readFile, rename, stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Binaries } from './binaries.ts'
 import { type Confinement, confine } from './confinement.ts'
+import { type Endpoint, openEndpoint } from './endpoint.ts'
 import { hasCode, PostgresError } from './errors.ts'
 import { guard } from './guard.ts'
 import type { Layout } from './layout.ts'
@@ -15,6 +16,7 @@ export interface Prepared {
   readonly layout: Layout
   readonly binaries: Binaries
   readonly confinement: Confinement
+  readonly endpoint: Endpoint
   readonly settings: Readonly<Record<string, string>>
 }
 
@@ -49,16 +51,17 @@ type Attempt = { readonly server: Server } | { readonly reason: string; readonly
 
 async function tryLaunch(prepared: Prepared): Promise<Attempt> {
   const { layout } = prepared
+  // Anew each time: what cleans up temporary directories may have removed the socket.
+  await openEndpoint(prepared.endpoint, prepared.confinement.owner)
   const logStart = await rotateLog(layout.log)
-  const child = await spawnServer(prepared)
-  const exited = exitOf(child)
+  const { child, exited } = await spawnServer(prepared)
   const outcome = await untilReady(layout, child)
   if (outcome === 'ready' && child.pid !== undefined) {
-    return { server: { pid: child.pid, exited, stop: () => stopServer(child) } }
+    return { server: { pid: child.pid, exited, stop: () => stopServer(prepared, child) } }
   }
   child.kill('SIGKILL') // a server that hangs while starting has answered nobody
   const ending = await exited
-  const said = (await readFile(layout.log, 'utf8')).slice(logStart).trim()
+  const said = (await readFile(layout.log)).subarray(logStart).toString().trim()
   return {
     reason: said === '' ? ending.message : lastLines(said),
     predecessorRemains: /pre-existing shared memory block|lock file ".*" already exists/.test(said),
@@ -80,10 +83,21 @@ async function rotateLog(path: string): Promise<number> {
   }
 }
 
-async function spawnServer({ layout, binaries, confinement, settings }: Prepared): Promise<ChildProcess> {
-  const [program, args] = confine(confinement, binaries.postgres, serverArguments(layout, settings))
+interface Spawned {
+  readonly child: ChildProcess
+  readonly exited: Promise<Error>
+}
+
+async function spawnServer(prepared: Prepared): Promise<Spawned> {
+  const { layout, binaries, confinement, endpoint, settings } = prepared
+  const [program, args] = confine(
+    confinement,
+    binaries.postgres,
+    serverArguments(layout.cluster, endpoint, settings),
+  )
   const log = await open(layout.log, 'a', 0o600)
   try {
+    if (confinement.owner !== undefined) await log.chown(confinement.owner.uid, confinement.owner.gid)
     // A session of its own: Ctrl-C in the terminal ends the application first, which then ends its database.
     const child = spawn(program, args, {
       env: binaries.env,
@@ -91,8 +105,9 @@ async function spawnServer({ layout, binaries, confinement, settings }: Prepared
       detached: true,
       windowsHide: true,
     })
+    const exited = exitOf(child) // listens before anything else is awaited
     if (!confinement.diesWithParent) guard(child)
-    return child
+    return { child, exited }
   } finally {
     await log.close()
   }
@@ -131,15 +146,25 @@ const STOP_STAGES = [
   { signal: 'SIGKILL', waitMs: 5_000 },
 ] as const
 
-async function stopServer(child: ChildProcess): Promise<void> {
+async function stopServer({ layout, binaries }: Prepared, child: ChildProcess): Promise<void> {
   for (const { signal, waitMs } of STOP_STAGES) {
     if (hasEnded(child)) return
     const exit = once(child, 'exit')
-    child.kill(signal)
+    // Windows has no signals: there Node would kill the server at once.
+    if (signal === 'SIGINT' && process.platform === 'win32') stopByControlProgram(layout, binaries)
+    else child.kill(signal)
     const waiting = new AbortController()
     await Promise.race([exit, sleep(waitMs, undefined, { signal: waiting.signal }).catch(() => undefined)])
     waiting.abort()
   }
+}
+
+function stopByControlProgram(layout: Layout, binaries: Binaries): void {
+  const args = ['stop', '--pgdata', layout.cluster, '--mode', 'fast', '--no-wait']
+  spawn(binaries.pgCtl, args, { env: binaries.env, stdio: 'ignore', windowsHide: true }).on(
+    'error',
+    () => undefined,
+  )
 }
 
 const LINES_SHOWN = 5

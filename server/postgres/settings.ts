@@ -1,15 +1,16 @@
+import { type Endpoint, endpointSettings } from './endpoint.ts'
+
 /**
  * What the embedded server is started with, `more` over our own settings. Given at each start, so that a newer version
  * may change them.
  */
 export function serverArguments(
-  options: { readonly cluster: string; readonly socketDir: string },
+  cluster: string,
+  endpoint: Endpoint,
   more: Readonly<Record<string, string>>,
 ): string[] {
   const settings: Record<string, string> = {
-    listen_addresses: '', // a Unix socket in a private directory, and no port
-    unix_socket_directories: options.socketDir,
-    unix_socket_permissions: '0700',
+    ...endpointSettings(endpoint),
     // Nothing is lost: an answered commit is on the disk.
     fsync: 'on',
     synchronous_commit: 'on',
@@ -32,9 +33,5 @@ export function serverArguments(
     logging_collector: 'off',
     ...more,
   }
-  return [
-    '-D',
-    options.cluster,
-    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-  ]
+  return ['-D', cluster, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
 }

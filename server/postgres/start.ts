@@ -1,12 +1,20 @@
 import { mkdir } from 'node:fs/promises'
 import { isMainThread } from 'node:worker_threads'
 import { findBinaries } from './binaries.ts'
-import { clusterOwner, DATABASE_USER, ensureCluster, sweepHalfMade } from './cluster.ts'
+import { clusterOwner, ensureCluster, sweepHalfMade } from './cluster.ts'
 import { type Confinement, chooseConfinement, confinements } from './confinement.ts'
-import { PostgresError } from './errors.ts'
-import { type Layout, layoutOf, makeSocketDirectory } from './layout.ts'
-import { type DirectoryLock, lockDirectory } from './lock.ts'
-import { launchServer, type Prepared } from './server.ts'
+import {
+  chooseEndpoint,
+  closeEndpoint,
+  connectionString,
+  defaultTransport,
+  ensurePassword,
+  type Transport,
+} from './endpoint.ts'
+import { hasCode, PostgresError } from './errors.ts'
+import { type Layout, layoutOf } from './layout.ts'
+import { lockDirectory } from './lock.ts'
+import { launchServer, type Prepared, type Server } from './server.ts'
 
 /** What the launcher needs of a logger; pino's has this shape. */
 export interface PostgresLog {
@@ -19,6 +27,7 @@ export interface StartOptions {
   readonly log: PostgresLog
   readonly settings?: Readonly<Record<string, string>> // of postgresql.conf, over ours
   readonly confinements?: readonly Confinement[] // to try in this order, instead of those for this user
+  readonly transport?: Transport // instead of this platform's
 }
 
 /** A running embedded database. `died` settles when it ends without having been stopped. */
@@ -34,51 +43,71 @@ export interface RunningPostgres {
  * `database_in_use` when another process runs it, and the other codes of errors.ts.
  */
 export async function startPostgres(options: StartOptions): Promise<RunningPostgres> {
-  const { prepared, lock } = await prepare(options)
-  try {
-    const server = await launchServer(prepared)
-    options.log.info({ pid: server.pid, dataDir: prepared.layout.dataDir }, 'PostgreSQL is ready')
-    void server.exited.then(() => lock.release())
-    const stopped = Promise.withResolvers<Error>()
-    let stopping = false
-    void server.exited.then(error => stopping || stopped.resolve(error))
-    return {
-      connectionString: connectionString(prepared.layout),
-      pid: server.pid,
-      died: stopped.promise,
-      stop: async () => {
-        stopping = true
-        await server.stop()
-      },
-    }
-  } catch (error) {
-    lock.release()
-    throw error
+  const { prepared, server, release } = await prepareAndLaunch(options)
+  let stopping = false
+  const died = Promise.withResolvers<Error>()
+  const ended = server.exited.then(async reason => {
+    await release()
+    if (!stopping) died.resolve(reason)
+  })
+  return {
+    connectionString: connectionString(prepared.endpoint),
+    pid: server.pid,
+    died: died.promise,
+    stop: async () => {
+      stopping = true
+      await server.stop()
+      await ended
+    },
   }
 }
 
-/** Takes the data directory and makes it ready for a server; `launchServer` may then be called again and again. */
-export async function prepare(options: StartOptions): Promise<{ prepared: Prepared; lock: DirectoryLock }> {
+/** A first server, what is needed to start the next, and how to give the data directory back. */
+export interface Launched {
+  readonly prepared: Prepared
+  readonly server: Server
+  release(): Promise<void>
+}
+
+/** The part that `startPostgres` and `supervisePostgres` share. Holds the data directory unless it throws. */
+export async function prepareAndLaunch(options: StartOptions): Promise<Launched> {
   if (!isMainThread) throw new PostgresError('database_main_thread', 'this is a worker thread')
   const layout = layoutOf(options.dataDir)
-  await mkdir(layout.dataDir, { recursive: true, mode: 0o700 })
+  await makeDataDirectory(layout)
   const lock = await lockDirectory(layout)
   try {
-    await makeSocketDirectory(layout.socketDir)
-    await sweepHalfMade(layout)
-    const binaries = await findBinaries(layout.libraries)
-    const isRoot = process.getuid?.() === 0
-    const candidates = options.confinements ?? confinements(isRoot, await clusterOwner(layout))
-    const confinement = await chooseConfinement(binaries, candidates)
-    await ensureCluster(layout, binaries, confinement)
-    return { prepared: { layout, binaries, confinement, settings: options.settings ?? {} }, lock }
+    const prepared = await prepare(layout, options)
+    const server = await launchServer(prepared)
+    options.log.info({ pid: server.pid, dataDir: layout.dataDir }, 'PostgreSQL is ready')
+    const release = async () => {
+      await closeEndpoint(prepared.endpoint)
+      lock.release()
+    }
+    return { prepared, server, release }
   } catch (error) {
     lock.release()
     throw error
   }
 }
 
-/** Where to connect: through the private socket, as the one user, in a form that pg and psql both read. */
-export function connectionString(layout: Layout): string {
-  return `postgresql://${DATABASE_USER}@/postgres?host=${encodeURIComponent(layout.socketDir)}`
+async function makeDataDirectory(layout: Layout): Promise<void> {
+  try {
+    await mkdir(layout.dataDir, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const expected = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].some(code => hasCode(cause, code))
+    if (!expected) throw cause
+    throw new PostgresError('database_not_allowed', `${layout.dataDir} cannot be made a directory`, { cause })
+  }
+}
+
+async function prepare(layout: Layout, options: StartOptions): Promise<Prepared> {
+  await sweepHalfMade(layout)
+  await ensurePassword(layout)
+  const binaries = await findBinaries(layout.libraries)
+  const isRoot = process.getuid?.() === 0
+  const candidates = options.confinements ?? confinements(isRoot, await clusterOwner(layout))
+  const confinement = await chooseConfinement(binaries, candidates)
+  await ensureCluster(layout, binaries, confinement)
+  const endpoint = await chooseEndpoint(layout, options.transport ?? defaultTransport())
+  return { layout, binaries, confinement, endpoint, settings: options.settings ?? {} }
 }

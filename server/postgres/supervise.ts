@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { connectionString } from './endpoint.ts'
 import { launchServer, type Prepared, type Server } from './server.ts'
-import { connectionString, type PostgresLog, prepare, type StartOptions } from './start.ts'
+import { type PostgresLog, prepareAndLaunch, type StartOptions } from './start.ts'
 
 /** An embedded database that is started again whenever it ends by itself. */
 export interface SupervisedPostgres {
@@ -15,22 +16,11 @@ export interface SupervisedPostgres {
  * failed. Throws like `startPostgres` when the first start fails; later failures are logged and tried again.
  */
 export async function supervisePostgres(options: StartOptions): Promise<SupervisedPostgres> {
-  const { prepared, lock } = await prepare(options)
-  const supervision: Supervision = {
-    prepared,
-    log: options.log,
-    stopping: new AbortController(),
-    server: undefined,
-  }
-  try {
-    supervision.server = await launchServer(prepared)
-  } catch (error) {
-    lock.release()
-    throw error
-  }
-  const ended = keepRunning(supervision).finally(() => lock.release())
+  const { prepared, server, release } = await prepareAndLaunch(options)
+  const supervision: Supervision = { prepared, log: options.log, stopping: new AbortController(), server }
+  const ended = keepRunning(supervision).finally(release)
   return {
-    connectionString: connectionString(prepared.layout),
+    connectionString: connectionString(prepared.endpoint),
     pid: () => supervision.server?.pid,
     stop: async () => {
       supervision.stopping.abort()

@@ -7,6 +7,7 @@ export type Trx = Knex.Transaction
 export interface DatabaseOptions {
   readonly connectionString: string
   readonly poolMax?: number // connections, default 16
+  readonly warn?: (message: string) => void // hears of lost connections; default stderr
 }
 
 // Eight busy connections already reach what one disk commits (5,000 transactions a second); the rest wait in the pool, not in
@@ -20,7 +21,11 @@ const IDLE_IN_TRANSACTION_MS_MAX = 60_000 // a transaction that stopped doing an
  * Opens a pool of connections. int8 (and so `count(*)`) arrives as a number while it is a safe integer, else as a
  * string; numeric always as a string. The caller ends it with `knex.destroy()`.
  */
-export function openDatabase({ connectionString, poolMax = POOL_MAX }: DatabaseOptions): Knex {
+export function openDatabase({
+  connectionString,
+  poolMax = POOL_MAX,
+  warn = console.error,
+}: DatabaseOptions): Knex {
   return knexModule.knex({
     client: 'pg',
     connection: {
@@ -33,6 +38,8 @@ export function openDatabase({ connectionString, poolMax = POOL_MAX }: DatabaseO
     // No connection is kept for its own sake: after a restart of PostgreSQL the pool refills itself.
     pool: { min: 0, max: poolMax },
     acquireConnectionTimeout: ACQUIRE_MS_MAX,
+    // knex would write to stdout, which is for data.
+    log: { warn, error: warn, deprecate: warn, debug: () => undefined, enableColors: false },
   })
 }
 

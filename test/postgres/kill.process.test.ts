@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { type Confinement, confinements } from '#server/postgres/confinement.ts'
 import { startPostgres } from '#server/postgres/start.ts'
 import { supervisePostgres } from '#server/postgres/supervise.ts'
+import { openDatabase } from '#store/database.ts'
 import { hold, keepBackendBusy, kill, query, silent, untilGone, withDataDir } from './support.ts'
 
 // Every way of starting PostgreSQL that this user has, and the one for systems where the kernel cannot end it with us.
@@ -85,6 +86,24 @@ test('a supervised server that is killed comes back at the same address with all
     await postgres.stop()
     await untilGone(last)
     expect(postgres.pid()).toBeUndefined()
+  }))
+
+test('a pool of connections fills itself again after the server was killed', () =>
+  withDataDir(async dataDir => {
+    const postgres = await supervisePostgres({ dataDir, log: silent })
+    const knex = openDatabase({
+      connectionString: postgres.connectionString,
+      poolMax: 4,
+      warn: () => undefined,
+    })
+    await Promise.all([1, 2, 3, 4].map(n => knex.raw(`select ${n}, pg_sleep(0.01)`)))
+    const killed = postgres.pid()!
+    process.kill(killed, 'SIGKILL')
+    await untilOther(postgres, killed)
+    const { rows } = await knex.raw(`select 1 as one`)
+    expect(rows).toEqual([{ one: 1 }])
+    await knex.destroy()
+    await postgres.stop()
   }))
 
 test('stopping while the killed server is being started again leaves nothing running', () =>

@@ -1,10 +1,20 @@
 import { spawn } from 'node:child_process'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startPostgres } from '#server/postgres/start.ts'
 import { hold, kill, query, refusal, silent, untilGone, withDataDir } from './support.ts'
+
+// Making a database takes half a second: tests that need any database share one, and leave it stopped.
+let shared: string
+beforeAll(async () => {
+  shared = await mkdtemp(join(tmpdir(), 'xeenet-pg-test-'))
+  const postgres = await startPostgres({ dataDir: shared, log: silent })
+  await postgres.stop()
+})
+afterAll(() => rm(shared, { recursive: true }))
 
 test('a database is made at the first start and found again at the second', () =>
   withDataDir(async dataDir => {
@@ -19,28 +29,26 @@ test('a database is made at the first start and found again at the second', () =
     await second.stop()
   }))
 
-test('commits are on the disk, and there is no port', () =>
-  withDataDir(async dataDir => {
-    const postgres = await startPostgres({ dataDir, log: silent })
-    const settings = await query(
-      postgres.connectionString,
-      `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit,
-        current_setting('listen_addresses') as addresses, current_setting('unix_socket_permissions') as mode`,
-    )
-    expect(settings).toEqual([{ fsync: 'on', commit: 'on', addresses: '', mode: '0700' }])
-    await postgres.stop()
-  }))
+test('commits are on the disk, and there is no port', async () => {
+  const postgres = await startPostgres({ dataDir: shared, log: silent })
+  const settings = await query(
+    postgres.connectionString,
+    `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit,
+      current_setting('listen_addresses') as addresses, current_setting('unix_socket_permissions') as mode`,
+  )
+  expect(settings).toEqual([{ fsync: 'on', commit: 'on', addresses: '', mode: '0700' }])
+  await postgres.stop()
+})
 
-test('a second start on the same directory is refused and names the process that has it', () =>
-  withDataDir(async dataDir => {
-    const postgres = await startPostgres({ dataDir, log: silent })
-    const inUse = { code: 'database_in_use', hint: expect.stringContaining('data directory') }
-    await expect(startPostgres({ dataDir, log: silent })).rejects.toMatchObject(inUse)
-    await expect(startPostgres({ dataDir, log: silent })).rejects.toThrow(`process ${process.pid} `)
-    expect(await refusal(dataDir)).toMatchObject(inUse)
-    expect(await query(postgres.connectionString, `select 1 as one`)).toEqual([{ one: 1 }])
-    await postgres.stop()
-  }))
+test('a second start on the same directory is refused and names the process that has it', async () => {
+  const postgres = await startPostgres({ dataDir: shared, log: silent })
+  const inUse = { code: 'database_in_use', hint: expect.stringContaining('data directory') }
+  await expect(startPostgres({ dataDir: shared, log: silent })).rejects.toMatchObject(inUse)
+  await expect(startPostgres({ dataDir: shared, log: silent })).rejects.toThrow(`process ${process.pid} `)
+  expect(await refusal(shared)).toMatchObject(inUse)
+  expect(await query(postgres.connectionString, `select 1 as one`)).toEqual([{ one: 1 }])
+  await postgres.stop()
+})
 
 test('of many starts at once on a new directory exactly one succeeds', () =>
   withDataDir(async dataDir => {
@@ -51,14 +59,13 @@ test('of many starts at once on a new directory exactly one succeeds', () =>
     await started[0]?.stop()
   }))
 
-test('a server that ends by itself settles `died`, with the reason, and frees the directory', () =>
-  withDataDir(async dataDir => {
-    const postgres = await startPostgres({ dataDir, log: silent })
-    process.kill(postgres.pid, 'SIGKILL')
-    expect((await postgres.died).message).toBe('PostgreSQL ended with signal SIGKILL')
-    const again = await startPostgres({ dataDir, log: silent })
-    await again.stop()
-  }))
+test('a server that ends by itself settles `died`, with the reason, and frees the directory', async () => {
+  const postgres = await startPostgres({ dataDir: shared, log: silent })
+  process.kill(postgres.pid, 'SIGKILL')
+  expect((await postgres.died).message).toBe('PostgreSQL ended with signal SIGKILL')
+  const again = await startPostgres({ dataDir: shared, log: silent })
+  await again.stop()
+})
 
 test('the pid file of a killed server does not mislead when another program has its pid now', () =>
   withDataDir(async dataDir => {
@@ -78,7 +85,13 @@ test('what a kill in the middle of making a database left is swept away', () =>
   withDataDir(async dataDir => {
     await mkdir(join(dataDir, 'making-half', 'base'), { recursive: true })
     const postgres = await startPostgres({ dataDir, log: silent })
-    expect((await readdir(dataDir)).sort()).toEqual(['cluster', 'lock', 'lock.pid', 'postgres.log'])
+    expect((await readdir(dataDir)).sort()).toEqual([
+      'cluster',
+      'lock',
+      'lock.pid',
+      'password',
+      'postgres.log',
+    ])
     await postgres.stop()
   }))
 
@@ -94,14 +107,13 @@ test('a database of another PostgreSQL is left alone', () =>
     expect(await readdir(join(dataDir, 'cluster'))).toEqual(['PG_VERSION'])
   }))
 
-test('a server that cannot start says what PostgreSQL said', () =>
-  withDataDir(async dataDir => {
-    const start = startPostgres({ dataDir, log: silent, settings: { shared_buffers: 'plenty' } })
-    await expect(start).rejects.toMatchObject({
-      code: 'database_start_failed',
-      message: expect.stringContaining('invalid value for parameter "shared_buffers": "plenty"'),
-    })
-  }))
+test('a server that cannot start says what PostgreSQL said', async () => {
+  const start = startPostgres({ dataDir: shared, log: silent, settings: { shared_buffers: 'plenty' } })
+  await expect(start).rejects.toMatchObject({
+    code: 'database_start_failed',
+    message: expect.stringContaining('invalid value for parameter "shared_buffers": "plenty"'),
+  })
+})
 
 test('a long path to the data directory does not matter to the socket', () =>
   withDataDir(async dataDir => {
@@ -110,6 +122,33 @@ test('a long path to the data directory does not matter to the socket', () =>
     expect(await query(postgres.connectionString, `select 1 as one`)).toEqual([{ one: 1 }])
     await postgres.stop()
   }))
+
+test('where there are no Unix sockets it listens on the loopback, behind a password', async () => {
+  const postgres = await startPostgres({ dataDir: shared, log: silent, transport: 'tcp' })
+  const url = new URL(postgres.connectionString)
+  expect([url.hostname, url.password]).toEqual(['127.0.0.1', expect.stringMatching(/^[0-9a-f]{48}$/)])
+  expect(await query(postgres.connectionString, `select 1 as one`)).toEqual([{ one: 1 }])
+  url.password = 'guessed'
+  await expect(query(url.href, `select 1`)).rejects.toThrow('password authentication failed')
+  await postgres.stop()
+})
+
+test('a data directory that cannot be made is refused with a reason', () =>
+  withDataDir(async dataDir => {
+    const inFile = join(dataDir, 'file', 'data')
+    await writeFile(join(dataDir, 'file'), '')
+    const start = startPostgres({ dataDir: inFile, log: silent })
+    await expect(start).rejects.toMatchObject({ code: 'database_not_allowed' })
+    await expect(start).rejects.toThrow(inFile)
+  }))
+
+test('the socket is gone after the end', async () => {
+  const postgres = await startPostgres({ dataDir: shared, log: silent })
+  const socketDir = new URL(postgres.connectionString.replace('@/', '@x/')).searchParams.get('host') ?? ''
+  expect((await stat(socketDir)).mode & 0o777).toBe(0o700)
+  await postgres.stop()
+  await expect(stat(socketDir)).rejects.toMatchObject({ code: 'ENOENT' })
+})
 
 test('a worker thread may not start it, because it would end with the thread', async () => {
   const start = JSON.stringify(new URL('../../server/postgres/start.ts', import.meta.url))
