@@ -65,6 +65,9 @@ export type DatasetName = keyof typeof DEFINITIONS
 /** Every data set this program can import, the smallest first. */
 export const DATASET_NAMES: readonly DatasetName[] = ['sotu-small@1', 'sotu@1']
 
+/** Whether this program can import a data set of this name and version. */
+export const isDatasetName = (name: string): name is DatasetName => Object.hasOwn(DEFINITIONS, name)
+
 /** The source package has other bytes than this version of the data set was made of. */
 export class DatasetSourceError extends Error {
   readonly code = 'dataset_source_changed'

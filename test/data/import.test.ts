@@ -87,6 +87,10 @@ test("sotu-small's validation text lies inside sotu's, and both have the same te
   }
 })
 
+test('only the data sets of this program have a name it knows', () => {
+  expect([...DATASET_NAMES, 'sotu@2', 'toString'].filter(isDatasetName)).toEqual(DATASET_NAMES)
+})
+
 test('a source with other bytes is refused, naming the split', async () => {
   const { manifest } = await imported('sotu-small@1')
   const [train, val, rest] = manifest.splits.map(split => split.sha256)
