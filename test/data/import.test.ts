@@ -6,6 +6,7 @@ import {
   DATASET_NAMES,
   type DatasetName,
   importDataset,
+  isDatasetName,
   sealManifest,
 } from '#server/data/import.ts'
 
