@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { canonicalJson, utf8 } from './canonical.ts'
 import { CORES_MAX, NAME_CHARS_MAX, PROTOCOL_VERSION } from './limits.ts'
 import { PublicKeyText } from './signature.ts'
-import { HostId, type ResultId, Sha256, UserId } from './units.ts'
+import { HostId, type ResultId, Sha256, UserId, WireInstant } from './units.ts'
 
 export const EngineClass = z.enum(['wasm'])
 export type EngineClass = z.infer<typeof EngineClass>
@@ -61,3 +61,27 @@ export const reportBytes = (r: {
   resultId: ResultId
   digest: Sha256
 }): Uint8Array<ArrayBuffer> => utf8(canonicalJson({ type: 'xeenet/report/1', ...r }))
+
+/** GET /api/v1/hosts/:id: what anyone may know of a host. Only over counts: who computed what is under embargo. */
+export const HostView = z.object({
+  id: HostId,
+  name,
+  state: z.enum(['active', 'quarantined', 'retired']),
+  trusted: z.boolean(),
+  client: z.string(),
+  engineClasses: z.array(z.string()),
+  cores: z.int(),
+  createdAt: WireInstant,
+  lastSeenAt: WireInstant,
+  results: z.object({
+    inProgress: z.int(),
+    pending: z.int(),
+    valid: z.int(),
+    invalid: z.int(),
+    inconclusive: z.int(),
+    error: z.int(),
+    noReply: z.int(),
+  }),
+  grantedMilli: z.int(),
+})
+export type HostView = z.infer<typeof HostView>

@@ -17,6 +17,8 @@ export const OUTPUT_BYTES_MAX = 64 * 1024
 export const BODY_BYTES_MAX = 3 * 1024 * 1024
 export const CAMPAIGN_BYTES_MAX = 256 * 1024
 export const FILE_BYTES_MAX = 256 * 1024 * 1024
+/** A piece of an upload is held in memory until its signature was checked. */
+export const UPLOAD_CHUNK_BYTES_MAX = 4 * 1024 * 1024
 export const JOB_BYTES_MAX = 16 * 1024
 export const NAME_CHARS_MAX = 60
 export const TITLE_CHARS_MAX = 200
@@ -81,6 +83,7 @@ const relations: readonly (readonly [boolean, string])[] = [
   [REPORTS_PER_CALL_MAX <= LEASES_PER_CALL_MAX, 'a host cannot report more than it may be leased'],
   [REPORTS_PER_CALL_MAX * OUTPUT_BYTES_MAX * 2 < BODY_BYTES_MAX, 'a full call fits in a body'],
   [CAMPAIGN_BYTES_MAX < BODY_BYTES_MAX, 'a campaign file fits in a body'],
+  [UPLOAD_CHUNK_BYTES_MAX <= FILE_BYTES_MAX, 'a piece is no larger than a file'],
   [FUEL_MAX < Number.MAX_SAFE_INTEGER, 'fuel is exact as a number'],
   [SEED_MAX <= Number.MAX_SAFE_INTEGER, 'seeds are exact as numbers'],
   [MEMORY_PAGES_DEFAULT <= MEMORY_PAGES_MAX, 'the default memory is allowed'],

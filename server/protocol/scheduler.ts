@@ -96,3 +96,7 @@ export const SchedulerReply = z.object({
   notice: z.string().optional(),
 })
 export type SchedulerReply = z.infer<typeof SchedulerReply>
+
+/** PUT /api/v1/files/:sha256: how much of an upload has arrived. */
+export const UploadReply = z.object({ sha256: Sha256, received: z.int().min(0), complete: z.boolean() })
+export type UploadReply = z.infer<typeof UploadReply>

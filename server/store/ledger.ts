@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type AccountName, netChanges, type Transfer } from '#domain/ledger.ts'
 import type { Instant, MilliCredit } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { column, execute, select, selectOne, toDb } from './rows.ts'
+import { column, type Executor, execute, select, selectOne, toDb } from './rows.ts'
 
 /**
  * Posts transfers and moves the balances by those whose key was not posted before; returns how many were. Throws, and
@@ -47,13 +47,13 @@ export async function lockBalances(
 }
 
 /** Without a lock, for display; an account that never moved has 0. */
-export async function balanceOf(trx: Trx, name: AccountName): Promise<MilliCredit> {
+export async function balanceOf(trx: Executor, name: AccountName): Promise<MilliCredit> {
   return (await balancesOf(trx, [name])).get(name) ?? 0
 }
 
 /** Without locks, for display; accounts that never moved are missing. */
 export async function balancesOf(
-  trx: Trx,
+  trx: Executor,
   names: readonly AccountName[],
 ): Promise<ReadonlyMap<AccountName, MilliCredit>> {
   return asMap(await select(trx, BalanceRow, READ_ACCOUNTS, { names: [...new Set(names)] }))
@@ -69,7 +69,7 @@ export interface Audit {
 }
 
 /** Derives every balance from the transfers again and compares. Reads one snapshot. */
-export async function audit(trx: Trx): Promise<Audit> {
+export async function audit(trx: Executor): Promise<Audit> {
   const differences = await select(trx, DifferenceRow, AUDIT_ACCOUNTS)
   const { transfers, sumMilli } = await selectOne(trx, TotalsRow, TOTALS)
   return { sumMilli, transfers, differences, balanced: sumMilli === 0 && differences.length === 0 }

@@ -1,0 +1,133 @@
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import envPaths from 'env-paths'
+import { z } from 'zod'
+import { LOG_LEVELS } from './log.ts'
+
+export const Role = z.enum(['http', 'transition', 'validate', 'assimilate', 'propose', 'seal', 'cron'])
+export type Role = z.infer<typeof Role>
+
+const list = (text: string) =>
+  text
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const milliseconds = z.coerce
+  .number()
+  .int()
+  .min(0)
+  .max(24 * 3600_000)
+
+// The names are those of the environment; a flag is the same name without XEENET_, in kebab case.
+const Settings = z.object({
+  DATABASE_URL: z.string().min(1).optional(),
+  PORT: port.default(7316),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  XEENET_DATA_DIR: z
+    .string()
+    .min(1)
+    .default(() => join(envPaths('xeenet', { suffix: '' }).data, 'server')),
+  XEENET_SECRET_FILE: z.string().min(1).optional(),
+  XEENET_PUBLIC_URL: z.url().optional(),
+  XEENET_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  XEENET_KERNELS_DIR: z
+    .string()
+    .min(1)
+    .default(join(import.meta.dirname, '..', 'build', 'kernels')),
+  XEENET_DATASETS: z.string().default('sotu-small@1,sotu@1').transform(list),
+  XEENET_STARVE_MS: milliseconds.default(60_000),
+  XEENET_RETRY_MIN_MS: milliseconds.default(1_000),
+  XEENET_ROLES: z.string().default(Role.options.join(',')).transform(list).pipe(z.array(Role).min(1)),
+  /** Networks whose anonymous hosts do not count as one owner. */
+  XEENET_SHARED_PREFIXES: z.string().default('127.0.0.0/8,::1/128').transform(list),
+  /** Proxies whose X-Forwarded-For is believed; none by default. */
+  XEENET_TRUSTED_PROXIES: z.string().default('').transform(list),
+  /** Enrolments and other calls without a token that one address may make in a minute. */
+  XEENET_ANONYMOUS_PER_MINUTE: z.coerce.number().int().min(1).default(30),
+})
+
+/** Everything the server can be told, parsed once. */
+export interface Config {
+  readonly databaseUrl: string | undefined // undefined: the embedded one
+  readonly port: number // 0: any free one
+  readonly host: string
+  readonly dataDir: string
+  readonly secretFile: string
+  readonly publicUrl: string | undefined
+  readonly logLevel: (typeof LOG_LEVELS)[number]
+  readonly kernelsDir: string
+  readonly datasets: readonly string[]
+  readonly starveMs: number
+  readonly retryMinMs: number
+  readonly roles: readonly Role[]
+  readonly sharedPrefixes: readonly string[]
+  readonly trustedProxies: readonly string[]
+  readonly anonymousPerMinute: number
+}
+
+/** A setting that cannot be used; the message names it. */
+export class ConfigError extends Error {
+  readonly code = 'config_invalid'
+  readonly hint = 'Settings come from the environment or from flags such as --port 8080 or --data-dir DIR.'
+}
+
+/** Reads the settings: flags over the environment over defaults. Throws `ConfigError`. */
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  args: readonly string[] = [],
+): Config {
+  const given = { ...withoutEmpty(environment), ...readFlags(args) }
+  const parsed = Settings.safeParse(given)
+  if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error))
+  const s = parsed.data
+  return {
+    databaseUrl: s.DATABASE_URL,
+    port: s.PORT,
+    host: s.HOST,
+    dataDir: s.XEENET_DATA_DIR,
+    secretFile: s.XEENET_SECRET_FILE ?? join(s.XEENET_DATA_DIR, 'secrets', 'server.secret'),
+    publicUrl: s.XEENET_PUBLIC_URL,
+    logLevel: s.XEENET_LOG_LEVEL,
+    kernelsDir: s.XEENET_KERNELS_DIR,
+    datasets: s.XEENET_DATASETS,
+    starveMs: s.XEENET_STARVE_MS,
+    retryMinMs: s.XEENET_RETRY_MIN_MS,
+    roles: s.XEENET_ROLES,
+    sharedPrefixes: s.XEENET_SHARED_PREFIXES,
+    trustedProxies: s.XEENET_TRUSTED_PROXIES,
+    anonymousPerMinute: s.XEENET_ANONYMOUS_PER_MINUTE,
+  }
+}
+
+const flagOf = (setting: string): string =>
+  setting
+    .replace(/^XEENET_/, '')
+    .toLowerCase()
+    .replaceAll('_', '-')
+
+function readFlags(args: readonly string[]): Record<string, string> {
+  const settings = Object.keys(Settings.shape)
+  const options = Object.fromEntries(settings.map(name => [flagOf(name), { type: 'string' as const }]))
+  try {
+    const { values } = parseArgs({ args: [...args], options, allowPositionals: false })
+    return Object.fromEntries(
+      settings.flatMap(name => {
+        const value = values[flagOf(name)]
+        return value === undefined ? [] : [[name, String(value)]]
+      }),
+    )
+  } catch (error) {
+    throw new ConfigError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+// An empty variable is how shells and unit files say "not set".
+function withoutEmpty(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      value === undefined || value === '' ? [] : [[name, value]],
+    ),
+  )
+}

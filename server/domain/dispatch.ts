@@ -1,0 +1,115 @@
+import { LEASES_PER_CALL_MAX, LEASES_PER_CORE_MAX, LEASES_UNTRUSTED_MAX } from '#protocol/limits.ts'
+import type { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
+
+/** A number in [0, 1). */
+export type Random = () => number
+
+/**
+ * How many more leases a host may be given in this call: what it wants, within what a host may hold, its quota of the
+ * day and what a reply carries.
+ */
+export function leasesAllowed(host: {
+  readonly want: number
+  readonly held: number
+  readonly cores: number
+  readonly trusted: boolean
+  readonly dailyQuota: number
+  readonly usedToday: number
+  readonly resent: number
+}): number {
+  const perCores = host.cores * LEASES_PER_CORE_MAX
+  const mayHold = host.trusted ? perCores : Math.min(perCores, LEASES_UNTRUSTED_MAX)
+  // The verifier is the operator's own: a quota would only keep disputes open.
+  const quotaLeft = host.trusted ? LEASES_PER_CALL_MAX : host.dailyQuota - host.usedToday
+  const room = Math.min(host.want, mayHold - host.held, quotaLeft, LEASES_PER_CALL_MAX - host.resent)
+  return Math.max(0, room)
+}
+
+/** A host that asks for work, with the unsent results it is eligible for, in the order of dispatch. */
+export interface Asking {
+  readonly hostId: HostId
+  readonly ownerKey: string
+  readonly take: number
+  readonly candidates: readonly Candidate[]
+}
+
+export interface Candidate {
+  readonly resultId: ResultId
+  readonly workUnitId: WorkUnitId
+}
+
+export interface Assignment {
+  readonly hostId: HostId
+  readonly resultId: ResultId
+}
+
+// Wide enough that two hosts which call in turn do not always meet in the same work units, narrow enough that the oldest
+// work is not left behind.
+const MIX = 8
+
+/**
+ * Deals results to hosts one at a time in turn, each drawn at random from the first few that the host may have, so
+ * that pairs of owners mix. No result is dealt twice and no owner gets two results of one work unit.
+ */
+export function deal(asking: readonly Asking[], random: Random): Assignment[] {
+  const taken = new Set<ResultId>()
+  const ownersOf = new Map<WorkUnitId, Set<string>>()
+  const dealt: Assignment[] = []
+  const isFree = (host: Asking, c: Candidate): boolean =>
+    !taken.has(c.resultId) && !ownersOf.get(c.workUnitId)?.has(host.ownerKey)
+  for (let round = 0, progress = true; progress; round++) {
+    progress = false
+    for (const host of asking) {
+      if (round >= host.take) continue
+      const choice = pick(
+        firstFew(host.candidates, c => isFree(host, c)),
+        random,
+      )
+      if (choice === undefined) continue
+      progress = true
+      taken.add(choice.resultId)
+      ownersOf.set(choice.workUnitId, (ownersOf.get(choice.workUnitId) ?? new Set()).add(host.ownerKey))
+      dealt.push({ hostId: host.hostId, resultId: choice.resultId })
+    }
+  }
+  return dealt
+}
+
+/** How many candidates to look up for a host that may take `take`: enough that the draw has its window to the end. */
+export const candidatesFor = (take: number): number => take * 4 + MIX
+
+function firstFew(candidates: readonly Candidate[], isFree: (c: Candidate) => boolean): Candidate[] {
+  const free: Candidate[] = []
+  for (const candidate of candidates) {
+    if (isFree(candidate)) free.push(candidate)
+    if (free.length === MIX) break
+  }
+  return free
+}
+
+const pick = <T>(from: readonly T[], random: Random): T | undefined =>
+  from[Math.floor(random() * from.length)]
+
+export const RETRY_MS_MAX = 60_000
+
+// A host that has had nothing for a minute asks again after about a quarter of one.
+const IDLE_SHARE = 0.25
+
+/**
+ * When the host may ask for work again, milliseconds: soon while there is some, later the longer it was given nothing, up to
+ * a minute; always with ±20 % of jitter, so that hosts do not march in step.
+ */
+export function retryAfter(
+  facts: { readonly idleMs: number; readonly retryMinMs: number },
+  random: Random,
+): number {
+  const wished = Math.min(RETRY_MS_MAX, Math.max(facts.retryMinMs, facts.idleMs * IDLE_SHARE))
+  return Math.round(wished * (0.8 + 0.4 * random()))
+}
+
+// Below this many owners no quorum of strangers comes together, so that waiting for one is pointless.
+const OWNERS_FOR_QUORUM = 3
+
+/** How long a replica waits for volunteers before a trusted host may compute it, milliseconds. */
+export const starveAfter = (ownersSeen: number, starveMs: number): number =>
+  ownersSeen < OWNERS_FOR_QUORUM ? 0 : starveMs

@@ -1,0 +1,141 @@
+import { canonicalJson } from '#protocol/canonical.ts'
+import { Job } from '#protocol/job.ts'
+import type { ProblemCode } from '#protocol/problem.ts'
+import { RunReport } from '#protocol/report.ts'
+import type { SuccessReport } from '#protocol/scheduler.ts'
+import type { HostId, Instant, Sha256 } from '#protocol/units.ts'
+
+/** Why a report does not count. `penal`: an honest client does not get here, so it costs the host trust. */
+export interface Refusal {
+  readonly code: ProblemCode
+  readonly detail?: string
+  readonly penal: boolean
+}
+
+/** A report that passed everything which can be checked without knowing what was asked. */
+export interface ExaminedReport {
+  readonly sent: SuccessReport
+  readonly run: RunReport
+}
+
+/**
+ * V0, first half: the digest is that of the text, the host signed it, the text is the one RFC 8785 text of a
+ * RunReport, and the report does not contradict itself. Hashing and verifying are done by the caller.
+ */
+export function examine(
+  sent: SuccessReport,
+  facts: { readonly textSha256: Sha256; readonly signatureGood: boolean },
+): ExaminedReport | Refusal {
+  if (facts.textSha256 !== sent.digest) return { code: 'report_digest_mismatch', penal: false }
+  if (!facts.signatureGood) return { code: 'report_signature_invalid', penal: false }
+  const value = parseJson(sent.report)
+  if (value === undefined || canonicalJson(value) !== sent.report)
+    return { code: 'report_malformed', detail: 'report: not the RFC 8785 text of a JSON value', penal: false }
+  const parsed = RunReport.safeParse(value)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const where = ['report', ...(issue?.path ?? [])].join('.')
+    return { code: 'report_malformed', detail: `${where}: ${issue?.message ?? 'invalid'}`, penal: false }
+  }
+  const reason = selfContradiction(parsed.data)
+  if (reason !== undefined) return { code: 'report_inconsistent', detail: reason, penal: true }
+  return { sent, run: parsed.data }
+}
+
+export const isRefusal = (outcome: ExaminedReport | Refusal): outcome is Refusal => 'code' in outcome
+
+/** How a finished run contradicts itself, or undefined. Both sides are the host's signed words. */
+function selfContradiction(run: RunReport): string | undefined {
+  if (run.metric !== null && run.metric.value < 0) return `metric: ${run.metric.value} is below zero`
+  for (const [before, after] of pairs(run.curve)) {
+    if (after.update < before.update || after.fuel < before.fuel) return 'curve: it runs backwards'
+  }
+  const lastVal = run.curve.findLast(point => point.val !== null)?.val
+  if (run.metric !== null && lastVal !== undefined && lastVal !== run.metric.value)
+    return `metric: ${run.metric.value} is not the last validation point of the curve, ${lastVal}`
+  return undefined
+}
+
+/** What the server knows about a result that a report is about. */
+export interface ReportedResult {
+  readonly hostId: HostId | null
+  readonly state: 'unsent' | 'in_progress' | 'over'
+  readonly outcome: 'success' | 'error' | 'no_reply' | 'not_needed' | 'cancelled' | null
+  readonly deadline: Instant | null
+  readonly graceUntil: Instant | null
+  readonly digest: Sha256 | null
+  readonly unitOpen: boolean
+  readonly job: string
+  readonly fuelMax: number
+  readonly metricName: string
+}
+
+/** What becomes of a report: taken, known already (the stored answer is `accepted`), or refused. */
+export type Reception =
+  | { readonly type: 'accept'; readonly late: boolean }
+  | { readonly type: 'stored' }
+  | ({ readonly type: 'refuse' } & Refusal)
+
+/**
+ * V0, second half, and whether the result may still be reported. A report counts while the host holds the lease, and
+ * after that while the work unit is open or the result in its grace period.
+ */
+export function receiveSuccess(
+  { sent, run }: ExaminedReport,
+  result: ReportedResult | undefined,
+  hostId: HostId,
+  now: Instant,
+): Reception {
+  if (result === undefined || result.hostId !== hostId) return refuse('report_unknown')
+  if (result.outcome === 'success') {
+    if (result.digest === sent.digest) return { type: 'stored' }
+    return refuse('report_conflict', `digest ${result.digest} was accepted before`, true)
+  }
+  if (result.outcome === 'error') return refuse('report_stale', 'an error was reported before')
+  const reason = contradictsJob(run, result)
+  if (reason !== undefined) return refuse('report_inconsistent', reason, true)
+  if (result.state === 'in_progress')
+    return { type: 'accept', late: result.deadline !== null && now > result.deadline }
+  const inGrace = result.graceUntil !== null && now <= result.graceUntil
+  return result.unitOpen || inGrace ? { type: 'accept', late: true } : refuse('report_stale')
+}
+
+/** The same for a host that could not finish. Once the lease is lost such news changes nothing. */
+export function receiveError(result: ReportedResult | undefined, hostId: HostId): Reception {
+  if (result === undefined || result.hostId !== hostId) return refuse('report_unknown')
+  if (result.state === 'in_progress') return { type: 'accept', late: false }
+  if (result.outcome === 'error') return { type: 'stored' }
+  return refuse(result.outcome === 'success' ? 'report_conflict' : 'report_stale')
+}
+
+function contradictsJob(run: RunReport, result: ReportedResult): string | undefined {
+  const { limit } = Job.parse(JSON.parse(result.job))
+  const fuelMax = 'fuel' in limit ? Math.min(limit.fuel, result.fuelMax) : result.fuelMax
+  if (run.fuelUsed > fuelMax) return `fuelUsed: ${run.fuelUsed} is more than the limit ${fuelMax}`
+  if (run.metric !== null && run.metric.name !== result.metricName)
+    return `metric: the kernel's is ${result.metricName}, not ${run.metric.name}`
+  if ('updates' in limit && run.curve.some(point => point.update > limit.updates))
+    return `curve: more than ${limit.updates} updates`
+  return undefined
+}
+
+const refuse = (code: ProblemCode, detail?: string, penal = false): Reception => ({
+  type: 'refuse',
+  code,
+  penal,
+  ...(detail === undefined ? {} : { detail }),
+})
+
+const pairs = <T>(items: readonly T[]): (readonly [T, T])[] =>
+  items.flatMap((item, i) => {
+    const next = items[i + 1]
+    return next === undefined ? [] : [[item, next] as const]
+  })
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // a stranger's text: not JSON is an answer, not a failure
+  }
+}

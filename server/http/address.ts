@@ -1,0 +1,54 @@
+import { createHmac } from 'node:crypto'
+import { BlockList, isIPv6, SocketAddress } from 'node:net'
+import type { Request } from 'express'
+
+/** Where a request comes from, for limits and for the owner of an anonymous host. */
+export interface Origin {
+  readonly address: string
+  /** In one of the networks that many people share by design, by default loopback. */
+  readonly shared: boolean
+}
+
+/** Reads origins by the networks of the settings, written as `10.0.0.0/8` or `fd00::/8`. Throws on any other text. */
+export function originReader(sharedPrefixes: readonly string[]): (req: Request) => Origin {
+  const shared = blockList(sharedPrefixes)
+  return req => {
+    // express reads X-Forwarded-For only behind the proxies that the operator named.
+    const address = plainAddress(req.ip ?? '')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    return { address, shared: address !== '' && shared.check(address, family) }
+  }
+}
+
+/** A name for the network an address is in (IPv4 /24, IPv6 /48) from which the network cannot be found without the secret. */
+export function prefixName(address: string, secret: string): string {
+  return createHmac('sha256', secret)
+    .update(`prefix|${networkOf(address)}`)
+    .digest('hex')
+    .slice(0, 32)
+}
+
+const IPV6_GROUPS_KEPT = 3 // of 16 bits: /48
+
+function networkOf(address: string): string {
+  if (!isIPv6(address)) return address.split('.').slice(0, 3).join('.')
+  const full = new SocketAddress({ address, family: 'ipv6' }).address
+  const [head = '', tail] = full.split('::')
+  const before = head === '' ? [] : head.split(':')
+  const after = tail === undefined || tail === '' ? [] : tail.split(':')
+  const zeros = tail === undefined ? [] : Array.from({ length: 8 - before.length - after.length }, () => '0')
+  return [...before, ...zeros, ...after].slice(0, IPV6_GROUPS_KEPT).join(':')
+}
+
+// A dual-stack socket shows IPv4 callers as ::ffff:a.b.c.d.
+const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '')
+
+function blockList(prefixes: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const prefix of prefixes) {
+    const [address = '', bits = ''] = prefix.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    list.addSubnet(address, Number(bits || (family === 'ipv6' ? 128 : 32)), family)
+  }
+  return list
+}

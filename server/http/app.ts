@@ -1,0 +1,118 @@
+import express, { type Express, type RequestHandler } from 'express'
+import { rateLimit } from 'express-rate-limit'
+import helmet from 'helmet'
+import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX } from '#protocol/limits.ts'
+import { openApiDocument } from '#protocol/openapi.ts'
+import { isReady } from '#store/settings.ts'
+import { originReader } from './address.ts'
+import { tokenOf } from './auth.ts'
+import { bytesUpTo } from './body.ts'
+import { cancel, submitCampaign, validateCampaign } from './campaigns.ts'
+import { newCatalogue } from './catalogue.ts'
+import type { Edge } from './edge.ts'
+import { receiveUpload, serveFile } from './files.ts'
+import { hostCallReader } from './host-call.ts'
+import { enrol, showHost } from './hosts.ts'
+import { answerErrors, nameRequest, Refused } from './problem.ts'
+import * as reads from './reads.ts'
+import { exportCampaign, showResult } from './results.ts'
+import { scheduler } from './scheduler.ts'
+
+const API = '/api/v1'
+const SMALL_BODY_BYTES = 16 * 1024
+
+/** The whole HTTP face: parse, call, reply. */
+export function createApp(edge: Edge): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  app.set('etag', false) // replies are states of the moment; files have their own
+  app.set('query parser', 'simple')
+  if (edge.settings.trustedProxies.length > 0) app.set('trust proxy', [...edge.settings.trustedProxies])
+  app.use(nameRequest, helmet())
+  addRoutes(app, edge)
+  app.use((req: express.Request) => {
+    throw new Refused('not_found', `${req.method} ${req.path}`)
+  })
+  app.use(answerErrors(edge.log, edge.random))
+  return app
+}
+
+type Methods = Partial<Record<'get' | 'post' | 'put', RequestHandler[]>>
+
+function addRoutes(app: Express, edge: Edge): void {
+  const readCall = hostCallReader(edge)
+  const catalogue = newCatalogue()
+  const anonymous = limitAnonymous(edge)
+  const small = bytesUpTo(SMALL_BODY_BYTES)
+  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
+  const routes: Record<string, Methods> = {
+    '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
+    '/readyz': { get: [showReady(edge)] },
+    [`${API}/openapi.json`]: { get: [(_req, res) => void res.json(openApiDocument(edge.version))] },
+    [`${API}/server`]: { get: [reads.showServer(edge)] },
+    [`${API}/hosts`]: { post: [anonymous, small, enrol(edge)] },
+    [`${API}/hosts/:id`]: { get: [showHost(edge)] },
+    [`${API}/scheduler`]: { post: [anonymous, bytesUpTo(BODY_BYTES_MAX), scheduler(edge, readCall)] },
+    [`${API}/files/:sha256`]: { get: [serveFile(edge)], put: [anonymous, receiveUpload(edge, readCall)] },
+    [`${API}/kernels`]: { get: [reads.showKernels(edge)] },
+    [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
+    [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
+    [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
+    [`${API}/campaigns`]: {
+      get: [reads.showCampaigns(edge)],
+      post: [anonymous, campaign, submitCampaign(edge)],
+    },
+    [`${API}/campaigns/:id`]: { get: [reads.showCampaign(edge)] },
+    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
+    [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
+    [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
+    [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
+    [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
+    [`${API}/me`]: { get: [reads.showMe(edge)] },
+    [`${API}/ledger/summary`]: { get: [reads.showLedger(edge)] },
+  }
+  for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
+}
+
+function addRoute(app: Express, path: string, { get, post, put }: Methods): void {
+  const route = app.route(path)
+  if (get !== undefined) route.get(...get)
+  if (post !== undefined) route.post(...post)
+  if (put !== undefined) route.put(...put)
+  const allowed = [...(get ? ['GET', 'HEAD'] : []), ...(post ? ['POST'] : []), ...(put ? ['PUT'] : [])]
+  route.all((req, res) => {
+    res.setHeader('allow', allowed.join(', '))
+    throw new Refused('method_not_allowed', `${req.method} ${req.path}; allowed: ${allowed.join(', ')}`)
+  })
+}
+
+const MINUTE_MS = 60_000
+
+// Who has no token is known by the address only. Calls with one are bounded by what the token may do; a wrong token is
+// found out by one lookup of a hash.
+function limitAnonymous(edge: Edge): RequestHandler {
+  const originOf = originReader(edge.settings.sharedPrefixes)
+  return rateLimit({
+    windowMs: MINUTE_MS,
+    limit: edge.settings.anonymousPerMinute,
+    skip: req => tokenOf(req) !== undefined || originOf(req).shared,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    handler: (req, res) => {
+      const retryAfterMs = Number(res.getHeader('retry-after') ?? 60) * 1000
+      throw new Refused(
+        'rate_limited',
+        `${req.ip}: ${edge.settings.anonymousPerMinute} a minute`,
+        retryAfterMs,
+      )
+    },
+  })
+}
+
+/** GET /readyz: 200 while the database answers, 503 otherwise. */
+function showReady(edge: Edge): RequestHandler {
+  return async (_req, res) => {
+    await isReady(edge.knex)
+    res.json({ ok: true })
+  }
+}

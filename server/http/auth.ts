@@ -1,0 +1,28 @@
+import type { Request } from 'express'
+import { type Bearer, findBearer, type Scope } from '#store/tokens.ts'
+import type { Edge } from './edge.ts'
+import { Refused } from './problem.ts'
+
+/** The token of `authorization: Bearer`, or undefined when there is no such header. */
+export function tokenOf(req: Request): string | undefined {
+  return /^Bearer ([\w-]{1,200})$/i.exec(req.headers.authorization ?? '')?.[1]
+}
+
+/** Who calls with a user's token; throws `Refused` unless the token is good. */
+export async function bearerOf(edge: Edge, req: Request): Promise<Bearer> {
+  const token = tokenOf(req)
+  if (token === undefined) throw new Refused('token_missing')
+  const bearer = await findBearer(edge.knex, token)
+  if (bearer === undefined) throw new Refused('token_unknown')
+  const expired = bearer.expiresAt !== null && bearer.expiresAt <= edge.now()
+  if (expired || bearer.revokedAt !== null) throw new Refused('token_expired')
+  return bearer
+}
+
+/** The same, and the token must have one of the scopes. `admin` includes every other. */
+export async function requireScope(edge: Edge, req: Request, ...scopes: readonly Scope[]): Promise<Bearer> {
+  const bearer = await bearerOf(edge, req)
+  const allowed = bearer.scopes.some(scope => scope === 'admin' || scopes.includes(scope))
+  if (!allowed) throw new Refused('scope_missing', `needs the scope ${scopes.join(' or ')}`)
+  return bearer
+}

@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto'
+import express, { type Request, type RequestHandler } from 'express'
+import type { z } from 'zod'
+import { fromUtf8 } from '#protocol/canonical.ts'
+import { Sha256 } from '#protocol/units.ts'
+import { parse, Refused } from './problem.ts'
+
+/**
+ * Reads the body as bytes, of any type, at most `limit`. Compressed bodies are refused: signatures are over what was
+ * sent, and a small bomb must not become a large one.
+ */
+export const bytesUpTo = (limit: number): RequestHandler =>
+  express.raw({ type: () => true, limit, inflate: false })
+
+/** The bytes that `bytesUpTo` read; none for a request without a body. */
+export function bodyOf(req: Request): Buffer {
+  return Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0)
+}
+
+export const sha256Of = (bytes: Uint8Array | string): Sha256 =>
+  Sha256.parse(createHash('sha256').update(bytes).digest('hex'))
+
+/** The body as JSON of this schema; throws `Refused` (bad_request) whose detail names the field. */
+export function jsonOf<S extends z.ZodType>(req: Request, schema: S): z.infer<S> {
+  return parse(schema, parseJson(bodyOf(req)))
+}
+
+export function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(fromUtf8(bytes))
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'not JSON'
+    throw new Refused('bad_request', `body: ${reason}`)
+  }
+}

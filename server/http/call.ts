@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { type ExaminedReport, examine, type Refusal } from '#domain/report.ts'
+import { reportBytes } from '#protocol/host.ts'
+import { type ErrorReport, HostReport, SchedulerBody, type SuccessReport } from '#protocol/scheduler.ts'
+import { verifyBytes } from '#protocol/signature.ts'
+import type { HostId, Sha256 } from '#protocol/units.ts'
+import type { HostKeys } from '#store/hosts.ts'
+import { parseJson, sha256Of } from './body.ts'
+import type { SignedCall } from './host-call.ts'
+import { describeIssues, parse } from './problem.ts'
+
+/** A scheduler call after everything that needs no database: what the transaction works on. */
+export interface ParsedCall {
+  readonly hostId: HostId
+  readonly call: number
+  readonly bodySha256: Sha256
+  readonly body: SchedulerBody
+  readonly reports: readonly ParsedReport[]
+}
+
+/** One report of a call. A bad one is refused by itself; its neighbours are not its fault. */
+export type ParsedReport =
+  | ({ readonly type: 'success' } & ExaminedReport)
+  | { readonly type: 'error'; readonly sent: ErrorReport }
+  | { readonly type: 'refused'; readonly resultId: string; readonly refusal: Refusal }
+
+/** Parses the body of a signed call and examines its reports; throws `Refused` when the call itself is malformed. */
+export async function parseCall(
+  serverId: string,
+  signed: SignedCall,
+  bytes: Uint8Array,
+): Promise<ParsedCall> {
+  const { host, call, bodySha256 } = signed
+  const body = parse(SchedulerBody, parseJson(bytes))
+  const reports = await Promise.all(body.reports.map(report => parseReport(serverId, host, report)))
+  return { hostId: host.id, call, bodySha256, body, reports }
+}
+
+async function parseReport(serverId: string, host: HostKeys, report: unknown): Promise<ParsedReport> {
+  const parsed = HostReport.safeParse(report)
+  if (!parsed.success) {
+    const refusal = { code: 'report_malformed', detail: describeIssues(parsed.error), penal: false } as const
+    return { type: 'refused', resultId: namedIn(report), refusal }
+  }
+  if (parsed.data.outcome === 'error') return { type: 'error', sent: parsed.data }
+  return examineSuccess(serverId, host, parsed.data)
+}
+
+async function examineSuccess(
+  serverId: string,
+  { id: hostId, publicKey }: HostKeys,
+  sent: SuccessReport,
+): Promise<ParsedReport> {
+  const { resultId, digest, signature } = sent
+  const bytes = reportBytes({ serverId, hostId, resultId, digest })
+  const signatureGood = await verifyBytes(publicKey, bytes, signature)
+  const examined = examine(sent, { textSha256: sha256Of(sent.report), signatureGood })
+  if ('code' in examined) return { type: 'refused', resultId, refusal: examined }
+  return { type: 'success', ...examined }
+}
+
+const Named = z.object({ resultId: z.string().max(100) })
+
+// The answer names the result, so that the host finds its report again, as far as it can be read.
+function namedIn(report: unknown): string {
+  const named = Named.safeParse(report)
+  return named.success ? named.data.resultId : ''
+}

@@ -1,0 +1,101 @@
+import { setImmediate as breathe } from 'node:timers/promises'
+import { quote } from '#domain/ledger.ts'
+import type { CampaignFile, Quote, RunPlan } from '#protocol/campaign.ts'
+import type { DatasetManifest } from '#protocol/dataset.ts'
+import { Job, type Recipe } from '#protocol/job.ts'
+import type { KernelManifest } from '#protocol/kernel.ts'
+import type { Sha256 } from '#protocol/units.ts'
+import { findDataset } from '#store/datasets.ts'
+import { findKernel, type KernelRow } from '#store/kernels.ts'
+import type { Executor } from '#store/rows.ts'
+import { slotFiles } from './catalogue.ts'
+import type { CampaignPlan, Planner, Run } from './planner.ts'
+import { Refused } from './problem.ts'
+
+/** A campaign file that this server can compute, and what it costs at most. */
+export interface CheckedCampaign {
+  readonly file: CampaignFile
+  readonly kernel: KernelRow
+  readonly dataset: DatasetManifest
+  readonly plan: CampaignPlan
+  readonly quote: Quote
+  readonly firstRecipes: readonly Recipe[]
+}
+
+const FIRST_RECIPES = 3
+
+/** Checks a campaign file down to the last recipe; throws `Refused` with the code and the field. */
+export async function checkCampaign(
+  on: Executor,
+  planner: Planner,
+  file: CampaignFile,
+): Promise<CheckedCampaign> {
+  const kernel = await findKernel(on, file.kernel)
+  if (kernel === undefined) throw new Refused('kernel_unknown', `kernel: ${file.kernel}`)
+  const dataset = await findDataset(on, file.data)
+  if (dataset === undefined) throw new Refused('data_unknown', `data: ${file.data}`)
+  assertSplits(kernel.manifest, dataset)
+  const plan = planner.plan(file, kernel.manifest)
+  if (!plan.ok) throw new Refused(plan.code, plan.detail)
+  const { quorum, seeds } = file.replicate
+  const { experiments, fuelMax } = plan
+  const costs = { experiments, ...quote({ workUnits: experiments * seeds, fuelMax, quorum }) }
+  const budgetMilli = Math.floor(file.budget.credits * 1000)
+  if (costs.reserveMilli > budgetMilli) {
+    const detail = `budget.credits: the quote is ${costs.reserveMilli / 1000} credits, the budget ${file.budget.credits}`
+    throw new Refused('budget_exceeded', detail)
+  }
+  return { file, kernel, dataset, plan, quote: costs, firstRecipes: await checkRecipes(plan) }
+}
+
+function assertSplits(manifest: KernelManifest, dataset: DatasetManifest): void {
+  const missing = manifest.slots.find(slot => !dataset.splits.some(split => split.name === slot.split))
+  if (missing !== undefined)
+    throw new Refused('campaign_invalid', `data: has no split ${missing.split}, which the kernel reads`)
+}
+
+// A recipe costs some microseconds; between bites of this many other requests get their turn.
+const RECIPES_PER_BITE = 500
+
+async function checkRecipes(plan: CampaignPlan): Promise<Recipe[]> {
+  const first: Recipe[] = []
+  let checked = 0
+  for (const planned of plan.recipes()) {
+    if (!planned.ok) throw new Refused(planned.code, planned.detail)
+    if (first.length < FIRST_RECIPES) first.push(planned.recipe)
+    if (++checked % RECIPES_PER_BITE === 0) await breathe()
+  }
+  return first
+}
+
+/** The first runs of a campaign as anyone could compute them. */
+export function firstRuns(planner: Planner, checked: CheckedCampaign): Promise<RunPlan[]> {
+  const { file, kernel, dataset, plan } = checked
+  const data = slotFiles(kernel.manifest, dataset).map(slot => slot.sha256)
+  const source = { file, manifest: kernel.manifest, moduleSha256: kernel.moduleSha256, data }
+  return Promise.all(
+    checked.firstRecipes.map(async recipe => {
+      const run = await planner.run(source, recipe, 0)
+      return runPlan({ run, kernel, dataset, fuelMax: plan.fuelMax })
+    }),
+  )
+}
+
+interface Planned {
+  readonly run: Pick<Run, 'job'> & { readonly runKey: Sha256 }
+  readonly kernel: KernelRow
+  readonly dataset: DatasetManifest
+  readonly fuelMax: number
+}
+
+/** Everything needed to compute a run again, from its job and what that runs on. */
+export function runPlan({ run, kernel, dataset, fuelMax }: Planned): RunPlan {
+  const { recipe, seed, limit } = Job.parse(JSON.parse(run.job))
+  const { name, version, moduleSha256, releaseSha256, manifest } = kernel
+  return {
+    ...{ job: run.job, runKey: run.runKey, recipe, seed, limit, fuelMax },
+    kernel: { name, version, moduleSha256, releaseSha256 },
+    data: slotFiles(manifest, dataset),
+    memoryPagesMax: manifest.memoryPagesMax,
+  }
+}

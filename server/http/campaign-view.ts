@@ -1,0 +1,90 @@
+import { escrowAccount } from '#domain/ledger.ts'
+import { ci95 } from '#domain/statistics.ts'
+import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
+import type { DatasetManifest } from '#protocol/dataset.ts'
+import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
+import { toWire } from '#protocol/units.ts'
+import type { CampaignRow } from '#store/campaigns.ts'
+import { balancesOf } from '#store/ledger.ts'
+import type { Executor } from '#store/rows.ts'
+import { countCampaign, type LeaderRow, readLeaders, type Tally } from '#store/views.ts'
+
+/** A campaign with everything that may be counted about it. */
+export async function viewCampaign(on: Executor, campaign: CampaignRow): Promise<CampaignView> {
+  const { id, file } = campaign
+  const { workUnits, failures, results, moved } = await countCampaign(on, id)
+  const [leader] = await readLeaders(on, { campaignId: id, goal: file.metric.goal, limit: 1 })
+  const escrow = escrowAccount(id)
+  return {
+    id,
+    title: file.title,
+    question: file.question ?? null,
+    state: campaign.state,
+    kernel: file.kernel,
+    data: file.data,
+    metric: file.metric,
+    createdAt: toWire(campaign.createdAt),
+    endedAt: campaign.endedAt === null ? null : toWire(campaign.endedAt),
+    experiments: { planned: campaign.experimentsPlanned, created: campaign.experimentsCreated },
+    workUnits: {
+      ...{ open: count(workUnits, 'open'), valid: count(workUnits, 'valid') },
+      ...{ failed: count(workUnits, 'failed'), cancelled: count(workUnits, 'cancelled') },
+    },
+    results: resultCounts(results),
+    failures: Object.fromEntries(failures),
+    credit: {
+      reservedMilli: campaign.reservedMilli,
+      grantedMilli: count(moved, 'grant'),
+      refundedMilli: count(moved, 'refund'),
+      balanceMilli: (await balancesOf(on, [escrow])).get(escrow) ?? 0,
+    },
+    best: bestOf(leader),
+  }
+}
+
+const count = (tally: Tally, name: string): number => tally.get(name) ?? 0
+
+const resultCounts = (results: Tally): CampaignView['results'] => ({
+  unsent: count(results, 'unsent'),
+  inProgress: count(results, 'in_progress'),
+  pending: count(results, 'pending'),
+  valid: count(results, 'valid'),
+  invalid: count(results, 'invalid'),
+  inconclusive: count(results, 'inconclusive'),
+  error: count(results, 'error'),
+  noReply: count(results, 'no_reply'),
+  notNeeded: count(results, 'not_needed'),
+  cancelled: count(results, 'cancelled'),
+})
+
+function bestOf(leader: LeaderRow | undefined): CampaignView['best'] {
+  if (leader === undefined || leader.mean === null) return null
+  const { experimentId, mean, n, recipe } = leader
+  return { experimentId, mean, n, recipe }
+}
+
+/** The experiments of a campaign, best first, and what models that only count bytes reach on the same data. */
+export async function viewLeaderboard(
+  on: Executor,
+  campaign: CampaignRow,
+  dataset: DatasetManifest,
+): Promise<Leaderboard> {
+  const { metric } = campaign.file
+  const leaders = await readLeaders(on, { campaignId: campaign.id, goal: metric.goal, limit: PAGE_ROWS_MAX })
+  return {
+    metric,
+    rows: leaders.map(({ sd, ...row }) => ({ ...row, ci95: ci95(row.n, sd) })),
+    baselines: baselinesFor(metric.name, dataset),
+  }
+}
+
+// The baselines are bits per byte of the validation split: they compare with no other metric.
+const COMPARABLE_METRIC = 'val_bpb'
+
+function baselinesFor(metric: string, { baselines }: DatasetManifest): Leaderboard['baselines'] {
+  if (metric !== COMPARABLE_METRIC) return []
+  return [
+    { name: 'unigram', value: baselines.unigram },
+    ...baselines.wittenBell.map((value, i) => ({ name: `order${i + 1}`, value })),
+  ]
+}

@@ -1,0 +1,33 @@
+import type { Knex } from 'knex'
+import type { Logger } from 'pino'
+import type { CampaignId, HostId, Instant, Sha256 } from '#protocol/units.ts'
+import type { Blobs } from '#store/blobs.ts'
+import type { Wake } from '#store/wake.ts'
+import type { Planner } from './planner.ts'
+
+/** Everything the routes need, handed down from main.ts or from a test. */
+export interface Edge {
+  readonly knex: Knex
+  readonly blobs: Blobs
+  readonly wake: Wake
+  readonly planner: Planner
+  readonly log: Logger
+  readonly now: () => Instant
+  readonly random: () => number // [0, 1); spreads calls and mixes owners, decides nothing that must be unpredictable
+  readonly ids: { host(now: Instant): HostId; campaign(now: Instant): CampaignId }
+  readonly serverId: string
+  readonly version: string
+  /** The operator's keys by which kernels are signed. */
+  readonly kernelKeys: readonly { readonly keyId: Sha256; readonly publicKey: string }[]
+  /** Under which network prefixes are hashed: addresses themselves are not kept. */
+  readonly prefixSecret: string
+  readonly settings: EdgeSettings
+}
+
+export interface EdgeSettings {
+  readonly starveMs: number // a replica nobody took for so long goes to a trusted host
+  readonly retryMinMs: number
+  readonly sharedPrefixes: readonly string[] // networks whose anonymous hosts do not count as one owner
+  readonly trustedProxies: readonly string[]
+  readonly anonymousPerMinute: number
+}

@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Collects items that arrive at about the same time and commits them together. */
+export interface GroupCommit<Item, Outcome> {
+  submit(item: Item): Promise<Outcome>
+}
+
+export interface GroupCommitOptions<Item, Outcome> {
+  /** One transaction for all items; the outcomes in their order. Throws when nothing was committed. */
+  readonly commit: (items: readonly Item[]) => Promise<readonly Outcome[]>
+  /** Items of one key depend on each other, so they go into different groups, in order. */
+  readonly keyOf: (item: Item) => string
+  readonly sizeMax: number
+  /** How long the first item of a group waits for company, milliseconds. */
+  readonly gatherMs: number
+}
+
+interface Waiting<Item, Outcome> {
+  readonly item: Item
+  readonly key: string
+  readonly outcome: PromiseWithResolvers<Outcome>
+}
+
+/**
+ * One commit, and so one flush of the disk, pays for many items: while a group is being committed the next one gathers.
+ * When a group fails each of its items is tried alone once, so that a poisonous item stops only itself.
+ */
+export function groupCommit<Item, Outcome>(
+  options: GroupCommitOptions<Item, Outcome>,
+): GroupCommit<Item, Outcome> {
+  let queue: Waiting<Item, Outcome>[] = []
+  let running = false
+
+  const run = async (): Promise<void> => {
+    running = true
+    await sleep(options.gatherMs)
+    while (queue.length > 0) {
+      const group = takeGroup()
+      await commitGroup(options, group)
+    }
+    running = false
+  }
+  const takeGroup = (): Waiting<Item, Outcome>[] => {
+    const keys = new Set<string>()
+    const group = queue.filter(waiting => {
+      if (keys.size >= options.sizeMax || keys.has(waiting.key)) return false
+      keys.add(waiting.key)
+      return true
+    })
+    queue = queue.filter(waiting => !group.includes(waiting))
+    return group
+  }
+  return {
+    submit: item => {
+      const waiting = { item, key: options.keyOf(item), outcome: Promise.withResolvers<Outcome>() }
+      queue.push(waiting)
+      if (!running) void run()
+      return waiting.outcome.promise
+    },
+  }
+}
+
+async function commitGroup<Item, Outcome>(
+  options: GroupCommitOptions<Item, Outcome>,
+  group: readonly Waiting<Item, Outcome>[],
+): Promise<void> {
+  try {
+    await settle(options, group)
+  } catch {
+    // Whatever it was (a deadlock, one bad item, a lost connection): alone it is met again, and its caller hears of it.
+    for (const waiting of group) await settle(options, [waiting]).catch(waiting.outcome.reject)
+  }
+}
+
+async function settle<Item, Outcome>(
+  { commit }: GroupCommitOptions<Item, Outcome>,
+  group: readonly Waiting<Item, Outcome>[],
+): Promise<void> {
+  const outcomes = await commit(group.map(waiting => waiting.item))
+  if (outcomes.length !== group.length) throw new Error('a commit answers every item')
+  group.forEach((waiting, i) => {
+    const outcome = outcomes[i]
+    if (outcome !== undefined) waiting.outcome.resolve(outcome)
+  })
+}

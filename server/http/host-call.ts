@@ -1,0 +1,77 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { Request } from 'express'
+import { z } from 'zod'
+import { CALL_HEADER, callBytes, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
+import { SignatureText, verifyBytes } from '#protocol/signature.ts'
+import { HostId, type Sha256 } from '#protocol/units.ts'
+import { findHostKeys, type HostKeys } from '#store/hosts.ts'
+import { tokenHash } from '#store/tokens.ts'
+import { tokenOf } from './auth.ts'
+import type { Edge } from './edge.ts'
+import { parse, Refused } from './problem.ts'
+
+/** A call that really comes from the host it names. Whether it is a replay is for the transaction to say. */
+export interface SignedCall {
+  readonly host: HostKeys
+  readonly call: number
+  readonly bodySha256: Sha256
+}
+
+const Headers = z.object({
+  [HOST_HEADER]: HostId,
+  [CALL_HEADER]: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+  [SIGNATURE_HEADER]: SignatureText,
+})
+
+/**
+ * Says who really made a call. `bodySha256` is that of the bytes that came, or of those that are said to come.
+ * Throws `Refused`.
+ */
+export type HostCallReader = (req: Request, bodySha256: Sha256) => Promise<SignedCall>
+
+/** Makes the check of signed calls; it remembers the keys of hosts, which never change. */
+export function hostCallReader(edge: Edge): HostCallReader {
+  const keysOf = rememberKeys(edge)
+  return async (req, bodySha256) => {
+    const token = tokenOf(req)
+    if (token === undefined) throw new Refused('token_missing')
+    const headers = parse(Headers, req.headers)
+    const host = await keysOf(headers[HOST_HEADER])
+    if (host === undefined || !sameText(tokenHash(token), host.tokenHash)) throw new Refused('token_unknown')
+    const call = headers[CALL_HEADER]
+    const signed = callBytes({
+      serverId: edge.serverId,
+      hostId: host.id,
+      call,
+      method: methodOf(req),
+      path: req.originalUrl,
+      bodySha256,
+    })
+    if (!(await verifyBytes(host.publicKey, signed, headers[SIGNATURE_HEADER])))
+      throw new Refused('signature_invalid')
+    return { host, call, bodySha256 }
+  }
+}
+
+const methodOf = (req: Request): 'POST' | 'PUT' | 'GET' =>
+  parse(z.enum(['POST', 'PUT', 'GET']), req.method, 'method_not_allowed')
+
+const sameText = (a: string, b: string): boolean =>
+  a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
+
+// About 5 MB; beyond it the oldest entries cost a query again.
+const HOSTS_REMEMBERED = 20_000
+
+function rememberKeys(edge: Edge): (id: HostId) => Promise<HostKeys | undefined> {
+  const known = new Map<HostId, HostKeys>()
+  return async id => {
+    const remembered = known.get(id)
+    if (remembered !== undefined) return remembered
+    const found = await findHostKeys(edge.knex, id)
+    if (found === undefined) return undefined
+    const [oldest] = known.keys()
+    if (known.size >= HOSTS_REMEMBERED && oldest !== undefined) known.delete(oldest)
+    known.set(id, found)
+    return found
+  }
+}

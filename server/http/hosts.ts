@@ -1,0 +1,100 @@
+import type { Request, RequestHandler } from 'express'
+import { z } from 'zod'
+import { EnrolBody, type EnrolReply, HostView } from '#protocol/host.ts'
+import { DAILY_QUOTA_START, PROTOCOL_VERSION } from '#protocol/limits.ts'
+import { HostId } from '#protocol/units.ts'
+import { insertHost, type NewHost } from '#store/hosts.ts'
+import { type Bearer, newTokenText, tokenHash } from '#store/tokens.ts'
+import { readHostView } from '#store/views.ts'
+import { type Origin, originReader, prefixName } from './address.ts'
+import { requireScope, tokenOf } from './auth.ts'
+import { bodyOf, parseJson } from './body.ts'
+import type { Edge } from './edge.ts'
+import { parse, Refused } from './problem.ts'
+
+/** POST /hosts: enrols a host, anonymous or for the user of an enrolment token. A token of scope verify makes it trusted. */
+export function enrol(edge: Edge): RequestHandler {
+  const originOf = originReader(edge.settings.sharedPrefixes)
+  return async (req, res) => {
+    const body = readBody(req)
+    const bearer = tokenOf(req) === undefined ? undefined : await requireScope(edge, req, 'enrol', 'verify')
+    const now = edge.now()
+    const id = edge.ids.host(now)
+    const token = newTokenText('host')
+    const host: NewHost = {
+      id,
+      ...ownership(edge, { id, bearer, origin: originOf(req) }),
+      name: body.name ?? generatedName(id),
+      publicKey: body.publicKey,
+      tokenHash: tokenHash(token),
+      client: body.client,
+      engineClasses: body.engineClasses,
+      cores: body.cores,
+      memoryMiB: body.memoryMiB,
+      dailyQuota: DAILY_QUOTA_START,
+      now,
+    }
+    if ((await insertHost(edge.knex, host)) === 'key_taken') throw new Refused('key_taken')
+    const { serverId } = edge
+    const kernelKeys = [...edge.kernelKeys]
+    const reply: EnrolReply = {
+      serverId,
+      hostId: id,
+      userId: host.userId,
+      name: host.name,
+      token,
+      kernelKeys,
+    }
+    edge.log.info({ hostId: id, name: host.name, trusted: host.trusted }, 'a host enrolled')
+    res.status(201).json(reply)
+  }
+}
+
+const Dated = z.object({ protocol: z.int() })
+
+// An old client is told so before its body is measured by a schema that it cannot know.
+function readBody(req: Request): EnrolBody {
+  const value = parseJson(bodyOf(req))
+  const dated = Dated.safeParse(value)
+  if (dated.success && dated.data.protocol < PROTOCOL_VERSION) throw new Refused('protocol_too_old')
+  return parse(EnrolBody, value)
+}
+
+interface Enrolling {
+  readonly id: HostId
+  readonly bearer: Bearer | undefined
+  readonly origin: Origin
+}
+
+/** Who counts as the owner: the user; of an anonymous host its network, unless many people share that by design. */
+function ownership(
+  edge: Edge,
+  { id, bearer, origin }: Enrolling,
+): Pick<NewHost, 'userId' | 'trusted' | 'ownerKey'> {
+  if (bearer?.scopes.includes('verify')) return { userId: bearer.userId, trusted: true, ownerKey: 'platform' }
+  if (bearer !== undefined)
+    return { userId: bearer.userId, trusted: false, ownerKey: `user:${bearer.userId}` }
+  const ownerKey = origin.shared ? `host:${id}` : `prefix:${prefixName(origin.address, edge.prefixSecret)}`
+  return { userId: null, trusted: false, ownerKey }
+}
+
+// A name without a trace of the machine or its owner.
+const ANIMALS =
+  'badger crane dingo eland finch gecko heron ibex jackal koala lynx marten newt otter puffin quail raven seal tapir urchin vole wombat yak zebu'.split(
+    ' ',
+  )
+
+function generatedName(id: HostId): string {
+  const tail = id.slice(-5)
+  const animal = ANIMALS[Number.parseInt(tail, 36) % ANIMALS.length] ?? 'owl'
+  return `${animal}-${tail.slice(-4)}`
+}
+
+/** GET /hosts/:id: what anyone may know of a host. */
+export function showHost(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const view = await readHostView(edge.knex, parse(HostId, req.params.id, 'not_found'))
+    if (view === undefined) throw new Refused('not_found')
+    res.json(HostView.parse(view))
+  }
+}

@@ -1,0 +1,40 @@
+import type { CampaignFile } from '#protocol/campaign.ts'
+import type { Limit, Recipe } from '#protocol/job.ts'
+import type { KernelManifest } from '#protocol/kernel.ts'
+import type { ProblemCode } from '#protocol/problem.ts'
+import type { Sha256 } from '#protocol/units.ts'
+
+/** Turns campaign files into runs. Its implementation is `server/search`; main.ts hands it down. */
+export interface Planner {
+  plan(file: CampaignFile, manifest: KernelManifest): CampaignPlan | PlanRefusal
+  /** The run of a canonical recipe with the campaign's seed number `seedIndex`. */
+  run(source: RunSource, recipe: Recipe, seedIndex: number): Promise<Run>
+}
+
+export interface PlanRefusal {
+  readonly ok: false
+  readonly code: ProblemCode
+  readonly detail: string
+}
+
+export interface CampaignPlan {
+  readonly ok: true
+  readonly spaceSize: number | null // null: a continuum
+  readonly experiments: number
+  readonly limit: Limit
+  readonly fuelMax: number // of one run
+  recipes(): Iterable<{ readonly ok: true; readonly ordinal: number; readonly recipe: Recipe } | PlanRefusal>
+}
+
+export interface RunSource {
+  readonly file: CampaignFile
+  readonly manifest: KernelManifest
+  readonly moduleSha256: Sha256
+  readonly data: readonly Sha256[]
+}
+
+export interface Run {
+  readonly job: string
+  readonly runKey: Sha256
+  readonly seed: number
+}

@@ -1,0 +1,154 @@
+import type { Request, RequestHandler } from 'express'
+import { z } from 'zod'
+import { userAccount } from '#domain/ledger.ts'
+import type {
+  CampaignList,
+  DatasetList,
+  KernelList,
+  LedgerSummary,
+  MeView,
+  ServerView,
+  WorkUnitList,
+} from '#protocol/campaign.ts'
+import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
+import { CampaignId, toWire, Versioned, WorkUnitId } from '#protocol/units.ts'
+import { listCampaigns } from '#store/campaigns.ts'
+import { datasetsByHash, findDataset, listDatasets } from '#store/datasets.ts'
+import { listKernels, signedRelease } from '#store/kernels.ts'
+import { balancesOf } from '#store/ledger.ts'
+import { hostsOf, listWorkUnits, readAccounts, readLedgerSum } from '#store/views.ts'
+import { bearerOf } from './auth.ts'
+import { viewCampaign, viewLeaderboard } from './campaign-view.ts'
+import { campaignOf } from './campaigns.ts'
+import type { Edge } from './edge.ts'
+import { parse, Refused } from './problem.ts'
+
+/** GET /server */
+export function showServer(edge: Edge): RequestHandler {
+  return async (_req, res) => {
+    const kernels = await listKernels(edge.knex)
+    const datasets = await listDatasets(edge.knex)
+    const view: ServerView = {
+      serverId: edge.serverId,
+      version: edge.version,
+      serverNow: toWire(edge.now()),
+      kernelKeys: [...edge.kernelKeys],
+      kernels: kernels.map(({ name, version, moduleSha256, releaseSha256 }) => ({
+        ...{ name, version, moduleSha256, releaseSha256 },
+      })),
+      datasets: datasets.map(({ name, version, sha256 }) => ({ name, version, sha256 })),
+    }
+    res.json(view)
+  }
+}
+
+/** GET /kernels */
+export function showKernels(edge: Edge): RequestHandler {
+  return async (_req, res) => {
+    const kernels = await listKernels(edge.knex)
+    const view: KernelList = {
+      kernels: kernels.map(kernel => ({ manifest: kernel.manifest, release: signedRelease(kernel) })),
+    }
+    res.json(view)
+  }
+}
+
+/** GET /datasets */
+export function showDatasets(edge: Edge): RequestHandler {
+  return async (_req, res) => {
+    const view: DatasetList = { datasets: await listDatasets(edge.knex) }
+    res.json(view)
+  }
+}
+
+/** GET /datasets/:name, where the name is name@version. */
+export function showDataset(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const name = parse(Versioned, req.params.name, 'not_found')
+    const manifest = await findDataset(edge.knex, name)
+    if (manifest === undefined) throw new Refused('not_found', `data set ${name}`)
+    res.json(manifest)
+  }
+}
+
+const ROWS_DEFAULT = 100
+const limit = z.coerce.number().int().min(1).max(PAGE_ROWS_MAX).default(ROWS_DEFAULT)
+const CampaignPage = z.strictObject({ limit, after: CampaignId.optional() })
+const WorkUnitPage = z.strictObject({ limit, after: WorkUnitId.optional() })
+
+/** GET /campaigns?after=&limit= */
+export function showCampaigns(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const page = parse(CampaignPage, req.query)
+    const rows = await listCampaigns(edge.knex, { before: page.after, limit: page.limit })
+    const view: CampaignList = {
+      campaigns: rows.map(row => ({
+        ...{ id: row.id, title: row.title, state: row.state, kernel: row.file.kernel, data: row.file.data },
+        createdAt: toWire(row.createdAt),
+        experiments: { planned: row.experimentsPlanned, created: row.experimentsCreated },
+      })),
+      nextAfter: rows.length < page.limit ? null : (rows.at(-1)?.id ?? null),
+    }
+    res.json(view)
+  }
+}
+
+/** GET /campaigns/:id */
+export function showCampaign(edge: Edge): RequestHandler {
+  return async (req, res) => void res.json(await viewCampaign(edge.knex, await campaignOf(edge, req)))
+}
+
+/** GET /campaigns/:id/leaderboard */
+export function showLeaderboard(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const campaign = await campaignOf(edge, req)
+    const [dataset] = await datasetsByHash(edge.knex, [campaign.datasetSha256])
+    if (dataset === undefined) throw new Error('the data set of a campaign is stored')
+    res.json(await viewLeaderboard(edge.knex, campaign, dataset))
+  }
+}
+
+/** GET /campaigns/:id/work-units?after=&limit= */
+export function showWorkUnits(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const page = parse(WorkUnitPage, req.query)
+    const { id } = await campaignOf(edge, req)
+    const rows = await listWorkUnits(edge.knex, {
+      campaignId: id,
+      after: page.after ?? '',
+      limit: page.limit,
+    })
+    const last = rows.length < page.limit ? null : (rows.at(-1)?.id ?? null)
+    const view: WorkUnitList = { workUnits: rows, nextAfter: last }
+    res.json(view)
+  }
+}
+
+const ACCOUNTS_SHOWN = 1_000
+
+/** GET /ledger/summary */
+export function showLedger(edge: Edge): RequestHandler {
+  return async (_req, res) => {
+    const { sumMilli, transfers } = await readLedgerSum(edge.knex)
+    const accounts = await readAccounts(edge.knex, ACCOUNTS_SHOWN)
+    const view: LedgerSummary = { sumMilli, transfers, accounts, balanced: sumMilli === 0 }
+    res.json(view)
+  }
+}
+
+/** GET /me */
+export function showMe(edge: Edge): RequestHandler {
+  return async (req: Request, res) => {
+    const { userId, userName, roles } = await bearerOf(edge, req)
+    const account = userAccount(userId)
+    const hosts = await hostsOf(edge.knex, userId)
+    const view: MeView = {
+      userId,
+      name: userName,
+      roles,
+      balanceMilli: (await balancesOf(edge.knex, [account])).get(account) ?? 0,
+      hosts: hosts.map(host => ({ ...host, lastSeenAt: toWire(host.lastSeenAt) })),
+    }
+    res.json(view)
+  }
+}

@@ -1,0 +1,130 @@
+import type { RequestHandler } from 'express'
+import { z } from 'zod'
+import type { CorpusRow, ResultView } from '#protocol/campaign.ts'
+import { RunReport } from '#protocol/report.ts'
+import { ExperimentId, ResultId, toWire, WorkUnitId } from '#protocol/units.ts'
+import type { CampaignRow } from '#store/campaigns.ts'
+import {
+  type ExportRow,
+  findResult,
+  findResultOfExperiment,
+  findResultOfUnit,
+  type PublishedResult,
+  readCorpusPage,
+} from '#store/published.ts'
+import { runPlan } from './campaign-plan.ts'
+import { campaignOf } from './campaigns.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { Edge } from './edge.ts'
+import { parse, Refused } from './problem.ts'
+
+/** GET /results/:id, for a result, a work unit or an experiment: what was computed, and everything to compute it again. */
+export function showResult(edge: Edge, catalogue: Catalogue): RequestHandler {
+  return async (req, res) => {
+    const found = await find(edge, req.params.id)
+    if (found === undefined) throw new Refused('not_found', `result ${req.params.id}`)
+    if (!found.published) throw new Refused('embargoed')
+    if (found.report === null || found.digest === null)
+      throw new Refused('not_found', `${found.resultId} ended without a report`)
+    const kernel = await catalogue.kernel(edge.knex, found.kernelSha256)
+    const dataset = await catalogue.dataset(edge.knex, found.datasetSha256)
+    const report = RunReport.parse(JSON.parse(found.report))
+    const { resultId, workUnitId, experimentId, campaignId, digest, fuelMax } = found
+    const view: ResultView = {
+      ...{ resultId, workUnitId, experimentId, campaignId, digest },
+      plan: runPlan({ run: found, kernel, dataset, fuelMax }),
+      status: report.status,
+      metric: report.metric,
+      report,
+    }
+    res.json(view)
+  }
+}
+
+async function find(edge: Edge, id: unknown): Promise<PublishedResult | undefined> {
+  const result = ResultId.safeParse(id)
+  if (result.success) return findResult(edge.knex, result.data)
+  const unit = WorkUnitId.safeParse(id)
+  const experiment = ExperimentId.safeParse(id)
+  const found = unit.success
+    ? await findResultOfUnit(edge.knex, unit.data)
+    : experiment.success
+      ? await findResultOfExperiment(edge.knex, experiment.data)
+      : undefined
+  // A unit that failed is published without an answer.
+  return found?.published && !found.canonical ? undefined : found
+}
+
+const ExportQuery = z.strictObject({ format: z.enum(['ndjson', 'csv']).default('ndjson') })
+const CONTENT_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf-8' } as const
+
+/** GET /campaigns/:id/export?format=: every published run of a campaign, failures included, streamed page by page. */
+export function exportCampaign(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const { format } = parse(ExportQuery, req.query)
+    const campaign = await campaignOf(edge, req)
+    const first = await readCorpusPage(edge.knex, {
+      campaignId: campaign.id,
+      after: '',
+      limit: ROWS_PER_PAGE,
+    })
+    res.setHeader('content-type', CONTENT_TYPES[format])
+    res.setHeader('content-disposition', `attachment; filename="${campaign.id}.${format}"`)
+    if (format === 'csv') res.write(`${COLUMNS.join(',')}\n`)
+    for await (const row of allRows(edge, campaign, first)) {
+      const line = format === 'csv' ? csvLine(row) : JSON.stringify(row)
+      if (!res.write(`${line}\n`)) await drained(res)
+    }
+    res.end()
+  }
+}
+
+const ROWS_PER_PAGE = 500
+
+async function* allRows(
+  edge: Edge,
+  { id: campaignId, file }: CampaignRow,
+  first: ExportRow[],
+): AsyncGenerator<CorpusRow> {
+  for (let page = first; page.length > 0; ) {
+    for (const row of page)
+      yield { ...row, kernel: file.kernel, data: file.data, publishedAt: toWire(row.publishedAt) }
+    const after = page.at(-1)?.workUnitId ?? ''
+    page =
+      page.length < ROWS_PER_PAGE
+        ? []
+        : await readCorpusPage(edge.knex, { campaignId, after, limit: ROWS_PER_PAGE })
+  }
+}
+
+const COLUMNS = [
+  ...[
+    'campaignId',
+    'experimentId',
+    'workUnitId',
+    'resultId',
+    'kernel',
+    'moduleSha256',
+    'data',
+    'recipe',
+    'seed',
+  ],
+  ...['limit', 'status', 'metricName', 'metricValue', 'fuelUsed', 'digest', 'artifactSha256', 'replicas'],
+  ...['runKey', 'publishedAt'],
+] as const satisfies (keyof CorpusRow)[]
+
+const csvLine = (row: CorpusRow): string => COLUMNS.map(column => csvCell(row[column])).join(',')
+
+// RFC 4180. A cell that a spreadsheet would take for a formula cannot occur: numbers, hashes, ids and JSON objects only.
+function csvCell(value: CorpusRow[keyof CorpusRow]): string {
+  if (value === null) return ''
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+// Resolves also when the reader has gone, so that nothing waits for it for ever; the next write then goes nowhere.
+const drained = (stream: NodeJS.WritableStream): Promise<void> =>
+  new Promise(resolve => {
+    stream.once('drain', resolve)
+    stream.once('close', resolve)
+  })

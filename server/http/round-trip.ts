@@ -1,0 +1,176 @@
+import { retryAfter } from '#domain/dispatch.ts'
+import { invariant } from '#domain/invariant.ts'
+import { payeeAccount } from '#domain/ledger.ts'
+import type { ProblemCode } from '#protocol/problem.ts'
+import type { Lease, SchedulerReply } from '#protocol/scheduler.ts'
+import { type HostId, type Instant, type ResultId, toWire } from '#protocol/units.ts'
+import type { Trx } from '#store/database.ts'
+import { noteProgress, readLeases } from '#store/dispatch.ts'
+import { wantedOf } from '#store/files.ts'
+import { addHostEvents, type HostCall, type LockedHost, lockHosts, saveCalls } from '#store/hosts.ts'
+import { balancesOf } from '#store/ledger.ts'
+import { lockReported, storeErrors, storeSuccesses, tellVerdicts } from '#store/reports.ts'
+import type { ParsedCall } from './call.ts'
+import { type Catalogue, slotFiles } from './catalogue.ts'
+import type { Edge } from './edge.ts'
+import { receiveReports } from './reception.ts'
+import { newVisit, reportedIds, type Visit } from './visit.ts'
+import { giveWork, type Work } from './work.ts'
+
+/** The answer to a call: the text of a SchedulerReply, kept byte for byte for a repeated call, or a refusal. */
+export type Answer =
+  | { readonly type: 'reply'; readonly text: string }
+  | { readonly type: 'refused'; readonly code: ProblemCode }
+
+/**
+ * Answers scheduler calls of different hosts in one transaction. Locks are taken in the order work unit, result, host;
+ * what is locked after the hosts (candidates, verdicts, progress) is skipped when somebody else holds it.
+ */
+export async function answerCalls(
+  trx: Trx,
+  calls: readonly ParsedCall[],
+  edge: Edge & { readonly catalogue: Catalogue },
+): Promise<Answer[]> {
+  const now = edge.now()
+  const reported = await lockReported(trx, calls.flatMap(reportedIds))
+  const hosts = new Map(
+    (
+      await lockHosts(
+        trx,
+        calls.map(call => call.hostId),
+        now,
+      )
+    ).map(host => [host.id, host]),
+  )
+  const early = calls.map(call => answerEarly(call, hosts.get(call.hostId)))
+  const visits = calls.flatMap((call, i) => {
+    const host = hosts.get(call.hostId)
+    return host === undefined || early[i] !== undefined ? [] : [newVisit(call, host)]
+  })
+  const results = new Map(reported.map(result => [String(result.id), result]))
+  for (const visit of visits) receiveReports(visit, results, now)
+  await storeReports(trx, visits, edge, now)
+  const replies = await composeReplies(trx, visits, edge, now)
+  return calls.map((call, i) => {
+    const answer = early[i] ?? replies.get(call.hostId)
+    invariant(answer !== undefined, 'every call is answered')
+    return answer
+  })
+}
+
+/** The answer to a call that goes no further: a repeated one gets the last reply again. */
+function answerEarly(call: ParsedCall, host: LockedHost | undefined): Answer | undefined {
+  if (host === undefined || host.state === 'retired') return { type: 'refused', code: 'host_retired' }
+  if (call.call === host.lastCall && call.bodySha256 === host.lastBodySha256 && host.lastReply !== null)
+    return { type: 'reply', text: host.lastReply }
+  if (call.call <= host.lastCall) return { type: 'refused', code: 'call_replayed' }
+  return host.state === 'quarantined' ? { type: 'refused', code: 'host_quarantined' } : undefined
+}
+
+async function storeReports(trx: Trx, visits: readonly Visit[], edge: Edge, now: Instant): Promise<void> {
+  const successes = visits.flatMap(visit => visit.successes)
+  const errors = visits.flatMap(visit => visit.errors)
+  const stored = (await storeSuccesses(trx, successes, now)) + (await storeErrors(trx, errors, now))
+  invariant(
+    stored === successes.length + errors.length,
+    'a locked result takes the report it was judged fit for',
+  )
+  await edge.wake.workUnits(trx, [...new Set(visits.flatMap(visit => [...visit.touched]))])
+  await addHostEvents(
+    trx,
+    visits.flatMap(visit => visit.events),
+    now,
+  )
+  await noteProgress(
+    trx,
+    visits.flatMap(({ host, call }) => call.body.held.map(held => ({ ...held, hostId: host.id }))),
+  )
+}
+
+async function composeReplies(
+  trx: Trx,
+  visits: readonly Visit[],
+  edge: Edge & { readonly catalogue: Catalogue },
+  now: Instant,
+): Promise<Map<HostId, Answer>> {
+  if (visits.length === 0) return new Map()
+  const hostIds = visits.map(visit => visit.host.id)
+  const { starveMs } = edge.settings
+  const work = await giveWork(trx, visits, { now, random: edge.random, starveMs })
+  const leases = await buildLeases(
+    trx,
+    [...work.values()].flatMap(w => w.leased),
+    edge.catalogue,
+  )
+  const told = await tellVerdicts(trx, hostIds)
+  const wanted = await wantedOf(trx, hostIds)
+  const balances = await balancesOf(
+    trx,
+    visits.map(visit => payeeAccount(visit.host)),
+  )
+  const saved = visits.map((visit): HostCall => {
+    const mine = work.get(visit.host.id) ?? NO_WORK
+    const idleSince = idleAfter(visit, mine, now)
+    const reply: SchedulerReply = {
+      serverNow: toWire(now),
+      retryAfterMs: retryAfter(
+        { idleMs: now - (idleSince ?? now), retryMinMs: edge.settings.retryMinMs },
+        edge.random,
+      ),
+      reports: visit.reports,
+      leases: mine.leased.flatMap(id => leases.get(id) ?? []),
+      abort: [...mine.abort],
+      wanted: wanted.flatMap(({ hostId, ...file }) => (hostId === visit.host.id ? [file] : [])),
+      verdicts: told.flatMap(({ hostId, resultId, verdict, milli }) =>
+        hostId === visit.host.id ? [{ resultId, verdict, milli }] : [],
+      ),
+      credit: { balanceMilli: balances.get(payeeAccount(visit.host)) ?? 0 },
+    }
+    return callOf(visit, JSON.stringify(reply), idleSince)
+  })
+  const count = await saveCalls(trx, saved, now)
+  invariant(count === visits.length, 'the hosts of a group stay locked')
+  return new Map(saved.map(({ id, reply }) => [id, { type: 'reply', text: reply }]))
+}
+
+const NO_WORK: Work = { leased: [], isNew: false, abort: [] }
+
+/** Since when the host was given nothing although it wanted something; null when it just was, or wants nothing. */
+function idleAfter({ call, host }: Visit, work: Work, now: Instant): Instant | null {
+  if (work.isNew || call.body.want === 0) return null
+  return host.idleSince ?? now
+}
+
+function callOf({ call, dailyQuota, usedToday }: Visit, reply: string, idleSince: Instant | null): HostCall {
+  const { client, engineClasses, cores, memoryMiB } = call.body
+  return {
+    ...{ id: call.hostId, call: call.call, reply, bodySha256: call.bodySha256 },
+    ...{ client, engineClasses, cores, memoryMiB, dailyQuota, usedToday, idleSince },
+  }
+}
+
+async function buildLeases(
+  trx: Trx,
+  ids: readonly ResultId[],
+  catalogue: Catalogue,
+): Promise<Map<ResultId, Lease>> {
+  const leases = new Map<ResultId, Lease>()
+  for (const row of await readLeases(trx, ids)) {
+    const kernel = await catalogue.kernel(trx, row.kernelSha256)
+    const dataset = await catalogue.dataset(trx, row.datasetSha256)
+    const { statement, signature, manifest } = kernel
+    leases.set(row.resultId, {
+      resultId: row.resultId,
+      workUnitId: row.workUnitId,
+      campaign: { id: row.campaignId, title: row.title },
+      job: row.job,
+      runKey: row.runKey,
+      kernel: { name: manifest.name, version: manifest.version, release: { statement, signature } },
+      data: slotFiles(manifest, dataset),
+      fuelMax: row.fuelMax,
+      memoryPagesMax: manifest.memoryPagesMax,
+      deadline: toWire(row.deadline),
+    })
+  }
+  return leases
+}

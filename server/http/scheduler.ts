@@ -1,0 +1,32 @@
+import type { RequestHandler } from 'express'
+import { inTransaction } from '#store/database.ts'
+import { bodyOf, sha256Of } from './body.ts'
+import { type ParsedCall, parseCall } from './call.ts'
+import { newCatalogue } from './catalogue.ts'
+import type { Edge } from './edge.ts'
+import { groupCommit } from './group-commit.ts'
+import type { HostCallReader } from './host-call.ts'
+import { Refused } from './problem.ts'
+import { type Answer, answerCalls } from './round-trip.ts'
+
+// Enough to fill one flush of the disk; more would only make each of them wait longer.
+const CALLS_PER_GROUP_MAX = 32
+const GATHER_MS = 2
+
+/** POST /scheduler: parsed and verified one by one, answered in groups. */
+export function scheduler(edge: Edge, readCall: HostCallReader): RequestHandler {
+  const withCatalogue = { ...edge, catalogue: newCatalogue() }
+  const group = groupCommit<ParsedCall, Answer>({
+    commit: calls => inTransaction(edge.knex, trx => answerCalls(trx, calls, withCatalogue)),
+    keyOf: call => call.hostId,
+    sizeMax: CALLS_PER_GROUP_MAX,
+    gatherMs: GATHER_MS,
+  })
+  return async (req, res) => {
+    const bytes = bodyOf(req)
+    const signed = await readCall(req, sha256Of(bytes))
+    const answer = await group.submit(await parseCall(edge.serverId, signed, bytes))
+    if (answer.type === 'refused') throw new Refused(answer.code)
+    res.type('json').send(answer.text)
+  }
+}

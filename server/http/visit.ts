@@ -1,0 +1,41 @@
+import { nextQuota, type QuotaEvent } from '#domain/quota.ts'
+import type { ReportReply } from '#protocol/scheduler.ts'
+import type { ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { HostEvent, LockedHost } from '#store/hosts.ts'
+import type { AcceptedError, AcceptedSuccess } from '#store/reports.ts'
+import type { ParsedCall } from './call.ts'
+
+/** One call on its way through the transaction: what it asked, its locked host, and what came of it so far. */
+export interface Visit {
+  readonly call: ParsedCall
+  readonly host: LockedHost
+  readonly reports: ReportReply[]
+  readonly successes: AcceptedSuccess[]
+  readonly errors: AcceptedError[]
+  readonly touched: Set<WorkUnitId>
+  readonly events: HostEvent[]
+  dailyQuota: number
+  usedToday: number
+}
+
+export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
+  call,
+  host,
+  reports: [],
+  successes: [],
+  errors: [],
+  touched: new Set(),
+  events: [],
+  dailyQuota: host.dailyQuota,
+  usedToday: host.usedToday,
+})
+
+/** Notes something that speaks against the host: its quota changes, and the operator can read why. */
+export function holdAgainst(visit: Visit, quota: QuotaEvent, event: string, detail: string): void {
+  visit.dailyQuota = nextQuota(visit.dailyQuota, quota)
+  visit.events.push({ hostId: visit.host.id, event, detail })
+}
+
+/** Every result id that the host named in its reports. */
+export const reportedIds = (call: ParsedCall): ResultId[] =>
+  call.reports.flatMap(report => (report.type === 'refused' ? [] : [report.sent.resultId]))

@@ -1,0 +1,156 @@
+import {
+  type Assignment,
+  candidatesFor,
+  deal,
+  leasesAllowed,
+  type Random,
+  starveAfter,
+} from '#domain/dispatch.ts'
+import { invariant } from '#domain/invariant.ts'
+import { deadlineFor } from '#domain/transition.ts'
+import { addMs, type HostId, type Instant, type ResultId } from '#protocol/units.ts'
+import type { Trx } from '#store/database.ts'
+import {
+  type CandidateRow,
+  countOwners,
+  type HeldRow,
+  lease,
+  lockCandidates,
+  readHeld,
+} from '#store/dispatch.ts'
+import { reportedIds, type Visit } from './visit.ts'
+
+/** What a host is told about leases: those to compute (new, or sent again because it does not list them), and those to drop. */
+export interface Work {
+  readonly leased: readonly ResultId[]
+  readonly isNew: boolean // among `leased` is one that was not sent before
+  readonly abort: readonly { resultId: ResultId; reason: string }[]
+}
+
+interface Dispatch {
+  readonly now: Instant
+  readonly random: Random
+  readonly starveMs: number
+}
+
+/** Decides and stores the leases of a group of calls whose reports were received. */
+export async function giveWork(
+  trx: Trx,
+  visits: readonly Visit[],
+  dispatch: Dispatch,
+): Promise<Map<HostId, Work>> {
+  const ids = visits.flatMap(visit => visit.call.body.held.map(held => held.resultId))
+  const rows = await readHeld(
+    trx,
+    visits.map(visit => visit.host.id),
+    ids,
+  )
+  const standings = visits.map(visit => standingOf(visit, rows, dispatch.now))
+  const dealt = await dealWork(trx, standings, dispatch)
+  return new Map(
+    standings.map(({ visit, resend, abort }) => {
+      const fresh = dealt.filter(d => d.hostId === visit.host.id).map(d => d.resultId)
+      visit.usedToday += fresh.length
+      return [visit.host.id, { leased: [...resend, ...fresh], isNew: fresh.length > 0, abort }]
+    }),
+  )
+}
+
+interface Standing {
+  readonly visit: Visit
+  readonly held: number // leases the server knows of
+  readonly resend: readonly ResultId[]
+  readonly abort: readonly { resultId: ResultId; reason: string }[]
+}
+
+function standingOf(visit: Visit, rows: readonly HeldRow[], now: Instant): Standing {
+  const mine = rows.filter(row => row.hostId === visit.host.id && row.state === 'in_progress')
+  const listed = new Set(visit.call.body.held.map(held => held.resultId))
+  // A lease whose report was refused just now is not pressed upon the host again in the same breath.
+  const reported = new Set(reportedIds(visit.call))
+  const resend = mine.map(row => row.resultId).filter(id => !listed.has(id) && !reported.has(id))
+  const byId = new Map(rows.map(row => [row.resultId, row]))
+  const abort = [...listed].flatMap(resultId => {
+    const reason = whyAbort(byId.get(resultId), visit.host.id, now)
+    return reason === undefined ? [] : [{ resultId, reason }]
+  })
+  return { visit, held: mine.length, resend, abort }
+}
+
+/** Why a host should drop a lease it lists; undefined while its report would still count. */
+function whyAbort(row: HeldRow | undefined, hostId: HostId, now: Instant): string | undefined {
+  if (row === undefined || row.hostId !== hostId) return 'unknown'
+  if (row.state === 'in_progress') return undefined
+  if (row.outcome !== 'no_reply') return row.outcome ?? 'unknown'
+  const counts = row.unitOpen || (row.graceUntil !== null && now <= row.graceUntil)
+  return counts ? undefined : 'too_late'
+}
+
+// An owner counts as present this long after its host was last heard.
+const PRESENT_MS = 10 * 60_000
+const PAGES_PER_MIB = 16
+
+async function dealWork(
+  trx: Trx,
+  standings: readonly Standing[],
+  { now, random, starveMs }: Dispatch,
+): Promise<Assignment[]> {
+  const asking = standings.flatMap(standing => {
+    const take = leasesAllowed({
+      ...termsOf(standing.visit),
+      held: standing.held,
+      resent: standing.resend.length,
+    })
+    return take === 0 ? [] : [{ visit: standing.visit, take }]
+  })
+  if (asking.length === 0) return []
+  const someTrusted = asking.some(({ visit }) => visit.host.trusted)
+  const owners = someTrusted ? await countOwners(trx, addMs(now, -PRESENT_MS)) : 0
+  const candidates = await lockCandidates(
+    trx,
+    asking.map(({ visit: { host, call }, take }) => ({
+      hostId: host.id,
+      userId: host.userId,
+      ownerKey: host.ownerKey,
+      trusted: host.trusted,
+      engineClasses: call.body.engineClasses,
+      memoryPages: call.body.memoryMiB * PAGES_PER_MIB,
+      limit: candidatesFor(take),
+    })),
+    addMs(now, -starveAfter(owners, starveMs)),
+  )
+  const dealt = deal(
+    asking.map(({ visit: { host }, take }) => ({
+      ...{ hostId: host.id, ownerKey: host.ownerKey, take },
+      candidates: candidates.filter(candidate => candidate.hostId === host.id),
+    })),
+    random,
+  )
+  await storeLeases(trx, dealt, candidates, now)
+  return dealt
+}
+
+const termsOf = ({ call, host, dailyQuota, usedToday }: Visit) => ({
+  want: call.body.want,
+  cores: call.body.cores,
+  trusted: host.trusted,
+  dailyQuota,
+  usedToday,
+})
+
+async function storeLeases(
+  trx: Trx,
+  dealt: readonly Assignment[],
+  candidates: readonly CandidateRow[],
+  now: Instant,
+): Promise<void> {
+  const byId = new Map(candidates.map(candidate => [candidate.resultId, candidate]))
+  const leases = dealt.flatMap(assignment => {
+    const candidate = byId.get(assignment.resultId)
+    if (candidate === undefined) return []
+    const deadline = addMs(now, deadlineFor(candidate, candidate.attempt))
+    return [{ ...assignment, deadline, graceUntil: addMs(deadline, candidate.graceMs) }]
+  })
+  const stored = await lease(trx, leases, now)
+  invariant(stored === dealt.length, 'locked candidates stay unsent until they are leased')
+}

@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto'
+import {
+  CampaignId,
+  ExperimentId,
+  HostId,
+  type Instant,
+  idText,
+  ResultId,
+  TokenId,
+  UserId,
+  WorkUnitId,
+} from '#protocol/units.ts'
+
+/** Makes ids. Handed down from main.ts; tests may hand down predictable ones. */
+export interface Ids {
+  user(now: Instant): UserId
+  host(now: Instant): HostId
+  campaign(now: Instant): CampaignId
+  experiment(now: Instant): ExperimentId
+  workUnit(now: Instant): WorkUnitId
+  result(now: Instant): ResultId
+  token(now: Instant): TokenId
+}
+
+/** Ids whose random part comes from `random`, which returns that many bytes. */
+export function idsFrom(random: (bytes: number) => Uint8Array): Ids {
+  const text = (prefix: string, now: Instant) => idText(prefix, now, random(RANDOM_BYTES))
+  return {
+    user: now => UserId.parse(text('u', now)),
+    host: now => HostId.parse(text('h', now)),
+    campaign: now => CampaignId.parse(text('c', now)),
+    experiment: now => ExperimentId.parse(text('e', now)),
+    workUnit: now => WorkUnitId.parse(text('w', now)),
+    result: now => ResultId.parse(text('r', now)),
+    token: now => TokenId.parse(text('t', now)),
+  }
+}
+
+const RANDOM_BYTES = 16
+
+export const secureIds: Ids = idsFrom(randomBytes)

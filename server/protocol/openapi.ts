@@ -1,0 +1,240 @@
+import { z } from 'zod'
+import {
+  CampaignFile,
+  CampaignList,
+  CampaignView,
+  CorpusRow,
+  DatasetList,
+  KernelList,
+  Leaderboard,
+  LedgerSummary,
+  MeView,
+  ResultView,
+  ServerView,
+  ValidateReply,
+  WorkUnitList,
+} from './campaign.ts'
+import { DatasetManifest } from './dataset.ts'
+import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
+import { PROBLEMS, Problem } from './problem.ts'
+import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
+
+type Security = 'nobody' | 'anybody' | 'user' | 'host'
+
+interface Operation {
+  readonly method: 'get' | 'post' | 'put'
+  readonly path: string
+  readonly summary: string
+  readonly security?: Security
+  readonly body?: string // name of a schema, or `bytes`
+  readonly reply: string // name of a schema, `bytes` or `text`
+  readonly status?: number
+  readonly query?: readonly string[]
+  readonly headers?: readonly string[]
+}
+
+/** Every schema of the wire by name. */
+const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
+  ...{
+    CampaignFile,
+    CampaignList,
+    CampaignView,
+    CorpusRow,
+    DatasetList,
+    DatasetManifest,
+    EnrolBody,
+    EnrolReply,
+  },
+  ...{
+    HostReport,
+    HostView,
+    KernelList,
+    Leaderboard,
+    LedgerSummary,
+    MeView,
+    Problem,
+    ResultView,
+    SchedulerBody,
+  },
+  ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
+  Health: z.object({ ok: z.literal(true) }),
+}
+
+const page = ['limit', 'after']
+
+/** Every address of the server; a test holds it against the routes. */
+export const OPERATIONS: readonly Operation[] = [
+  { method: 'get', path: '/healthz', summary: 'The process lives', reply: 'Health' },
+  { method: 'get', path: '/readyz', summary: 'The database answers', reply: 'Health' },
+  { method: 'get', path: '/api/v1/openapi.json', summary: 'This document', reply: 'text' },
+  {
+    method: 'get',
+    path: '/api/v1/server',
+    summary: 'The server, its keys, kernels and data',
+    reply: 'ServerView',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/hosts', summary: 'Enrol a host', security: 'anybody' },
+    ...{ body: 'EnrolBody', reply: 'EnrolReply', status: 201 },
+  },
+  { method: 'get', path: '/api/v1/hosts/{id}', summary: 'A host, in public', reply: 'HostView' },
+  {
+    ...{ method: 'post', path: '/api/v1/scheduler', summary: 'Report, ask for work, hear what changed' },
+    ...{ security: 'host', body: 'SchedulerBody', reply: 'SchedulerReply' },
+  },
+  {
+    method: 'get',
+    path: '/api/v1/files/{sha256}',
+    summary: 'Bytes by their hash, in ranges',
+    reply: 'bytes',
+  },
+  {
+    ...{ method: 'put', path: '/api/v1/files/{sha256}', summary: 'Upload an artifact that was asked for' },
+    ...{ security: 'host', body: 'bytes', reply: 'UploadReply', headers: ['content-range'] },
+  },
+  { method: 'get', path: '/api/v1/kernels', summary: 'Admitted kernels', reply: 'KernelList' },
+  { method: 'get', path: '/api/v1/datasets', summary: 'Data sets', reply: 'DatasetList' },
+  {
+    method: 'get',
+    path: '/api/v1/datasets/{name}',
+    summary: 'One data set, name@version',
+    reply: 'DatasetManifest',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/campaigns/validate', summary: 'What a campaign would do and cost' },
+    ...{ security: 'user', body: 'CampaignFile', reply: 'ValidateReply' },
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/campaigns', summary: 'Submit a campaign', security: 'user' },
+    ...{ body: 'CampaignFile', reply: 'CampaignView', status: 201, headers: ['idempotency-key'] },
+  },
+  {
+    method: 'get',
+    path: '/api/v1/campaigns',
+    summary: 'Campaigns, newest first',
+    reply: 'CampaignList',
+    query: page,
+  },
+  { method: 'get', path: '/api/v1/campaigns/{id}', summary: 'A campaign', reply: 'CampaignView' },
+  {
+    ...{ method: 'post', path: '/api/v1/campaigns/{id}/cancel', summary: 'End a campaign early' },
+    ...{ security: 'user', reply: 'CampaignView' },
+  },
+  {
+    method: 'get',
+    path: '/api/v1/campaigns/{id}/leaderboard',
+    summary: 'Experiments, best first',
+    reply: 'Leaderboard',
+  },
+  {
+    ...{
+      method: 'get',
+      path: '/api/v1/campaigns/{id}/export',
+      summary: 'Every published run: CorpusRow a line, or CSV',
+    },
+    ...{ reply: 'text', query: ['format'] },
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/work-units', summary: 'Where each run stands' },
+    ...{ reply: 'WorkUnitList', query: page },
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
+    summary: 'A published result, by its id or that of its work unit or experiment',
+  },
+  { method: 'get', path: '/api/v1/me', summary: 'Who a token belongs to', security: 'user', reply: 'MeView' },
+  {
+    method: 'get',
+    path: '/api/v1/ledger/summary',
+    summary: 'Balances, and that they sum to zero',
+    reply: 'LedgerSummary',
+  },
+]
+
+/** The OpenAPI 3.1 document, generated from the schemas that the server parses with. */
+export function openApiDocument(version: string): object {
+  const schemas = Object.entries(SCHEMAS).map(([name, schema]) => [name, jsonSchema(schema)])
+  return {
+    openapi: '3.1.0',
+    info: { title: 'XeeNet', version, description: 'SETI@home for machine-learning experiments.' },
+    paths: pathsOf(OPERATIONS),
+    components: {
+      schemas: Object.fromEntries(schemas),
+      securitySchemes: {
+        user: { type: 'http', scheme: 'bearer', description: 'A token of a user, with scopes.' },
+        host: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'The token of a host; the call is signed as well.',
+        },
+      },
+    },
+    'x-problem-codes': Object.fromEntries(
+      Object.entries(PROBLEMS).map(([code, [status, retryable, title, hint]]) => [
+        code,
+        { status, retryable, title, hint },
+      ]),
+    ),
+  }
+}
+
+// Bodies are described as they are sent: defaults may be left out.
+const jsonSchema = (schema: z.ZodType) =>
+  z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' })
+
+function pathsOf(operations: readonly Operation[]): Record<string, Record<string, object>> {
+  const paths: Record<string, Record<string, object>> = {}
+  for (const operation of operations) {
+    paths[operation.path] = { ...paths[operation.path], [operation.method]: describe(operation) }
+  }
+  return paths
+}
+
+function describe({
+  path,
+  summary,
+  security,
+  body,
+  reply,
+  status = 200,
+  query = [],
+  headers = [],
+}: Operation) {
+  const named = [...path.matchAll(/\{(\w+)\}/g)].map(match => parameter('path', match[1] ?? '', true))
+  const signed = security === 'host' ? [HOST_HEADER, CALL_HEADER, SIGNATURE_HEADER] : []
+  const parameters = [
+    ...named,
+    ...query.map(name => parameter('query', name, false)),
+    ...signed.map(name => parameter('header', name, true)),
+    ...headers.map(name => parameter('header', name, false)),
+  ]
+  return {
+    summary,
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...securityOf(security),
+    ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body) } }),
+    responses: {
+      [status]: { description: summary, content: contentOf(reply) },
+      default: {
+        description: 'An RFC 9457 problem with a stable code',
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
+    },
+  }
+}
+
+const parameter = (place: 'path' | 'query' | 'header', name: string, required: boolean) => ({
+  ...{ in: place, name, required },
+  schema: { type: 'string' },
+})
+
+function securityOf(security: Security = 'nobody'): { security?: object[] } {
+  if (security === 'nobody') return {}
+  return { security: security === 'anybody' ? [{}, { user: [] }] : [{ [security]: [] }] }
+}
+
+function contentOf(name: string): object {
+  if (name === 'bytes') return { 'application/octet-stream': {} }
+  if (name === 'text') return { '*/*': {} }
+  return { 'application/json': { schema: { $ref: `#/components/schemas/${name}` } } }
+}

@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import { CampaignFile } from '#protocol/campaign.ts'
+import { CampaignId, type Instant, Sha256, UserId } from '#protocol/units.ts'
+import { violatedConstraint } from './errors.ts'
+import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
+
+export const CampaignStateRow = z.enum(['running', 'finished', 'cancelled'])
+
+const CampaignRow = z.object({
+  id: CampaignId,
+  ownerId: UserId,
+  state: CampaignStateRow,
+  title: z.string(),
+  file: CampaignFile,
+  kernelSha256: Sha256,
+  datasetSha256: Sha256,
+  experimentsPlanned: z.int(),
+  experimentsCreated: z.int(),
+  reservedMilli: z.int(),
+  bodySha256: Sha256,
+  createdAt: Timestamp,
+  endedAt: Timestamp.nullable(),
+})
+export type CampaignRow = z.infer<typeof CampaignRow>
+
+const SELECT = `
+  select id, owner_id as "ownerId", state, title, file, kernel_sha256 as "kernelSha256",
+    dataset_sha256 as "datasetSha256", experiments_planned as "experimentsPlanned",
+    experiments_created as "experimentsCreated", reserved_milli as "reservedMilli", body_sha256 as "bodySha256",
+    created_at as "createdAt", ended_at as "endedAt"
+  from campaigns`
+
+export const findCampaign = (on: Executor, id: CampaignId): Promise<CampaignRow | undefined> =>
+  selectFirst(on, CampaignRow, `${SELECT} where id = :id`, { id })
+
+/** The campaign that this owner submitted under this key. */
+export const findByIdempotencyKey = (
+  on: Executor,
+  ownerId: UserId,
+  key: string,
+): Promise<CampaignRow | undefined> =>
+  selectFirst(on, CampaignRow, `${SELECT} where owner_id = :ownerId and idempotency_key = :key`, {
+    ownerId,
+    key,
+  })
+
+const LIST = `${SELECT} where id < :before order by id desc limit :limit`
+const AFTER_EVERY_ID = 'd'
+
+/** Campaigns from the newest on, or those older than `before`. */
+export const listCampaigns = (
+  on: Executor,
+  page: { before: CampaignId | undefined; limit: number },
+): Promise<CampaignRow[]> =>
+  select(on, CampaignRow, LIST, { before: page.before ?? AFTER_EVERY_ID, limit: page.limit })
+
+export interface NewCampaign {
+  readonly id: CampaignId
+  readonly ownerId: UserId
+  readonly file: CampaignFile
+  readonly kernelSha256: Sha256
+  readonly datasetSha256: Sha256
+  readonly experimentsPlanned: number
+  readonly priceMilliPerGfuel: number
+  readonly reservedMilli: number
+  readonly idempotencyKey: string | null
+  readonly bodySha256: Sha256
+  readonly now: Instant
+}
+
+const INSERT = `
+  insert into campaigns (id, owner_id, title, file, kernel_sha256, dataset_sha256, experiments_planned,
+    price_milli_per_gfuel, reserved_milli, idempotency_key, body_sha256, created_at)
+  values (:id, :ownerId, :title, :file, :kernelSha256, :datasetSha256, :experimentsPlanned,
+    :priceMilliPerGfuel, :reservedMilli, :idempotencyKey, :bodySha256, :now)`
+
+/** Adds a running campaign; `key_taken` when the owner used the idempotency key before, and then `on` must roll back. */
+export async function insertCampaign(
+  on: Executor,
+  { file, now, ...campaign }: NewCampaign,
+): Promise<'created' | 'key_taken'> {
+  try {
+    const bindings = { ...campaign, title: file.title, file: JSON.stringify(file), now: toDb(now) }
+    await execute(on, INSERT, bindings)
+    return 'created'
+  } catch (error) {
+    if (violatedConstraint(error) === 'campaigns_owner_id_idempotency_key_key') return 'key_taken'
+    throw error
+  }
+}
+
+const CANCEL = `
+  update campaigns set state = 'cancelled', ended_at = :now where id = :id and state = 'running'`
+
+/** Cancels a running campaign; false when it has ended. Its work units follow when the campaign is woken. */
+export const cancelCampaign = async (on: Executor, id: CampaignId, now: Instant): Promise<boolean> =>
+  (await execute(on, CANCEL, { id, now: toDb(now) })) === 1

@@ -1,0 +1,180 @@
+import { z } from 'zod'
+import { CampaignId, HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
+
+export interface AskingHost {
+  readonly hostId: HostId
+  readonly userId: string | null
+  readonly ownerKey: string
+  readonly trusted: boolean
+  readonly engineClasses: readonly string[]
+  readonly memoryPages: number
+  readonly limit: number // how many candidates
+}
+
+const CandidateRow = z.object({
+  hostId: HostId,
+  resultId: ResultId,
+  workUnitId: WorkUnitId,
+  attempt: z.int(),
+  deadlineMs: z.int(),
+  graceMs: z.int(),
+})
+export type CandidateRow = z.infer<typeof CandidateRow>
+
+// One look for all hosts of a group. Rows that another process holds are skipped: nobody waits, so that dispatch cannot be
+// part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their wake-up
+// moves. A volunteer gets replicas only, none of a work unit its owner is in, none of its own campaigns. A trusted host
+// gets every check, and replicas that no volunteer took for a while, unless another trusted one is at the unit.
+const CANDIDATES = `
+  select h."hostId", c.*
+  from jsonb_to_recordset(cast(:hosts as jsonb)) as h("hostId" text, "userId" text, "ownerKey" text, trusted boolean,
+    "engineClasses" text[], "memoryPages" bigint, "limit" int)
+  cross join lateral (
+    select r.id as "resultId", w.id as "workUnitId", r.attempt, w.deadline_ms as "deadlineMs", w.grace_ms as "graceMs"
+    from results r
+    join work_units w on w.id = r.work_unit_id
+    join campaigns p on p.id = w.campaign_id
+    join kernels k on k.module_sha256 = w.kernel_sha256
+    where r.state = 'unsent' and w.state = 'open' and p.state = 'running'
+      and w.engine_class = any(h."engineClasses")
+      and cast(k.manifest->>'memoryPagesMax' as bigint) <= h."memoryPages"
+      and case when h.trusted then
+        r.kind = 'check' or (r.created_at <= :starvedBefore and not exists (
+          select from results o where o.work_unit_id = w.id and o.trusted
+            and (o.state = 'in_progress' or o.verdict = 'pending')))
+      else
+        r.kind = 'replica' and p.owner_id is distinct from h."userId" and not exists (
+          select from results o where o.work_unit_id = w.id and o.owner_key = h."ownerKey")
+      end
+    order by w.priority desc, w.created_at, w.id, r.id
+    limit h."limit"
+    for no key update of r, w skip locked
+  ) as c`
+
+/** Unsent results that each host may compute, locked, in the order of dispatch. */
+export async function lockCandidates(
+  on: Executor,
+  hosts: readonly AskingHost[],
+  starvedBefore: Instant,
+): Promise<CandidateRow[]> {
+  if (hosts.length === 0) return []
+  return select(on, CandidateRow, CANDIDATES, { hosts: recordset(hosts), starvedBefore: toDb(starvedBefore) })
+}
+
+export interface NewLease {
+  readonly resultId: ResultId
+  readonly hostId: HostId
+  readonly deadline: Instant
+  readonly graceUntil: Instant
+}
+
+const LEASE = `
+  with x as (
+    select x."resultId", x."hostId", to_timestamp(x.deadline / 1000.0) as deadline,
+      to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted
+    from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, deadline double precision,
+      "graceUntil" double precision) join hosts h on h.id = x."hostId"),
+  leased as (
+    update results r set state = 'in_progress', host_id = x."hostId", owner_key = x.owner_key, trusted = x.trusted,
+      sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
+    from x where r.id = x."resultId" and r.state = 'unsent'
+    returning r.work_unit_id, r.deadline),
+  woken as (
+    update work_units w set wake_at = least(w.wake_at, l.deadline)
+    from (select work_unit_id, min(deadline) as deadline from leased group by work_unit_id) as l
+    where w.id = l.work_unit_id)
+  select count(*) as leased from leased`
+
+/** Gives locked candidates to hosts; returns how many. A work unit wakes at its earliest deadline. */
+export async function lease(on: Executor, leases: readonly NewLease[], now: Instant): Promise<number> {
+  if (leases.length === 0) return 0
+  const row = await selectFirst(on, z.object({ leased: z.int() }), LEASE, {
+    rows: recordset(leases),
+    now: toDb(now),
+  })
+  return row?.leased ?? 0
+}
+
+const LeaseRow = z.object({
+  resultId: ResultId,
+  hostId: HostId,
+  workUnitId: WorkUnitId,
+  campaignId: CampaignId,
+  title: z.string(),
+  job: z.string(),
+  runKey: Sha256,
+  kernelSha256: Sha256,
+  datasetSha256: Sha256,
+  fuelMax: z.int(),
+  deadline: Timestamp,
+})
+/** What a lease tells its host, but for the kernel and the data. */
+export type LeaseRow = z.infer<typeof LeaseRow>
+
+const LEASES = `
+  select r.id as "resultId", r.host_id as "hostId", w.id as "workUnitId", p.id as "campaignId", p.title, w.job,
+    w.run_key as "runKey", w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256",
+    w.fuel_max as "fuelMax", r.deadline
+  from results r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id
+  where r.id = any(:ids) and r.state = 'in_progress'
+  order by r.sent_at, r.id`
+
+export async function readLeases(on: Executor, ids: readonly ResultId[]): Promise<LeaseRow[]> {
+  return ids.length === 0 ? [] : select(on, LeaseRow, LEASES, { ids })
+}
+
+const HeldRow = z.object({
+  resultId: ResultId,
+  hostId: HostId.nullable(),
+  state: z.enum(['unsent', 'in_progress', 'over']),
+  outcome: z.string().nullable(),
+  graceUntil: Timestamp.nullable(),
+  unitOpen: z.boolean(),
+})
+export type HeldRow = z.infer<typeof HeldRow>
+
+const HELD = `
+  select r.id as "resultId", r.host_id as "hostId", r.state, r.outcome, r.grace_until as "graceUntil",
+    w.state = 'open' as "unitOpen"
+  from results r join work_units w on w.id = r.work_unit_id
+  where r.id in (select id from results where host_id = any(:hostIds) and state = 'in_progress'
+    union all select unnest(cast(:ids as text[])))
+  order by r.sent_at, r.id`
+
+/** The leases that these hosts hold, and whatever became of the results `ids`. */
+export const readHeld = (
+  on: Executor,
+  hostIds: readonly HostId[],
+  ids: readonly ResultId[],
+): Promise<HeldRow[]> => select(on, HeldRow, HELD, { hostIds, ids })
+
+export interface HeldProgress {
+  readonly resultId: ResultId
+  readonly hostId: HostId
+  readonly fraction: number
+}
+
+// Progress is for people to look at: a row that somebody else holds is not worth a wait, nor a deadlock.
+const PROGRESS = `
+  with held as (
+    select r.id, x.fraction from results r
+    join jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, fraction real)
+      on r.id = x."resultId" and r.host_id = x."hostId"
+    where r.state = 'in_progress' and r.fraction < x.fraction
+    for no key update of r skip locked)
+  update results r set fraction = held.fraction from held where r.id = held.id`
+
+export async function noteProgress(on: Executor, held: readonly HeldProgress[]): Promise<void> {
+  if (held.length > 0) await execute(on, PROGRESS, { rows: recordset(held) })
+}
+
+const OWNERS = `
+  select count(distinct owner_key) as owners from hosts
+  where state = 'active' and not trusted and last_seen_at > :since`
+
+/** Owners other than the operator with a host seen since then. */
+export async function countOwners(on: Executor, since: Instant): Promise<number> {
+  const row = await selectFirst(on, z.object({ owners: z.int() }), OWNERS, { since: toDb(since) })
+  return row?.owners ?? 0
+}

@@ -1,0 +1,27 @@
+/** The constraint that a statement violated, or undefined when `error` is something else. */
+export function violatedConstraint(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || !('constraint' in error)) return undefined
+  const violation = typeof error.code === 'string' && error.code.startsWith('23')
+  return violation && typeof error.constraint === 'string' ? error.constraint : undefined
+}
+
+/**
+ * Whether `error` says that the database is away or was cut off in the middle: the caller may repeat everything later.
+ * SQLSTATE classes 08 (connection), 57P (shutdown), 40 (rolled back), 53 (out of resources), errors of the socket, and
+ * knex's own about an empty pool.
+ */
+export function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return (
+    /^(08|57P|40|53)/.test(code) ||
+    SOCKET_ERRORS.includes(code) ||
+    error.name === 'KnexTimeoutError' ||
+    LOST_CONNECTION.test(error.message)
+  )
+}
+
+const SOCKET_ERRORS = ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTCONN', 'EAI_AGAIN']
+// pg and knex give these no code.
+const LOST_CONNECTION =
+  /Connection terminated|connection error and is not queryable|Unable to acquire a connection|Connection ended unexpectedly/

@@ -1,0 +1,155 @@
+import { z } from 'zod'
+import type { EngineClass } from '#protocol/host.ts'
+import { HostId, type Instant, Sha256, UserId } from '#protocol/units.ts'
+import { violatedConstraint } from './errors.ts'
+import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
+
+export const HostState = z.enum(['active', 'quarantined', 'retired'])
+export type HostState = z.infer<typeof HostState>
+
+export interface NewHost {
+  readonly id: HostId
+  readonly userId: UserId | null
+  readonly name: string
+  readonly trusted: boolean
+  readonly ownerKey: string
+  readonly publicKey: string
+  readonly tokenHash: Sha256
+  readonly client: string
+  readonly engineClasses: readonly string[]
+  readonly cores: number
+  readonly memoryMiB: number
+  readonly dailyQuota: number
+  readonly now: Instant
+}
+
+const INSERT = `
+  insert into hosts (id, user_id, name, trusted, owner_key, public_key, token_hash, client, engine_classes, cores,
+    memory_mib, daily_quota, quota_day, created_at, last_seen_at)
+  values (:id, :userId, :name, :trusted, :ownerKey, :publicKey, :tokenHash, :client, :engineClasses, :cores,
+    :memoryMiB, :dailyQuota, :now, :now, :now)`
+
+/** Adds a host; `key_taken` changes nothing: a key names one host for ever. */
+export async function insertHost(on: Executor, { now, ...host }: NewHost): Promise<'created' | 'key_taken'> {
+  try {
+    await execute(on, INSERT, { ...host, now: toDb(now) })
+    return 'created'
+  } catch (error) {
+    if (violatedConstraint(error) === 'hosts_public_key_key') return 'key_taken'
+    throw error
+  }
+}
+
+const HostKeys = z.object({ id: HostId, publicKey: z.string(), tokenHash: Sha256 })
+/** What proves that a call comes from a host. Never changes while the host exists. */
+export type HostKeys = z.infer<typeof HostKeys>
+
+const KEYS = `select id, public_key as "publicKey", token_hash as "tokenHash" from hosts where id = :id`
+
+export const findHostKeys = (on: Executor, id: HostId): Promise<HostKeys | undefined> =>
+  selectFirst(on, HostKeys, KEYS, { id })
+
+const LockedHost = z.object({
+  id: HostId,
+  userId: UserId.nullable(),
+  name: z.string(),
+  state: HostState,
+  trusted: z.boolean(),
+  ownerKey: z.string(),
+  publicKey: z.string(),
+  lastCall: z.int(),
+  lastReply: z.string().nullable(),
+  lastBodySha256: Sha256.nullable(),
+  dailyQuota: z.int(),
+  usedToday: z.int(),
+  idleSince: Timestamp.nullable(),
+})
+/** A host during its scheduler call. `usedToday` is 0 on the first call of a day (UTC). */
+export type LockedHost = z.infer<typeof LockedHost>
+
+const LOCK = `
+  select id, user_id as "userId", name, state, trusted, owner_key as "ownerKey", public_key as "publicKey",
+    last_call as "lastCall", last_reply as "lastReply", last_body_sha256 as "lastBodySha256",
+    daily_quota as "dailyQuota",
+    case when quota_day = cast(:today as date) then quota_used else 0 end as "usedToday", idle_since as "idleSince"
+  from hosts where id = any(:ids) order by id for no key update`
+
+export const lockHosts = (on: Executor, ids: readonly HostId[], now: Instant): Promise<LockedHost[]> =>
+  select(on, LockedHost, LOCK, { ids, today: dayOf(now) })
+
+/** What a scheduler call leaves behind on its host. */
+export interface HostCall {
+  readonly id: HostId
+  readonly call: number
+  readonly reply: string
+  readonly bodySha256: Sha256
+  readonly client: string
+  readonly engineClasses: readonly EngineClass[]
+  readonly cores: number
+  readonly memoryMiB: number
+  readonly dailyQuota: number
+  readonly usedToday: number
+  readonly idleSince: Instant | null
+}
+
+const SAVE = `
+  update hosts set last_call = x.call, last_reply = x.reply, last_body_sha256 = x."bodySha256", client = x.client,
+    engine_classes = x."engineClasses", cores = x.cores, memory_mib = x."memoryMiB", daily_quota = x."dailyQuota",
+    quota_day = cast(:today as date), quota_used = x."usedToday", last_seen_at = :now,
+    idle_since = to_timestamp(x."idleSince" / 1000.0)
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, call bigint, reply text, "bodySha256" text, client text,
+    "engineClasses" text[], cores int, "memoryMiB" int, "dailyQuota" int, "usedToday" int, "idleSince" double precision)
+  where hosts.id = x.id and hosts.last_call < x.call`
+
+/** Writes what the calls leave on their hosts, which are locked; returns how many. */
+export const saveCalls = (on: Executor, calls: readonly HostCall[], now: Instant): Promise<number> =>
+  execute(on, SAVE, { rows: recordset(calls), now: toDb(now), today: dayOf(now) })
+
+export interface HostEvent {
+  readonly hostId: HostId
+  readonly event: string
+  readonly detail: string
+}
+
+const ADD_EVENTS = `
+  insert into host_events (host_id, at, event, detail)
+  select x."hostId", :now, x.event, x.detail
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, event text, detail text)`
+
+export async function addHostEvents(on: Executor, events: readonly HostEvent[], now: Instant): Promise<void> {
+  if (events.length > 0) await execute(on, ADD_EVENTS, { rows: recordset(events), now: toDb(now) })
+}
+
+const SET_STATE = `update hosts set state = cast(:state as host_state) where id = :id and state <> 'retired'`
+
+/** Quarantines or releases a host, and says why in its events; false when there is no such host. */
+export async function setHostState(
+  on: Executor,
+  change: { id: HostId; state: 'active' | 'quarantined'; reason: string; now: Instant },
+): Promise<boolean> {
+  const { id, state, reason, now } = change
+  if ((await execute(on, SET_STATE, { id, state })) !== 1) return false
+  const event = state === 'active' ? 'released' : 'quarantined'
+  await addHostEvents(on, [{ hostId: id, event, detail: reason }], now)
+  return true
+}
+
+// Quotas run by the day of the server's clock in UTC.
+const dayOf = (now: Instant): string => new Date(now).toISOString().slice(0, 10)
+
+const COUNT_MATCHING = `
+  select count(*) as hosts from hosts
+  where state = 'active' and not trusted and last_seen_at > :since and :engineClass = any(engine_classes)
+    and memory_mib >= :memoryMiB and user_id is distinct from :ownerId`
+
+/** Hosts seen since `since` that may compute work units of such a campaign. */
+export async function countMatchingHosts(
+  on: Executor,
+  need: { engineClass: EngineClass; memoryMiB: number; ownerId: UserId; since: Instant },
+): Promise<number> {
+  const row = await selectFirst(on, z.object({ hosts: z.int() }), COUNT_MATCHING, {
+    ...need,
+    since: toDb(need.since),
+  })
+  return row?.hosts ?? 0
+}

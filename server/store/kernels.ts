@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { KernelManifest, ReleaseStatement, type SignedRelease } from '#protocol/kernel.ts'
+import { SignatureText } from '#protocol/signature.ts'
+import { type Instant, Sha256 } from '#protocol/units.ts'
+import { violatedConstraint } from './errors.ts'
+import { type Executor, execute, select, selectFirst, toDb } from './rows.ts'
+
+const KernelRow = z.object({
+  moduleSha256: Sha256,
+  releaseSha256: Sha256,
+  name: z.string(),
+  version: z.int(),
+  serial: z.int(),
+  manifest: KernelManifest,
+  statement: ReleaseStatement,
+  signature: SignatureText,
+})
+/** An admitted kernel: its manifest and what the operator signed. */
+export type KernelRow = z.infer<typeof KernelRow>
+
+export const signedRelease = ({ statement, signature }: KernelRow): SignedRelease => ({
+  statement,
+  signature,
+})
+
+const SELECT = `
+  select module_sha256 as "moduleSha256", release_sha256 as "releaseSha256", name, version, serial, manifest, statement,
+    signature
+  from kernels`
+
+export const listKernels = (on: Executor): Promise<KernelRow[]> =>
+  select(on, KernelRow, `${SELECT} order by name, version`)
+
+export const kernelsByHash = (on: Executor, hashes: readonly string[]): Promise<KernelRow[]> =>
+  select(on, KernelRow, `${SELECT} where module_sha256 = any(:hashes)`, { hashes })
+
+/** @param name of the form name@version */
+export function findKernel(on: Executor, name: string): Promise<KernelRow | undefined> {
+  const [stem = '', version = ''] = name.split('@')
+  const bindings = { stem, version: Number(version) }
+  return selectFirst(on, KernelRow, `${SELECT} where name = :stem and version = :version`, bindings)
+}
+
+const INSERT = `
+  insert into kernels (module_sha256, release_sha256, name, version, serial, manifest, statement, signature, admitted_at)
+  values (:moduleSha256, :releaseSha256, :name, :version, :serial, :manifest, :statement, :signature, :now)`
+
+const REASONS: Readonly<Record<string, 'version_taken' | 'serial_taken' | 'module_taken'>> = {
+  kernels_name_version_key: 'version_taken',
+  kernels_name_serial_key: 'serial_taken',
+  kernels_pkey: 'module_taken',
+}
+
+/** Adds an admitted kernel. A version names one module for ever: a refusal changes nothing. */
+export async function insertKernel(
+  on: Executor,
+  kernel: KernelRow,
+  now: Instant,
+): Promise<'created' | 'version_taken' | 'serial_taken' | 'module_taken'> {
+  const { manifest, statement } = kernel
+  try {
+    await execute(on, INSERT, {
+      ...kernel,
+      manifest: JSON.stringify(manifest),
+      statement: JSON.stringify(statement),
+      now: toDb(now),
+    })
+    return 'created'
+  } catch (error) {
+    const reason = REASONS[violatedConstraint(error) ?? '']
+    if (reason === undefined) throw error
+    return reason
+  }
+}

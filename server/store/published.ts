@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import { Limit, Recipe } from '#protocol/job.ts'
+import { CampaignId, ExperimentId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { type Executor, select, selectFirst, Timestamp } from './rows.ts'
+
+const PublishedResult = z.object({
+  resultId: ResultId,
+  workUnitId: WorkUnitId,
+  experimentId: ExperimentId,
+  campaignId: CampaignId,
+  published: z.boolean(),
+  canonical: z.boolean(),
+  job: z.string(),
+  runKey: Sha256,
+  fuelMax: z.int(),
+  kernelSha256: Sha256,
+  datasetSha256: Sha256,
+  digest: Sha256.nullable(),
+  report: z.string().nullable(),
+})
+/** A result as anyone may see it, once `published`. Without a report when its host never finished. */
+export type PublishedResult = z.infer<typeof PublishedResult>
+
+const SELECT = `
+  select r.id as "resultId", w.id as "workUnitId", w.experiment_id as "experimentId", w.campaign_id as "campaignId",
+    w.published_at is not null as published,
+    r.id is not distinct from w.canonical_result_id as canonical, w.job, w.run_key as "runKey", w.fuel_max as "fuelMax",
+    w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256", r.digest, r.report
+  from results r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id`
+
+const BY_RESULT = `${SELECT} where r.id = :id`
+// Without an answer yet, any result of the unit tells the caller that it is a matter of time.
+const BY_WORK_UNIT = `${SELECT} where w.id = :id order by canonical desc, r.id limit 1`
+const BY_EXPERIMENT = `${SELECT} where w.experiment_id = :id
+  order by published desc, canonical desc, w.seed_index, r.id limit 1`
+
+export const findResult = (on: Executor, id: ResultId): Promise<PublishedResult | undefined> =>
+  selectFirst(on, PublishedResult, BY_RESULT, { id })
+/** Its canonical result, if it has one. */
+export const findResultOfUnit = (on: Executor, id: WorkUnitId): Promise<PublishedResult | undefined> =>
+  selectFirst(on, PublishedResult, BY_WORK_UNIT, { id })
+/** The canonical result of its first seed that has one. */
+export const findResultOfExperiment = (
+  on: Executor,
+  id: ExperimentId,
+): Promise<PublishedResult | undefined> => selectFirst(on, PublishedResult, BY_EXPERIMENT, { id })
+
+const ExportRow = z.object({
+  runKey: Sha256,
+  campaignId: CampaignId,
+  experimentId: ExperimentId,
+  workUnitId: WorkUnitId,
+  resultId: ResultId,
+  moduleSha256: Sha256,
+  recipe: Recipe,
+  seed: z.int(),
+  limit: Limit,
+  status: z.string(),
+  metricName: z.string().nullable(),
+  metricValue: z.number().nullable(),
+  fuelUsed: z.int(),
+  digest: Sha256,
+  artifactSha256: Sha256.nullable(),
+  replicas: z.int(),
+  publishedAt: Timestamp,
+})
+export type ExportRow = z.infer<typeof ExportRow>
+
+const EXPORT = `
+  select run_key as "runKey", campaign_id as "campaignId", experiment_id as "experimentId",
+    work_unit_id as "workUnitId", result_id as "resultId", kernel_sha256 as "moduleSha256", recipe, seed,
+    job_limit as "limit", status, metric_name as "metricName", metric_value as "metricValue",
+    fuel_used as "fuelUsed", digest, artifact_sha256 as "artifactSha256", replicas, published_at as "publishedAt"
+  from corpus where campaign_id = :campaignId and work_unit_id > :after order by work_unit_id limit :limit`
+
+/** One page of what a campaign published, in the order of its work units. */
+export const readCorpusPage = (
+  on: Executor,
+  page: { campaignId: CampaignId; after: string; limit: number },
+): Promise<ExportRow[]> => select(on, ExportRow, EXPORT, { ...page })

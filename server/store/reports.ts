@@ -1,0 +1,121 @@
+import { z } from 'zod'
+import { HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { type Executor, execute, recordset, select, Timestamp, toDb } from './rows.ts'
+
+const LockedResult = z.object({
+  id: ResultId,
+  workUnitId: WorkUnitId,
+  hostId: HostId.nullable(),
+  state: z.enum(['unsent', 'in_progress', 'over']),
+  outcome: z.enum(['success', 'error', 'no_reply', 'not_needed', 'cancelled']).nullable(),
+  deadline: Timestamp.nullable(),
+  graceUntil: Timestamp.nullable(),
+  digest: Sha256.nullable(),
+  unitOpen: z.boolean(),
+  job: z.string(),
+  fuelMax: z.int(),
+  metricName: z.string(),
+})
+export type LockedResult = z.infer<typeof LockedResult>
+
+// The order of locks is work unit, result, host, account, ids ascending (DESIGN §6): the transitioner takes the same.
+const LOCK_UNITS = `
+  select id from work_units where id in (select work_unit_id from results where id = any(:ids))
+  order by id for no key update`
+
+const LOCK_RESULTS = `
+  select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.state, r.outcome, r.deadline,
+    r.grace_until as "graceUntil", r.digest, w.state = 'open' as "unitOpen", w.job, w.fuel_max as "fuelMax",
+    k.manifest->'metric'->>'name' as "metricName"
+  from results r join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
+  where r.id = any(:ids)
+  order by r.id for no key update of r`
+
+/** Locks the results that hosts report on, and their work units, and says what is known about them. */
+export async function lockReported(on: Executor, ids: readonly ResultId[]): Promise<LockedResult[]> {
+  if (ids.length === 0) return []
+  await select(on, z.object({ id: WorkUnitId }), LOCK_UNITS, { ids })
+  return select(on, LockedResult, LOCK_RESULTS, { ids })
+}
+
+export interface AcceptedSuccess {
+  readonly resultId: ResultId
+  readonly hostId: HostId
+  readonly digest: Sha256
+  readonly report: string
+  readonly signature: string
+  readonly artifactSha256: Sha256 | null
+  readonly fuelUsed: number
+  readonly cpuMs: number
+  readonly late: boolean
+}
+
+const SUCCEED = `
+  update results r set state = 'over', outcome = 'success', verdict = 'pending', digest = x.digest, report = x.report,
+    signature = x.signature, artifact_sha256 = x."artifactSha256", fuel_used = x."fuelUsed", cpu_ms = x."cpuMs",
+    late = x.late, fraction = 1, reported_at = :now
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, digest text, report text,
+    signature text, "artifactSha256" text, "fuelUsed" bigint, "cpuMs" bigint, late boolean)
+  where r.id = x."resultId" and r.host_id = x."hostId"
+    and (r.state = 'in_progress' or r.outcome in ('no_reply', 'cancelled', 'not_needed'))`
+
+/** Stores reports of locked results; returns how many. */
+export async function storeSuccesses(
+  on: Executor,
+  reports: readonly AcceptedSuccess[],
+  now: Instant,
+): Promise<number> {
+  return reports.length === 0 ? 0 : execute(on, SUCCEED, { rows: recordset(reports), now: toDb(now) })
+}
+
+export interface AcceptedError {
+  readonly resultId: ResultId
+  readonly hostId: HostId
+  readonly code: string
+  readonly detail: string
+  readonly cpuMs: number
+}
+
+const FAIL = `
+  update results r set state = 'over', outcome = 'error', error_code = x.code, error_detail = x.detail,
+    cpu_ms = x."cpuMs", reported_at = :now
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, code text, detail text,
+    "cpuMs" bigint)
+  where r.id = x."resultId" and r.host_id = x."hostId" and r.state = 'in_progress'`
+
+/** Stores errors of locked results; returns how many. */
+export async function storeErrors(
+  on: Executor,
+  errors: readonly AcceptedError[],
+  now: Instant,
+): Promise<number> {
+  return errors.length === 0 ? 0 : execute(on, FAIL, { rows: recordset(errors), now: toDb(now) })
+}
+
+const Told = z.object({
+  hostId: HostId,
+  resultId: ResultId,
+  verdict: z.enum(['valid', 'invalid', 'inconclusive']),
+  milli: z.int(),
+  reportedAt: Timestamp,
+})
+export type Told = z.infer<typeof Told>
+
+export const VERDICTS_PER_CALL_MAX = 64
+
+// The validator may be holding some of these while it waits for the host's row, which the caller holds: they are
+// skipped and told in the next call.
+const TELL = `
+  with told as (
+    select u.id from unnest(cast(:hostIds as text[])) as h(id) cross join lateral (
+      select r.id from results r where r.host_id = h.id and not r.verdict_told and r.verdict <> 'pending'
+      order by r.id limit ${VERDICTS_PER_CALL_MAX} for no key update skip locked) as u)
+  update results r set verdict_told = true from told where r.id = told.id
+  returning r.host_id as "hostId", r.id as "resultId", r.verdict, r.granted_milli as milli,
+    r.reported_at as "reportedAt"`
+
+/** Verdicts that these hosts have not heard, now marked as told; newest last. */
+export async function tellVerdicts(on: Executor, hostIds: readonly HostId[]): Promise<Told[]> {
+  const told = await select(on, Told, TELL, { hostIds })
+  return told.sort((a, b) => a.reportedAt - b.reportedAt)
+}

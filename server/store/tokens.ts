@@ -1,0 +1,72 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { z } from 'zod'
+import { type Instant, Sha256, TokenId, UserId } from '#protocol/units.ts'
+import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
+
+export const Scope = z.enum(['enrol', 'verify', 'campaign', 'admin'])
+export type Scope = z.infer<typeof Scope>
+
+export const RoleName = z.enum(['volunteer', 'researcher', 'operator'])
+export type RoleName = z.infer<typeof RoleName>
+
+/** A fresh secret that is shown once; the prefix says to people and to leak scanners what it is. */
+export const newTokenText = (kind: 'user' | 'host'): string =>
+  `${kind === 'user' ? 'xu' : 'xh'}_${randomBytes(32).toString('base64url')}`
+
+/** What is stored of a token. It has 256 random bits, so a plain hash cannot be reversed by guessing. */
+export const tokenHash = (text: string): Sha256 =>
+  Sha256.parse(createHash('sha256').update(text).digest('hex'))
+
+const Bearer = z.object({
+  tokenId: TokenId,
+  userId: UserId,
+  userName: z.string(),
+  roles: z.array(RoleName),
+  scopes: z.array(Scope),
+  expiresAt: Timestamp.nullable(),
+  revokedAt: Timestamp.nullable(),
+})
+/** Who presents a token, and what it allows. */
+export type Bearer = z.infer<typeof Bearer>
+
+const FIND = `
+  select t.id as "tokenId", u.id as "userId", u.name as "userName", cast(u.roles as text[]) as roles,
+    cast(t.scopes as text[]) as scopes, t.expires_at as "expiresAt", t.revoked_at as "revokedAt"
+  from tokens t join users u on u.id = t.user_id
+  where t.hash = :hash`
+
+export const findBearer = (on: Executor, text: string): Promise<Bearer | undefined> =>
+  selectFirst(on, Bearer, FIND, { hash: tokenHash(text) })
+
+export interface NewToken {
+  readonly id: TokenId
+  readonly userId: UserId
+  readonly hash: Sha256
+  readonly scopes: readonly Scope[]
+  readonly label: string
+  readonly createdAt: Instant
+  readonly expiresAt: Instant | null
+}
+
+const INSERT = `
+  insert into tokens (id, user_id, hash, scopes, label, created_at, expires_at)
+  values (:id, :userId, :hash, cast(cast(:scopes as text[]) as scope[]), :label, :createdAt, :expiresAt)`
+
+export async function insertToken(on: Executor, token: NewToken): Promise<void> {
+  const { createdAt, expiresAt } = token
+  await execute(on, INSERT, {
+    ...token,
+    createdAt: toDb(createdAt),
+    expiresAt: expiresAt === null ? null : toDb(expiresAt),
+  })
+}
+
+const TokenRow = z.object({ id: TokenId, label: z.string(), scopes: z.array(Scope), createdAt: Timestamp })
+export type TokenRow = z.infer<typeof TokenRow>
+
+const OF_USER = `
+  select id, label, cast(scopes as text[]) as scopes, created_at as "createdAt" from tokens
+  where user_id = :userId and revoked_at is null order by id`
+
+export const tokensOf = (on: Executor, userId: UserId): Promise<TokenRow[]> =>
+  select(on, TokenRow, OF_USER, { userId })

@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { type Instant, UserId } from '#protocol/units.ts'
+import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
+import { RoleName } from './tokens.ts'
+
+const UserRow = z.object({
+  id: UserId,
+  name: z.string(),
+  roles: z.array(RoleName),
+  createdAt: Timestamp,
+  balanceMilli: z.int(),
+})
+export type UserRow = z.infer<typeof UserRow>
+
+const SELECT = `
+  select u.id, u.name, cast(u.roles as text[]) as roles, u.created_at as "createdAt",
+    coalesce(a.balance_milli, 0) as "balanceMilli"
+  from users u left join accounts a on a.name = 'user:' || u.id`
+
+export const findUserByName = (on: Executor, name: string): Promise<UserRow | undefined> =>
+  selectFirst(on, UserRow, `${SELECT} where u.name = :name`, { name })
+
+export const findUser = (on: Executor, id: UserId): Promise<UserRow | undefined> =>
+  selectFirst(on, UserRow, `${SELECT} where u.id = :id`, { id })
+
+export const listUsers = (on: Executor): Promise<UserRow[]> => select(on, UserRow, `${SELECT} order by u.id`)
+
+export interface NewUser {
+  readonly id: UserId
+  readonly name: string
+  readonly roles: readonly RoleName[]
+  readonly createdAt: Instant
+}
+
+const INSERT = `
+  insert into users (id, name, roles, created_at)
+  values (:id, :name, cast(cast(:roles as text[]) as role[]), :createdAt)
+  on conflict (name) do nothing`
+
+/** Adds a user; `name_taken` changes nothing. */
+export async function insertUser(on: Executor, user: NewUser): Promise<'created' | 'name_taken'> {
+  const added = await execute(on, INSERT, { ...user, createdAt: toDb(user.createdAt) })
+  return added === 1 ? 'created' : 'name_taken'
+}

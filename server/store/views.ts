@@ -1,0 +1,187 @@
+import { z } from 'zod'
+import type { HostView } from '#protocol/host.ts'
+import { Recipe } from '#protocol/job.ts'
+import { type CampaignId, ExperimentId, HostId, ResultId, toWire, WorkUnitId } from '#protocol/units.ts'
+import { HostState } from './hosts.ts'
+import { type Executor, select, selectFirst, selectOne, Timestamp } from './rows.ts'
+
+const HostRow = z.object({
+  id: HostId,
+  name: z.string(),
+  state: HostState,
+  trusted: z.boolean(),
+  client: z.string(),
+  engineClasses: z.array(z.string()),
+  cores: z.int(),
+  createdAt: Timestamp,
+  lastSeenAt: Timestamp,
+  inProgress: z.int(),
+  pending: z.int(),
+  valid: z.int(),
+  invalid: z.int(),
+  inconclusive: z.int(),
+  error: z.int(),
+  noReply: z.int(),
+  grantedMilli: z.int(),
+})
+
+const HOST = `
+  select h.id, h.name, h.state, h.trusted, h.client, h.engine_classes as "engineClasses", h.cores,
+    h.created_at as "createdAt", h.last_seen_at as "lastSeenAt",
+    count(*) filter (where r.state = 'in_progress') as "inProgress",
+    count(*) filter (where r.verdict = 'pending') as pending,
+    count(*) filter (where r.verdict = 'valid') as valid,
+    count(*) filter (where r.verdict = 'invalid') as invalid,
+    count(*) filter (where r.verdict = 'inconclusive') as inconclusive,
+    count(*) filter (where r.outcome = 'error') as error,
+    count(*) filter (where r.outcome = 'no_reply') as "noReply",
+    cast(coalesce(sum(r.granted_milli), 0) as bigint) as "grantedMilli"
+  from hosts h left join results r on r.host_id = h.id
+  where h.id = :id group by h.id`
+
+/** What anyone may know of a host. */
+export async function readHostView(on: Executor, id: HostId): Promise<HostView | undefined> {
+  const row = await selectFirst(on, HostRow, HOST, { id })
+  if (row === undefined) return undefined
+  const { inProgress, pending, valid, invalid, inconclusive, error, noReply, ...host } = row
+  return {
+    ...host,
+    createdAt: toWire(row.createdAt),
+    lastSeenAt: toWire(row.lastSeenAt),
+    results: { inProgress, pending, valid, invalid, inconclusive, error, noReply },
+  }
+}
+
+const OwnHost = z.object({ id: HostId, name: z.string(), state: HostState, lastSeenAt: Timestamp })
+
+const HOSTS_OF = `
+  select id, name, state, last_seen_at as "lastSeenAt" from hosts where user_id = :userId order by id`
+
+export const hostsOf = (on: Executor, userId: string): Promise<z.infer<typeof OwnHost>[]> =>
+  select(on, OwnHost, HOSTS_OF, { userId })
+
+const Tally = z.object({ name: z.string(), count: z.int() })
+/** How many there are of each kind. */
+export type Tally = ReadonlyMap<string, number>
+
+const tally = async (on: Executor, sql: string, campaignId: CampaignId): Promise<Tally> =>
+  new Map((await select(on, Tally, sql, { campaignId })).map(row => [row.name, row.count]))
+
+const WORK_UNIT_STATES = `
+  select cast(state as text) as name, count(*) as count from work_units where campaign_id = :campaignId group by state`
+const FAILURES = `
+  select cast(failure as text) as name, count(*) as count from work_units
+  where campaign_id = :campaignId and failure is not null group by failure`
+// A success is named by its verdict, every other by how it ended or where it stands.
+const RESULT_STATES = `
+  select coalesce(cast(r.verdict as text), cast(r.outcome as text), cast(r.state as text)) as name, count(*) as count
+  from results r join work_units w on w.id = r.work_unit_id where w.campaign_id = :campaignId group by 1`
+const MOVED = `
+  select cast(kind as text) as name, cast(sum(amount_milli) as bigint) as count from transfers
+  where campaign_id = :campaignId group by kind`
+
+export interface CampaignCounts {
+  readonly workUnits: Tally
+  readonly failures: Tally
+  readonly results: Tally
+  readonly moved: Tally // milli-credits by kind of transfer
+}
+
+export const countCampaign = async (on: Executor, id: CampaignId): Promise<CampaignCounts> => ({
+  workUnits: await tally(on, WORK_UNIT_STATES, id),
+  failures: await tally(on, FAILURES, id),
+  results: await tally(on, RESULT_STATES, id),
+  moved: await tally(on, MOVED, id),
+})
+
+const LeaderRow = z.object({
+  experimentId: ExperimentId,
+  recipe: Recipe,
+  n: z.int(),
+  mean: z.number().nullable(),
+  sd: z.number().nullable(),
+  diverged: z.int(),
+  failed: z.int(),
+  resultId: ResultId.nullable(),
+})
+export type LeaderRow = z.infer<typeof LeaderRow>
+
+// An experiment that diverged with any seed ranks below all that never did. `sign` turns a metric to be maximised round.
+const LEADERS = `
+  with published as (
+    select experiment_id, count(metric_value) as n, avg(metric_value) as mean, stddev_samp(metric_value) as sd,
+      count(*) filter (where status <> 'ok') as diverged,
+      (array_agg(result_id order by metric_value * :sign nulls last))[1] as best
+    from corpus where campaign_id = :campaignId group by experiment_id),
+  lost as (
+    select experiment_id, count(*) as failed from work_units
+    where campaign_id = :campaignId and state = 'failed' group by experiment_id)
+  select e.id as "experimentId", e.recipe, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged,
+    coalesce(l.failed, 0) as failed, p.best as "resultId"
+  from experiments e left join published p on p.experiment_id = e.id left join lost l on l.experiment_id = e.id
+  where e.campaign_id = :campaignId and (p.experiment_id is not null or l.experiment_id is not null)
+  order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal
+  limit :limit`
+
+/** Experiments with something published or failed, best first. */
+export const readLeaders = (
+  on: Executor,
+  of: { campaignId: CampaignId; goal: 'minimize' | 'maximize'; limit: number },
+): Promise<LeaderRow[]> =>
+  select(on, LeaderRow, LEADERS, {
+    campaignId: of.campaignId,
+    sign: of.goal === 'minimize' ? 1 : -1,
+    limit: of.limit,
+  })
+
+const WorkUnitRow = z.object({
+  id: WorkUnitId,
+  experimentId: ExperimentId,
+  seedIndex: z.int(),
+  state: z.enum(['open', 'valid', 'failed', 'cancelled']),
+  failure: z.string().nullable(),
+  disputed: z.boolean(),
+  published: z.boolean(),
+  results: z.array(
+    z.object({
+      id: ResultId,
+      kind: z.string(),
+      state: z.string(),
+      outcome: z.string().nullable(),
+      verdict: z.string().nullable(),
+      fraction: z.number(),
+      hostId: HostId.nullable(),
+    }),
+  ),
+})
+export type WorkUnitRow = z.infer<typeof WorkUnitRow>
+
+const WORK_UNITS = `
+  select w.id, w.experiment_id as "experimentId", w.seed_index as "seedIndex", w.state, w.failure, w.disputed,
+    w.published_at is not null as published,
+    coalesce((select jsonb_agg(jsonb_build_object('id', r.id, 'kind', r.kind, 'state', r.state, 'outcome', r.outcome,
+        'verdict', r.verdict, 'fraction', r.fraction,
+        'hostId', case when w.published_at is not null then r.host_id end) order by r.id)
+      from results r where r.work_unit_id = w.id), '[]') as results
+  from work_units w where w.campaign_id = :campaignId and w.id > :after order by w.id limit :limit`
+
+/** Work units in the order of their ids. Which host computes what stays secret until publication. */
+export const listWorkUnits = (
+  on: Executor,
+  page: { campaignId: CampaignId; after: string; limit: number },
+): Promise<WorkUnitRow[]> => select(on, WorkUnitRow, WORK_UNITS, { ...page })
+
+const LedgerRow = z.object({ account: z.string(), balanceMilli: z.int() })
+const LEDGER = `
+  select name as account, balance_milli as "balanceMilli" from accounts
+  where balance_milli <> 0 order by name limit :limit`
+const SUM = `
+  select cast(coalesce(sum(balance_milli), 0) as bigint) as "sumMilli", (select count(*) from transfers) as transfers
+  from accounts`
+
+export const readAccounts = (on: Executor, limit: number): Promise<z.infer<typeof LedgerRow>[]> =>
+  select(on, LedgerRow, LEDGER, { limit })
+
+/** The sum over all accounts, which is zero unless something is broken. */
+export const readLedgerSum = (on: Executor): Promise<{ sumMilli: number; transfers: number }> =>
+  selectOne(on, z.object({ sumMilli: z.int(), transfers: z.int() }), SUM)
