@@ -1,6 +1,6 @@
 // The job: what to do, with which recipe, how long. The ranges are those of manifest.json (a test compares them).
 
-import { member, numberAt, textIs } from '../lib/json'
+import { isComplete, member, numberAt, textIs } from '../lib/json'
 
 export const FUEL_MAX: f64 = 9e15
 export const UPDATES_MAX: f64 = 1e6
@@ -38,6 +38,7 @@ let fault: string = '' // the first member that was missing or out of range
 /** Fills `job` and `recipe` from the text; the name of the first bad member, or an empty string. */
 export function readJob(text: usize, end: usize): string {
   fault = ''
+  if (!isComplete(text, end)) blame('its end')
   const task = member(text, end, 'task')
   job.evaluate = textIs(task, end, 'evaluate')
   if (!job.evaluate && !textIs(task, end, 'train')) blame('task')

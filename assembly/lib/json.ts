@@ -3,6 +3,7 @@
 
 const QUOTE: u8 = 0x22
 const BACKSLASH: u8 = 0x5c
+const EXACT_MAX: u64 = 9007199254740991
 
 /** The value of member `key` of the object at `object`, or 0 if that is no object or has no such member. */
 export function member(object: usize, end: usize, key: string): usize {
@@ -22,6 +23,11 @@ export function member(object: usize, end: usize, key: string): usize {
   return 0
 }
 
+/** Whether the text is one value that is not cut. */
+export function isComplete(text: usize, end: usize): bool {
+  return text < end && skipSpace(skipValue(skipSpace(text, end), end), end) == end
+}
+
 /** Whether the value at `at` is the string `text`, written without escapes. */
 export function textIs(at: usize, end: usize, text: string): bool {
   const length = usize(text.length)
@@ -33,8 +39,8 @@ export function textIs(at: usize, end: usize, text: string): bool {
 }
 
 /**
- * The number at `at`, exactly as IEEE 754 rounds it: digits (as an integer below 2^53) times or over a power of ten up to
- * 10^22, one rounding. Numbers outside that (and whatever is no number) give NaN.
+ * The number at `at`, exactly as IEEE 754 rounds it: its digits without trailing zeros, an integer below 2^53, times or over a
+ * power of ten up to 10^22, one rounding. Numbers outside that (and whatever is no number) give NaN.
  */
 export function numberAt(at: usize, end: usize): f64 {
   if (at == 0) return NaN
@@ -42,6 +48,7 @@ export function numberAt(at: usize, end: usize): f64 {
   if (negative) at += 1
   if (!isDigit(byteAt(at, end))) return NaN
   let digits: u64 = 0
+  let zeros: i32 = 0 // read, but not yet in `digits`: trailing ones only raise the exponent
   let exponent: i32 = 0
   let fraction = false
   for (let c = byteAt(at, end); isDigit(c) || (c == 0x2e && !fraction); c = byteAt(at, end)) {
@@ -50,10 +57,14 @@ export function numberAt(at: usize, end: usize): f64 {
       fraction = true
       continue
     }
-    digits = digits * 10 + u64(c - 0x30)
-    if (digits > 9007199254740991) return NaN
     if (fraction) exponent -= 1
+    zeros += 1
+    if (c == 0x30) continue
+    for (; zeros > 0 && digits <= EXACT_MAX; zeros--) digits *= 10
+    digits += u64(c - 0x30)
+    if (digits > EXACT_MAX) return NaN
   }
+  exponent += zeros
   exponent += exponentAt(at, end)
   if (exponent > 22 || exponent < -22) return NaN
   const value = exponent < 0 ? f64(digits) / powerOfTen(-exponent) : f64(digits) * powerOfTen(exponent)
@@ -102,7 +113,7 @@ function skipText(at: usize, end: usize): usize {
   return at + 1
 }
 
-// Behind the value at `at`: brackets are counted, strings stepped over, other characters belong to scalars.
+// Behind the value at `at`, beyond `end` if it is cut. Brackets are counted, strings stepped over, the rest belongs to scalars.
 function skipValue(at: usize, end: usize): usize {
   let depth = 0
   while (at < end) {
@@ -114,5 +125,5 @@ function skipValue(at: usize, end: usize): usize {
     if (c == 0x7d || c == 0x5d) depth -= 1
     if (depth == 0 && (c == QUOTE || c == 0x7d || c == 0x5d)) return at
   }
-  return at
+  return depth == 0 ? at : end + 1
 }

@@ -2,6 +2,7 @@
 // the bench can measure them beside the machine's peak. Never packed into a release.
 
 import { gemm as gemmImpl, setWorkspace, WORKSPACE_BYTES } from '../lib/gemm'
+import { member as memberImpl, numberAt as numberAtImpl } from '../lib/json'
 import { cosPi as cosPiImpl, expv, log as logImpl, logv, tanhv } from '../lib/math'
 import { reserve } from '../lib/memory'
 import { below as belowImpl, fillNormal as fillNormalImpl, stream as streamImpl } from '../lib/rng'
@@ -53,6 +54,17 @@ export function below(state: usize, count: u32): u32 {
 
 export function fillNormal(state: usize, out: usize, count: u32, deviation: f32): void {
   fillNormalImpl(state, out, count, deviation)
+}
+
+export function numberAt(text: usize, bytes: u32): f64 {
+  return numberAtImpl(text, text + usize(bytes))
+}
+
+/** Where the value of the key 'a', 'b' or 'c' (0, 1, 2) begins, counted from the text's start; -1 if there is none. */
+export function member(text: usize, bytes: u32, which: u32): i32 {
+  const key = which == 0 ? 'a' : which == 1 ? 'b' : 'c'
+  const at = memberImpl(text, text + usize(bytes), key)
+  return at == 0 ? -1 : i32(at - text)
 }
 
 // Twelve chains: a multiply and an add take about eight cycles, and engines have sixteen vector registers.

@@ -10,16 +10,36 @@ const ROOT = join(import.meta.dirname, '..', '..')
  * @throws Error with the compiler's own messages
  */
 export async function compileAssembly(entry: string, memoryPagesMax: number): Promise<Uint8Array> {
-  const flags = ['-O3', '--runtime', 'stub', '--enable', 'simd', '--use', 'abort=', '--exportStart', '_initialize']
+  const flags = [
+    '-O3',
+    '--runtime',
+    'stub',
+    '--enable',
+    'simd',
+    '--use',
+    'abort=',
+    '--exportStart',
+    '_initialize',
+  ]
   let module: Uint8Array | undefined
   const { error, stderr } = await main(
-    [entry, '--baseDir', ROOT, ...flags, '--maximumMemory', String(memoryPagesMax), '--outFile', 'module.wasm'],
+    [
+      entry,
+      '--baseDir',
+      ROOT,
+      ...flags,
+      '--maximumMemory',
+      String(memoryPagesMax),
+      '--outFile',
+      'module.wasm',
+    ],
     {
       writeFile: (_name: string, contents: unknown) => {
         if (contents instanceof Uint8Array) module = contents
       },
     },
   )
-  if (error !== null || module === undefined) throw new Error(`${entry} does not compile\n${stderr.toString()}`)
+  if (error !== null || module === undefined)
+    throw new Error(`${entry} does not compile\n${stderr.toString()}`)
   return module
 }

@@ -44,7 +44,10 @@ function exp32(x: number): number {
   const shifter = 12582912
   const n = r(r(r(c * r(1.4426950408889634)) + shifter) - shifter)
   const rest = r(r(c - r(n * r(0.693359375))) - r(n * r(-2.1219444e-4)))
-  const p = horner([1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 0.16666665459, 0.50000001201], rest)
+  const p = horner(
+    [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 0.16666665459, 0.50000001201],
+    rest,
+  )
   return r(r(r(p * r(rest * rest)) + rest) + 1) * 2 ** n
 }
 
@@ -61,8 +64,8 @@ function log32(x: number): number {
   const z = r(m * m)
   const p = horner(
     [
-      7.0376836292e-2, -0.1151461031, 0.1167699874, -0.12420140846, 0.14249322787, -0.16668057665, 0.20000714765,
-      -0.24999993993, 0.33333331174,
+      7.0376836292e-2, -0.1151461031, 0.1167699874, -0.12420140846, 0.14249322787, -0.16668057665,
+      0.20000714765, -0.24999993993, 0.33333331174,
     ],
     m,
   )
@@ -78,8 +81,8 @@ function tanh32(x: number): number {
   const z = r(c * c)
   const p = horner(
     [
-      -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-8, 1.48572235717979e-5,
-      6.37261928875436e-4, 4.89352455891786e-3,
+      -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-8,
+      1.48572235717979e-5, 6.37261928875436e-4, 4.89352455891786e-3,
     ],
     z,
   )
@@ -93,7 +96,8 @@ export function cosPi(x: number): number {
   const z = y * y
   const p = [
     -8.22063524662433e-18, 2.8114572543455206e-15, -7.647163731819816e-13, 1.6059043836821613e-10,
-    -2.505210838544172e-8, 2.7557319223985893e-6, -1.984126984126984e-4, 8.333333333333333e-3, -0.16666666666666666,
+    -2.505210838544172e-8, 2.7557319223985893e-6, -1.984126984126984e-4, 8.333333333333333e-3,
+    -0.16666666666666666,
   ].reduce((sum, c) => sum * z + c)
   return y * (p * z + 1)
 }
@@ -127,7 +131,8 @@ export function randomStream(seed: number, index: number): () => bigint {
 }
 
 /** Uniform in [0, count). */
-export const below = (next: () => bigint, count: number): number => Number(((next() >> 32n) * BigInt(count)) >> 32n)
+export const below = (next: () => bigint, count: number): number =>
+  Number(((next() >> 32n) * BigInt(count)) >> 32n)
 
 /** Fills `out` with N(0, deviation) in f32, by the polar method. */
 export function fillNormal(next: () => bigint, out: Float32Array, deviation: number): void {

@@ -15,16 +15,36 @@ const inputs = { train: sampleText(900), val: sampleText(150, 7) } satisfies Inp
 const CASES = [
   { name: 'a small model', recipe: { depth: 2, width: 16, heads: 2, context: 16, batch: 3 }, updates: 5 },
   { name: 'heads of three', recipe: { depth: 1, width: 24, heads: 8, context: 18, batch: 2 }, updates: 3 },
-  { name: 'heads of one, an odd context', recipe: { depth: 1, width: 16, heads: 16, context: 17, batch: 2 }, updates: 3 },
-  { name: 'all bytes', recipe: { vocabulary: 'bytes', depth: 1, width: 16, heads: 1, context: 16, batch: 1 }, updates: 2 },
-  { name: 'three blocks of a batch', recipe: { depth: 1, width: 16, heads: 4, context: 50, batch: 11 }, updates: 3 },
-  { name: 'clipping, no warm-up', recipe: { depth: 1, width: 20, heads: 5, context: 16, batch: 2, clip: 0.05, warmup: 0, lr: 0.05 }, updates: 6 },
+  {
+    name: 'heads of one, an odd context',
+    recipe: { depth: 1, width: 16, heads: 16, context: 17, batch: 2 },
+    updates: 3,
+  },
+  {
+    name: 'all bytes',
+    recipe: { vocabulary: 'bytes', depth: 1, width: 16, heads: 1, context: 16, batch: 1 },
+    updates: 2,
+  },
+  {
+    name: 'three blocks of a batch',
+    recipe: { depth: 1, width: 16, heads: 4, context: 50, batch: 11 },
+    updates: 3,
+  },
+  {
+    name: 'clipping, no warm-up',
+    recipe: { depth: 1, width: 20, heads: 5, context: 16, batch: 2, clip: 0.05, warmup: 0, lr: 0.05 },
+    updates: 6,
+  },
 ]
 
 describe('charlm equals its scalar specification bit for bit', () => {
   test.each(CASES)('$name', async ({ recipe, updates }) => {
     const whole = { ...RECIPE, ...recipe }
-    const { said, artifact } = await run(module, { recipe: whole, seed: 281474976710655, limit: { updates } }, inputs)
+    const { said, artifact } = await run(
+      module,
+      { recipe: whole, seed: 281474976710655, limit: { updates } },
+      inputs,
+    )
     const expected = trainReference(whole, inputs, { seed: 281474976710655, updates })
     expect(said.status).toBe('ok')
     expect(said.train).toBe(expected.losses.at(-1))

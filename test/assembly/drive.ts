@@ -39,7 +39,9 @@ export interface Said {
   readonly reason?: string
   readonly metric: { readonly name: string; readonly value: number } | null
   readonly curve: readonly { update: number; fuel: number; train: number | null; val: number | null }[]
-  readonly counters: Readonly<Record<'updates' | 'updatesPlanned' | 'tokens' | 'parameters' | 'flops', number>>
+  readonly counters: Readonly<
+    Record<'updates' | 'updatesPlanned' | 'tokens' | 'parameters' | 'flops', number>
+  >
   readonly train: number | null
   readonly progress: number
 }
@@ -141,7 +143,9 @@ export async function run(bytes: Uint8Array, job: KernelJob, inputs: Inputs): Pr
 export function say(kernel: KernelExports): Said {
   const text = new TextDecoder().decode(slice(kernel, kernel.xee_output(), kernel.xee_output_len()))
   return JSON.parse(text, (_, value) =>
-    typeof value === 'string' && /^[0-9a-f]{16}$/.test(value) ? Buffer.from(value, 'hex').readDoubleBE(0) : value,
+    typeof value === 'string' && /^[0-9a-f]{16}$/.test(value)
+      ? Buffer.from(value, 'hex').readDoubleBE(0)
+      : value,
   )
 }
 
@@ -149,7 +153,23 @@ function slice(kernel: KernelExports, start: number, length: number): Uint8Array
   return new Uint8Array(kernel.memory.buffer, start, length).slice()
 }
 
-const SYLLABLES = ['the ', 'of ', 'and ', 'to ', 'in ', 'war', 'peace', 'ing ', 'na', 'tion', 's, ', 'con', 'gress ', '. ', '\n']
+const SYLLABLES = [
+  'the ',
+  'of ',
+  'and ',
+  'to ',
+  'in ',
+  'war',
+  'peace',
+  'ing ',
+  'na',
+  'tion',
+  's, ',
+  'con',
+  'gress ',
+  '. ',
+  '\n',
+]
 
 /** Text with something to learn in it: words from syllables, the same for the same length. */
 export function sampleText(bytes: number, seed = 1): Uint8Array {

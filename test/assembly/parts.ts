@@ -10,13 +10,29 @@ export interface View {
   readonly right: number
 }
 
-export const view = (data: Numbers, stride: number, start = 0): View => ({ data, start, down: stride, right: 1 })
-export const transposed = ({ data, start, down, right }: View): View => ({ data, start, down: right, right: down })
+export const view = (data: Numbers, stride: number, start = 0): View => ({
+  data,
+  start,
+  down: stride,
+  right: 1,
+})
+export const transposed = ({ data, start, down, right }: View): View => ({
+  data,
+  start,
+  down: right,
+  right: down,
+})
 const get = ({ data, start, down, right }: View, i: number, j: number): number =>
   data[start + i * down + j * right] ?? Number.NaN
 
 /** C += A B, (m, k) by (k, n): acc = C; for k ascending acc = acc + a b, each operation rounded. */
-export function product(arithmetic: Arithmetic, c: View, a: View, b: View, [m, n, k]: readonly [number, number, number]): void {
+export function product(
+  arithmetic: Arithmetic,
+  c: View,
+  a: View,
+  b: View,
+  [m, n, k]: readonly [number, number, number],
+): void {
   const { round } = arithmetic
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
@@ -49,7 +65,9 @@ export function normalise(A: Arithmetic, x: Numbers, parameters: Numbers, offset
     const rstd = round(1 / round(Math.sqrt(round(round(squares * scale) + round(1e-5)))))
     for (let c = 0; c < D; c++) {
       const unit = round(round(num(x, r * D + c) - mean) * rstd)
-      normed.out[r * D + c] = round(round(unit * num(parameters, offset + c)) + num(parameters, offset + D + c))
+      normed.out[r * D + c] = round(
+        round(unit * num(parameters, offset + c)) + num(parameters, offset + D + c),
+      )
     }
     normed.mean[r] = mean
     normed.rstd[r] = rstd
@@ -68,7 +86,10 @@ interface NormBack {
   readonly D: number
 }
 
-export function normaliseBack(A: Arithmetic, { dx, dy, x, stats, parameters, gradients, offset, D }: NormBack): void {
+export function normaliseBack(
+  A: Arithmetic,
+  { dx, dy, x, stats, parameters, gradients, offset, D }: NormBack,
+): void {
   const { round } = A
   const scale = round(1 / D)
   for (let r = 0; r < dx.length / D; r++) {

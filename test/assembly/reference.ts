@@ -2,7 +2,19 @@
 // that the kernel must equal bit for bit; with `real` it is the mathematics whose gradients finite differences confirm.
 
 import type { Arithmetic, Numbers } from './arithmetic.ts'
-import { attend, attendBack, crossEntropy, gelu, normalise, normaliseBack, num, product, transposed, type View, view } from './parts.ts'
+import {
+  attend,
+  attendBack,
+  crossEntropy,
+  gelu,
+  normalise,
+  normaliseBack,
+  num,
+  product,
+  transposed,
+  type View,
+  view,
+} from './parts.ts'
 
 export interface Shape {
   readonly depth: number
@@ -99,12 +111,29 @@ export function pass(
     const t = tape[l]!
     const dWide = A.numbers(R * 4 * D)
     product(A, view(dWide, 4 * D), view(dx, D), transposed(weights(at.contract(l), D)), [R, 4 * D, D])
-    product(A, slopes(at.contract(l), D), transposed(view(t.activated.value, 4 * D)), view(dx, D), [4 * D, D, R])
+    product(A, slopes(at.contract(l), D), transposed(view(t.activated.value, 4 * D)), view(dx, D), [
+      4 * D,
+      D,
+      R,
+    ])
     for (let i = 0; i < dWide.length; i++) dWide[i] = round(num(dWide, i) * num(t.activated.slope, i))
     const dNorm2 = A.numbers(R * D)
     product(A, view(dNorm2, D), view(dWide, 4 * D), transposed(weights(at.expand(l), 4 * D)), [R, D, 4 * D])
-    product(A, slopes(at.expand(l), 4 * D), transposed(view(t.norm2.out, D)), view(dWide, 4 * D), [D, 4 * D, R])
-    normaliseBack(A, { dx, dy: dNorm2, x: t.middle, stats: t.norm2, parameters, gradients, offset: at.norm(l, 1), D })
+    product(A, slopes(at.expand(l), 4 * D), transposed(view(t.norm2.out, D)), view(dWide, 4 * D), [
+      D,
+      4 * D,
+      R,
+    ])
+    normaliseBack(A, {
+      dx,
+      dy: dNorm2,
+      x: t.middle,
+      stats: t.norm2,
+      parameters,
+      gradients,
+      offset: at.norm(l, 1),
+      D,
+    })
     const dMixed = A.numbers(R * D)
     product(A, view(dMixed, D), view(dx, D), transposed(weights(at.projection(l), D)), [R, D, D])
     product(A, slopes(at.projection(l), D), transposed(view(t.mixed, D)), view(dx, D), [D, D, R])
@@ -117,14 +146,27 @@ export function pass(
     const dNorm1 = A.numbers(R * D)
     product(A, view(dNorm1, D), view(dQkv, 3 * D), transposed(weights(at.qkv(l), 3 * D)), [R, D, 3 * D])
     product(A, slopes(at.qkv(l), 3 * D), transposed(view(t.norm1.out, D)), view(dQkv, 3 * D), [D, 3 * D, R])
-    normaliseBack(A, { dx, dy: dNorm1, x: t.input, stats: t.norm1, parameters, gradients, offset: at.norm(l, 0), D })
+    normaliseBack(A, {
+      dx,
+      dy: dNorm1,
+      x: t.input,
+      stats: t.norm1,
+      parameters,
+      gradients,
+      offset: at.norm(l, 0),
+      D,
+    })
   }
   embedBack(A, shape, { gradients, dx, inputs: rows.inputs })
   return { losses, gradients }
 }
 
 /** Calls back for each head of each sequence with its first row and column. */
-function eachHead<T>(R: number, { context, heads, width }: Shape, visit: (row: number, column: number) => T): T[] {
+function eachHead<T>(
+  R: number,
+  { context, heads, width }: Shape,
+  visit: (row: number, column: number) => T,
+): T[] {
   const sequences = Array.from({ length: R / context }, (_, s) => s * context)
   return sequences.flatMap(row => Array.from({ length: heads }, (_, h) => visit(row, (h * width) / heads)))
 }

@@ -22,7 +22,6 @@ export interface TrainingRecipe {
 export interface Trained {
   readonly shape: Shape
   readonly parameters: Float32Array
-  readonly firstGradients: Numbers
   readonly losses: readonly number[] // bits per byte of each batch
   readonly valBpb: number
 }
@@ -45,20 +44,25 @@ export function trainReference(
   const moments = { mean: new Float32Array(at.parameters), square: new Float32Array(at.parameters) }
   const losses: number[] = []
   let powers = { beta1: 1, beta2: 1 }
-  let firstGradients: Numbers = new Float32Array(0)
   for (let update = 0; update < updates; update++) {
     const starts = Array.from({ length: recipe.batch }, () => below(next, train.length - context))
-    const inputs = starts.flatMap(start => Array.from({ length: context }, (_, t) => symbolOf[train[start + t]!]!))
-    const targets = starts.flatMap(start => Array.from({ length: context }, (_, t) => symbolOf[train[start + t + 1]!]!))
+    const inputs = starts.flatMap(start =>
+      Array.from({ length: context }, (_, t) => symbolOf[train[start + t]!]!),
+    )
+    const targets = starts.flatMap(start =>
+      Array.from({ length: context }, (_, t) => symbolOf[train[start + t + 1]!]!),
+    )
     const weight = r(1 / (recipe.batch * context))
     const result = pass(exact, shape, parameters, { inputs, targets }, weight)
     losses.push((sum(result.losses) / inputs.length) * BITS_PER_NAT)
-    if (update === 0) firstGradients = result.gradients.slice()
     powers = { beta1: powers.beta1 * 0.9, beta2: powers.beta2 * recipe.beta2 }
     const lr = learningRate(recipe, update, updates)
-    adamw({ parameters, gradients: result.gradients, ...moments }, { recipe, powers, lr, decaying: at.matrices })
+    adamw(
+      { parameters, gradients: result.gradients, ...moments },
+      { recipe, powers, lr, decaying: at.matrices },
+    )
   }
-  return { shape, parameters, firstGradients, losses, valBpb: evaluate(shape, parameters, symbolOf, val) }
+  return { shape, parameters, losses, valBpb: evaluate(shape, parameters, symbolOf, val) }
 }
 
 const sum = (list: readonly number[]): number => list.reduce((total, x) => total + x, 0)
@@ -108,7 +112,10 @@ interface AdamStep {
   readonly decaying: number
 }
 
-function adamw({ parameters, gradients, mean, square }: AdamState, { recipe, powers, lr, decaying }: AdamStep): void {
+function adamw(
+  { parameters, gradients, mean, square }: AdamState,
+  { recipe, powers, lr, decaying }: AdamStep,
+): void {
   const norm = gradientNorm(gradients)
   const scale = norm > recipe.clip ? r(recipe.clip / norm) : 1
   const beta1 = r(0.9)

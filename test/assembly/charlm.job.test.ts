@@ -1,0 +1,203 @@
+import { readFileSync } from 'node:fs'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { admit } from '#kernels/admit.ts'
+import { canonicalRecipe, KernelManifest } from '#protocol/kernel.ts'
+import {
+  begin,
+  instantiate,
+  jobText,
+  type KernelExports,
+  moduleOf,
+  RECIPE,
+  sampleText,
+  say,
+} from './drive.ts'
+import type { TrainingRecipe } from './training.ts'
+
+const manifest = KernelManifest.parse(
+  JSON.parse(readFileSync(new URL('../../assembly/charlm/manifest.json', import.meta.url), 'utf8')),
+)
+const inputs = { train: sampleText(2_000), val: sampleText(600, 7) }
+const limit = { updates: 1 }
+
+let raw: Uint8Array
+beforeAll(async () => {
+  raw = await moduleOf('charlm')
+})
+
+/** The code and the reason of `xee_init` for a job's text. */
+async function init(
+  text: string,
+  given: typeof inputs = inputs,
+): Promise<{ code: number; reason: string | undefined }> {
+  const kernel = await instantiate<KernelExports>(raw)
+  const code = begin(kernel, { limit }, given, text)
+  return { code, reason: code === 0 ? undefined : say(kernel).reason }
+}
+
+const withRecipe = (change: object): string => jobText({ recipe: change, limit })
+
+describe('the manifest and the kernel say the same', () => {
+  const numbers = Object.entries(manifest.recipe.properties).flatMap(([name, schema]) =>
+    schema.type === 'string' ? [] : [{ name, ...schema }],
+  )
+
+  test('its defaults are a whole recipe that the kernel takes', async () => {
+    const canonical = canonicalRecipe(manifest, {})
+    if (!canonical.ok) throw new Error(canonical.reason)
+    expect(canonical.recipe).toEqual(RECIPE)
+    expect(await init(withRecipe({}))).toEqual({ code: 0, reason: undefined })
+  })
+
+  test.each(numbers)('$name: its range is taken to the edge, and refused beyond it', async schema => {
+    const { name, minimum, maximum } = schema
+    // Neighbours that do not depend on this parameter: a width that 16 heads divide, a context that train covers.
+    const around = name === 'width' ? { heads: 1 } : { width: 64 }
+    for (const value of [minimum, maximum]) {
+      expect(await init(withRecipe({ ...around, [name]: value })), `${value}`).toMatchObject({ code: 0 })
+    }
+    for (const value of [minimum - (schema.multipleOf ?? 1e-6), maximum + (schema.multipleOf ?? 1e-4)]) {
+      const rounded =
+        schema.type === 'integer' ? Math.round(value < minimum ? minimum - 1 : maximum + 1) : value
+      expect(
+        await init(withRecipe({ ...around, [name]: Number(rounded.toPrecision(12)) })),
+        `${rounded}`,
+      ).toEqual({
+        code: 1,
+        reason: `missing or out of range in the job: ${name}`,
+      })
+    }
+  })
+
+  test.each([
+    [{ vocabulary: 'words' }, 'vocabulary'],
+    [{ width: 18 }, 'width'],
+    [{ heads: 3 }, 'heads'],
+    [{ depth: 1.5 }, 'depth'],
+    [{ lr: '0.001' }, 'lr'],
+    [{ lr: null }, 'lr'],
+    [{ batch: undefined }, 'batch'],
+  ])('%j is refused by name', async (change, name) => {
+    const { code, reason } = await init(withRecipe(change))
+    expect([code, reason]).toEqual([1, `missing or out of range in the job: ${name}`])
+  })
+
+  test('its memory is the maximum that the module declares', () => {
+    const admission = admit(raw, { memoryPagesMax: manifest.memoryPagesMax })
+    expect(admission).toMatchObject({ ok: true, facts: { memoryPagesMax: manifest.memoryPagesMax } })
+  })
+})
+
+describe('the job', () => {
+  test('may have its members in any order, white space, and members that the kernel does not know', async () => {
+    const { recipe, ...job } = JSON.parse(withRecipe({}))
+    const odd = {
+      note: 'a \\"quoted\\" }',
+      nested: { seed: [1, { limit: '}' }], e: [] },
+      recipe,
+      ...job,
+      until: null,
+    }
+    expect(await init(JSON.stringify(odd, null, 3))).toMatchObject({ code: 0 })
+    expect(await init(JSON.stringify({ z: -1.5e-7, t: true, ...odd }))).toMatchObject({ code: 0 })
+  })
+
+  test('is refused, never misread into a crash, wherever it is cut', async () => {
+    const text = withRecipe({})
+    for (let length = 0; length < text.length; length += 7) {
+      expect((await init(text.slice(0, length))).code, text.slice(0, length)).toBe(1)
+    }
+    for (const junk of ['null', '[]', '"', '{', '{"', '{"task"', '{"task":', '[[[[', '\\', '}', '{"a":"\\']) {
+      expect((await init(junk)).code, junk).toBe(1)
+    }
+  })
+
+  test('needs a limit, a task and a seed of 48 bits', async () => {
+    const job = JSON.parse(withRecipe({}))
+    const refusals = [
+      [{ limit: {} }, 'limit'],
+      [{ limit: { fuel: 0 } }, 'fuel'],
+      [{ limit: { updates: 1.5 } }, 'updates'],
+      [{ task: 'play' }, 'task'],
+      [{ seed: 2 ** 48 }, 'seed'],
+      [{ seed: -1 }, 'seed'],
+    ] as const
+    for (const [change, name] of refusals) {
+      expect((await init(JSON.stringify({ ...job, ...change }))).reason).toContain(`: ${name}`)
+    }
+  })
+
+  test('needs data: a validation text of two bytes, a training text longer than a window', async () => {
+    const text = withRecipe({})
+    expect(await init(text, { ...inputs, val: sampleText(1) })).toMatchObject({ code: 2 })
+    expect(await init(text, { ...inputs, train: sampleText(32) })).toMatchObject({ code: 2 })
+    expect(await init(text, { train: sampleText(33), val: sampleText(2) })).toMatchObject({ code: 0 })
+  })
+})
+
+describe('recipes at the edges', () => {
+  const corners = [1, 8].flatMap(depth =>
+    [16, 512].flatMap(width =>
+      [1, 16].flatMap(heads =>
+        [16, 256].flatMap(context => [1, 64].map(batch => ({ depth, width, heads, context, batch }))),
+      ),
+    ),
+  )
+
+  test.each(corners)(
+    'depth $depth, width $width, heads $heads, context $context, batch $batch: fits, or says that it does not',
+    async corner => {
+      const kernel = await instantiate<KernelExports>(raw)
+      const code = begin(kernel, { recipe: { ...corner, vocabulary: 'bytes' }, limit }, inputs)
+      expect(kernel.memory.buffer.byteLength / 65_536).toBeLessThanOrEqual(manifest.memoryPagesMax)
+      if (code !== 0) {
+        expect([code, say(kernel).reason]).toEqual([
+          4,
+          'the recipe needs more memory than the manifest declares',
+        ])
+        expect(corner).toMatchObject({ depth: 8, width: 512 })
+        return
+      }
+      for (let step = 0; step < 3; step++) expect(kernel.xee_step(1n)).toBeGreaterThanOrEqual(0)
+      expect(['running', 'ok']).toContain(say(kernel).status)
+    },
+  )
+
+  test('no slice of the widest recipe exceeds 2 GFLOP, nor 2.4e9 instructions', async () => {
+    const admission = admit(raw)
+    if (!admission.ok) throw new Error('not admitted')
+    const kernel = await instantiate<KernelExports>(admission.module)
+    const recipe: Partial<TrainingRecipe> = {
+      depth: 1,
+      width: 512,
+      heads: 1,
+      context: 256,
+      batch: 1,
+      vocabulary: 'bytes',
+    }
+    begin(kernel, { recipe, limit }, inputs)
+    const prices: bigint[] = []
+    const fuel = 10n ** 15n
+    for (let code = 0; code === 0; prices.push(fuel - kernel.xee_fuel!.value)) {
+      kernel.xee_fuel!.value = fuel
+      code = kernel.xee_step(fuel)
+    }
+    const { flops } = say(kernel).counters
+    expect(flops).toBeGreaterThan(5e9) // one update, cut into several slices
+    expect(prices.length).toBeGreaterThan(5)
+    expect(prices.every(price => price < 24n * 10n ** 8n)).toBe(true)
+  })
+
+  test('after the beginning nothing can be written in: xee_alloc gives no room, a second xee_init is refused', async () => {
+    const kernel = await instantiate<KernelExports>(raw)
+    expect(kernel.xee_abi()).toBe(1)
+    expect(kernel.xee_step(1n)).toBeLessThan(0)
+    expect(kernel.xee_alloc(4, 10)).toBe(0)
+    expect(kernel.xee_alloc(-1, 10)).toBe(0)
+    expect(kernel.xee_alloc(1, -1)).toBe(0)
+    expect(begin(kernel, { limit }, inputs)).toBe(0)
+    expect(kernel.xee_alloc(1, 10)).toBe(0)
+    expect(kernel.xee_init()).not.toBe(0)
+    expect(kernel.xee_step(1n)).toBeGreaterThanOrEqual(0)
+  })
+})
