@@ -118,7 +118,7 @@ function whyHopeless(
 ): FailureReason | undefined {
   if (results.filter(result => isOutcome(result, 'error')).length > workUnit.maxErrorResults)
     return 'too_many_errors'
-  const { kind, missing, room, unneeded } = wanted(workUnit, results)
+  const { kind, missing, room, roomInTotal, unneeded } = wanted(workUnit, results)
   const starved = results.some(
     result =>
       result.state === 'unsent' &&
@@ -126,17 +126,18 @@ function whyHopeless(
       addMs(result.createdAt, workUnit.giveUpMs) <= now,
   )
   if (starved) return 'no_eligible_host'
-  const needed = kind === 'check' ? 1 : workUnit.minQuorum
-  const target = kind === 'check' ? 1 : workUnit.targetResults
-  if (target - missing + room >= needed) return undefined
-  return results.length >= workUnit.maxTotalResults ? 'too_many_results' : 'too_many_successes'
+  const [target, needed] = kind === 'check' ? [1, 1] : [workUnit.targetResults, workUnit.minQuorum]
+  const alive = target - missing
+  if (alive + roomInTotal < needed) return 'too_many_results'
+  return alive + room < needed ? 'too_many_successes' : undefined
 }
 
 interface Wanted {
   readonly kind: ResultKind
   /** Results short of the target, which is one check or `targetResults` replicas. */
   readonly missing: number
-  /** How many more may be created at all. */
+  /** How many more may be created: by the limit on all results, and by that on successes as well. */
+  readonly roomInTotal: number
   readonly room: number
   /** How many to create: the missing ones, as far as there is room. */
   readonly count: number
@@ -151,12 +152,13 @@ function wanted(workUnit: WorkUnit, results: readonly Result[]): Wanted {
     const settling = live.filter(result => result.kind === 'check' || isTrusted(result))
     const missing = settling.length === 0 ? 1 : 0
     const unneeded = live.filter(result => result.state === 'unsent' && result.kind === 'replica')
-    return { kind: 'check', missing, room: roomInTotal, count: Math.min(missing, roomInTotal), unneeded }
+    const count = Math.min(missing, roomInTotal)
+    return { kind: 'check', missing, roomInTotal, room: roomInTotal, count, unneeded }
   }
   const succeeded = results.filter(result => isOutcome(result, 'success')).length
   const room = Math.min(roomInTotal, Math.max(0, workUnit.maxSuccessResults - succeeded - live.length))
   const missing = Math.max(0, workUnit.targetResults - results.filter(isPending).length - live.length)
-  return { kind: 'replica', missing, room, count: Math.min(missing, room), unneeded: [] }
+  return { kind: 'replica', missing, roomInTotal, room, count: Math.min(missing, room), unneeded: [] }
 }
 
 function giveUp(workUnit: WorkUnit, results: readonly Result[], now: Instant): Effect[] {

@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest'
+import { cancelWorkUnit, deadlineFor, type Effect, transition } from '#domain/transition.ts'
+import type { WorkUnitState } from '#domain/types.ts'
+import { DEADLINE_MS, MINUTE, NOW, parseResults, resultId, workUnit } from '#support/work-units.ts'
+
+/** Effects as words; wake-ups in minutes from now. */
+const summarise = (effects: readonly Effect[]): string => effects.map(word).join(', ')
+
+function word(effect: Effect): string {
+  switch (effect.type) {
+    case 'expire_result':
+      return `expire ${Number(effect.resultId.slice(2))}`
+    case 'cancel_result':
+      return `cancel ${Number(effect.resultId.slice(2))} until ${(effect.graceUntil - NOW) / MINUTE}`
+    case 'drop_result':
+      return `drop ${Number(effect.resultId.slice(2))}`
+    case 'create_results':
+      return `create ${effect.count} ${effect.kind} attempt ${effect.attempt}`
+    case 'fail':
+      return `fail ${effect.failure}`
+    case 'request_validation':
+      return 'validate'
+    case 'wake':
+      return effect.at === null ? 'sleep' : `wake ${(effect.at - NOW) / MINUTE}`
+    default:
+      return effect.type
+  }
+}
+
+describe('an open unit of quorum 2, at most 3 errors', () => {
+  test.each([
+    ['', 'create 2 replica attempt 0, wake 60'],
+    ['U U', 'wake 40'],
+    ['P P', 'wake 1'],
+    ['P U', 'wake 1'],
+    ['S P', 'wake 1'],
+    ['S', 'create 1 replica attempt 0, wake 60'],
+    ['S S', 'validate, wake 1'],
+    ['S! P', 'validate, wake 1'], // a trusted success is an answer by itself
+    ['S S P!', 'wake 1'], // a trusted host computes: wait for it
+    ['S S L!', 'expire 3, validate, wake 1'],
+    ['P L', 'expire 2, create 1 replica attempt 1, wake 1'],
+    ['L L', 'expire 1, expire 2, create 2 replica attempt 2, wake 60'],
+    ['N O P P', 'wake 1'],
+    ['E P', 'create 1 replica attempt 0, wake 1'],
+    ['E E E', 'create 2 replica attempt 0, wake 60'],
+    ['E E E E', 'fail too_many_errors, publish, wake 1'],
+    ['E E E E S P U', 'fail too_many_errors, cancel 6 until 5, drop 7, wake 5'],
+    ['E E E E S S', 'validate, wake 1'], // an answer comes before a failure
+    ['u P', 'fail no_eligible_host, cancel 2 until 5, drop 1, wake 5'],
+    ['I S', 'create 1 replica attempt 0, wake 60'], // an unreadable success is replaced
+    ['I I I I I S', 'fail too_many_successes, validate, wake 1'],
+    ['I I I I S P', 'wake 1'], // the sixth success may still come
+    ['O O O O O O O O S P', 'wake 1'], // at the maximum, and the quorum can still be reached
+    ['O O O O O O O O O P', 'fail too_many_results, cancel 10 until 5, wake 5'],
+    ['O O O O O O O O O', 'fail too_many_results, publish, wake 1'], // creating the tenth would help nobody
+    ['O O O O O O O O S', 'create 1 replica attempt 8, wake 60'],
+  ])('[%s] -> %s', (results, effects) => {
+    expect(summarise(transition(workUnit(), parseResults(results), NOW))).toBe(effects)
+  })
+})
+
+describe('a disputed unit of quorum 2', () => {
+  test.each([
+    ['S S', 'create 1 check attempt 0, wake 60'],
+    ['S S U', 'drop 3, create 1 check attempt 0, wake 60'], // another stranger cannot settle it
+    ['S S P', 'create 1 check attempt 0, wake 1'],
+    ['S S P!', 'wake 1'], // a trusted replica settles it as well
+    ['S S U?', 'wake 40'],
+    ['S S P!?', 'wake 1'],
+    ['S S L!?', 'expire 3, create 1 check attempt 1, wake 60'],
+    ['S S E!?', 'create 1 check attempt 0, wake 60'],
+    ['S S E!? E!? E!? E!?', 'fail too_many_errors, validate, wake 1'],
+    ['S S O!? O!? O!? O!? O!? O!? O!? O!?', 'fail too_many_results, validate, wake 1'],
+    ['S S u?', 'fail no_eligible_host, drop 3, validate, wake 1'],
+    ['S S S!?', 'validate, wake 1'],
+    ['S S S S S S', 'create 1 check attempt 0, wake 60'], // a check is created beyond the successes allowed
+  ])('[%s] -> %s', (results, effects) => {
+    expect(summarise(transition(workUnit({ disputed: true }), parseResults(results), NOW))).toBe(effects)
+  })
+})
+
+describe('a closed unit', () => {
+  const valid: WorkUnitState = { state: 'valid', canonicalId: resultId(1), publishedAt: null }
+  const failed: WorkUnitState = { state: 'failed', failure: 'too_many_errors', publishedAt: null }
+  const cancelled: WorkUnitState = { state: 'cancelled', publishedAt: null }
+  test.each<[WorkUnitState, string, string]>([
+    [valid, 'V V', 'publish, wake 1'],
+    [valid, 'V V U', 'drop 3, publish, wake 1'],
+    [valid, 'V V P', 'wake 1'], // it may still report, and is paid
+    [valid, 'V V L', 'expire 3, wake 4'], // then its grace
+    [valid, 'V V N', 'wake 2'], // the embargo lasts until the grace ends
+    [valid, 'V V O', 'publish, wake 1'],
+    [valid, 'V V N S', 'validate, wake 1'],
+    [failed, 'E E E E', 'publish, wake 1'],
+    [failed, 'E E E E S C', 'wake 3'], // judged together with what may still come
+    [failed, 'E E E E S D', 'validate, wake 1'],
+    [failed, 'E E E E Q D', 'publish, wake 1'],
+    [cancelled, 'X X', 'publish, wake 1'],
+    [cancelled, 'C X', 'wake 3'],
+    [{ ...valid, publishedAt: NOW }, 'V V', 'sleep'],
+    [{ ...cancelled, publishedAt: NOW }, 'D D', 'sleep'],
+  ])('%o [%s] -> %s', (state, results, effects) => {
+    expect(summarise(transition(workUnit({}, state), parseResults(results), NOW))).toBe(effects)
+  })
+})
+
+test.each([
+  ['U U', 'cancel, drop 1, drop 2, publish, wake 1'],
+  ['P U', 'cancel, cancel 1 until 5, drop 2, wake 5'],
+  ['S N', 'cancel, wake 2'],
+  ['S E', 'cancel, validate, wake 1'],
+])('cancelling an open unit with [%s] -> %s', (results, effects) => {
+  expect(summarise(cancelWorkUnit(workUnit(), parseResults(results), NOW))).toBe(effects)
+})
+
+test('a closed unit is not cancelled', () => {
+  const closed = workUnit({}, { state: 'valid', canonicalId: resultId(1), publishedAt: null })
+  expect(cancelWorkUnit(closed, parseResults('V V'), NOW)).toEqual([])
+})
+
+test.each([
+  [0, 1],
+  [1, 2],
+  [2, 3],
+  [3, 4],
+  [9, 4],
+])('the deadline of attempt %i is %i times the first', (attempt, factor) => {
+  expect(deadlineFor(workUnit(), attempt)).toBe(factor * DEADLINE_MS)
+})
