@@ -23,11 +23,14 @@ export async function hostDirectory(stateDir: string, server: string): Promise<s
 
 /** The host's key pair, made and stored (mode 0600) before it is ever used. */
 export async function hostKey(directory: string): Promise<HostKey> {
-  const file = join(directory, 'key.json')
-  const stored = await readIfThere(file)
-  if (stored !== undefined) return HostKey.parse(JSON.parse(stored.toString()))
+  const stored = await readIfThere(join(directory, 'key.json'))
+  return stored === undefined ? freshHostKey(directory) : HostKey.parse(JSON.parse(stored.toString()))
+}
+
+/** A new key pair in place of the old one. */
+export async function freshHostKey(directory: string): Promise<HostKey> {
   const pair = await generateEd25519()
-  await writeDurably(file, JSON.stringify(pair))
+  await writeDurably(join(directory, 'key.json'), JSON.stringify(pair))
   return HostKey.parse(pair)
 }
 

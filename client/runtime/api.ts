@@ -65,9 +65,19 @@ const DOWNLOAD_MS = 15 * 60_000
  * @throws Refusal for an RFC 9457 problem, Unreachable for everything that is not an answer
  */
 export async function ask<Reply>(endpoint: Endpoint, schema: z.ZodType<Reply>, asked: Asked): Promise<Reply> {
+  return (await askBoth(endpoint, schema, asked)).reply
+}
+
+/** The same, with the body as it came: what `--json` prints. */
+export async function askBoth<Reply>(
+  endpoint: Endpoint,
+  schema: z.ZodType<Reply>,
+  asked: Asked,
+): Promise<{ readonly reply: Reply; readonly text: string }> {
   const response = await send(endpoint, asked, ANSWER_MS)
-  const parsed = schema.safeParse(await json(response))
-  if (parsed.success) return parsed.data
+  const text = await whole(() => response.text())
+  const parsed = schema.safeParse(parseJson(text))
+  if (parsed.success) return { reply: parsed.data, text }
   throw new Unreachable(
     `${asked.path} answered in another form: ${z.prettifyError(parsed.error).slice(0, 300)}`,
   )
@@ -158,20 +168,17 @@ async function whole<T>(transfer: () => Promise<T>): Promise<T> {
   }
 }
 
-const json = (response: Response): Promise<unknown> => whole(() => response.json())
-
 async function refusalOf(response: Response): Promise<Refusal | Unreachable> {
   const text = await whole(() => response.text())
-  const problem = parseProblem(text)
-  if (problem !== undefined) return new Refusal(problem)
+  const problem = Problem.safeParse(parseJson(text))
+  if (problem.success) return new Refusal(problem.data)
   return new Unreachable(`status ${response.status} without a reason: ${text.slice(0, 200)}`)
 }
 
-function parseProblem(text: string): Problem | undefined {
+function parseJson(text: string): unknown {
   try {
-    const parsed = Problem.safeParse(JSON.parse(text))
-    return parsed.success ? parsed.data : undefined
+    return JSON.parse(text)
   } catch {
-    return undefined // a proxy's page
+    return undefined // a proxy's page, say
   }
 }

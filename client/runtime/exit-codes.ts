@@ -14,17 +14,17 @@ export const EXIT = {
   terminated: 143,
 } as const
 
-export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
-  ok: 'done, or stopped as asked',
-  failure: 'it failed; the message says why',
-  usage: 'the command or a file it names is not valid',
-  unreachable: 'the server cannot be reached; try again later',
-  auth: 'the token or the host is not accepted',
-  alreadyRunning: 'another client uses this state directory',
-  update: 'this client is too old for the server',
-  noWork: 'the server has no work for this host (--once)',
-  selfTest: 'this machine failed its self-test',
-  rejected: 'the server refused the result (--once)',
-  interrupted: 'a second Ctrl-C: stopped at once',
-  terminated: 'a second SIGTERM: stopped at once',
-}
+export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[] = [
+  [EXIT.ok, 'done, or stopped as asked'],
+  [EXIT.failure, 'it failed; the message says why'],
+  [EXIT.usage, 'the command, or a file it names, is not valid'],
+  [EXIT.unreachable, 'the server cannot be reached; try again later'],
+  [EXIT.auth, 'the token or the host is not accepted'],
+  [EXIT.alreadyRunning, 'another client uses this state directory'],
+  [EXIT.update, 'this client is too old for the server'],
+  [EXIT.noWork, 'the server has no work for this host (--once)'],
+  [EXIT.selfTest, 'this machine failed its self-test'],
+  [EXIT.rejected, 'the server refused the result (--once)'],
+  [EXIT.interrupted, 'a second Ctrl-C: stopped at once'],
+  [EXIT.terminated, 'a second SIGTERM: stopped at once'],
+]

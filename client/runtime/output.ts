@@ -13,8 +13,7 @@ const KernelNumber = z.union([
 
 /** What a kernel says of itself, while it runs and at its end: its `xee_output`. */
 export const KernelOutput = z.object({
-  status: z.enum(['running', 'ok', 'diverged', 'infeasible', 'refused']),
-  reason: z.string().max(500).optional(),
+  status: z.enum(['running', 'ok', 'diverged', 'infeasible']),
   metric: z.object({ name: z.string().max(40), value: KernelNumber }).nullish(),
   curve: z
     .array(

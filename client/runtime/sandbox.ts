@@ -123,6 +123,8 @@ function call(sandbox: Sandbox, name: string, phase: 0 | 1, ...args: (number | b
 
 function writeInput(sandbox: Sandbox, input: { slot: number; pointer: number; bytes: Uint8Array }): void {
   const memory = memoryOf(sandbox)
+  if (input.pointer === 0 && input.bytes.length > 0)
+    throw refused(`it has no room for ${input.bytes.length} bytes in slot ${input.slot}`)
   if (input.pointer + input.bytes.length > memory.length)
     throw refused(`xee_alloc(${input.slot}) points outside its memory`)
   memory.set(input.bytes, input.pointer)

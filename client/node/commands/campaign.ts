@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { Command } from 'commander'
+import { z } from 'zod'
+import { CampaignList, CampaignView, ValidateReply } from '#protocol/campaign.ts'
+import { ask, askBoth, askText } from '#runtime/api.ts'
+import { EXIT } from '#runtime/exit-codes.ts'
+import { readCampaignFile } from '../campaign-file.ts'
+import { coresOf } from '../cores.ts'
+import { usage } from '../failure.ts'
+import { writeDurably } from '../files.ts'
+import { runLocally } from '../local-run.ts'
+import { contextOf, DEFAULT_CACHE_DIR, options, withServer } from '../options.ts'
+import { campaignLines, quoteLines, recipeText } from '../tables.ts'
+import { watchCampaign } from '../watch.ts'
+
+/** `xeenet campaign …`: what a researcher does. */
+export function campaignCommand(done: (exit: number) => void): Command {
+  const campaign = new Command('campaign').description('ask a question and read the answer')
+  const subcommands = [
+    verb('validate', 'check a campaign file and price it; nothing is charged', validate).argument('<file>'),
+    verb('run-local', 'compute its first runs on this machine', runLocal)
+      .argument('<file>')
+      .option('--count <n>', 'how many', '1')
+      .option('--cores <n>', 'how many at once', 'MAX')
+      .option('--cache-dir <dir>', 'kernels and data, by hash', DEFAULT_CACHE_DIR),
+    verb('submit', 'reserve the credit and start it', submit)
+      .argument('<file>')
+      .option('--idempotency-key <key>', 'repeating a submission with the same key repeats its answer'),
+    verb('watch', 'follow it to its end', async (command, id) => done(await watch(command, id))).argument(
+      '<id>',
+    ),
+    verb('show', 'where it stands', show).argument('<id>'),
+    verb('export', 'its published runs, a JSON object a line', exportRuns)
+      .argument('<id>')
+      .option('-o, --output <file>', 'write a file instead of printing'),
+    verb('cancel', 'stop it; what was not spent comes back', cancel).argument('<id>'),
+    verb('list', 'the newest campaigns', list),
+  ]
+  for (const subcommand of subcommands) campaign.addCommand(subcommand)
+  return campaign
+}
+
+function verb(
+  name: string,
+  description: string,
+  action: (command: Command, argument: string) => Promise<void>,
+): Command {
+  const command = withServer(new Command(name).description(description))
+  return command.action(() => action(command, command.args[0] ?? ''))
+}
+
+const body = async (file: string): Promise<string> => JSON.stringify(await readCampaignFile(file))
+
+async function validate(command: Command, file: string): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const asked = { method: 'POST', path: '/api/v1/campaigns/validate', body: await body(file) } as const
+  const { reply, text } = await askBoth(endpoint, ValidateReply, asked)
+  talk.data(talk.json ? text : quoteLines(reply).join('\n'))
+}
+
+const LocalOptions = z.object({
+  count: z.coerce.number().int().min(1).max(1000),
+  cores: z.string(),
+  cacheDir: z.string(),
+})
+
+async function runLocal(command: Command, file: string): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const given = options(LocalOptions, command)
+  const cores = coresOf(given.cores, availableParallelism())
+  if (cores === undefined) throw usage(`--cores ${given.cores}: expected a number, 50%, MAX or MAX-1`)
+  const asked = { method: 'POST', path: '/api/v1/campaigns/validate', body: await body(file) } as const
+  const { firstRuns } = await ask(endpoint, ValidateReply, asked)
+  const plans = firstRuns.slice(0, given.count)
+  if (plans.length < given.count) talk.say(`the server plans ${plans.length} runs ahead; computing these`)
+  await runLocally(plans, {
+    endpoint,
+    cacheDir: given.cacheDir,
+    cores,
+    onFinished: (plan, { report, digest, cpuMs }) => {
+      const { runKey, recipe, seed } = plan
+      const { status, metric } = report
+      const value = metric === null ? status : `${metric.name} ${metric.value}`
+      if (talk.json) talk.event('run.done', { runKey, recipe, seed, status, metric, digest, cpuMs })
+      else
+        talk.data(
+          `${value}  digest ${digest}  ${(cpuMs / 1000).toFixed(1)} s  ${recipeText(recipe)} seed=${seed}`,
+        )
+    },
+  })
+}
+
+async function submit(command: Command, file: string): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const { idempotencyKey } = options(
+    z.object({ idempotencyKey: z.string().min(1).max(100).optional() }),
+    command,
+  )
+  // A key of our own: a reply lost on the way must not mean a second campaign.
+  const headers = { 'idempotency-key': idempotencyKey ?? randomUUID() }
+  const asked = { method: 'POST', path: '/api/v1/campaigns', body: await body(file), headers } as const
+  const { reply, text } = await askBoth(endpoint, CampaignView, asked)
+  if (talk.json) return talk.data(text)
+  talk.data(reply.id)
+  talk.say(
+    `${reply.title}: ${reply.experiments.planned} experiments. Follow it: xeenet campaign watch ${reply.id}`,
+  )
+}
+
+async function watch(command: Command, id: string): Promise<number> {
+  const { talk, endpoint } = await contextOf(command)
+  const view = await watchCampaign({ talk, endpoint, id })
+  return view.state === 'cancelled' ? EXIT.failure : EXIT.ok
+}
+
+async function show(command: Command, id: string): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const { reply, text } = await askBoth(endpoint, CampaignView, { method: 'GET', path: campaignPath(id) })
+  talk.data(talk.json ? text : campaignLines(reply).join('\n'))
+}
+
+async function exportRuns(command: Command, id: string): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const { output } = options(z.object({ output: z.string().optional() }), command)
+  const text = await askText(endpoint, { method: 'GET', path: `${campaignPath(id)}/export` })
+  if (output === undefined) return process.stdout.write(text) ? undefined : undefined
+  await writeDurably(output, text, 0o644)
+  talk.say(`${output}: ${text.split('\n').filter(line => line !== '').length} runs`)
+}
+
+async function cancel(command: Command, id: string): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const asked = { method: 'POST', path: `${campaignPath(id)}/cancel`, body: '{}' } as const
+  const { reply, text } = await askBoth(endpoint, CampaignView, asked)
+  talk.data(talk.json ? text : campaignLines(reply).join('\n'))
+}
+
+async function list(command: Command): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const { reply, text } = await askBoth(endpoint, CampaignList, { method: 'GET', path: '/api/v1/campaigns' })
+  if (talk.json) return talk.data(text)
+  for (const { id, state, title, experiments } of reply.campaigns)
+    talk.data(`${id}  ${state.padEnd(9)}  ${experiments.created}/${experiments.planned}  ${title}`)
+}
+
+export const campaignPath = (id: string): string => `/api/v1/campaigns/${encodeURIComponent(id)}`

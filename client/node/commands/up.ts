@@ -1,0 +1,136 @@
+import { mkdir } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { Command } from 'commander'
+import { z } from 'zod'
+import { EXIT } from '#runtime/exit-codes.ts'
+import type { Compute } from '#runtime/volunteer.ts'
+import { coresOf } from '../cores.ts'
+import { Failure, usage } from '../failure.ts'
+import { type Host, startHost } from '../host.ts'
+import { lockStateDir } from '../lock.ts'
+import { narrator } from '../narrate.ts'
+import { contextOf, DEFAULT_CACHE_DIR, DEFAULT_STATE_DIR, options, withServer } from '../options.ts'
+import { PRESETS, type Preset, parseSchedule } from '../presets.ts'
+
+const UpOptions = z.object({
+  name: z.string().trim().min(1).max(60).optional(),
+  cores: z.string().optional(),
+  stateDir: z.string(),
+  cacheDir: z.string(),
+  preset: z.enum(['barely', 'polite', 'overnight', 'all']),
+  share: z.coerce.number().gt(0).max(1),
+  onBattery: z.boolean().default(false),
+  schedule: z.string().optional(),
+  once: z.boolean().default(false),
+  count: z.coerce.number().int().min(1).optional(),
+  checkpointSeconds: z.coerce.number().min(0.1).max(3600).optional(),
+  keyFingerprint: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits')
+    .optional(),
+})
+type UpOptions = z.infer<typeof UpOptions>
+
+/** What a program around the command line may change. */
+export interface Hooks {
+  readonly wrapCompute?: (honest: Compute) => Compute
+}
+
+/** `xeenet up`, and `xeenet verify`, which is the same client with the platform's token. */
+export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: number) => void): Command {
+  const command = new Command(name).description(
+    name === 'up'
+      ? 'enrol this computer and compute'
+      : 'compute checks for the operator, with a platform token',
+  )
+  return withServer(command)
+    .option('--name <name>', 'how the host is called; generated without')
+    .option('--cores <n>', 'runs at once: a number, 50%, MAX, MAX-1')
+    .option('--preset <preset>', `${Object.keys(PRESETS).join(', ')}`, name === 'up' ? 'polite' : 'all')
+    .option('--share <fraction>', "share of each core's time", '1')
+    .option('--on-battery', 'compute on battery, too')
+    .option('--schedule <hours>', 'only in these hours, for example 22:00-07:00')
+    .option('--once', 'compute one result and end')
+    .option('--count <n>', 'compute so many results and end')
+    .option('--checkpoint-seconds <s>', 'how often a run is saved')
+    .option('--state-dir <dir>', 'key, token, leases and checkpoints', DEFAULT_STATE_DIR)
+    .option('--cache-dir <dir>', 'kernels and data, by hash', DEFAULT_CACHE_DIR)
+    .option('--key-fingerprint <sha256>', "refuse kernels that the operator's key did not sign")
+    .action(async (_: unknown, invoked: Command) => done(await up(invoked, hooks)))
+}
+
+async function up(command: Command, hooks: Hooks): Promise<number> {
+  const { talk, endpoint } = await contextOf(command)
+  const given = options(UpOptions, command)
+  const preset = presetOf(given)
+  const cores = coresOf(given.cores ?? preset.cores, availableParallelism())
+  if (cores === undefined) throw usage(`--cores ${given.cores}: expected a number, 50%, MAX or MAX-1`)
+  const lock = await lockOf(given.stateDir)
+  const count = given.once ? 1 : (given.count ?? null)
+  const narrate = narrator(talk, { cores, preset: given.preset })
+  try {
+    const host = await startHost({
+      endpoint,
+      stateDir: given.stateDir,
+      cacheDir: given.cacheDir,
+      name: given.name,
+      agent: { cores, count, endWithoutWork: given.once },
+      preset,
+      share: given.share,
+      checkpointMs: given.checkpointSeconds === undefined ? undefined : given.checkpointSeconds * 1000,
+      patienceMs: given.once ? 30_000 : undefined,
+      keyFingerprint: given.keyFingerprint,
+      tell: narrate.tell,
+      onEnrolled: narrate.enrolled,
+      onOffline: narrate.offline,
+      wrapCompute: hooks.wrapCompute,
+    })
+    return await untilDone(host)
+  } finally {
+    narrate.close()
+    lock.release()
+  }
+}
+
+function presetOf(given: UpOptions): Preset {
+  const preset: Preset = PRESETS[given.preset]
+  const schedule = given.schedule === undefined ? preset.schedule : parseSchedule(given.schedule)
+  if (schedule === undefined) throw usage(`--schedule ${given.schedule}: expected HH:MM-HH:MM`)
+  return { ...preset, schedule, onBattery: preset.onBattery || given.onBattery }
+}
+
+async function lockOf(stateDir: string) {
+  await mkdir(stateDir, { recursive: true, mode: 0o700 })
+  const lock = await lockStateDir(stateDir)
+  if (!('holder' in lock)) return lock
+  throw new Failure(EXIT.alreadyRunning, 'already_running', {
+    what: `process ${lock.holder} already uses ${stateDir}`,
+    hint: 'Stop it, or give this client its own --state-dir.',
+  })
+}
+
+// What a first signal may take: one step to the boundary, one call to give work back.
+const GRACE_MS = 10_000
+
+/** Runs until the agent ends. The first signal asks it to stop; the second, or ten seconds, ends it. */
+async function untilDone(host: Host): Promise<number> {
+  const forced = Promise.withResolvers<number>()
+  let asked = false
+  const stop = (exitAtOnce: number) => (): void => {
+    if (asked) forced.resolve(exitAtOnce)
+    else host.send({ type: 'stop' })
+    asked = true
+    setTimeout(() => forced.resolve(EXIT.ok), GRACE_MS).unref()
+  }
+  const onInterrupt = stop(EXIT.interrupted)
+  const onTerminate = stop(EXIT.terminated)
+  process.on('SIGINT', onInterrupt).on('SIGTERM', onTerminate)
+  // Started by a server that died without a word: nobody would ever stop us.
+  process.once('disconnect', onTerminate)
+  try {
+    return await Promise.race([host.done, forced.promise])
+  } finally {
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onTerminate).off('disconnect', onTerminate)
+    await host.close()
+  }
+}

@@ -1,0 +1,194 @@
+// One volunteering machine: enrolment, then the agent with this machine's disk, threads, clock and signals.
+
+import { availableParallelism, setPriority, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleepFor } from 'node:timers/promises'
+import { PROTOCOL_VERSION } from '#protocol/limits.ts'
+import { fingerprint } from '#protocol/signature.ts'
+import { type AgentOptions, PAUSE_REASONS, type PauseReason } from '#runtime/agent-state.ts'
+import { type Endpoint, enrol, Refusal, Unreachable } from '#runtime/api.ts'
+import { backoffMs } from '#runtime/backoff.ts'
+import { EXIT } from '#runtime/exit-codes.ts'
+import { type Compute, type Ports, type Volunteer, volunteer } from '#runtime/volunteer.ts'
+import { openDiskCache } from './disk-cache.ts'
+import { Failure } from './failure.ts'
+import {
+  type Enrolled,
+  freshHostKey,
+  type HostKey,
+  hostDirectory,
+  hostKey,
+  loadEnrolled,
+  saveEnrolled,
+} from './identity.ts'
+import { thisMachine } from './machine.ts'
+import { CLIENT_VERSION } from './options.ts'
+import { openPool } from './pool.ts'
+import { type Preset, pausesFor } from './presets.ts'
+import { openHostStore } from './state-dir.ts'
+
+export interface HostSettings {
+  readonly endpoint: Endpoint
+  readonly stateDir: string
+  readonly cacheDir: string
+  readonly name: string | undefined
+  readonly agent: AgentOptions
+  readonly preset: Preset
+  /** Share of each core's time, above 0 and at most 1. */
+  readonly share: number
+  readonly checkpointMs: number | undefined
+  readonly patienceMs: number | undefined
+  /** Refuse a server whose kernels are not signed by this key. */
+  readonly keyFingerprint: string | undefined
+  readonly tell: Ports['tell']
+  readonly onEnrolled: (enrolled: Enrolled, fresh: boolean) => void
+  readonly onOffline: (reason: string, retryMs: number) => void
+  /** Wraps the computation: how a test or a demonstration makes a host that lies. */
+  readonly wrapCompute?: ((honest: Compute) => Compute) | undefined
+}
+
+export interface Host extends Volunteer {
+  close(): Promise<void>
+}
+
+const MIB = 1024 ** 2
+// A server that starts beside us is up within seconds; after this a person should look.
+const ENROL_PATIENCE_MS = 30_000
+const SIGNALS_MS = 5_000
+
+const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+  sleepFor(ms, undefined, signal === undefined ? {} : { signal }).catch(error => {
+    if (!signal?.aborted) throw error
+  })
+
+/** Enrols this machine, if it is not yet, and starts to volunteer. @throws Failure, Refusal, Unreachable */
+export async function startHost(settings: HostSettings): Promise<Host> {
+  const directory = await hostDirectory(settings.stateDir, settings.endpoint.server)
+  const { enrolled, key } = await ensureEnrolled(settings, directory)
+  const pool = openPool(settings.agent.cores)
+  setPriority(settings.preset.niceness)
+  const honest: Compute = ({ task }, control, signal) => pool.run(task, control, signal)
+  const running = volunteer(
+    {
+      endpoint: { server: settings.endpoint.server, fetch: settings.endpoint.fetch },
+      identity: { ...enrolled, privateKey: key.privateKey },
+      keys: enrolled.kernelKeys,
+      store: await openHostStore(directory),
+      cache: await openDiskCache(join(settings.cacheDir, 'files')),
+      compute: settings.wrapCompute?.(honest) ?? honest,
+      machine: machineFacts(),
+      now: () => Date.now(),
+      rng: Math.random,
+      sleep,
+      tell: settings.tell,
+      share: () => settings.share,
+      ...(settings.checkpointMs === undefined ? {} : { checkpointMs: settings.checkpointMs }),
+      ...(settings.patienceMs === undefined ? {} : { patienceMs: settings.patienceMs }),
+    },
+    settings.agent,
+  )
+  const stopWatching = watchSignals(settings.preset, running)
+  return {
+    ...running,
+    close: async () => {
+      stopWatching()
+      await pool.close()
+    },
+  }
+}
+
+const machineFacts = () => ({
+  client: CLIENT_VERSION,
+  engineClasses: ['wasm'] as const,
+  memoryMiB: Math.max(64, Math.floor(totalmem() / MIB)),
+})
+
+interface Membership {
+  readonly enrolled: Enrolled
+  readonly key: HostKey
+}
+
+async function ensureEnrolled(settings: HostSettings, directory: string): Promise<Membership> {
+  const key = await hostKey(directory)
+  const known = await loadEnrolled(directory)
+  if (known !== undefined) {
+    settings.onEnrolled(known, false)
+    return { enrolled: known, key }
+  }
+  const member = await enrolPatiently(settings, directory, key)
+  await saveEnrolled(directory, member.enrolled)
+  settings.onEnrolled(member.enrolled, true)
+  return member
+}
+
+async function enrolPatiently(
+  settings: HostSettings,
+  directory: string,
+  first: HostKey,
+): Promise<Membership> {
+  const started = Date.now()
+  let key = first
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return { enrolled: await enrolOnce(settings, key), key }
+    } catch (error) {
+      // A kill between the server's reply and our disk: the server knows the key, we do not know the token.
+      if (error instanceof Refusal && error.problem.code === 'key_taken' && key === first) {
+        key = await freshHostKey(directory)
+        continue
+      }
+      const floorMs = mayPass(error)
+      const retryMs = backoffMs(attempt, Math.random, floorMs ?? 0)
+      if (floorMs === undefined || Date.now() - started + retryMs > ENROL_PATIENCE_MS) throw error
+      settings.onOffline(error instanceof Error ? error.message : String(error), retryMs)
+      await sleep(retryMs)
+    }
+  }
+}
+
+/** How long the server asks to wait, or undefined if another attempt is pointless. */
+function mayPass(error: unknown): number | undefined {
+  if (error instanceof Unreachable) return 0
+  if (error instanceof Refusal && error.problem.retryable) return error.problem.retryAfterMs ?? 0
+  return undefined
+}
+
+async function enrolOnce(settings: HostSettings, key: HostKey): Promise<Enrolled> {
+  const { name, endpoint, keyFingerprint } = settings
+  const reply = await enrol(endpoint, {
+    protocol: PROTOCOL_VERSION,
+    publicKey: key.publicKey,
+    ...(name === undefined ? {} : { name }),
+    cores: availableParallelism(),
+    ...machineFacts(),
+    engineClasses: ['wasm'],
+  })
+  for (const { keyId, publicKey } of reply.kernelKeys)
+    if ((await fingerprint(publicKey)) !== keyId)
+      throw new Failure(EXIT.auth, 'key_mismatch', {
+        what: `the server names a key ${keyId} that has another fingerprint`,
+      })
+  const pinned = reply.kernelKeys.filter(k => keyFingerprint === undefined || k.keyId === keyFingerprint)
+  if (pinned.length === 0)
+    throw new Failure(EXIT.auth, 'key_mismatch', {
+      what: `the server's kernels are not signed by the key ${keyFingerprint ?? '(none)'}`,
+      hint: 'Compare the fingerprint with the one that the operator published.',
+    })
+  return { server: endpoint.server, ...reply, kernelKeys: pinned }
+}
+
+/** Turns what the machine says into pauses, every few seconds. */
+function watchSignals(preset: Preset, host: Volunteer): () => void {
+  const machine = thisMachine()
+  let before: readonly PauseReason[] = []
+  async function look(): Promise<void> {
+    const reasons = pausesFor(preset, await machine.signals(), before)
+    for (const reason of PAUSE_REASONS) {
+      if (reasons.includes(reason) === before.includes(reason)) continue
+      host.send({ type: reasons.includes(reason) ? 'pause' : 'resume', reason })
+    }
+    before = reasons
+  }
+  const timer = setInterval(() => void look(), SIGNALS_MS)
+  return () => clearInterval(timer)
+}

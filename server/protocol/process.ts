@@ -1,0 +1,11 @@
+import { z } from 'zod'
+
+/** What server/main.ts sends to the process that forked it, once it takes calls. */
+export const ServerReady = z.object({
+  type: z.literal('ready'),
+  url: z.url(),
+  dataDir: z.string(),
+  /** Holds the platform token for `xeenet verify`. */
+  verifyTokenFile: z.string(),
+})
+export type ServerReady = z.infer<typeof ServerReady>
