@@ -42,7 +42,7 @@ function exp32(x: number): number {
   if (x < -86) return 0
   const c = Math.min(x, 88)
   const shifter = 12582912
-  const n = r(r(r(c * r(1.4426950408889634)) + shifter) - shifter)
+  const n = r(r(r(c * r(Math.LOG2E)) + shifter) - shifter)
   const rest = r(r(c - r(n * r(0.693359375))) - r(n * r(-2.1219444e-4)))
   const p = horner(
     [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 0.16666665459, 0.50000001201],
@@ -92,7 +92,7 @@ function tanh32(x: number): number {
 
 /** cos(pi x) on [0, 1] by the kernel's polynomial, in f64. */
 export function cosPi(x: number): number {
-  const y = 3.141592653589793 * (0.5 - x)
+  const y = Math.PI * (0.5 - x)
   const z = y * y
   const p = [
     -8.22063524662433e-18, 2.8114572543455206e-15, -7.647163731819816e-13, 1.6059043836821613e-10,

@@ -27,7 +27,7 @@ export interface Trained {
 }
 
 const r = Math.fround
-const BITS_PER_NAT = 1.4426950408889634
+const BITS_PER_NAT = Math.LOG2E
 
 /** Trains for `updates` updates and evaluates. Slow: tiny shapes only. */
 export function trainReference(
