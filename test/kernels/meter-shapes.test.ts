@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { differences } from '#support/metered.ts'
+import { compareRuns } from '#support/metered.ts'
 import {
   block,
   br,
@@ -205,6 +205,6 @@ test.each(Object.entries(SHAPES))('%s: fuel and behaviour equal the interpreter'
   for (const argument of ARGUMENTS) {
     const args = [{ type: 'i32' as const, bits: BigInt(argument) }]
     const invocation = { name: 'f', args, fuelMax: 100_000, mayGrow: shape.mayGrow ?? false }
-    expect(differences(bytes, invocation), `for ${argument}`).toEqual([])
+    expect(compareRuns(bytes, invocation).differences, `for ${argument}`).toEqual([])
   }
 })

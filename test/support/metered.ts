@@ -36,9 +36,18 @@ export interface Invocation {
   readonly mayGrow?: boolean
 }
 
-/** Every way in which the metered module departs from the oracle; empty if none. */
-export function differences(bytes: Uint8Array, invocation: Invocation): string[] {
+export interface Comparison {
+  readonly oracle: OracleRun
+  readonly differences: readonly string[] // every way in which the metered module departs from the oracle
+}
+
+/** Runs both. The metered module gets the fuel that the oracle used, and a little more or less. */
+export function compareRuns(bytes: Uint8Array, invocation: Invocation): Comparison {
   const oracle = interpret(bytes, invocation)
+  return { oracle, differences: differences(bytes, invocation, oracle) }
+}
+
+function differences(bytes: Uint8Array, invocation: Invocation, oracle: OracleRun): string[] {
   const { module, stateNames } = meterModule(bytes)
   const compiled = new WebAssembly.Module(module)
   const run = (fuel: number) => runMetered(compiled, stateNames, { ...invocation, fuel })
