@@ -23,7 +23,7 @@ export interface Program {
 }
 
 const root = join(import.meta.dirname, '..')
-export const XEENET = join(root, 'client/node/xeenet.ts')
+export const XEENET = join(root, 'client/node/xeenet.js')
 const LAST_WORDS_CHARS = 8_000
 
 /** Starts a TypeScript file of the project as a process of its own. */

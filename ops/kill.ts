@@ -1,0 +1,199 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { z } from 'zod'
+import { CampaignView } from '#protocol/campaign.ts'
+import { type Grid, startGrid } from './grid.ts'
+import { type Event, type Program, xeenet } from './process.ts'
+
+export type Victim = 'server' | 'postgres' | 'client'
+
+interface KillPlan {
+  readonly victim: Victim
+  readonly kills: number
+  /** Decides the moments. */
+  readonly seed: number
+  readonly dir: string
+  /** The campaign to compute meanwhile. */
+  readonly file: string
+}
+
+/** What stands after the last kill, read from the database, not from what anybody says. */
+export interface Aftermath {
+  readonly kills: number
+  readonly campaign: string
+  readonly workUnits: number
+  /** Neither valid nor failed for a stated reason. */
+  readonly unsettled: number
+  readonly failures: Readonly<Record<string, number>>
+  /** Reports that a client was told are accepted. */
+  readonly accepted: number
+  readonly acceptedMissing: readonly string[]
+  readonly ledgerSum: number
+  /** Accounts whose projection differs from their transfers. */
+  readonly accountsWrong: number
+  readonly doubleGrants: number
+  /** Valid results that were not paid, or paid ones that are not valid. */
+  readonly unpaidOrOverpaid: number
+}
+
+// Kills fall between these after the last recovery: early enough to hit start-up, late enough to hit steady work.
+const KILL_AFTER_MS = [100, 2_000] as const
+const PATIENCE_MS = 150_000
+
+/**
+ * Kills one kind of process at random moments, with SIGKILL, while two volunteers compute a campaign; brings it back
+ * each time; waits for the campaign's end; then audits.
+ */
+export async function killStory(plan: KillPlan): Promise<Aftermath> {
+  const rng = mulberry32(plan.seed)
+  const env = { XEENET_RETRY_MIN_MS: '100', XEENET_DATASETS: 'sotu-small@1', XEENET_LOG_LEVEL: 'warn' }
+  let grid = await startGrid({ dir: plan.dir, env })
+  const events: Event[] = []
+  const volunteers = new Map<string, Program>()
+  const attach = async (owner: string): Promise<void> => {
+    const program = await grid.volunteer(owner)
+    program.onEvent(event => events.push(event))
+    volunteers.set(owner, program)
+  }
+  try {
+    const campaign = await begin(grid, plan.file)
+    for (const owner of ['otter', 'heron']) await attach(owner)
+    for (let kill = 0; kill < plan.kills; kill++) {
+      await sleep(KILL_AFTER_MS[0] + rng() * (KILL_AFTER_MS[1] - KILL_AFTER_MS[0]))
+      if (plan.victim === 'postgres') process.kill(await postgresPid(grid), 'SIGKILL')
+      if (plan.victim === 'server') grid = await killServer(grid)
+      if (plan.victim === 'client') {
+        const owner = rng() < 0.5 ? 'otter' : 'heron'
+        await killed(volunteers.get(owner))
+        await attach(owner)
+      }
+    }
+    await ended(grid, campaign)
+    return { kills: plan.kills, campaign, ...(await audit(grid, campaign, events)) }
+  } catch (error) {
+    console.error(grid.server.lastWords())
+    throw error
+  } finally {
+    await grid.stop()
+  }
+}
+
+async function begin(grid: Grid, file: string): Promise<string> {
+  await grid.addUser('ada', 'researcher', 1_000_000)
+  for (const owner of ['otter', 'heron']) await grid.addUser(owner, 'volunteer')
+  const args = ['campaign', 'submit', file, '--server', grid.url]
+  const Submitted = z.looseObject({ id: z.string() })
+  const tokenFile = await grid.tokenFile('ada', 'campaign')
+  return (await xeenet([...args, '--token-file', tokenFile], Submitted)).id
+}
+
+async function killed(program: Program | undefined): Promise<void> {
+  program?.child.kill('SIGKILL')
+  await program?.exited
+}
+
+/** Kills the server's own process and the one that looks after it, and starts them again at the same address. */
+async function killServer(grid: Grid): Promise<Grid> {
+  const { pid } = await serverFile(grid)
+  process.kill(pid, 'SIGKILL')
+  await killed(grid.server)
+  return grid.restartServer()
+}
+
+const ServerFile = z.looseObject({ pid: z.int(), connectionString: z.string() })
+const serverFile = async (grid: Grid): Promise<z.infer<typeof ServerFile>> =>
+  ServerFile.parse(JSON.parse(await readFile(join(grid.dataDir, 'server.json'), 'utf8')))
+
+async function postgresPid(grid: Grid): Promise<number> {
+  const text = await readFile(join(grid.dataDir, 'postgres', 'postmaster.pid'), 'utf8')
+  return Number(text.split('\n')[0])
+}
+
+async function ended(grid: Grid, campaign: string): Promise<void> {
+  const giveUpAt = performance.now() + PATIENCE_MS
+  for (;;) {
+    const view = await grid.get(`/api/v1/campaigns/${campaign}`, CampaignView).catch(() => undefined)
+    if (view !== undefined && view.state !== 'running') return
+    if (performance.now() > giveUpAt) throw new Error(`the campaign is stuck: ${JSON.stringify(view)}`)
+    await sleep(250)
+  }
+}
+
+const UNITS = `select state::text, failure::text, count(*)::int as n from work_units group by 1, 2`
+const REPORTED = `select id from results where id = any($1) and outcome in ('success', 'error')`
+const LEDGER = `
+  select coalesce(sum(balance_milli), 0)::int as sum,
+    count(*) filter (where balance_milli <> coalesce(moved, 0))::int as wrong
+  from accounts left join (
+    select name, sum(milli) as moved from (
+      select credit as name, amount_milli as milli from transfers
+      union all select debit, -amount_milli from transfers) as entries group by name
+  ) as totals using (name)`
+const GRANTS = `
+  select count(*) filter (where paid > 1)::int as twice,
+    count(*) filter (where (paid > 0) <> (verdict is not distinct from 'valid' and not trusted))::int as amiss
+  from (select r.verdict, r.trusted,
+      (select count(*) from transfers t where t.result_id = r.id and t.kind in ('grant', 'overrun')) as paid
+    from results r) as each_result`
+
+async function audit(
+  grid: Grid,
+  campaign: string,
+  events: readonly Event[],
+): Promise<Omit<Aftermath, 'kills' | 'campaign'>> {
+  const client = new pg.Client({ connectionString: (await serverFile(grid)).connectionString })
+  await client.connect()
+  const rows = async <Row>(schema: z.ZodType<Row>, sql: string, values: unknown[] = []): Promise<Row[]> =>
+    z.array(schema).parse((await client.query(sql, values)).rows)
+  try {
+    const Unit = z.object({ state: z.string(), failure: z.string().nullable(), n: z.int() })
+    const units = await rows(Unit, UNITS)
+    const accepted = acceptedIn(events)
+    const known = await rows(z.object({ id: z.string() }), REPORTED, [accepted])
+    const [ledger] = await rows(z.object({ sum: z.int(), wrong: z.int() }), LEDGER)
+    const [grants] = await rows(z.object({ twice: z.int(), amiss: z.int() }), GRANTS)
+    if (ledger === undefined || grants === undefined) throw new Error(`no audit of ${campaign}`)
+    const present = new Set(known.map(row => row.id))
+    return {
+      workUnits: units.reduce((sum, unit) => sum + unit.n, 0),
+      unsettled: units
+        .filter(unit => unit.state !== 'valid' && unit.failure === null)
+        .reduce((sum, unit) => sum + unit.n, 0),
+      failures: Object.fromEntries(
+        units.flatMap(unit => (unit.failure === null ? [] : [[unit.failure, unit.n]])),
+      ),
+      accepted: accepted.length,
+      acceptedMissing: accepted.filter(id => !present.has(id)),
+      ledgerSum: ledger.sum,
+      accountsWrong: ledger.wrong,
+      doubleGrants: grants.twice,
+      unpaidOrOverpaid: grants.amiss,
+    }
+  } finally {
+    await client.end()
+  }
+}
+
+const Accepted = z.looseObject({ ev: z.literal('result.accepted'), result: z.string() })
+
+const acceptedIn = (events: readonly Event[]): string[] => [
+  ...new Set(
+    events.flatMap(event => {
+      const accepted = Accepted.safeParse(event)
+      return accepted.success ? [accepted.data.result] : []
+    }),
+  ),
+]
+
+/** A small seeded generator: the moments of a kill test can be drawn again. */
+export function mulberry32(seed: number): () => number {
+  let a = seed >>> 0
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0
+    let t = Math.imul(a ^ (a >>> 15), a | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
