@@ -16,8 +16,8 @@ const FUEL_PER_PAGE_LOG2 = 13 // memory.grow: 8,192
 /** Writes one instruction with its immediates: indices unsigned, constants signed. */
 export function emit(out: Writer, op: number, ...immediates: readonly number[]): void {
   if (op > 0xff) {
-    writeByte(out, op >> 8)
-    writeU32(out, op & 0xff)
+    writeByte(out, op >> 16)
+    writeU32(out, op & 0xffff)
   } else writeByte(out, op)
   const signed = op === OP.i32Const || op === OP.i64Const
   for (const immediate of immediates) signed ? writeSigned(out, immediate) : writeU32(out, immediate)

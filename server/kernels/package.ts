@@ -6,7 +6,7 @@ import { RELEASE_BYTES_MAX, RELEASE_FILES_MAX } from '#protocol/limits.ts'
 
 export interface Release {
   readonly manifest: Uint8Array // the exact bytes; their schema is the caller's business
-  readonly module: Uint8Array // as rewritten by admission
+  readonly module: Uint8Array // the metered one
   readonly source: ReadonlyMap<string, Uint8Array> // by path below source/
 }
 

@@ -47,12 +47,12 @@ export const OP = {
   i64Sub: 0x7d,
   i64Shl: 0x86,
   i64ExtendI32U: 0xad,
-  memoryCopy: 0xfc0a,
-  memoryFill: 0xfc0b,
-  v128Const: 0xfd0c,
+  memoryCopy: 0xfc000a,
+  memoryFill: 0xfc000b,
+  v128Const: 0xfd000c,
 } as const
 
-// Opcodes behind a prefix byte are written prefix << 8 | number.
+// Opcodes behind a prefix byte are written prefix << 16 | number.
 const ROWS: readonly Row[] = [
   [0x00, 0x01, '', 0, 0], // unreachable, nop
   [0x02, 0x04, 'b', 0, 0], // block, loop, if
@@ -92,72 +92,72 @@ const ROWS: readonly Row[] = [
   [0xa0, 0xa6, '', 2, 1], // f64 binary
   [0xa7, 0xbf, '', 1, 1], // conversions
   [0xc0, 0xc4, '', 1, 1], // sign extension
-  [0xfc00, 0xfc07, '', 1, 1], // saturating conversion
-  [0xfc0a, 0xfc0a, 'zz', 3, 0], // memory.copy
-  [0xfc0b, 0xfc0b, 'z', 3, 0], // memory.fill
-  [0xfd00, 0xfd0a, 'au', 1, 1], // v128 loads
-  [0xfd0b, 0xfd0b, 'au', 2, 0], // v128.store
-  [0xfd0c, 0xfd0c, 'f', 0, 1], // v128.const
-  [0xfd0d, 0xfd0d, 'f', 2, 1], // i8x16.shuffle
-  [0xfd0e, 0xfd0e, '', 2, 1], // i8x16.swizzle
-  [0xfd0f, 0xfd14, '', 1, 1], // splats
-  [0xfd15, 0xfd16, '1', 1, 1], // i8x16.extract_lane
-  [0xfd17, 0xfd17, '1', 2, 1], // i8x16.replace_lane
-  [0xfd18, 0xfd19, '1', 1, 1], // i16x8.extract_lane
-  [0xfd1a, 0xfd1a, '1', 2, 1],
-  [0xfd1b, 0xfd1b, '1', 1, 1], // i32x4
-  [0xfd1c, 0xfd1c, '1', 2, 1],
-  [0xfd1d, 0xfd1d, '1', 1, 1], // i64x2
-  [0xfd1e, 0xfd1e, '1', 2, 1],
-  [0xfd1f, 0xfd1f, '1', 1, 1], // f32x4
-  [0xfd20, 0xfd20, '1', 2, 1],
-  [0xfd21, 0xfd21, '1', 1, 1], // f64x2
-  [0xfd22, 0xfd22, '1', 2, 1],
-  [0xfd23, 0xfd4c, '', 2, 1], // comparisons
-  [0xfd4d, 0xfd4d, '', 1, 1], // v128.not
-  [0xfd4e, 0xfd51, '', 2, 1], // and, andnot, or, xor
-  [0xfd52, 0xfd52, '', 3, 1], // bitselect
-  [0xfd53, 0xfd53, '', 1, 1], // any_true
-  [0xfd54, 0xfd57, 'au1', 2, 1], // load lanes
-  [0xfd58, 0xfd5b, 'au1', 2, 0], // store lanes
-  [0xfd5c, 0xfd5d, 'au', 1, 1], // load32_zero, load64_zero
-  [0xfd5e, 0xfd64, '', 1, 1], // demote, promote; i8x16 abs to bitmask
-  [0xfd65, 0xfd66, '', 2, 1], // narrow
-  [0xfd67, 0xfd6a, '', 1, 1], // f32x4 rounding
-  [0xfd6b, 0xfd73, '', 2, 1],
-  [0xfd74, 0xfd75, '', 1, 1], // f64x2 ceil, floor
-  [0xfd76, 0xfd79, '', 2, 1],
-  [0xfd7a, 0xfd7a, '', 1, 1], // f64x2.trunc
-  [0xfd7b, 0xfd7b, '', 2, 1],
-  [0xfd7c, 0xfd81, '', 1, 1], // extadd_pairwise; i16x8 abs, neg
-  [0xfd82, 0xfd82, '', 2, 1],
-  [0xfd83, 0xfd84, '', 1, 1],
-  [0xfd85, 0xfd86, '', 2, 1],
-  [0xfd87, 0xfd8a, '', 1, 1], // i16x8 extend
-  [0xfd8b, 0xfd93, '', 2, 1],
-  [0xfd94, 0xfd94, '', 1, 1], // f64x2.nearest
-  [0xfd95, 0xfd99, '', 2, 1],
-  [0xfd9b, 0xfd9f, '', 2, 1],
-  [0xfda0, 0xfda1, '', 1, 1], // i32x4 abs, neg
-  [0xfda3, 0xfda4, '', 1, 1],
-  [0xfda7, 0xfdaa, '', 1, 1], // i32x4 extend
-  [0xfdab, 0xfdae, '', 2, 1],
-  [0xfdb1, 0xfdb1, '', 2, 1],
-  [0xfdb5, 0xfdba, '', 2, 1],
-  [0xfdbc, 0xfdbf, '', 2, 1],
-  [0xfdc0, 0xfdc1, '', 1, 1], // i64x2 abs, neg
-  [0xfdc3, 0xfdc4, '', 1, 1],
-  [0xfdc7, 0xfdca, '', 1, 1], // i64x2 extend
-  [0xfdcb, 0xfdce, '', 2, 1],
-  [0xfdd1, 0xfdd1, '', 2, 1],
-  [0xfdd5, 0xfddf, '', 2, 1],
-  [0xfde0, 0xfde1, '', 1, 1], // f32x4 abs, neg
-  [0xfde3, 0xfde3, '', 1, 1], // f32x4.sqrt
-  [0xfde4, 0xfdeb, '', 2, 1],
-  [0xfdec, 0xfded, '', 1, 1], // f64x2 abs, neg
-  [0xfdef, 0xfdef, '', 1, 1], // f64x2.sqrt
-  [0xfdf0, 0xfdf7, '', 2, 1],
-  [0xfdf8, 0xfdff, '', 1, 1], // conversions
+  [0xfc0000, 0xfc0007, '', 1, 1], // saturating conversion
+  [0xfc000a, 0xfc000a, 'zz', 3, 0], // memory.copy
+  [0xfc000b, 0xfc000b, 'z', 3, 0], // memory.fill
+  [0xfd0000, 0xfd000a, 'au', 1, 1], // v128 loads
+  [0xfd000b, 0xfd000b, 'au', 2, 0], // v128.store
+  [0xfd000c, 0xfd000c, 'f', 0, 1], // v128.const
+  [0xfd000d, 0xfd000d, 'f', 2, 1], // i8x16.shuffle
+  [0xfd000e, 0xfd000e, '', 2, 1], // i8x16.swizzle
+  [0xfd000f, 0xfd0014, '', 1, 1], // splats
+  [0xfd0015, 0xfd0016, '1', 1, 1], // i8x16.extract_lane
+  [0xfd0017, 0xfd0017, '1', 2, 1], // i8x16.replace_lane
+  [0xfd0018, 0xfd0019, '1', 1, 1], // i16x8.extract_lane
+  [0xfd001a, 0xfd001a, '1', 2, 1],
+  [0xfd001b, 0xfd001b, '1', 1, 1], // i32x4
+  [0xfd001c, 0xfd001c, '1', 2, 1],
+  [0xfd001d, 0xfd001d, '1', 1, 1], // i64x2
+  [0xfd001e, 0xfd001e, '1', 2, 1],
+  [0xfd001f, 0xfd001f, '1', 1, 1], // f32x4
+  [0xfd0020, 0xfd0020, '1', 2, 1],
+  [0xfd0021, 0xfd0021, '1', 1, 1], // f64x2
+  [0xfd0022, 0xfd0022, '1', 2, 1],
+  [0xfd0023, 0xfd004c, '', 2, 1], // comparisons
+  [0xfd004d, 0xfd004d, '', 1, 1], // v128.not
+  [0xfd004e, 0xfd0051, '', 2, 1], // and, andnot, or, xor
+  [0xfd0052, 0xfd0052, '', 3, 1], // bitselect
+  [0xfd0053, 0xfd0053, '', 1, 1], // any_true
+  [0xfd0054, 0xfd0057, 'au1', 2, 1], // load lanes
+  [0xfd0058, 0xfd005b, 'au1', 2, 0], // store lanes
+  [0xfd005c, 0xfd005d, 'au', 1, 1], // load32_zero, load64_zero
+  [0xfd005e, 0xfd0064, '', 1, 1], // demote, promote; i8x16 abs to bitmask
+  [0xfd0065, 0xfd0066, '', 2, 1], // narrow
+  [0xfd0067, 0xfd006a, '', 1, 1], // f32x4 rounding
+  [0xfd006b, 0xfd0073, '', 2, 1],
+  [0xfd0074, 0xfd0075, '', 1, 1], // f64x2 ceil, floor
+  [0xfd0076, 0xfd0079, '', 2, 1],
+  [0xfd007a, 0xfd007a, '', 1, 1], // f64x2.trunc
+  [0xfd007b, 0xfd007b, '', 2, 1],
+  [0xfd007c, 0xfd0081, '', 1, 1], // extadd_pairwise; i16x8 abs, neg
+  [0xfd0082, 0xfd0082, '', 2, 1],
+  [0xfd0083, 0xfd0084, '', 1, 1],
+  [0xfd0085, 0xfd0086, '', 2, 1],
+  [0xfd0087, 0xfd008a, '', 1, 1], // i16x8 extend
+  [0xfd008b, 0xfd0093, '', 2, 1],
+  [0xfd0094, 0xfd0094, '', 1, 1], // f64x2.nearest
+  [0xfd0095, 0xfd0099, '', 2, 1],
+  [0xfd009b, 0xfd009f, '', 2, 1],
+  [0xfd00a0, 0xfd00a1, '', 1, 1], // i32x4 abs, neg
+  [0xfd00a3, 0xfd00a4, '', 1, 1],
+  [0xfd00a7, 0xfd00aa, '', 1, 1], // i32x4 extend
+  [0xfd00ab, 0xfd00ae, '', 2, 1],
+  [0xfd00b1, 0xfd00b1, '', 2, 1],
+  [0xfd00b5, 0xfd00ba, '', 2, 1],
+  [0xfd00bc, 0xfd00bf, '', 2, 1],
+  [0xfd00c0, 0xfd00c1, '', 1, 1], // i64x2 abs, neg
+  [0xfd00c3, 0xfd00c4, '', 1, 1],
+  [0xfd00c7, 0xfd00ca, '', 1, 1], // i64x2 extend
+  [0xfd00cb, 0xfd00ce, '', 2, 1],
+  [0xfd00d1, 0xfd00d1, '', 2, 1],
+  [0xfd00d5, 0xfd00df, '', 2, 1],
+  [0xfd00e0, 0xfd00e1, '', 1, 1], // f32x4 abs, neg
+  [0xfd00e3, 0xfd00e3, '', 1, 1], // f32x4.sqrt
+  [0xfd00e4, 0xfd00eb, '', 2, 1],
+  [0xfd00ec, 0xfd00ed, '', 1, 1], // f64x2 abs, neg
+  [0xfd00ef, 0xfd00ef, '', 1, 1], // f64x2.sqrt
+  [0xfd00f0, 0xfd00f7, '', 2, 1],
+  [0xfd00f8, 0xfd00ff, '', 1, 1], // conversions
 ]
 
 const SHAPES: ReadonlyMap<number, Shape> = new Map(
@@ -182,19 +182,19 @@ const FOREIGN: readonly Foreign[] = [
   [0xd3, 0xd3, 'gc', 'ref.eq'],
   [0xd4, 0xd6, 'function_references', 'ref.as_non_null, br_on_null'],
   [0xe0, 0xe6, 'stack_switching', 'continuations'],
-  [0xfb00, 0xfbffff, 'gc', 'structs, arrays, casts'],
-  [0xfc08, 0xfc08, 'passive_segments', 'memory.init'],
-  [0xfc09, 0xfc09, 'passive_segments', 'data.drop'],
-  [0xfc0c, 0xfc0c, 'table_writes', 'table.init'],
-  [0xfc0d, 0xfc0d, 'passive_segments', 'elem.drop'],
-  [0xfc0e, 0xfc0e, 'table_writes', 'table.copy'],
-  [0xfc0f, 0xfc0f, 'table_writes', 'table.grow'],
-  [0xfc10, 0xfc10, 'reference_types', 'table.size'],
-  [0xfc11, 0xfc11, 'table_writes', 'table.fill'],
-  [0xfc13, 0xfc16, 'wide_arithmetic', 'i64.add128'],
-  [0xfd100, 0xfd11f, 'relaxed_simd', 'relaxed SIMD'],
-  [0xfd120, 0xfd1ff, 'half_precision', 'f16x8'],
-  [0xfe00, 0xfeffff, 'threads', 'atomics'],
+  [0xfb0000, 0xfbffff, 'gc', 'structs, arrays, casts'],
+  [0xfc0008, 0xfc0008, 'passive_segments', 'memory.init'],
+  [0xfc0009, 0xfc0009, 'passive_segments', 'data.drop'],
+  [0xfc000c, 0xfc000c, 'table_writes', 'table.init'],
+  [0xfc000d, 0xfc000d, 'passive_segments', 'elem.drop'],
+  [0xfc000e, 0xfc000e, 'table_writes', 'table.copy'],
+  [0xfc000f, 0xfc000f, 'table_writes', 'table.grow'],
+  [0xfc0010, 0xfc0010, 'reference_types', 'table.size'],
+  [0xfc0011, 0xfc0011, 'table_writes', 'table.fill'],
+  [0xfc0013, 0xfc0016, 'wide_arithmetic', 'i64.add128'],
+  [0xfd0100, 0xfd011f, 'relaxed_simd', 'relaxed SIMD'],
+  [0xfd0120, 0xfd01ff, 'half_precision', 'f16x8'],
+  [0xfe0000, 0xfeffff, 'threads', 'atomics'],
 ]
 
 /** The shape of an admitted instruction, undefined for every other opcode. */
@@ -208,6 +208,5 @@ export function foreignOp(op: number): { code: RefusalCode; name: string } {
     : { code: row[2], name: row[3] }
 }
 
-/** The opcode behind a prefix byte as one number. Numbers above 0xFF keep their digits: 0xFD 0x100 is 0xfd100. */
-export const prefixed = (prefix: number, sub: number): number =>
-  (sub > 0xff ? prefix * 0x1000 : prefix * 0x100) + sub
+/** The opcode behind a prefix byte as one number. */
+export const prefixed = (prefix: number, sub: number): number => prefix * 0x10000 + Math.min(sub, 0xffff)
