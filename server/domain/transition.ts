@@ -55,6 +55,10 @@ export function transition(workUnit: WorkUnit, results: readonly Result[], now: 
   return [...expired, ...decideClosed(closed, current, now)]
 }
 
+/** Whether a decision asks for this: what was asked for may be done, or overtaken, when it comes to be answered. */
+export const isWanted = (type: 'request_validation' | 'publish', effects: readonly Effect[]): boolean =>
+  effects.some(effect => effect.type === type)
+
 /** Ends an open unit before it has an answer, because its campaign was cancelled. */
 export function cancelWorkUnit(workUnit: WorkUnit, results: readonly Result[], now: Instant): Effect[] {
   if (workUnit.state !== 'open') return []
@@ -191,7 +195,7 @@ function wakeOf(workUnit: WorkUnit, result: Result): Instant[] {
 function closedWakeOf(result: Result, now: Instant): Instant[] {
   if (result.state === 'in_progress') return [result.deadline]
   const graceUntil = 'graceUntil' in result ? result.graceUntil : null
-  return graceUntil !== null && graceUntil > now ? [graceUntil] : []
+  return graceUntil !== null && graceUntil >= now ? [addMs(graceUntil, 1)] : [] // its last moment still counts
 }
 
 const awaitAnswer = (type: 'request_validation' | 'publish', now: Instant): Effect[] => [

@@ -166,6 +166,7 @@ create table work_units (
 );
 create index work_units_wake on work_units (wake_at) where wake_at is not null; -- read by the sweeper
 create index work_units_of_campaign on work_units (campaign_id, state);
+create index work_units_unpublished on work_units (campaign_id) where published_at is null; -- read by the proposer
 
 create table results (
   id text primary key,
@@ -177,7 +178,7 @@ create table results (
   host_id text references hosts,
   owner_key text, -- copied from the host when leased
   trusted boolean not null default false, -- copied from the host when leased
-  attempt integer not null check (attempt >= 0), -- how many results the unit had before: deadlines grow with it
+  attempt integer not null check (attempt >= 0), -- leases of the unit lost before: deadlines grow with it
   created_at timestamptz not null,
   sent_at timestamptz,
   deadline timestamptz,

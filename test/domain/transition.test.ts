@@ -1,17 +1,23 @@
 import { describe, expect, test } from 'vitest'
 import { cancelWorkUnit, deadlineFor, type Effect, transition } from '#domain/transition.ts'
 import type { WorkUnitState } from '#domain/types.ts'
+import type { Instant } from '#protocol/units.ts'
 import { DEADLINE_MS, MINUTE, NOW, parseResults, resultId, workUnit } from '#support/work-units.ts'
 
-/** Effects as words; wake-ups in minutes from now. */
+/** Effects as words; moments in minutes from now, `+` for the millisecond after. */
 const summarise = (effects: readonly Effect[]): string => effects.map(word).join(', ')
+
+const minutes = (at: Instant): string => {
+  const ms = at - NOW
+  return ms % MINUTE === 1 ? `${(ms - 1) / MINUTE}+` : String(ms / MINUTE)
+}
 
 function word(effect: Effect): string {
   switch (effect.type) {
     case 'expire_result':
       return `expire ${Number(effect.resultId.slice(2))}`
     case 'cancel_result':
-      return `cancel ${Number(effect.resultId.slice(2))} until ${(effect.graceUntil - NOW) / MINUTE}`
+      return `cancel ${Number(effect.resultId.slice(2))} until ${minutes(effect.graceUntil)}`
     case 'drop_result':
       return `drop ${Number(effect.resultId.slice(2))}`
     case 'create_results':
@@ -21,7 +27,7 @@ function word(effect: Effect): string {
     case 'request_validation':
       return 'validate'
     case 'wake':
-      return effect.at === null ? 'sleep' : `wake ${(effect.at - NOW) / MINUTE}`
+      return effect.at === null ? 'sleep' : `wake ${minutes(effect.at)}`
     default:
       return effect.type
   }
@@ -45,14 +51,14 @@ describe('an open unit of quorum 2, at most 3 errors', () => {
     ['E P', 'create 1 replica attempt 0, wake 1'],
     ['E E E', 'create 2 replica attempt 0, wake 60'],
     ['E E E E', 'fail too_many_errors, publish, wake 1'],
-    ['E E E E S P U', 'fail too_many_errors, cancel 6 until 5, drop 7, wake 5'],
+    ['E E E E S P U', 'fail too_many_errors, cancel 6 until 5, drop 7, wake 5+'],
     ['E E E E S S', 'validate, wake 1'], // an answer comes before a failure
-    ['u P', 'fail no_eligible_host, cancel 2 until 5, drop 1, wake 5'],
+    ['u P', 'fail no_eligible_host, cancel 2 until 5, drop 1, wake 5+'],
     ['I S', 'create 1 replica attempt 0, wake 60'], // an unreadable success is replaced
     ['I I I I I S', 'fail too_many_successes, validate, wake 1'],
     ['I I I I S P', 'wake 1'], // the sixth success may still come
     ['O O O O O O O O S P', 'wake 1'], // at the maximum, and the quorum can still be reached
-    ['O O O O O O O O O P', 'fail too_many_results, cancel 10 until 5, wake 5'],
+    ['O O O O O O O O O P', 'fail too_many_results, cancel 10 until 5, wake 5+'],
     ['O O O O O O O O O', 'fail too_many_results, publish, wake 1'], // creating the tenth would help nobody
     ['O O O O O O O O S', 'create 1 replica attempt 8, wake 60'],
   ])('[%s] -> %s', (results, effects) => {
@@ -88,16 +94,16 @@ describe('a closed unit', () => {
     [valid, 'V V', 'publish, wake 1'],
     [valid, 'V V U', 'drop 3, publish, wake 1'],
     [valid, 'V V P', 'wake 1'], // it may still report, and is paid
-    [valid, 'V V L', 'expire 3, wake 4'], // then its grace
-    [valid, 'V V N', 'wake 2'], // the embargo lasts until the grace ends
+    [valid, 'V V L', 'expire 3, wake 4+'], // then its grace
+    [valid, 'V V N', 'wake 2+'], // the embargo lasts until the grace ends
     [valid, 'V V O', 'publish, wake 1'],
     [valid, 'V V N S', 'validate, wake 1'],
     [failed, 'E E E E', 'publish, wake 1'],
-    [failed, 'E E E E S C', 'wake 3'], // judged together with what may still come
+    [failed, 'E E E E S C', 'wake 3+'], // judged together with what may still come
     [failed, 'E E E E S D', 'validate, wake 1'],
     [failed, 'E E E E Q D', 'publish, wake 1'],
     [cancelled, 'X X', 'publish, wake 1'],
-    [cancelled, 'C X', 'wake 3'],
+    [cancelled, 'C X', 'wake 3+'],
     [{ ...valid, publishedAt: NOW }, 'V V', 'sleep'],
     [{ ...cancelled, publishedAt: NOW }, 'D D', 'sleep'],
   ])('%o [%s] -> %s', (state, results, effects) => {
@@ -107,8 +113,8 @@ describe('a closed unit', () => {
 
 test.each([
   ['U U', 'cancel, drop 1, drop 2, publish, wake 1'],
-  ['P U', 'cancel, cancel 1 until 5, drop 2, wake 5'],
-  ['S N', 'cancel, wake 2'],
+  ['P U', 'cancel, cancel 1 until 5, drop 2, wake 5+'],
+  ['S N', 'cancel, wake 2+'],
   ['S E', 'cancel, validate, wake 1'],
 ])('cancelling an open unit with [%s] -> %s', (results, effects) => {
   expect(summarise(cancelWorkUnit(workUnit(), parseResults(results), NOW))).toBe(effects)

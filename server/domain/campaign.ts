@@ -1,0 +1,66 @@
+import { DEADLINE_MS_DEFAULT } from '#protocol/limits.ts'
+import type { CampaignId, ExperimentId, WorkUnitId } from '#protocol/units.ts'
+import type { WorkUnit } from './types.ts'
+
+// Six hosts that cannot compute a run are not six broken hosts: the seventh try would cost more than it tells.
+const ERRORS_MAX = 6
+// Successes beyond the quorum come from late reports and from reports that could not be read.
+const SUCCESSES_BEYOND_QUORUM = 4
+// A dozen lost leases, at deadlines that grow to four times, is patience enough.
+const RESULTS_BEYOND_QUORUM = 12
+const DAY_MS = 24 * 3600_000
+const GRACE_MS_MAX = DAY_MS
+// A week: a verifier that is switched on at weekends only still settles its disputes.
+const GIVE_UP_MS = 7 * DAY_MS
+
+/** At least this many unsent results of a campaign may exist, so that a burst of new hosts finds work (DESIGN §10). */
+const UNSENT_MIN = 1_000
+const UNSENT_PER_HOST = 4
+
+// One transaction creates at most this many work units: some hundred milliseconds, so that others get their turn.
+const UNITS_PER_BATCH = 500
+
+interface NewUnit {
+  readonly id: WorkUnitId
+  readonly campaignId: CampaignId
+  readonly experimentId: ExperimentId
+  readonly quorum: number
+  readonly deadlineMs: number | undefined // of the campaign file
+  readonly fuelMax: number
+}
+
+/** An open work unit with the parameters that its campaign gives it. */
+export function newWorkUnit({ quorum, deadlineMs = DEADLINE_MS_DEFAULT, ...rest }: NewUnit): WorkUnit {
+  return {
+    ...rest,
+    state: 'open',
+    disputed: false,
+    minQuorum: quorum,
+    targetResults: quorum,
+    maxErrorResults: ERRORS_MAX,
+    maxSuccessResults: quorum + SUCCESSES_BEYOND_QUORUM,
+    maxTotalResults: quorum + RESULTS_BEYOND_QUORUM,
+    deadlineMs,
+    graceMs: Math.min(deadlineMs, GRACE_MS_MAX),
+    giveUpMs: GIVE_UP_MS,
+  }
+}
+
+/**
+ * How many experiments to create now: the room between the unsent results and max(1,000, 4 × active hosts), in batches,
+ * and one at least when nothing is left to hand out.
+ */
+export function experimentsToCreate(facts: {
+  readonly unsent: number
+  readonly activeHosts: number
+  readonly resultsPerExperiment: number // seeds × quorum
+  readonly seedsPerExperiment: number
+  readonly remaining: number
+}): number {
+  const { unsent, activeHosts, resultsPerExperiment, seedsPerExperiment, remaining } = facts
+  const room = Math.max(UNSENT_MIN, UNSENT_PER_HOST * activeHosts) - unsent
+  const fitting = Math.max(0, Math.floor(room / resultsPerExperiment))
+  const atLeast = unsent === 0 ? 1 : 0
+  const batch = Math.max(1, Math.floor(UNITS_PER_BATCH / seedsPerExperiment))
+  return Math.min(remaining, batch, Math.max(atLeast, fitting))
+}

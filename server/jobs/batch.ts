@@ -1,0 +1,67 @@
+import type { JobResult } from 'pg-boss'
+import { isUnavailable } from '#store/errors.ts'
+import type { Handler, JobDeps, QueueName } from './deps.ts'
+
+interface WakeUp<Id> {
+  readonly id: string // of the pg-boss job
+  readonly data: { readonly id: Id }
+}
+
+interface Batch<Id> {
+  readonly queue: QueueName
+  readonly handler: Handler<Id>
+  /** What to do about a thing that the handler cannot get over, besides writing it down. */
+  postpone(ids: readonly Id[]): Promise<void>
+}
+
+/**
+ * Runs a handler over a batch of wake-ups. If it fails, each id is tried alone, so that a poison one stops only itself:
+ * it is logged, put off, and retried by pg-boss until it ends in the queue `dead`.
+ */
+export async function runBatch<Id extends string>(
+  deps: JobDeps,
+  { queue, handler, postpone }: Batch<Id>,
+  jobs: readonly WakeUp<Id>[],
+): Promise<JobResult[]> {
+  const ids = [...new Set(jobs.map(job => job.data.id))].sort()
+  const failures = new Map<Id, unknown>()
+  try {
+    await handler(deps, ids)
+  } catch (error) {
+    deps.log.warn({ queue, ids: ids.length, error: messageOf(error) }, 'a batch failed: trying one by one')
+    for (const id of ids) {
+      try {
+        await handler(deps, [id])
+      } catch (failure) {
+        failures.set(id, failure)
+      }
+    }
+  }
+  await writeDown(deps, { queue, handler, postpone }, failures)
+  return jobs.map(({ id, data }) =>
+    failures.has(data.id)
+      ? { id, status: 'failed', output: { error: messageOf(failures.get(data.id)) } }
+      : { id, status: 'completed' },
+  )
+}
+
+async function writeDown<Id>(
+  { log }: JobDeps,
+  { queue, postpone }: Batch<Id>,
+  failures: ReadonlyMap<Id, unknown>,
+): Promise<void> {
+  const poison = [...failures].filter(([, failure]) => !isUnavailable(failure))
+  for (const [id, failure] of poison)
+    log.error({ queue, id, error: messageOf(failure), stack: stackOf(failure) }, 'a wake-up failed')
+  try {
+    await postpone(poison.map(([id]) => id))
+  } catch (error) {
+    log.error(
+      { queue, error: messageOf(error) },
+      'failed wake-ups could not be put off: they come back at once',
+    )
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const stackOf = (error: unknown): string | undefined => (error instanceof Error ? error.stack : undefined)

@@ -1,0 +1,66 @@
+import { fromKnex, PgBoss } from 'pg-boss'
+import type { Instant } from '#protocol/units.ts'
+import type { Wake } from '#store/wake.ts'
+import { touchWorkUnits } from '#store/work-units.ts'
+import { type Enqueue, type JobLog, QUEUES } from './deps.ts'
+
+/** Where wake-ups end that failed on every retry, for an operator to read. */
+export const DEAD_QUEUE = 'dead'
+
+interface BossOptions {
+  readonly connectionString: string
+  readonly log: JobLog
+}
+
+// Wake-ups are small and many: they are forgotten after an hour, the dead ones after a month.
+const QUEUE_OPTIONS = {
+  policy: 'short', // one that waits per key; a second may wait while the first is at work
+  notify: true,
+  retryLimit: 5,
+  retryDelay: 1, // seconds, doubling
+  retryBackoff: true,
+  expireInSeconds: 120, // a killed process's wake-ups go to another one after this; the sweeper is faster
+  deleteAfterSeconds: 3600,
+  deadLetter: DEAD_QUEUE,
+} as const
+const DEAD_SECONDS = 30 * 24 * 3600
+
+// Each role fetches, settles and listens; more connections than this would wait for the database anyway.
+const BOSS_CONNECTIONS = 4
+
+/** Starts pg-boss on schema `pgboss` with our queues. Stop it with `boss.stop()`. */
+export async function startBoss({ connectionString, log }: BossOptions): Promise<PgBoss> {
+  const boss = new PgBoss({
+    connectionString,
+    schema: 'pgboss',
+    application_name: 'xeenet-jobs',
+    max: BOSS_CONNECTIONS,
+    useListenNotify: true,
+    schedule: false, // node-cron is the clock
+  })
+  boss.on('error', error => log.error({ error: error.message }, 'pg-boss met an error'))
+  await boss.start()
+  await boss.createQueue(DEAD_QUEUE, { deleteAfterSeconds: DEAD_SECONDS, retentionSeconds: DEAD_SECONDS })
+  for (const queue of QUEUES) await boss.createQueue(queue, QUEUE_OPTIONS)
+  return boss
+}
+
+/** Enqueues through pg-boss inside the caller's transaction. Ids are sorted, so that two callers never wait for each other. */
+export function bossEnqueue(boss: PgBoss): Enqueue {
+  return async (trx, queue, ids) => {
+    if (ids.length === 0) return
+    const jobs = [...new Set(ids)].sort().map(id => ({ data: { id }, singletonKey: id }))
+    await boss.insert(queue, jobs, { db: fromKnex(trx), returnId: false })
+  }
+}
+
+/** The wake-ups of the edge. */
+export function createWake({ enqueue, now }: { enqueue: Enqueue; now: () => Instant }): Wake {
+  return {
+    workUnits: async (trx, ids) => {
+      await touchWorkUnits(trx, ids, now())
+      await enqueue(trx, 'transition', ids)
+    },
+    campaigns: (trx, ids) => enqueue(trx, 'propose', ids),
+  }
+}

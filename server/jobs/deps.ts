@@ -1,0 +1,36 @@
+import type { Knex } from 'knex'
+import type { CampaignId, ExperimentId, Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { Trx } from '#store/database.ts'
+
+export const QUEUES = ['transition', 'validate', 'assimilate', 'propose'] as const
+export type QueueName = (typeof QUEUES)[number]
+
+/** Asks for a look at the things named by `ids`, in the caller's transaction. Requests that still wait collapse into one. */
+export type Enqueue = (trx: Trx, queue: QueueName, ids: readonly string[]) => Promise<void>
+
+export interface JobLog {
+  info(facts: object, message: string): void
+  warn(facts: object, message: string): void
+  error(facts: object, message: string): void
+}
+
+/** What every handler is given. */
+export interface JobDeps {
+  readonly knex: Knex
+  readonly now: () => Instant
+  readonly ids: {
+    experiment(now: Instant): ExperimentId
+    workUnit(now: Instant): WorkUnitId
+    result(now: Instant): ResultId
+  }
+  /** Seeds are drawn under it. */
+  readonly secret: string | Uint8Array
+  readonly enqueue: Enqueue
+  readonly log: JobLog
+}
+
+/** Looks at a batch; safe to run twice and to be killed at any line. */
+export type Handler<Id> = (deps: JobDeps, ids: readonly Id[]) => Promise<void>
+
+export type CampaignHandler = Handler<CampaignId>
+export type WorkUnitHandler = Handler<WorkUnitId>

@@ -1,0 +1,113 @@
+import cron from 'node-cron'
+import type { Job, JobResult, PgBoss } from 'pg-boss'
+import { addMs, CampaignId, WorkUnitId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
+import { isUnavailable } from '#store/errors.ts'
+import { setWakes } from '#store/work-units.ts'
+import { runAssimilate } from './assimilate.ts'
+import { runBatch } from './batch.ts'
+import { bossEnqueue } from './boss.ts'
+import type { JobDeps, QueueName } from './deps.ts'
+import { runPropose } from './propose.ts'
+import { sweepCampaigns, sweepWorkUnits } from './sweep.ts'
+import { runTransition } from './transition.ts'
+import { runValidate } from './validate.ts'
+
+export type JobRole = QueueName | 'cron'
+
+export interface JobsOptions extends Omit<JobDeps, 'enqueue'> {
+  readonly boss: PgBoss // from startBoss
+  readonly roles: readonly JobRole[]
+}
+
+/** Starts the roles asked for; any number of processes may run any of them. `stop` waits for what is in hand. */
+export async function startJobs({ boss, roles, ...rest }: JobsOptions): Promise<{ stop(): Promise<void> }> {
+  const deps: JobDeps = { ...rest, enqueue: bossEnqueue(boss) }
+  const queues = roles.filter(role => role !== 'cron')
+  for (const queue of queues) await work(boss, deps, queue)
+  const sweepers = roles.includes('cron') ? startSweepers(deps) : []
+  return {
+    stop: async () => {
+      for (const sweeper of sweepers) await sweeper.stop()
+      for (const queue of queues) await boss.offWork(queue, { wait: true })
+    },
+  }
+}
+
+// Batches make the server fast (ten to thirty times over single calls); reports are up to 64 KiB, so validators and
+// assimilators take fewer. A campaign is a batch by itself.
+const BATCH_SIZES = { transition: 200, validate: 50, assimilate: 100, propose: 10 } as const satisfies Record<
+  QueueName,
+  number
+>
+
+// Notifications come in milliseconds; polling is for those that a broken connection swallowed.
+const POLL_SECONDS = 2
+
+// A work unit that the code cannot get over comes back this often, until somebody mends the code.
+const POISON_MS = 5 * 60_000
+
+async function work(boss: PgBoss, deps: JobDeps, queue: QueueName): Promise<void> {
+  const options = {
+    batchSize: BATCH_SIZES[queue],
+    burstWhenBatchFull: true,
+    perJobResults: true,
+    pollingIntervalSeconds: POLL_SECONDS,
+    notifyPollingIntervalSeconds: POLL_SECONDS,
+  } as const
+  await boss.work<{ id: string }, unknown, typeof options>(queue, options, runnerOf(deps, queue))
+}
+
+type WakeUps = readonly Job<{ id: string }>[]
+
+/** What the wake-ups of a queue are handed to; answers with what became of each. */
+export function runnerOf(deps: JobDeps, queue: QueueName): (jobs: WakeUps) => Promise<JobResult[]> {
+  if (queue === 'propose') {
+    const batch = { queue, handler: runPropose, postpone: async () => {} } // campaigns are swept anyway
+    return jobs => runBatch(deps, batch, parsed(jobs, CampaignId.parse))
+  }
+  const handlers = { transition: runTransition, validate: runValidate, assimilate: runAssimilate }
+  const postpone = (ids: readonly WorkUnitId[]) => postponeWorkUnits(deps, ids)
+  return jobs => runBatch(deps, { queue, handler: handlers[queue], postpone }, parsed(jobs, WorkUnitId.parse))
+}
+
+const parsed = <Id>(jobs: WakeUps, parse: (text: string) => Id) =>
+  jobs.map(({ id, data }) => ({ id, data: { id: parse(data.id) } }))
+
+function postponeWorkUnits(deps: JobDeps, ids: readonly WorkUnitId[]): Promise<void> {
+  const at = addMs(deps.now(), POISON_MS)
+  return inTransaction(deps.knex, trx =>
+    setWakes(
+      trx,
+      ids.map(id => ({ id, at })),
+    ),
+  )
+}
+
+const EVERY_SECOND = '* * * * * *'
+const EVERY_OTHER_SECOND = '*/2 * * * * *'
+
+function startSweepers(deps: JobDeps) {
+  const sweep = (name: string, what: () => Promise<number>) => async () => {
+    try {
+      await what()
+    } catch (error) {
+      const facts = { sweep: name, error: error instanceof Error ? error.message : String(error) }
+      if (isUnavailable(error)) deps.log.warn(facts, 'the database is away: sweeping again in a second')
+      else deps.log.error(facts, 'a sweep failed')
+    }
+  }
+  const options = { noOverlap: true }
+  return [
+    cron.schedule(
+      EVERY_SECOND,
+      sweep('work units', () => sweepWorkUnits(deps)),
+      options,
+    ),
+    cron.schedule(
+      EVERY_OTHER_SECOND,
+      sweep('campaigns', () => sweepCampaigns(deps)),
+      options,
+    ),
+  ]
+}

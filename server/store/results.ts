@@ -1,0 +1,174 @@
+import { z } from 'zod'
+import type { FinalVerdict, Result, ResultKind, ResultState } from '#domain/types.ts'
+import { HostId, type Instant, type MilliCredit, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import type { Trx } from './database.ts'
+import { column, execute, recordset, select, Timestamp, toDb } from './rows.ts'
+
+/** All results of work units that are locked, locked as well, ids ascending. */
+export async function lockResultsOf(
+  trx: Trx,
+  workUnitIds: readonly WorkUnitId[],
+): Promise<ReadonlyMap<WorkUnitId, Result[]>> {
+  const results = new Map<WorkUnitId, Result[]>(workUnitIds.map(id => [id, []]))
+  if (workUnitIds.length === 0) return results
+  for (const row of await select(trx, ResultRow, LOCK, { workUnitIds })) {
+    results.get(row.workUnitId)?.push(asResult(row))
+  }
+  return results
+}
+
+/** Leases past their deadline are over without a reply; returns how many. */
+export const expireResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
+  execute(trx, EXPIRE, { ids })
+
+/** Unsent results are over, not needed; returns how many. */
+export const dropResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
+  execute(trx, DROP, { ids })
+
+/** Leases end because nobody waits for them; a report counts until `graceUntil`. Returns how many. */
+export function cancelResults(
+  trx: Trx,
+  cancelled: readonly { readonly id: ResultId; readonly graceUntil: Instant }[],
+): Promise<number> {
+  return execute(trx, CANCEL, {
+    ids: column(cancelled, result => result.id),
+    graces: column(cancelled, result => toDb(result.graceUntil)),
+  })
+}
+
+export interface NewResult {
+  readonly id: ResultId
+  readonly workUnitId: WorkUnitId
+  readonly kind: ResultKind
+  readonly attempt: number
+}
+
+export const insertResults = (trx: Trx, results: readonly NewResult[], now: Instant): Promise<number> =>
+  execute(trx, INSERT, { rows: recordset(results), now: toDb(now) })
+
+const SuccessRow = z.object({
+  id: ResultId,
+  workUnitId: WorkUnitId,
+  hostId: HostId,
+  trusted: z.boolean(),
+  verdict: z.enum(['pending', 'valid', 'invalid', 'inconclusive']),
+  fuelUsed: z.int(),
+  digest: Sha256,
+  report: z.string(),
+  engineClass: z.string(),
+  priceMilliPerGfuel: z.int(),
+})
+/** A success with its report and what judging it needs of its campaign. */
+export type SuccessRow = z.infer<typeof SuccessRow>
+
+/** The successes of work units that are locked. Reports are large: ask for few units at a time. */
+export const readSuccesses = (trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<SuccessRow[]> =>
+  select(trx, SuccessRow, READ_SUCCESSES, { workUnitIds })
+
+/** Gives pending successes their verdict and what they earned; returns how many. The hosts hear of it. */
+export function giveVerdicts(
+  trx: Trx,
+  verdicts: readonly {
+    readonly resultId: ResultId
+    readonly verdict: FinalVerdict
+    readonly amountMilli: MilliCredit
+  }[],
+): Promise<number> {
+  return execute(trx, GIVE_VERDICTS, {
+    ids: column(verdicts, v => v.resultId),
+    verdicts: column(verdicts, v => v.verdict),
+    amounts: column(verdicts, v => v.amountMilli),
+  })
+}
+
+const UnitIdRow = z.object({ id: WorkUnitId })
+
+/** Work units of which one of these hosts holds a lease. */
+export async function unitsLeasedTo(trx: Trx, hostIds: readonly HostId[]): Promise<WorkUnitId[]> {
+  return (await select(trx, UnitIdRow, UNITS_LEASED_TO, { hostIds })).map(row => row.id)
+}
+
+/** Takes the leases of these hosts on locked work units away, without grace; returns how many. */
+export const revokeLeases = (
+  trx: Trx,
+  revoked: { hostIds: readonly HostId[]; workUnitIds: readonly WorkUnitId[] },
+  now: Instant,
+): Promise<number> => execute(trx, REVOKE, { ...revoked, now: toDb(now) })
+
+const ResultRow = z.object({
+  id: ResultId,
+  workUnitId: WorkUnitId,
+  kind: z.enum(['replica', 'check']),
+  attempt: z.int(),
+  createdAt: Timestamp,
+  state: z.enum(['unsent', 'in_progress', 'over']),
+  outcome: z.enum(['success', 'error', 'no_reply', 'not_needed', 'cancelled']).nullable(),
+  verdict: z.enum(['pending', 'valid', 'invalid', 'inconclusive']).nullable(),
+  hostId: HostId.nullable(),
+  trusted: z.boolean(),
+  deadline: Timestamp.nullable(),
+  graceUntil: Timestamp.nullable(),
+})
+type ResultRow = z.infer<typeof ResultRow>
+
+const asResult = (row: ResultRow): Result => {
+  const { id, kind, attempt, createdAt } = row
+  return { id, kind, attempt, createdAt, ...stateOf(row) }
+}
+
+function stateOf(row: ResultRow): ResultState {
+  const { state, outcome, verdict, hostId, trusted, deadline, graceUntil } = row
+  if (state === 'unsent') return { state }
+  if (outcome === 'not_needed') return { state: 'over', outcome }
+  if (outcome === 'cancelled') return { state: 'over', outcome, graceUntil }
+  if (hostId !== null) {
+    const holder = { hostId, trusted }
+    if (outcome === 'error') return { state: 'over', outcome, ...holder }
+    if (outcome === 'success' && verdict !== null) return { state: 'over', outcome, verdict, ...holder }
+    if (graceUntil !== null && outcome === 'no_reply')
+      return { state: 'over', outcome, graceUntil, ...holder }
+    if (graceUntil !== null && deadline !== null && state === 'in_progress')
+      return { state, deadline, graceUntil, ...holder }
+  }
+  throw new Error(`result ${row.id} is ${outcome ?? state} without what belongs to it`) // the CHECKs forbid it
+}
+
+const LOCK = `
+  select id, work_unit_id as "workUnitId", kind, attempt, created_at as "createdAt", state, outcome, verdict,
+    host_id as "hostId", trusted, deadline, grace_until as "graceUntil"
+  from results where work_unit_id = any(:workUnitIds) order by id for no key update`
+
+const EXPIRE = `
+  update results set state = 'over', outcome = 'no_reply' where id = any(:ids) and state = 'in_progress'`
+
+const DROP = `
+  update results set state = 'over', outcome = 'not_needed' where id = any(:ids) and state = 'unsent'`
+
+const CANCEL = `
+  update results r set state = 'over', outcome = 'cancelled', grace_until = x.grace_until
+  from unnest(:ids::text[], :graces::timestamptz[]) as x (id, grace_until)
+  where r.id = x.id and r.state = 'in_progress'`
+
+const INSERT = `
+  insert into results (id, work_unit_id, kind, attempt, created_at)
+  select id, "workUnitId", kind, attempt, :now
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "workUnitId" text, kind result_kind, attempt int)`
+
+const READ_SUCCESSES = `
+  select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.trusted, r.verdict,
+    r.fuel_used as "fuelUsed", r.digest, r.report, w.engine_class as "engineClass",
+    c.price_milli_per_gfuel as "priceMilliPerGfuel"
+  from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
+  where r.work_unit_id = any(:workUnitIds) and r.outcome = 'success' order by r.id`
+
+const GIVE_VERDICTS = `
+  update results r set verdict = x.verdict, granted_milli = x.amount, verdict_told = false
+  from unnest(:ids::text[], :verdicts::verdict[], :amounts::bigint[]) as x (id, verdict, amount)
+  where r.id = x.id and r.verdict = 'pending'`
+
+const UNITS_LEASED_TO = `
+  select distinct work_unit_id as id from results where host_id = any(:hostIds) and state = 'in_progress'`
+
+const REVOKE = `
+  update results set state = 'over', outcome = 'cancelled', grace_until = :now
+  where host_id = any(:hostIds) and work_unit_id = any(:workUnitIds) and state = 'in_progress'`
