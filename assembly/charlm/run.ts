@@ -1,5 +1,5 @@
 // The run as a sequence of stages. Which stage comes next, and what follows from its outcome, is decided here; a slice is as
-// many stages as fit into SLICE_FLOPS (one, if a single stage is larger).
+// many stages as fit into `sliceFlops` (one, if a single stage is larger).
 
 import { stream } from '../lib/rng'
 import { arena } from './arena'
@@ -13,8 +13,11 @@ import { shape } from './shape'
 import { CALIBRATE, DIVERGED, EVALUATE, INFEASIBLE, OK, OVER, State, TRAIN } from './state'
 import { applyUpdate, batchRows, beginUpdate, fillBatch } from './train'
 
-// About ten milliseconds on one core: a pause is felt at once, and the host's own work between slices stays small.
-const SLICE_FLOPS: u64 = 250000000
+// A slice is a 64th of the run, so that eight marks fall on eight steps; at least what makes the host's own work between two
+// slices small, at most some ten milliseconds on one core, so that a pause is felt at once.
+const SLICES: u64 = 64
+const SLICE_FLOPS_MIN: u64 = 4000000
+const SLICE_FLOPS_MAX: u64 = 250000000
 // Losses above this, in bits per byte, are no longer learning.
 const LOSS_MAX: f64 = 100
 
@@ -30,6 +33,9 @@ export function startRun(): void {
   s.beta2Power = 1
   s.phase = job.evaluate ? EVALUATE : TRAIN
   if (!job.evaluate && job.updates > 0) plan(job.updates)
+  // An operation takes about one unit of fuel.
+  const size = job.fuel > 0 ? job.fuel : u64(s.planned) * batchFlops() + evaluationFlops()
+  s.sliceFlops = max(SLICE_FLOPS_MIN, min(SLICE_FLOPS_MAX, size / SLICES))
 }
 
 /** One slice; whether the run is over. */
@@ -48,7 +54,7 @@ export function slice(fuelLeft: u64): bool {
   let spent: u64 = 0
   while (s.phase != OVER) {
     const cost = stageFlops()
-    if (spent > 0 && spent + cost > SLICE_FLOPS) break
+    if (spent > 0 && spent + cost > s.sliceFlops) break
     spent += cost
     if (runStage()) break
   }

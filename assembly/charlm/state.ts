@@ -31,6 +31,7 @@ export class State {
   fuelAtCalibration: u64
   fuelNow: u64
   flopsDone: u64
+  sliceFlops: u64
   beta1Power: f64 // beta^updates
   beta2Power: f64
   batchLoss: f64 // nats, summed over the rows of the present batch
@@ -52,7 +53,7 @@ export class Point {
   val: f64
 }
 
-const HEAD_BYTES: usize = 192 // State, rounded up
+const HEAD_BYTES: usize = (offsetof<State>() + 63) & ~63
 const POINT_BYTES: usize = 32
 
 /** State, the starts of the batch's windows, the curve. */

