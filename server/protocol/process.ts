@@ -4,6 +4,7 @@ import { z } from 'zod'
 export const ServerReady = z.object({
   type: z.literal('ready'),
   url: z.url(),
+  serverId: z.string(),
   dataDir: z.string(),
   /** Holds the platform token for `xeenet verify`. */
   verifyTokenFile: z.string(),

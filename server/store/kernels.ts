@@ -72,3 +72,14 @@ export async function insertKernel(
     return reason
   }
 }
+
+const SIGN_AGAIN = `
+  update kernels set statement = :statement, signature = :signature
+  where module_sha256 = :moduleSha256 and release_sha256 = :releaseSha256 and statement->>'keyId' <> :keyId`
+
+/** Replaces the signature of another operator's key; does nothing when it is this key's already. */
+export async function signAgain(on: Executor, { statement, signature }: SignedRelease): Promise<boolean> {
+  const { moduleSha256, releaseSha256, keyId } = statement
+  const bindings = { statement: JSON.stringify(statement), signature, moduleSha256, releaseSha256, keyId }
+  return (await execute(on, SIGN_AGAIN, bindings)) === 1
+}

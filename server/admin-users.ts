@@ -1,0 +1,67 @@
+import type { Knex } from 'knex'
+import { STARTER_MILLI, starter } from '#domain/ledger.ts'
+import { type Instant, toWire, type UserId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
+import { post } from '#store/ledger.ts'
+import { insertToken, newTokenText, type RoleName, type Scope, tokenHash } from '#store/tokens.ts'
+import { findUserByName, insertUser, listUsers } from '#store/users.ts'
+import type { Ids } from './ids.ts'
+import { OperatorError } from './operator.ts'
+
+interface NewUser {
+  readonly name: string
+  readonly role: RoleName
+  readonly starterMilli: number | undefined
+  readonly ids: Ids
+  readonly now: Instant
+}
+
+export interface UserView {
+  readonly userId: UserId
+  readonly name: string
+  readonly roles: readonly RoleName[]
+  readonly balanceMilli: number
+}
+
+/** Adds a user with its starter credit: by default what a first campaign needs for researchers, nothing for others. */
+export async function addUser(
+  knex: Knex,
+  { name, role, starterMilli, ids, now }: NewUser,
+): Promise<UserView> {
+  const userId = ids.user(now)
+  const amountMilli = starterMilli ?? (role === 'researcher' ? STARTER_MILLI : 0)
+  await inTransaction(knex, async trx => {
+    const outcome = await insertUser(trx, { id: userId, name, roles: [role], createdAt: now })
+    if (outcome === 'name_taken')
+      throw new OperatorError('name_taken', `there is a user ${name} already`, 'Choose another name.')
+    if (amountMilli > 0) await post(trx, [starter({ userId, amountMilli })], now)
+  })
+  return { userId, name, roles: [role], balanceMilli: amountMilli }
+}
+
+export async function showUsers(knex: Knex): Promise<UserView[]> {
+  const users = await listUsers(knex)
+  return users.map(({ id, name, roles, balanceMilli }) => ({ userId: id, name, roles, balanceMilli }))
+}
+
+interface TokenWish {
+  readonly name: string
+  readonly scopes: readonly Scope[]
+  readonly expiresAt: Instant | null
+  readonly ids: Ids
+  readonly now: Instant
+}
+
+/** A new token of a user. Its text is returned this once; the database keeps its hash. */
+export async function addToken(knex: Knex, { name, scopes, expiresAt, ids, now }: TokenWish) {
+  const user = await findUserByName(knex, name)
+  if (user === undefined)
+    throw new OperatorError('user_unknown', `there is no user ${name}`, 'xeenet admin user list names them.')
+  const token = newTokenText('user')
+  const id = ids.token(now)
+  const label = `${scopes.join('+')} by admin`
+  const facts = { id, userId: user.id, hash: tokenHash(token), scopes, label, createdAt: now, expiresAt }
+  await insertToken(knex, facts)
+  const expires = expiresAt === null ? null : toWire(expiresAt)
+  return { token, tokenId: id, userId: user.id, name, scopes, expiresAt: expires }
+}

@@ -1,0 +1,154 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Knex } from 'knex'
+import { z } from 'zod'
+import { fromUtf8, sha256 } from '#protocol/canonical.ts'
+import { KernelManifest } from '#protocol/kernel.ts'
+import type { Instant, Sha256 } from '#protocol/units.ts'
+import type { Blobs } from '#store/blobs.ts'
+import { inTransaction } from '#store/database.ts'
+import { insertFile } from '#store/files.ts'
+import { findKernel, insertKernel, type KernelRow, signAgain } from '#store/kernels.ts'
+import { admit } from './kernels/admit.ts'
+import { readRelease } from './kernels/package.ts'
+import { type SigningKey, signRelease } from './kernels/sign.ts'
+import type { Log } from './log.ts'
+import { OperatorError } from './operator.ts'
+
+/** A release that was read and found fit to be signed. */
+export interface FitRelease {
+  readonly bytes: Uint8Array
+  readonly manifest: KernelManifest
+  readonly releaseSha256: Sha256
+  readonly moduleSha256: Sha256
+}
+
+/** Reads a release and checks everything that can be checked without running it. Throws `OperatorError`. */
+export async function examineRelease(bytes: Uint8Array): Promise<FitRelease> {
+  const reading = await readRelease(bytes)
+  if (!reading.ok) throw new OperatorError(reading.code, reading.detail, reading.hint)
+  const { manifest: text, module } = reading.release
+  const manifest = KernelManifest.safeParse(parseJson(text))
+  if (!manifest.success)
+    throw new OperatorError(
+      'manifest_invalid',
+      z.prettifyError(manifest.error),
+      'See the schema of kernel manifests.',
+    )
+  await assertMetered(module, manifest.data)
+  const [releaseSha256, moduleSha256] = [await sha256(bytes), await sha256(module)]
+  return { bytes, manifest: manifest.data, releaseSha256, moduleSha256 }
+}
+
+/** Signs a release with the operator's key: what clients ask for before they run it. */
+export function signFit(key: SigningKey, { manifest, releaseSha256, moduleSha256 }: FitRelease) {
+  const { name, version, serial } = manifest
+  return signRelease(key, { name, version, serial, releaseSha256, moduleSha256 })
+}
+
+interface Admitting {
+  readonly knex: Knex
+  readonly blobs: Blobs
+  readonly operator: SigningKey
+  readonly now: () => Instant
+}
+
+const HINTS = {
+  version_taken: 'A version names one module for ever: give the manifest a new version.',
+  serial_taken: 'Give the manifest a higher serial.',
+  module_taken: 'This module was admitted under another name or version already.',
+} as const
+
+/**
+ * Signs and stores a release. A name and version that are stored already keep what they name: the same release is
+ * signed again when the operator's key is new, another one is refused (`OperatorError`).
+ */
+export async function admitRelease(
+  { knex, blobs, operator, now }: Admitting,
+  release: FitRelease,
+): Promise<'admitted' | 'known'> {
+  const { manifest, releaseSha256, moduleSha256 } = release
+  const { name, version, serial } = manifest
+  const stored = await findKernel(knex, `${name}@${version}`)
+  if (stored !== undefined && stored.releaseSha256 !== releaseSha256)
+    throw taken('version_taken', release, stored)
+  const signed = await signFit(operator, release)
+  await blobs.put(release.bytes)
+  if (stored !== undefined) {
+    await signAgain(knex, signed)
+    return 'known'
+  }
+  await inTransaction(knex, async trx => {
+    const bytes = release.bytes.length
+    await insertFile(trx, { sha256: releaseSha256, bytes, kind: 'kernel', now: now() })
+    const row = { moduleSha256, releaseSha256, name, version, serial, manifest, ...signed }
+    const outcome = await insertKernel(trx, row, now())
+    if (outcome !== 'created') throw taken(outcome, release)
+  })
+  return 'admitted'
+}
+
+/** Admits every release in a directory. One that is refused is logged; what it would have replaced stays. */
+export async function admitDirectory(admitting: Admitting, directory: string, log: Log): Promise<void> {
+  for (const file of await tarsIn(directory)) {
+    try {
+      const release = await examineRelease(await readFile(join(directory, file)))
+      const outcome = await admitRelease(admitting, release)
+      const { name, version } = release.manifest
+      if (outcome === 'admitted')
+        log.info({ kernel: `${name}@${version}`, moduleSha256: release.moduleSha256 }, 'kernel admitted')
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error
+      log.error({ file, code: error.code, hint: error.hint }, `kernel refused: ${error.message}`)
+    }
+  }
+}
+
+function taken(
+  code: keyof typeof HINTS,
+  { manifest, moduleSha256 }: FitRelease,
+  stored?: KernelRow,
+): OperatorError {
+  const name = `${manifest.name}@${manifest.version}`
+  const what =
+    stored === undefined || stored.moduleSha256 === moduleSha256
+      ? `${name} is stored with another release`
+      : `${name} is stored with module ${stored.moduleSha256}, this release has ${moduleSha256}`
+  return new OperatorError(code, what, HINTS[code])
+}
+
+// Admission rewrites a module and adds exports; a module that could still be admitted was never rewritten.
+async function assertMetered(module: Uint8Array, { memoryPagesMax }: KernelManifest): Promise<void> {
+  const hint = 'Build the release with npm run build, which admits and meters the module.'
+  if (admit(module, { memoryPagesMax }).ok)
+    throw new OperatorError('module_not_metered', 'the module of the release is not metered', hint)
+  const compiled = await WebAssembly.compile(new Uint8Array(module)).catch((error: unknown) => {
+    throw new OperatorError('module_invalid', error instanceof Error ? error.message : String(error), hint)
+  })
+  const [foreign] = WebAssembly.Module.imports(compiled)
+  if (foreign !== undefined)
+    throw new OperatorError('module_imports', `the module imports ${foreign.module}.${foreign.name}`, hint)
+  const exported = WebAssembly.Module.exports(compiled).map(entry => entry.name)
+  const missing = REQUIRED_EXPORTS.find(name => !exported.includes(name))
+  if (missing !== undefined)
+    throw new OperatorError('module_incomplete', `the module does not export ${missing}`, hint)
+}
+
+const REQUIRED_EXPORTS = ['memory', 'xee_fuel', 'xee_abi', 'xee_alloc', 'xee_init', 'xee_step', 'xee_output']
+
+async function tarsIn(directory: string): Promise<string[]> {
+  try {
+    return (await readdir(directory)).filter(name => name.endsWith('.tar')).sort()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(fromUtf8(bytes))
+  } catch {
+    return undefined // the schema then says what is wrong
+  }
+}

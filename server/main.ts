@@ -1,0 +1,170 @@
+import './node-version.ts'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { Knex } from 'knex'
+import { createApp } from '#http/app.ts'
+import type { Edge } from '#http/edge.ts'
+import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
+import { startJobs } from '#jobs/start.ts'
+import type { ServerReady } from '#protocol/process.ts'
+import { buildRun, planCampaign } from '#search/space.ts'
+import { type Blobs, openBlobs } from '#store/blobs.ts'
+import { openDatabase } from '#store/database.ts'
+import { migrate } from '#store/migrate.ts'
+import { settleOnce } from '#store/settings.ts'
+import packageJson from '../package.json' with { type: 'json' }
+import { admitDirectory } from './admission.ts'
+import { systemClock } from './clock.ts'
+import { type Config, readConfig } from './config.ts'
+import { importMissing } from './datasets.ts'
+import { secureIds } from './ids.ts'
+import { listen } from './listen.ts'
+import { type Log, openLog } from './log.ts'
+import { describeRefusal, postgresDirectory } from './operator.ts'
+import { ensureVerifyToken } from './platform.ts'
+import { supervisePostgres } from './postgres/supervise.ts'
+import { announce, withdraw } from './running.ts'
+import { openSecrets, type Secrets } from './secrets.ts'
+
+// The server: the only place that constructs anything. It starts its parts from the database up and stops them in the
+// opposite order. Nothing is lost when it is killed at any line: what was answered is committed.
+
+/** How to stop what was started so far, the latest last. */
+type Closers = (() => Promise<void>)[]
+
+const DRAIN_MS = 20_000
+// Longer than all orderly stops together; a server that hangs is as good as killed.
+const STOP_MS_MAX = 60_000
+
+const config = read(() => readConfig(process.env, process.argv.slice(2)))
+const log = openLog(config.logLevel)
+const closers: Closers = []
+const asked = stopRequest()
+try {
+  const ready = await start(config, closers)
+  if (ready !== undefined) process.send?.(ready)
+  log.info({ reason: await asked }, 'stopping')
+  await stop(closers)
+} catch (error) {
+  const refusal = describeRefusal(error)
+  if (refusal === undefined) log.fatal({ err: error }, 'the server could not start')
+  else log.fatal(refusal, 'the server could not start')
+  await stop(closers)
+  process.exitCode = 1
+}
+process.exit()
+
+async function start(config: Config, closers: Closers): Promise<ServerReady | undefined> {
+  const secrets = await openSecrets(config)
+  const connectionString = await openPostgres(config, closers)
+  const knex = openDatabase({ connectionString })
+  closers.push(() => knex.destroy())
+  await migrate(knex)
+  const blobs = await openBlobs(join(config.dataDir, 'files'))
+  const now = systemClock
+  await importMissing({ knex, blobs, log, now }, config.datasets)
+  await admitDirectory({ knex, blobs, operator: secrets.operator, now }, config.kernelsDir, log)
+  const verifyTokenFile = await ensureVerifyToken(knex, {
+    dataDir: config.dataDir,
+    ids: secureIds,
+    now: now(),
+  })
+  const boss = await startBoss({ connectionString, log })
+  closers.push(() => boss.stop())
+  const jobRoles = config.roles.filter(role => role !== 'http')
+  const jobs = await startJobs({
+    boss,
+    roles: jobRoles,
+    knex,
+    now,
+    ids: secureIds,
+    secret: secrets.server,
+    log,
+  })
+  closers.push(() => jobs.stop())
+  if (!config.roles.includes('http')) {
+    log.info({ roles: jobRoles }, 'running')
+    return undefined
+  }
+  const wake = createWake({ enqueue: bossEnqueue(boss), now })
+  const edge = await openEdge(config, { knex, blobs, wake, secrets, log })
+  const listening = await listen(createApp(edge), config)
+  closers.push(() => listening.close(DRAIN_MS))
+  const url = config.publicUrl ?? listening.url
+  await announce(config.dataDir, { pid: process.pid, url, connectionString })
+  closers.push(() => withdraw(config.dataDir, process.pid))
+  log.info({ url, dataDir: config.dataDir, sharedPrefixes: config.sharedPrefixes }, 'serving')
+  return { type: 'ready', url, serverId: edge.serverId, dataDir: config.dataDir, verifyTokenFile }
+}
+
+async function openPostgres(config: Config, closers: Closers): Promise<string> {
+  if (config.databaseUrl !== undefined) return config.databaseUrl
+  const postgres = await supervisePostgres({ dataDir: postgresDirectory(config.dataDir), log })
+  closers.push(() => postgres.stop())
+  return postgres.connectionString
+}
+
+interface Parts {
+  readonly knex: Knex
+  readonly blobs: Blobs
+  readonly wake: Edge['wake']
+  readonly secrets: Secrets
+  readonly log: Log
+}
+
+async function openEdge(config: Config, { knex, blobs, wake, secrets, log }: Parts): Promise<Edge> {
+  const { publicKey, keyId } = secrets.operator
+  const { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
+  return {
+    ...{ knex, blobs, wake, log },
+    planner: {
+      plan: planCampaign,
+      run: (source, recipe, seedIndex) => buildRun({ ...source, secret: secrets.server }, recipe, seedIndex),
+    },
+    now: systemClock,
+    random: Math.random,
+    ids: secureIds,
+    serverId: await settleOnce(knex, 'server_id', randomUUID()),
+    version: packageJson.version,
+    kernelKeys: [{ keyId, publicKey }],
+    prefixSecret: secrets.server,
+    settings: { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
+  }
+}
+
+/** Resolves with the reason when somebody asks the server to stop. A second, impatient signal ends it at once. */
+function stopRequest(): Promise<string> {
+  return new Promise(resolve => {
+    let requested = false
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (requested) process.exit(1)
+        requested = true
+        resolve(signal)
+      })
+    }
+    process.on('disconnect', () => resolve('the parent process is gone'))
+  })
+}
+
+async function stop(closers: Closers): Promise<void> {
+  setTimeout(() => {
+    log.error({ afterMs: STOP_MS_MAX }, 'not stopped in time')
+    process.exit(1)
+  }, STOP_MS_MAX).unref()
+  for (const close of closers.toReversed()) {
+    await close().catch((error: unknown) => log.warn({ err: error }, 'a part did not stop in order'))
+  }
+}
+
+// Before there is a log that could say it.
+function read<T>(settings: () => T): T {
+  try {
+    return settings()
+  } catch (error) {
+    const refusal = describeRefusal(error)
+    if (refusal === undefined) throw error
+    process.stderr.write(`xeenet: ${refusal.title}\n  ${refusal.hint}\n`)
+    process.exit(2)
+  }
+}

@@ -1,0 +1,231 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { createApp } from '#http/app.ts'
+import type { Edge } from '#http/edge.ts'
+import { canonicalJson } from '#protocol/canonical.ts'
+import {
+  CALL_HEADER,
+  callBytes,
+  EnrolReply,
+  HOST_HEADER,
+  reportBytes,
+  SIGNATURE_HEADER,
+} from '#protocol/host.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { RunReport } from '#protocol/report.ts'
+import { SchedulerReply, type SuccessReport } from '#protocol/scheduler.ts'
+import { generateEd25519, signBytes } from '#protocol/signature.ts'
+import { addMs, type HostId, type Instant, type ResultId } from '#protocol/units.ts'
+import { buildRun, planCampaign } from '#search/space.ts'
+import type { Wake } from '#store/wake.ts'
+import { type Stock, sha256, stock, T0, testIds } from './builders.ts'
+import { freshDatabase, type TestDatabase } from './database.ts'
+
+/** The real edge on a real port and a real database; only the clock is ours, and the jobs do not run. */
+export interface TestServer extends Stock {
+  readonly database: TestDatabase
+  readonly url: string
+  readonly serverId: string
+  /** What the edge asked the jobs to look at. */
+  readonly woken: { workUnits: string[]; campaigns: string[] }
+  now(): Instant
+  advance(ms: number): void
+  call(method: string, path: string, options?: CallOptions): Promise<Reply>
+  close(): Promise<void>
+}
+
+interface CallOptions {
+  readonly token?: string | undefined
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  readonly json: unknown // undefined unless the reply is JSON
+  readonly code: string | undefined // of a problem
+}
+
+export async function startServer(settings: Partial<Edge['settings']> = {}): Promise<TestServer> {
+  const directory = await mkdtemp(join(tmpdir(), 'xeenet-edge-'))
+  const database = await freshDatabase()
+  const stocked = await stock(database.knex, join(directory, 'files'))
+  const woken = { workUnits: [] as string[], campaigns: [] as string[] }
+  const wake: Wake = {
+    workUnits: async (_trx, ids) => void woken.workUnits.push(...ids),
+    campaigns: async (_trx, ids) => void woken.campaigns.push(...ids),
+  }
+  let now = T0
+  const serverId = 'test-server'
+  const app = createApp({
+    knex: database.knex,
+    blobs: stocked.blobs,
+    wake,
+    planner: {
+      plan: planCampaign,
+      run: (source, recipe, seedIndex) => buildRun({ ...source, secret: 'test' }, recipe, seedIndex),
+    },
+    log: pino({ level: process.env.XEENET_LOG_LEVEL ?? 'error' }, pino.destination(2)),
+    now: () => now,
+    random: seeded(),
+    ids: testIds,
+    serverId,
+    version: '0.0.0',
+    kernelKeys: [],
+    prefixSecret: 'test',
+    settings: {
+      starveMs: 60_000,
+      retryMinMs: 1_000,
+      sharedPrefixes: ['127.0.0.0/8', '::1/128'],
+      trustedProxies: ['loopback'],
+      anonymousPerMinute: 1_000,
+      ...settings,
+    },
+  })
+  const server = app.listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    ...stocked,
+    ...{ database, url, serverId, woken },
+    now: () => now,
+    advance: ms => {
+      now = addMs(now, ms)
+    },
+    call: (method, path, options) => send(url, method, path, options),
+    close: async () => {
+      server.closeAllConnections()
+      await new Promise(resolve => server.close(resolve))
+      await database.drop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function send(url: string, method: string, path: string, options: CallOptions = {}): Promise<Reply> {
+  const { token, body, headers } = options
+  const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array
+  const response = await fetch(new URL(path, url), {
+    method,
+    headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
+    ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  const isJson = /json$/.test(response.headers.get('content-type')?.split(';')[0] ?? '')
+  const json: unknown = isJson && text !== '' ? JSON.parse(text) : undefined
+  const problem = response.headers.get('content-type')?.startsWith('application/problem+json')
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json,
+    code: problem ? Problem.parse(json).code : undefined,
+  }
+}
+
+// A small linear congruential generator: mixing must be the same in every run of a test.
+function seeded(): () => number {
+  let state = 42
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+/** A host as a test plays it: it signs truthfully what the test tells it to say. */
+export interface TestHost {
+  readonly id: HostId
+  readonly token: string
+  readonly privateKey: string
+  /** Calls the scheduler; numbers itself upwards unless told. */
+  call(body?: Partial<HostWords>, how?: Partial<How>): Promise<Reply>
+  /** The same, parsed; throws when it was refused. */
+  ask(body?: Partial<HostWords>): Promise<SchedulerReply>
+  /** A signed report of a run. */
+  report(resultId: ResultId, run: RunReport): Promise<SuccessReport>
+}
+
+interface HostWords {
+  readonly cores: number
+  readonly memoryMiB: number
+  readonly reports: readonly unknown[]
+  readonly held: readonly unknown[]
+  readonly want: number
+}
+
+interface How {
+  readonly call: number
+  readonly privateKey: string
+  readonly token: string
+  readonly text: string // the body, byte for byte
+  readonly signedText: string // what is signed instead of the body
+  readonly path: string
+}
+
+export const ENROLMENT = {
+  protocol: 1,
+  client: 'test/1',
+  engineClasses: ['wasm'],
+  cores: 8,
+  memoryMiB: 4096,
+} as const
+
+export async function enrolHost(
+  server: TestServer,
+  { token, headers }: { token?: string; headers?: Record<string, string> } = {},
+): Promise<TestHost> {
+  const { publicKey, privateKey } = await generateEd25519()
+  const body = { ...ENROLMENT, publicKey }
+  const reply = await server.call('POST', '/api/v1/hosts', { token, body, ...(headers ? { headers } : {}) })
+  if (reply.status !== 201) throw new Error(reply.text)
+  const enrolled = EnrolReply.parse(reply.json)
+  let number = 0
+  const call: TestHost['call'] = async (words = {}, how = {}) => {
+    const said = {
+      client: 'test/1',
+      engineClasses: ['wasm'],
+      cores: 8,
+      memoryMiB: 4096,
+      reports: [],
+      held: [],
+      want: 0,
+    }
+    const text = how.text ?? JSON.stringify({ ...said, ...words })
+    number = how.call ?? number + 1
+    const path = how.path ?? '/api/v1/scheduler'
+    const signed = callBytes({
+      ...{ serverId: server.serverId, hostId: enrolled.hostId, call: number, method: 'POST', path },
+      bodySha256: sha256(how.signedText ?? text),
+    })
+    return server.call('POST', '/api/v1/scheduler', {
+      token: how.token ?? enrolled.token,
+      body: text,
+      headers: {
+        'content-type': 'application/json',
+        [HOST_HEADER]: enrolled.hostId,
+        [CALL_HEADER]: String(number),
+        [SIGNATURE_HEADER]: await signBytes(how.privateKey ?? privateKey, signed),
+      },
+    })
+  }
+  return {
+    ...{ id: enrolled.hostId, token: enrolled.token, privateKey, call },
+    ask: async words => {
+      const reply = await call(words)
+      if (reply.status !== 200) throw new Error(reply.text)
+      return SchedulerReply.parse(reply.json)
+    },
+    report: async (resultId, run) => {
+      const report = canonicalJson(run)
+      const digest = sha256(report)
+      const bytes = reportBytes({ serverId: server.serverId, hostId: enrolled.hostId, resultId, digest })
+      const signature = await signBytes(privateKey, bytes)
+      return { resultId, outcome: 'success', report, digest, signature, cpuMs: 1234 }
+    },
+  }
+}
