@@ -21,6 +21,9 @@ const STALL_MS = 10 * 60_000
  * it starts sooner, but its code is 2.5 times slower and loops that run in it are never replaced.
  */
 export function openPool(threads = availableParallelism(), stallMs = STALL_MS): Pool {
+  // The order matters: flags set after V8 has started do not imply each other, and V8 of Node 26 aborts when it
+  // optimises with the feedback for deoptimisation that the baseline compiler would have collected.
+  setFlagsFromString('--no-wasm-deopt')
   setFlagsFromString('--no-liftoff')
   const piscina = new Piscina({
     filename: join(import.meta.dirname, 'pool-thread.ts'),

@@ -29,10 +29,8 @@ export async function selfTest(
       return { ok: false, found: `${name} does not run: ${JSON.stringify([straight, broken]).slice(0, 300)}` }
     const same = straight.digest === broken.digest
     const found = `${name}: digest ${straight.digest.slice(0, 12)}…`
-    return {
-      ok: same,
-      found: same ? `${found} twice, once resumed` : `${found}, then ${broken.digest.slice(0, 12)}…`,
-    }
+    const differs = `${found}, then ${broken.digest.slice(0, 12)}…`
+    return { ok: same, found: same ? `${found} twice${broken.resumed ? ', once resumed' : ''}` : differs }
   } finally {
     await pool.close()
   }
@@ -71,7 +69,9 @@ const sampleText = (slot: number): Uint8Array =>
 const computed = (pool: Pool, task: RunTask, first: Order = 'go'): Promise<RunOutcome> =>
   pool.run(task, { gate: async () => first, save: async () => undefined, nowMs: () => performance.now() })
 
-async function interrupted(pool: Pool, task: RunTask): Promise<RunOutcome> {
+/** A machine may be so fast that the run ends before it can be stopped. */
+async function interrupted(pool: Pool, task: RunTask): Promise<RunOutcome & { resumed: boolean }> {
   const stopped = await computed(pool, task, 'stop')
-  return stopped.type === 'stopped' ? computed(pool, { ...task, checkpoint: stopped.checkpoint }) : stopped
+  if (stopped.type !== 'stopped') return { ...stopped, resumed: false }
+  return { ...(await computed(pool, { ...task, checkpoint: stopped.checkpoint })), resumed: true }
 }
