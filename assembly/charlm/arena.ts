@@ -25,7 +25,7 @@ export class Layer {
 }
 
 @unmanaged
-export class Arena {
+class Arena {
   state: usize // counters, then the artifact: header and parameters, then both moments
   stateBytes: usize
   artifact: usize

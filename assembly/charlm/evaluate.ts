@@ -15,7 +15,10 @@ export function evaluationBlocks(): u32 {
   return (slotBytes(VAL_SLOT) - 1 + shape.rows - 1) / shape.rows
 }
 
-/** Writes inputs and targets of block `block`. Rows behind the end are symbol 0 without a target; causality keeps them harmless. */
+/**
+ * Writes inputs and targets of block `block`. Rows behind the end are symbol 0 without a target; causality keeps them
+ * harmless.
+ */
 export function fillBlock(block: u32): void {
   const text = slotStart(VAL_SLOT)
   const last = slotBytes(VAL_SLOT) - 1

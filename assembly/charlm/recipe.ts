@@ -2,12 +2,12 @@
 
 import { isComplete, member, numberAt, textIs } from '../lib/json'
 
-export const FUEL_MAX: f64 = 9e15
+const FUEL_MAX: f64 = 9e15
 export const UPDATES_MAX: f64 = 1e6
 const SEED_MAX: f64 = 281474976710655
 
 @unmanaged
-export class Recipe {
+class Recipe {
   dense: bool // vocabulary: only the bytes that occur in train
   depth: u32
   width: u32
@@ -23,7 +23,7 @@ export class Recipe {
 }
 
 @unmanaged
-export class Job {
+class Job {
   evaluate: bool
   seed: u64
   fuel: u64 // 0 if the limit is a number of updates

@@ -10,7 +10,7 @@ import { recipe } from './recipe'
 const ROWS_AT_ONCE: u32 = 256
 
 @unmanaged
-export class Shape {
+class Shape {
   depth: u32
   width: u32
   heads: u32

@@ -2,14 +2,14 @@
 // ever NaN.
 
 export const CURVE_POINTS: u32 = 62
-export const BATCH_MAX: u32 = 64
+const BATCH_MAX: u32 = 64
 
 export const TRAIN: u32 = 0
 export const CALIBRATE: u32 = 1 // one evaluation block, to learn its price
 export const EVALUATE: u32 = 2
 export const OVER: u32 = 3
 
-export const RUNNING: u32 = 0
+// Status 0: running.
 export const OK: u32 = 1
 export const DIVERGED: u32 = 2
 export const INFEASIBLE: u32 = 3

@@ -4,7 +4,10 @@ import { flush } from './math'
 
 const LIMITS = memory.data<f32>([1.0e-30], 16)
 
-/** The sum of squares of `count` floats (a multiple of four) in f64: four running sums, index mod 4, then (s0 + s2) + (s1 + s3). */
+/**
+ * The sum of squares of `count` floats (a multiple of four) in f64: four running sums, index mod 4, then
+ * (s0 + s2) + (s1 + s3).
+ */
 export function squaredNorm(x: usize, count: u32): f64 {
   const end = x + (usize(count) << 2)
   let even = i32x4.splat(0) // s0, s1

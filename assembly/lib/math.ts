@@ -21,7 +21,10 @@ const TANH = memory.data<f32>([
   1.19825839466702e-6, 1.18534705686654e-4, 2.26843463243900e-3, 4.89352518554385e-3,
 ], 16)
 
-/** e^x; 0 below -86 (so that nothing is ever a denormal), constant above 88. Relative error below 1.2e-7; NaN and +infinity give NaN. */
+/**
+ * e^x; 0 below -86 (so that nothing is ever a denormal), constant above 88. Relative error below 1.2e-7; NaN and +infinity
+ * give NaN.
+ */
 @inline export function expv(x: v128): v128 {
   const clamped = f32x4.pmin(f32x4.pmax(x, v128.load32_splat(EXP, 0)), v128.load32_splat(EXP, 4))
   const shifter = v128.load32_splat(EXP, 12) // 1.5 * 2^23: adding it rounds to an integer, to even
@@ -43,7 +46,10 @@ const TANH = memory.data<f32>([
   return v128.andnot(value, f32x4.lt(x, v128.load32_splat(EXP, 0)))
 }
 
-/** The natural logarithm of a positive, normal x; relative error below 1.2e-7, except near 1, where it is absolute. NaN and infinity give NaN. */
+/**
+ * The natural logarithm of a positive, normal x; relative error below 1.2e-7, except near 1, where it is absolute. NaN and
+ * infinity give NaN.
+ */
 @inline export function logv(x: v128): v128 {
   const one = v128.load32_splat(LOG, 52)
   const half = v128.load32_splat(LOG, 40)

@@ -16,8 +16,9 @@ export function clearRow(row: usize, from: u32, to: u32): void {
   for (let i = from; i < to; i++) store<f32>(row + (usize(i) << 2), 0)
 }
 
-/** The row becomes exp((z - max z) scale), z being what it held; returns max z, and stores the sum at `sum`. `count` is a multiple of four. */
-export function exponentials(row: usize, count: u32, scale: f32, sum: usize): f32 {
+// The row becomes exp((z - max z) scale), z being what it held; returns max z, and stores the sum at `sum`. `count` is a
+// multiple of four.
+function exponentials(row: usize, count: u32, scale: f32, sum: usize): f32 {
   const end = row + (usize(count) << 2)
   let greatest = v128.load(row)
   for (let p = row + 16; p < end; p += 16) greatest = f32x4.pmax(greatest, v128.load(p))
@@ -34,8 +35,8 @@ export function exponentials(row: usize, count: u32, scale: f32, sum: usize): f3
   return top
 }
 
-/** The row becomes flush(row * factor) * weight. */
-export function normalise(row: usize, count: u32, factor: f32, weight: f32): void {
+// The row becomes flush(row * factor) * weight.
+function normalise(row: usize, count: u32, factor: f32, weight: f32): void {
   const end = row + (usize(count) << 2)
   const factors = f32x4.splat(factor)
   const weights = f32x4.splat(weight)

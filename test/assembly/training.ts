@@ -92,7 +92,7 @@ export function initialise(shape: Shape, seed: number): Float32Array {
   return parameters
 }
 
-export function learningRate({ lr, warmup, final }: TrainingRecipe, update: number, planned: number): number {
+function learningRate({ lr, warmup, final }: TrainingRecipe, update: number, planned: number): number {
   if (update < warmup) return (lr * (update + 1)) / (warmup + 1)
   const done = planned > warmup ? (update - warmup) / (planned - warmup) : 0
   return lr * (final + (1 - final) * 0.5 * (1 + cosPi(done)))
