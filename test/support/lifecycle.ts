@@ -1,0 +1,260 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Knex } from 'knex'
+import type { PgBoss } from 'pg-boss'
+import { candidatesFor, deal } from '#domain/dispatch.ts'
+import { quote, reserve } from '#domain/ledger.ts'
+import { deadlineFor } from '#domain/transition.ts'
+import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
+import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
+import { runnerOf } from '#jobs/start.ts'
+import { sweepWorkUnits } from '#jobs/sweep.ts'
+import { CampaignFile } from '#protocol/campaign.ts'
+import { canonicalJson } from '#protocol/canonical.ts'
+import { DAILY_QUOTA_START } from '#protocol/limits.ts'
+import type { RunReport } from '#protocol/report.ts'
+import {
+  addMs,
+  type CampaignId,
+  type HostId,
+  type Instant,
+  type ResultId,
+  type UserId,
+} from '#protocol/units.ts'
+import { insertCampaign } from '#store/campaigns.ts'
+import { inTransaction } from '#store/database.ts'
+import { lease, lockCandidates } from '#store/dispatch.ts'
+import { insertHost } from '#store/hosts.ts'
+import { audit, balanceOf, post } from '#store/ledger.ts'
+import { lockReported, storeErrors, storeSuccesses } from '#store/reports.ts'
+import type { Wake } from '#store/wake.ts'
+import { addUser, runReport, type Stock, sha256, stock, T0, testIds } from './builders.ts'
+import { freshDatabase, type TestDatabase } from './database.ts'
+
+export const FUEL = 1e9 // of one run: ten milli-credits
+export const DEADLINE = 600_000
+
+/** A database with everything but the edge: hosts lease and report through the store, jobs run when told to. */
+export interface Lifecycle {
+  readonly knex: Knex
+  readonly boss: PgBoss
+  readonly deps: JobDeps
+  readonly wake: Wake
+  readonly stock: Stock
+  readonly logged: { level: string; message: string; facts: object }[]
+  now(): Instant
+  advance(ms: number): void
+  close(): Promise<void>
+}
+
+export async function startLifecycle(): Promise<Lifecycle> {
+  const directory = await mkdtemp(join(tmpdir(), 'xeenet-life-'))
+  const database: TestDatabase = await freshDatabase()
+  const logged: Lifecycle['logged'] = []
+  const note = (level: string) => (facts: object, message: string) =>
+    void logged.push({ level, message, facts })
+  const log = { info: note('info'), warn: note('warn'), error: note('error') }
+  const boss = await startBoss({ connectionString: database.connectionString, log })
+  let now = T0
+  const deps: JobDeps = {
+    ...{ knex: database.knex, now: () => now, ids: testIds, secret: 'a secret of the test', log },
+    enqueue: bossEnqueue(boss),
+  }
+  return {
+    ...{ knex: database.knex, boss, deps, logged, wake: createWake(deps), now: () => now },
+    stock: await stock(database.knex, directory),
+    advance: ms => {
+      now = addMs(now, ms)
+    },
+    close: async () => {
+      await boss.stop({ graceful: false })
+      await database.drop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Runs the jobs of all queues until none is left, each batch as pg-boss would hand it over; returns how many ran. */
+export async function runJobs(life: Lifecycle, queues: readonly QueueName[] = QUEUES): Promise<number> {
+  for (let ran = 0, idle = false; ; idle = true) {
+    for (const queue of queues) {
+      const jobs = await life.boss.fetch<{ id: string }>(queue, { batchSize: 100 })
+      if (jobs.length === 0) continue
+      idle = false
+      ran += jobs.length
+      for (const { id, status, output } of await runnerOf(life.deps, queue)(jobs)) {
+        if (status === 'completed') await life.boss.complete(queue, id)
+        else await life.boss.fail(queue, id, output)
+      }
+    }
+    if (idle) return ran
+  }
+}
+
+/** Moves the clock and lets the sweeper find what has become due. */
+export async function wait(life: Lifecycle, ms: number): Promise<void> {
+  life.advance(ms)
+  while ((await sweepWorkUnits(life.deps)) > 0) if ((await runJobs(life)) === 0) break
+  await runJobs(life)
+}
+
+interface CampaignSpec {
+  readonly runs: number
+  readonly quorum?: number
+  readonly seeds?: number
+  readonly milli?: number // what the researcher owns
+}
+
+/** A funded researcher's running campaign, submitted as the edge does it. */
+export async function submit(
+  life: Lifecycle,
+  { runs, quorum = 2, seeds = 1, milli = 1_000_000 }: CampaignSpec,
+): Promise<{ id: CampaignId; owner: UserId; reservedMilli: number }> {
+  const { id: owner } = await addUser(life.knex, `researcher ${++names}`, { milli })
+  const file = CampaignFile.parse({
+    title: 'Which learning rate?',
+    ...{ kernel: 'tiny@0', data: 'fox@1', metric: { name: 'val_bpb', goal: 'minimize' } },
+    budget: { fuel_per_run: FUEL, runs, credits: 1000 },
+    space: { lr: { log: [0.001, 0.1], points: Math.min(1000, runs + 1) }, width: { choice: [16, 32] } },
+    ...{ sampler: { name: 'grid' }, replicate: { quorum, seeds }, deadline_ms: DEADLINE },
+  })
+  const id = testIds.campaign(life.now())
+  const { reserveMilli, priceMilliPerGfuel } = quote({ workUnits: runs * seeds, fuelMax: FUEL, quorum })
+  await inTransaction(life.knex, async trx => {
+    await insertCampaign(trx, {
+      ...{ id, ownerId: owner, file, kernelSha256: life.stock.kernel.moduleSha256 },
+      ...{ datasetSha256: life.stock.dataset.sha256, experimentsPlanned: runs, priceMilliPerGfuel },
+      ...{ reservedMilli: reserveMilli, idempotencyKey: null, bodySha256: sha256(id), now: life.now() },
+    })
+    await post(trx, [reserve({ campaignId: id, userId: owner, amountMilli: reserveMilli })], life.now())
+    await life.wake.campaigns(trx, [id])
+  })
+  await runJobs(life)
+  return { id, owner, reservedMilli: reserveMilli }
+}
+
+let names = 0
+
+/** A host of a volunteer of its own, or of the operator. */
+export async function addHost(
+  life: Lifecycle,
+  { trusted = false, userId = null }: { trusted?: boolean; userId?: UserId | null } = {},
+): Promise<HostId> {
+  const id = testIds.host(life.now())
+  await insertHost(life.knex, {
+    ...{
+      id,
+      userId,
+      name: `host ${id}`,
+      trusted,
+      ownerKey: userId ?? id,
+      publicKey: id,
+      tokenHash: sha256(id),
+    },
+    ...{ client: 'test', engineClasses: ['wasm'], cores: 2, memoryMiB: 4096, dailyQuota: DAILY_QUOTA_START },
+    now: life.now(),
+  })
+  return id
+}
+
+/** Leases up to `limit` results to a host; returns their ids. */
+export async function take(life: Lifecycle, hostId: HostId, limit = 1): Promise<ResultId[]> {
+  const [host] = await rows(life, `select owner_key, user_id, trusted from hosts where id = :hostId`, {
+    hostId,
+  })
+  return inTransaction(life.knex, async trx => {
+    const asking = { hostId, userId: host.user_id, ownerKey: host.owner_key, trusted: host.trusted }
+    const candidates = await lockCandidates(
+      trx,
+      [{ ...asking, engineClasses: ['wasm'], memoryPages: 65_536, limit: candidatesFor(limit) }],
+      addMs(life.now(), -60_000), // a trusted host takes replicas that starve for a minute
+    )
+    const dealt = deal([{ ...asking, take: limit, candidates }], () => 0).map(({ resultId }) => resultId)
+    const leases = candidates.flatMap(({ resultId, attempt, deadlineMs, graceMs }) => {
+      const deadline = addMs(life.now(), deadlineFor({ deadlineMs }, attempt))
+      return dealt.includes(resultId)
+        ? [{ resultId, hostId, deadline, graceUntil: addMs(deadline, graceMs) }]
+        : []
+    })
+    await lease(trx, leases, life.now())
+    return leases.map(({ resultId }) => resultId)
+  })
+}
+
+/** A run that every honest host computes the same, and one that nobody does. */
+export const honest = (): RunReport => runReport({ fuelUsed: FUEL })
+export const lie = (value: number): RunReport =>
+  runReport({ fuelUsed: FUEL, metric: { name: 'val_bpb', value } })
+
+/** Reports a success as the edge stores it, and lets the jobs run. */
+export async function report(
+  life: Lifecycle,
+  hostId: HostId,
+  ids: readonly ResultId[],
+  run: RunReport = honest(),
+): Promise<void> {
+  await reportOnly(life, hostId, ids, run)
+  await runJobs(life)
+}
+
+export async function reportOnly(
+  life: Lifecycle,
+  hostId: HostId,
+  ids: readonly ResultId[],
+  run: RunReport = honest(),
+): Promise<void> {
+  const text = canonicalJson(run)
+  await inTransaction(life.knex, async trx => {
+    const locked = await lockReported(trx, ids)
+    const success = {
+      ...{ hostId, digest: sha256(text), report: text, signature: 'unchecked here', cpuMs: 1000 },
+      ...{ artifactSha256: run.artifactSha256, fuelUsed: run.fuelUsed },
+    }
+    const reports = locked.map(({ id, state }) => ({ ...success, resultId: id, late: state === 'over' }))
+    const stored = await storeSuccesses(trx, reports, life.now())
+    if (stored !== ids.length) throw new Error(`${stored} of ${ids.length} reports stored`)
+    await life.wake.workUnits(trx, [...new Set(locked.map(({ workUnitId }) => workUnitId))])
+  })
+}
+
+export async function reportError(life: Lifecycle, hostId: HostId, ids: readonly ResultId[]): Promise<void> {
+  await inTransaction(life.knex, async trx => {
+    const locked = await lockReported(trx, ids)
+    const errors = ids.map(resultId => ({ resultId, hostId, code: 'out_of_memory', detail: '', cpuMs: 1 }))
+    await storeErrors(trx, errors, life.now())
+    await life.wake.workUnits(trx, [...new Set(locked.map(({ workUnitId }) => workUnitId))])
+  })
+  await runJobs(life)
+}
+
+/** Rows of a query, as the driver gives them. */
+export async function rows(life: Lifecycle, sql: string, bindings: Record<string, string> = {}) {
+  return (await life.knex.raw(sql, bindings)).rows
+}
+
+/** The results of the only work unit, oldest first, one word each. */
+export async function story(life: Lifecycle): Promise<string> {
+  const found = await rows(life, `select kind, state, outcome, verdict, late from results order by id`)
+  return found
+    .map(({ kind, state, outcome, verdict, late }: Record<string, string | boolean>) =>
+      [kind === 'check' ? 'check' : '', late ? 'late' : '', verdict ?? outcome ?? state]
+        .filter(Boolean)
+        .join(' '),
+    )
+    .join(', ')
+}
+
+export async function unitStates(life: Lifecycle): Promise<string> {
+  const found = await rows(
+    life,
+    `select state || coalesce(' ' || failure::text, '') || case when disputed then ' disputed' else '' end
+       || case when published_at is null then '' else ' published' end as text from work_units order by id`,
+  )
+  return found.map((row: { text: string }) => row.text).join(', ')
+}
+
+export const balance = (life: Lifecycle, account: Parameters<typeof balanceOf>[1]): Promise<number> =>
+  inTransaction(life.knex, trx => balanceOf(trx, account))
+
+export const auditOf = (life: Lifecycle) => inTransaction(life.knex, audit)
