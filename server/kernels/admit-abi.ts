@@ -13,11 +13,16 @@ import {
 export function checkExports(module: WasmModule, refusals: Refusals): void {
   for (const { name } of module.exports)
     if (RESERVED.test(name)) refuse(refusals, 'reserved_export', `the module exports ${name}`)
-  if (kindOf(module, 'memory') === undefined)
-    refuse(refusals, 'export_missing', 'the module does not export memory')
-  else if (kindOf(module, 'memory') !== 'memory')
-    refuse(refusals, 'export_mistyped', 'memory is not a memory')
+  checkMemoryExport(module, refusals)
   for (const [name, type] of FUNCTIONS) checkFunction(module, refusals, { name, type })
+}
+
+/** A module without a memory hears so elsewhere. */
+function checkMemoryExport(module: WasmModule, refusals: Refusals): void {
+  const kind = kindOf(module, 'memory')
+  if (module.memory === undefined || kind === 'memory') return
+  if (kind === undefined) refuse(refusals, 'export_missing', 'the module does not export memory')
+  else refuse(refusals, 'export_mistyped', `memory is a ${kind}`)
 }
 
 const RESERVED = /^xee_(fuel|phase|oom|g[0-9]+)$/

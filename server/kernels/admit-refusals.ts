@@ -45,7 +45,8 @@ const PROPOSAL =
 const MEMORY =
   'Declare exactly one 32-bit memory with a maximum (AssemblyScript: --maximumMemory; wasm-ld: --max-memory).'
 
-const HINTS = {
+/** Every code, with what the author can do about it. */
+export const HINTS = {
   // bytes
   invalid_module: 'The bytes are not a valid WebAssembly module.',
   module_too_large: 'Make the module smaller; large tables belong into a data slot.',

@@ -52,17 +52,23 @@ function judge(
     throw new Refused('module_too_large', `${bytes.length} bytes; the limit is ${MODULE_BYTES_MAX}`)
   const valid = isValid(bytes)
   const module = collecting(refusals, () => readModule(bytes, refusals))
-  if (module !== undefined && refusals.size === 0) collectForeign(module, refusals)
+  if (module !== undefined) collectForeign(module, refusals)
   // Our own reason first: this engine may lack a feature whose name helps more than "invalid".
   if (!valid && refusals.size === 0) refuse(refusals, 'invalid_module', 'the engine rejects the bytes')
   if (module === undefined || !valid) return undefined
-  checkMemory(module, limits, refusals)
-  checkExports(module, refusals)
+  if (wasRead(module, IMPORTS, MEMORY)) checkMemory(module, limits, refusals)
+  if (wasRead(module, IMPORTS, TYPES, FUNCTIONS, EXPORTS)) checkExports(module, refusals)
   if (refusals.size > 0) return undefined
   const plans = module.bodies.map((_, index) => planFunction(module, index))
   const stackBytes = checkCalls(module, plans, refusals)
   return refusals.size > 0 ? undefined : rewrite(module, plans, stackBytes)
 }
+
+// Section ids. What a refused section would have held is missing: no second refusal for that.
+const [TYPES, IMPORTS, FUNCTIONS, MEMORY, EXPORTS] = [1, 2, 3, 5, 7]
+
+const wasRead = ({ unread }: WasmModule, ...ids: readonly number[]): boolean =>
+  ids.every(id => !unread.has(id))
 
 function rewrite(
   module: WasmModule,

@@ -59,7 +59,7 @@ export function copyInstruction(writer: Writer, bytes: Uint8Array, instruction: 
       const labels = readU32(reader)
       writeU32(writer, labels)
       for (let i = 0; i <= labels; i++) copyLeb(writer, reader, false)
-    } else if (kind === 'u' || kind === 'a' || kind === 'z') copyLeb(writer, reader, false)
+    } else if ('uazw'.includes(kind)) copyLeb(writer, reader, false)
     else if (kind === 's' || kind === 'b') copyLeb(writer, reader, true)
     else writeBytes(writer, readBytes(reader, rawLength(kind)))
   }
@@ -106,9 +106,12 @@ function readOpcode(reader: Reader): number {
 function readImmediate(reader: Reader, kind: string): number {
   if (kind === 'u') return readU32(reader)
   if (kind === 'b') return readS33(reader)
-  if (kind === 'z') {
+  if (kind === 'z' || kind === 'w') {
     if (readU32(reader) === 0) return 0
-    throw new Refused('reference_types', `byte ${reader.at}: an index of a second table or memory`)
+    throw new Refused(
+      kind === 'z' ? 'second_memory' : 'multiple_tables',
+      `byte ${reader.at}: an index that is not 0`,
+    )
   }
   if (kind === 'a') {
     // From 64 on the number says that a memory index follows, which would shift all that we read after it.

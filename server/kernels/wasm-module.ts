@@ -44,6 +44,7 @@ export interface FunctionBody {
 
 export interface WasmModule {
   readonly bytes: Uint8Array
+  readonly unread: ReadonlySet<number> // ids of sections that were refused, whose parts are missing here
   readonly types: readonly FunctionType[]
   readonly functions: readonly number[] // the type of each
   readonly table: Limits | undefined

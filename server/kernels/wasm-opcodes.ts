@@ -3,8 +3,8 @@
 import type { RefusalCode } from './admit-refusals.ts'
 
 /**
- * Immediates, one letter each: u unsigned LEB, a alignment, s signed LEB, b block type, t branch table, z an index that must be
- * zero, 1 4 8 f that many (f: 16) raw bytes. `pop` and `push` count operands; control instructions, whose counts
+ * Immediates, one letter each: u unsigned LEB, a alignment, s signed LEB, b block type, t branch table, z a memory and w a
+ * table (0 is the only one), 1 4 8 f that many (f: 16) raw bytes. `pop` and `push` count operands; control instructions, whose counts
  * depend on types, have 0 and are computed where they are used.
  */
 export interface Shape {
@@ -63,7 +63,7 @@ const ROWS: readonly Row[] = [
   [0x0e, 0x0e, 't', 1, 0], // br_table
   [0x0f, 0x0f, '', 0, 0], // return
   [0x10, 0x10, 'u', 0, 0], // call
-  [0x11, 0x11, 'uz', 1, 0], // call_indirect: its table index, besides arguments and results
+  [0x11, 0x11, 'uw', 1, 0], // call_indirect: its table index, besides arguments and results
   [0x1a, 0x1a, '', 1, 0], // drop
   [0x1b, 0x1b, '', 3, 1], // select
   [0x20, 0x20, 'u', 0, 1], // local.get

@@ -60,12 +60,17 @@ export function readModule(bytes: Uint8Array, refusals: Refusals): WasmModule {
     bodies: [],
     data: [],
   }
+  const unread = new Set<number>()
   while (reader.at < reader.end) {
     const id = readByte(reader)
     const section = readSlice(reader, readU32(reader))
-    collecting(refusals, () => readSection(id, section, sections, refusals))
+    const read = collecting(refusals, () => {
+      readSection(id, section, sections, refusals)
+      return true
+    })
+    if (read === undefined) unread.add(id)
   }
-  return { bytes, ...sections }
+  return { bytes, unread, ...sections }
 }
 
 function readSection(id: number, section: Reader, into: Sections, refusals: Refusals): void {
@@ -74,7 +79,7 @@ function readSection(id: number, section: Reader, into: Sections, refusals: Refu
     case 12: // the number of data segments; only passive ones need it
       return
     case 1:
-      into.types = readTypes(section, refusals)
+      into.types = each(section, index => readFunctionType(section, index))
       break
     case 2:
       refuseImports(section)
@@ -123,14 +128,6 @@ function each<T>(section: Reader, read: (index: number) => T): T[] {
   if (count > SECTION_ITEMS_MAX)
     throw new Refused('module_too_large', `${count} items in a section; the limit is ${SECTION_ITEMS_MAX}`)
   return Array.from({ length: count }, (_, index) => read(index))
-}
-
-function readTypes(section: Reader, refusals: Refusals): FunctionType[] {
-  // A placeholder keeps the indices of the types behind a refused one.
-  return each(
-    section,
-    index => collecting(refusals, () => readFunctionType(section, index)) ?? { params: [], results: [] },
-  )
 }
 
 function refuseImports(section: Reader): void {

@@ -22,7 +22,9 @@ import {
 import { OP } from './wasm-opcodes.ts'
 
 /** A module whose bodies are bytes already: locals, instructions and the closing end. */
-export type WritableModule = Omit<WasmModule, 'bytes' | 'bodies'> & { readonly bodies: readonly Uint8Array[] }
+export type WritableModule = Omit<WasmModule, 'bytes' | 'unread' | 'bodies'> & {
+  readonly bodies: readonly Uint8Array[]
+}
 
 /** Encodes a module. */
 export function writeModule(module: WritableModule): Uint8Array {
