@@ -129,6 +129,11 @@ export function writeName(writer: Writer, name: string): void {
 /** Copies one LEB128 in its shortest form: linkers pad them, and padding would give equal programs unequal bytes. */
 export function copyLeb(writer: Writer, reader: Reader, signed: boolean): void {
   const start = reader.at
+  const first = readByte(reader)
+  if (first < 0x80) {
+    writeByte(writer, first)
+    return
+  }
   while (readByte(reader) > 0x7f) if (reader.at - start > 9) throw malformed(reader, 'a number is too long')
   const raw = Array.from(reader.bytes.subarray(start, reader.at))
   const redundant = (last: number, before: number): boolean =>

@@ -38,8 +38,9 @@ export function readInstruction(reader: Reader): Instruction {
     throw new Refused(code, `byte ${start}: ${name}`)
   }
   let index = 0
-  let targets: readonly number[] = []
-  for (const [place, kind] of Array.from(shape.immediates).entries()) {
+  let targets = NO_TARGETS
+  for (let place = 0; place < shape.immediates.length; place++) {
+    const kind = shape.immediates.charAt(place)
     if (kind === 't') targets = Array.from({ length: readCount(reader) + 1 }, () => readU32(reader))
     else {
       const value = readImmediate(reader, kind)
@@ -93,6 +94,8 @@ export function eachLive(body: Reader, visit: (instruction: Instruction, ordinal
   }
   if (body.at !== body.end) throw malformed(body, 'a function goes on after its end')
 }
+
+const NO_TARGETS: readonly number[] = []
 
 const opens = (op: number): boolean => op === OP.block || op === OP.loop || op === OP.if
 const leaves = (op: number): boolean =>
