@@ -110,6 +110,7 @@ interface CampaignSpec {
 export async function submit(
   life: Lifecycle,
   { runs, quorum = 2, seeds = 1, milli = 1_000_000 }: CampaignSpec,
+  queues: readonly QueueName[] = QUEUES, // those that run at once
 ): Promise<{ id: CampaignId; owner: UserId; reservedMilli: number }> {
   const { id: owner } = await addUser(life.knex, `researcher ${++names}`, { milli })
   const file = CampaignFile.parse({
@@ -130,7 +131,7 @@ export async function submit(
     await post(trx, [reserve({ campaignId: id, userId: owner, amountMilli: reserveMilli })], life.now())
     await life.wake.campaigns(trx, [id])
   })
-  await runJobs(life)
+  await runJobs(life, queues)
   return { id, owner, reservedMilli: reserveMilli }
 }
 

@@ -1,0 +1,232 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { DEAD_QUEUE } from '#jobs/boss.ts'
+import type { Enqueue } from '#jobs/deps.ts'
+import { runPropose } from '#jobs/propose.ts'
+import { runnerOf, startJobs } from '#jobs/start.ts'
+import { sweepWorkUnits } from '#jobs/sweep.ts'
+import { runTransition } from '#jobs/transition.ts'
+import { runValidate } from '#jobs/validate.ts'
+import { type HostId, type ResultId, WorkUnitId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
+import { lockWorkUnits } from '#store/work-units.ts'
+import {
+  addHost,
+  auditOf,
+  balance,
+  DEADLINE,
+  type Lifecycle,
+  report,
+  reportOnly,
+  rows,
+  runJobs,
+  startLifecycle,
+  story,
+  submit,
+  take,
+  unitStates,
+  wait,
+} from '#support/lifecycle.ts'
+
+let life: Lifecycle
+beforeEach(async () => {
+  life = await startLifecycle()
+})
+afterEach(async () => {
+  expect(await auditOf(life)).toMatchObject({ sumMilli: 0, differences: [], balanced: true })
+  await life.close()
+})
+
+const unitIds = async (): Promise<WorkUnitId[]> =>
+  (await rows(life, `select id from work_units order by id`)).map((row: { id: string }) =>
+    WorkUnitId.parse(row.id),
+  )
+
+/** The last thing a handler does before it commits: where being killed hurts most. */
+const killed: Enqueue = async () => {
+  throw new Error('killed')
+}
+
+/** Everything that a handler may change, as text. */
+const state = async (): Promise<string> =>
+  JSON.stringify(
+    await Promise.all(
+      ['work_units', 'results', 'accounts', 'transfers', 'corpus', 'experiments', 'campaigns'].map(table =>
+        rows(life, `select md5(coalesce(string_agg(t::text, ',' order by t::text), '')) from ${table} t`),
+      ),
+    ),
+  )
+
+test('a handler that is killed before it commits leaves nothing behind, and its wake-up does the work later', async () => {
+  await submit(life, { runs: 2 })
+  const [a, b] = [await addHost(life), await addHost(life)]
+  await reportOnly(life, a, await take(life, a, 2))
+  await reportOnly(life, b, await take(life, b, 2))
+  const ids = await unitIds()
+  const before = await state()
+  const dying = { ...life.deps, enqueue: killed }
+  await expect(runTransition(dying, ids)).rejects.toThrow('killed')
+  await expect(runValidate(dying, ids)).rejects.toThrow('killed')
+  expect(await state()).toBe(before)
+  await runJobs(life)
+  expect(await unitStates(life)).toBe('valid published, valid published')
+  expect(await balance(life, `host:${a}`)).toBe(20)
+})
+
+test('a proposer that is killed creates no half experiment and charges nothing twice', async () => {
+  const { id } = await submit(life, { runs: 4 }, [])
+  const before = await state()
+  await expect(runPropose({ ...life.deps, enqueue: killed }, [id])).rejects.toThrow('killed')
+  expect(await state()).toBe(before)
+  await runJobs(life)
+  expect(await unitStates(life)).toBe('open, open, open, open')
+})
+
+test('a wake-up that got lost costs a sweep, never a unit', async () => {
+  await submit(life, { runs: 1 })
+  const [a, b] = [await addHost(life), await addHost(life)]
+  await reportOnly(life, a, await take(life, a))
+  await reportOnly(life, b, await take(life, b))
+  await life.boss.deleteAllJobs()
+  expect(await runJobs(life)).toBe(0)
+  await wait(life, 0)
+  expect(await unitStates(life)).toBe('valid published')
+})
+
+test('a request that the validator lost is made again after a minute', async () => {
+  await submit(life, { runs: 1 })
+  const [a, b] = [await addHost(life), await addHost(life)]
+  await reportOnly(life, a, await take(life, a))
+  await reportOnly(life, b, await take(life, b))
+  await runJobs(life, ['transition'])
+  await life.boss.deleteAllJobs()
+  await wait(life, 59_999)
+  expect(await unitStates(life)).toBe('open')
+  await wait(life, 1)
+  expect(await unitStates(life)).toBe('valid published')
+})
+
+test('a poison unit stops only itself: it is logged, put off, retried, and ends in the dead queue', async () => {
+  await submit(life, { runs: 3 })
+  const [a, b] = [await addHost(life), await addHost(life)]
+  const [first, poison] = await unitIds()
+  await reportOnly(life, a, await take(life, a, 3))
+  await reportOnly(life, b, await take(life, b, 3))
+  await life.knex.raw(`update work_units set engine_class = 'abacus' where id = :poison`, { poison: poison! })
+  await runJobs(life)
+  expect(await unitStates(life)).toBe('valid published, open, valid published')
+  expect(life.logged.filter(line => line.level === 'error')).toMatchObject([
+    {
+      message: 'a wake-up failed',
+      facts: { queue: 'validate', id: poison, error: 'no validator for engine class abacus' },
+    },
+  ])
+  expect(await sweepWorkUnits(life.deps)).toBe(0)
+  for (let retry = 0; retry < 5; retry++) {
+    await life.knex.raw(`update pgboss.job set start_after = now() - interval '1 hour' where state = 'retry'`)
+    await runJobs(life)
+  }
+  const dead = await life.boss.fetch(DEAD_QUEUE)
+  expect(dead.map(job => job.data)).toEqual([{ id: poison }])
+  expect(first).not.toBe(poison)
+  await life.knex.raw(`update work_units set engine_class = 'wasm'`) // the bug is mended
+  await wait(life, 5 * 60_000)
+  expect(await unitStates(life)).toBe('valid published, valid published, valid published')
+})
+
+test('a report whose bytes rotted in the database is invalid, and its replacement is asked for', async () => {
+  await submit(life, { runs: 1 })
+  const [a, b] = [await addHost(life), await addHost(life)]
+  await reportOnly(life, a, await take(life, a))
+  await reportOnly(life, b, await take(life, b))
+  await life.knex.raw(`update results set report = replace(report, '987', '986') where host_id = :a`, { a })
+  await life.knex.raw(`update results set report = replace(report, 'curve', 'curse') where host_id = :a`, {
+    a,
+  })
+  await runJobs(life)
+  expect(await story(life)).toBe('invalid, pending, unsent')
+  const [{ detail }] = await rows(life, `select detail from host_events where event = 'invalid'`)
+  expect(detail).toContain('report.curve')
+})
+
+test('two servers at work on the same units pay each result once and lose none', async () => {
+  await submit(life, { runs: 60 })
+  const hosts = [await addHost(life), await addHost(life)]
+  const pending: [HostId, ResultId[]][] = []
+  for (const host of hosts) pending.push([host, await take(life, host, 60)])
+  await Promise.all([
+    ...pending.map(async ([host, ids]) => {
+      for (let at = 0; at < ids.length; at += 5) await reportOnly(life, host, ids.slice(at, at + 5))
+    }),
+    ...Array.from({ length: 3 }, () => runJobs(life)),
+    ...Array.from({ length: 3 }, () => sweepWorkUnits(life.deps)),
+  ])
+  await runJobs(life)
+  await wait(life, 0)
+  const counts = `select count(*) as n, sum(granted_milli)::int as milli from results where verdict = 'valid'`
+  expect(await rows(life, counts)).toEqual([{ n: 120, milli: 1200 }])
+  expect(await rows(life, `select count(*) as n from transfers where kind = 'grant'`)).toEqual([{ n: 120 }])
+  expect(life.logged.filter(line => line.level === 'error')).toEqual([])
+})
+
+test('a unit that is reported while its handler waits for the lock is seen by it', async () => {
+  await submit(life, { runs: 1 })
+  const [a, b] = [await addHost(life), await addHost(life)]
+  await report(life, a, await take(life, a))
+  const mine = await take(life, b)
+  const ids = await unitIds()
+  let handler: Promise<void> | undefined
+  await inTransaction(life.knex, async trx => {
+    await lockWorkUnits(trx, ids)
+    handler = runTransition(life.deps, ids) // waits for us
+    await trx.raw(
+      `update results set state = 'over', outcome = 'error', error_code = 'killed' where id = any(:mine)`,
+      { mine },
+    )
+  })
+  await handler
+  expect(await story(life)).toBe('pending, error, unsent')
+})
+
+test('each role runs alone, and together they bring a campaign to its end', async () => {
+  const started = Date.now()
+  const deps = { ...life.deps, now: () => life.now() } // the jobs' clock stands still: nothing here waits for a deadline
+  const roles = ['transition', 'validate', 'assimilate', 'propose', 'cron'] as const
+  const running = []
+  for (const role of roles) running.push(await startJobs({ ...deps, boss: life.boss, roles: [role] }))
+  await submit(life, { runs: 2 })
+  const [a, b] = [await addHost(life), await addHost(life)]
+  const created = `select count(*) as n from results where state = 'unsent'`
+  await vi.waitFor(async () => expect(await rows(life, created)).toEqual([{ n: 4 }]), WAIT)
+  await reportOnly(life, a, await take(life, a, 2))
+  await reportOnly(life, b, await take(life, b, 2))
+  const finished = async () =>
+    expect(await rows(life, `select state from campaigns`)).toEqual([{ state: 'finished' }])
+  await vi.waitFor(finished, WAIT)
+  for (const { stop } of running) await stop()
+  expect(Date.now() - started).toBeLessThan(10_000)
+})
+const WAIT = { timeout: 10_000, interval: 20 }
+
+test('wake-ups for one unit collapse while they wait', async () => {
+  await submit(life, { runs: 1 })
+  const ids = await unitIds()
+  for (let n = 0; n < 5; n++) await inTransaction(life.knex, trx => life.wake.workUnits(trx, ids))
+  const jobs = await life.boss.fetch<{ id: string }>('transition', { batchSize: 10 })
+  expect(jobs.map(job => job.data.id)).toEqual(ids)
+  // One that comes while the first is at work waits for its own turn.
+  await inTransaction(life.knex, trx => life.wake.workUnits(trx, ids))
+  expect(await runnerOf(life.deps, 'transition')(jobs)).toMatchObject([{ status: 'completed' }])
+  expect(await life.boss.fetch('transition', { batchSize: 10 })).toHaveLength(1)
+})
+
+test('a wake-up is undone with the transaction that asked for it', async () => {
+  await submit(life, { runs: 1 })
+  const ids = await unitIds()
+  const failing = inTransaction(life.knex, async trx => {
+    await life.wake.workUnits(trx, ids)
+    throw new Error('no')
+  })
+  await expect(failing).rejects.toThrow('no')
+  expect(await life.boss.fetch('transition')).toEqual([])
+  await wait(life, DEADLINE)
+})
