@@ -16,8 +16,8 @@ import { crash, replay, submit } from './story.ts'
 import { summarise, unmet } from './summary.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-/** A campaign of 24 runs at quorum 2 costs about 2.1 credits. */
-const STARTER_MILLI = 50_000
+/** A campaign of 24 runs at quorum 2 costs about 13 credits. */
+const STARTER_MILLI = 100_000
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { json: { type: 'string' }, 'data-dir': { type: 'string' } } })
