@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest'
+import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
+import { workUnit } from '#support/work-units.ts'
+
+const { id, campaignId, experimentId } = workUnit()
+const ids = { id, campaignId, experimentId }
+
+test('a work unit takes its deadline from the campaign file, and a grace as long up to a day', () => {
+  const day = 24 * 3600_000
+  const short = newWorkUnit({ ...ids, quorum: 2, deadlineMs: 5000, fuelMax: 1e9 })
+  expect(short).toMatchObject({ deadlineMs: 5000, graceMs: 5000, minQuorum: 2, targetResults: 2 })
+  expect(newWorkUnit({ ...ids, quorum: 2, deadlineMs: 3 * day, fuelMax: 1e9 }).graceMs).toBe(day)
+  expect(newWorkUnit({ ...ids, quorum: 2, deadlineMs: undefined, fuelMax: 1e9 }).deadlineMs).toBe(
+    6 * 3600_000,
+  )
+})
+
+test.each([
+  ['fills the room', { unsent: 900 }, 50],
+  ['nothing while there is no room', { unsent: 999 }, 0],
+  ['more for many hosts', { unsent: 1000, activeHosts: 300 }, 100],
+  ['no more than are left', { unsent: 0, remaining: 7 }, 7],
+  ['in batches', { unsent: 0, activeHosts: 10_000 }, 500],
+  [
+    'in smaller batches when seeds are many',
+    { unsent: 0, seedsPerExperiment: 50, resultsPerExperiment: 100 },
+    10,
+  ],
+  ['one at least when nothing is left to hand out', { unsent: 0, resultsPerExperiment: 2000 }, 1],
+])('experiments to create: %s', (_, facts, count) => {
+  const usual = {
+    unsent: 0,
+    activeHosts: 0,
+    resultsPerExperiment: 2,
+    seedsPerExperiment: 1,
+    remaining: 10_000,
+  }
+  expect(experimentsToCreate({ ...usual, ...facts })).toBe(count)
+})
