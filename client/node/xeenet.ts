@@ -1,4 +1,6 @@
 #!/usr/bin/env node
 import { runProgram } from './program.ts'
 
-process.exitCode = await runProgram(process.argv.slice(2))
+const exit = await runProgram(process.argv.slice(2))
+// Kept connections and idle threads would hold the process for seconds; what was printed goes out first.
+process.stdout.write('', () => process.exit(exit))
