@@ -18,7 +18,7 @@ import {
   lockCandidates,
   readHeld,
 } from '#store/dispatch.ts'
-import { reportedIds, type Visit } from './visit.ts'
+import type { Visit } from './visit.ts'
 
 /** What a host is told about leases: those to compute (new, or sent again because it does not list them), and those to drop. */
 export interface Work {
@@ -67,7 +67,7 @@ function standingOf(visit: Visit, rows: readonly HeldRow[], now: Instant): Stand
   const mine = rows.filter(row => row.hostId === visit.host.id && row.state === 'in_progress')
   const listed = new Set(visit.call.body.held.map(held => held.resultId))
   // A lease whose report was refused just now is not pressed upon the host again in the same breath.
-  const reported = new Set(reportedIds(visit.call))
+  const reported = new Set<string>(visit.reports.map(report => report.resultId))
   const resend = mine.map(row => row.resultId).filter(id => !listed.has(id) && !reported.has(id))
   const byId = new Map(rows.map(row => [row.resultId, row]))
   const abort = [...listed].flatMap(resultId => {
@@ -108,7 +108,7 @@ async function dealWork(
   const owners = someTrusted ? await countOwners(trx, addMs(now, -PRESENT_MS)) : 0
   const candidates = await lockCandidates(
     trx,
-    asking.map(({ visit: { host, call }, take }) => ({
+    queue(asking).map(({ visit: { host, call }, take, offset }) => ({
       hostId: host.id,
       userId: host.userId,
       ownerKey: host.ownerKey,
@@ -116,6 +116,7 @@ async function dealWork(
       engineClasses: call.body.engineClasses,
       memoryPages: call.body.memoryMiB * PAGES_PER_MIB,
       limit: candidatesFor(take),
+      offset,
     })),
     addMs(now, -starveAfter(owners, starveMs)),
   )
@@ -129,6 +130,20 @@ async function dealWork(
   await storeLeases(trx, dealt, candidates, now)
   return dealt
 }
+
+/** Hosts that have waited longest come first: with `offset` each leaves the first results to those before it. */
+function queue(asking: readonly { visit: Visit; take: number }[]) {
+  const waiting = asking.toSorted((a, b) => idleOf(a.visit) - idleOf(b.visit))
+  const taken = { trusted: 0, others: 0 }
+  return waiting.map(({ visit, take }) => {
+    const kind = visit.host.trusted ? 'trusted' : 'others' // they draw from different results
+    const offset = taken[kind]
+    taken[kind] += take
+    return { visit, take, offset }
+  })
+}
+
+const idleOf = ({ host }: Visit): number => host.idleSince ?? Number.MAX_SAFE_INTEGER
 
 const termsOf = ({ call, host, dailyQuota, usedToday }: Visit) => ({
   want: call.body.want,

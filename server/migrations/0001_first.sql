@@ -58,10 +58,12 @@ create table hosts (
   quota_day date not null,
   quota_used integer not null default 0 check (quota_used >= 0),
   recent_checks text not null default '' check (recent_checks ~ '^[=x]{0,20}$'), -- last trusted comparisons: = equal, x not
+  idle_since timestamptz, -- calls for work in vain since then: how far it is told to back off grows with it
   created_at timestamptz not null,
   last_seen_at timestamptz not null
 );
 create index hosts_by_user on hosts (user_id);
+create index hosts_seen on hosts (last_seen_at); -- read by dispatch: owners seen lately
 
 create table files (
   sha256 text primary key check (sha256 ~ '^[0-9a-f]{64}$'),
@@ -179,6 +181,7 @@ create table results (
   owner_key text, -- copied from the host when leased
   trusted boolean not null default false, -- copied from the host when leased
   attempt integer not null check (attempt >= 0), -- leases of the unit lost before: deadlines grow with it
+  priority integer not null default 0, -- copied from the work unit, so that one index has the order of dispatch
   created_at timestamptz not null,
   sent_at timestamptz,
   deadline timestamptz,
@@ -209,11 +212,24 @@ create table results (
 -- read by dispatch: an owner never computes two results of one work unit (a trusted host may check its own)
 create unique index one_result_per_owner on results (work_unit_id, owner_key) where owner_key is not null and not trusted;
 create index results_of_work_unit on results (work_unit_id);
-create index results_unsent on results (kind, created_at, id) where state = 'unsent'; -- read by dispatch
+-- read by dispatch: urgent ones first, then the oldest work units (their ids sort by age)
+create index results_unsent on results (priority desc, work_unit_id, id) where state = 'unsent';
 create index results_held on results (host_id) where state = 'in_progress';
 create index results_untold on results (host_id) where not verdict_told;
+-- An artifact may be read once a published unit shows it.
+create index results_by_artifact on results (artifact_sha256) where artifact_sha256 is not null;
 alter table work_units add constraint canonical_is_a_result
   foreign key (canonical_result_id) references results deferrable initially deferred;
+
+-- Artifacts the server asked for. Only these may be uploaded, each by the host that committed to it.
+create table file_requests (
+  result_id text primary key references results,
+  host_id text not null references hosts,
+  sha256 text not null check (sha256 ~ '^[0-9a-f]{64}$'),
+  requested_at timestamptz not null,
+  received_at timestamptz
+);
+create index file_requests_open on file_requests (host_id) where received_at is null; -- read by every scheduler call
 
 -- Double entry: append-only. Balances are a projection that Postgres keeps from going below zero.
 create table accounts (

@@ -10,6 +10,7 @@ export interface AskingHost {
   readonly engineClasses: readonly string[]
   readonly memoryPages: number
   readonly limit: number // how many candidates
+  readonly offset: number // how many of the first to leave to the others of the group
 }
 
 const CandidateRow = z.object({
@@ -25,11 +26,12 @@ export type CandidateRow = z.infer<typeof CandidateRow>
 // One look for all hosts of a group. Rows that another process holds are skipped: nobody waits, so that dispatch cannot be
 // part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their wake-up
 // moves. A volunteer gets replicas only, none of a work unit its owner is in, none of its own campaigns. A trusted host
-// gets every check, and replicas that no volunteer took for a while, unless another trusted one is at the unit.
+// gets every check, and replicas that no volunteer took for a while, unless another trusted one is at the unit. The order is
+// that of the index results_unsent, so that a host costs as many rows as it may be given, however many are waiting.
 const CANDIDATES = `
   select h."hostId", c.*
   from jsonb_to_recordset(cast(:hosts as jsonb)) as h("hostId" text, "userId" text, "ownerKey" text, trusted boolean,
-    "engineClasses" text[], "memoryPages" bigint, "limit" int)
+    "engineClasses" text[], "memoryPages" bigint, "limit" int, "offset" int)
   cross join lateral (
     select r.id as "resultId", w.id as "workUnitId", r.attempt, w.deadline_ms as "deadlineMs", w.grace_ms as "graceMs"
     from results r
@@ -47,8 +49,8 @@ const CANDIDATES = `
         r.kind = 'replica' and p.owner_id is distinct from h."userId" and not exists (
           select from results o where o.work_unit_id = w.id and o.owner_key = h."ownerKey")
       end
-    order by w.priority desc, w.created_at, w.id, r.id
-    limit h."limit"
+    order by r.priority desc, r.work_unit_id, r.id
+    limit h."limit" offset h."offset"
     for no key update of r, w skip locked
   ) as c`
 

@@ -150,9 +150,10 @@ const CANCEL = `
   where r.id = x.id and r.state = 'in_progress'`
 
 const INSERT = `
-  insert into results (id, work_unit_id, kind, attempt, created_at)
-  select id, "workUnitId", kind, attempt, :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "workUnitId" text, kind result_kind, attempt int)`
+  insert into results (id, work_unit_id, kind, attempt, priority, created_at)
+  select x.id, w.id, x.kind, x.attempt, w.priority, :now
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "workUnitId" text, kind result_kind, attempt int)
+  join work_units w on w.id = x."workUnitId"`
 
 const READ_SUCCESSES = `
   select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.trusted, r.verdict,

@@ -242,7 +242,7 @@ async function addUnit(
 ): Promise<MadeUnit> {
   const { quorum = 2, results = quorum, kind = 'replica', fuel = 1e9, createdAt = T0 } = spec
   const experimentId = testIds.experiment(T0)
-  const id = testIds.workUnit(T0)
+  const id = testIds.workUnit(createdAt)
   const recipe = { lr: (ordinal + 1) / 10_000, width: 16 }
   const now = new Date(createdAt)
   await knex.raw(
@@ -271,8 +271,9 @@ async function addUnit(
   const resultIds = Array.from({ length: results }, () => testIds.result(T0))
   for (const resultId of resultIds) {
     await knex.raw(
-      `insert into results (id, work_unit_id, kind, attempt, created_at) values (:resultId, :id, :kind, 0, :now)`,
-      { resultId, id, kind, now },
+      `insert into results (id, work_unit_id, kind, attempt, priority, created_at)
+       values (:resultId, :id, :kind, 0, :priority, :now)`,
+      { resultId, id, kind, now, priority: spec.priority ?? 0 },
     )
   }
   return { id, resultIds }

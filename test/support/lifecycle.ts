@@ -168,7 +168,7 @@ export async function take(life: Lifecycle, hostId: HostId, limit = 1): Promise<
     const asking = { hostId, userId: host.user_id, ownerKey: host.owner_key, trusted: host.trusted }
     const candidates = await lockCandidates(
       trx,
-      [{ ...asking, engineClasses: ['wasm'], memoryPages: 65_536, limit: candidatesFor(limit) }],
+      [{ ...asking, engineClasses: ['wasm'], memoryPages: 65_536, limit: candidatesFor(limit), offset: 0 }],
       addMs(life.now(), -60_000), // a trusted host takes replicas that starve for a minute
     )
     const dealt = deal([{ ...asking, take: limit, candidates }], () => 0).map(({ resultId }) => resultId)
