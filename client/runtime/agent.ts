@@ -16,6 +16,8 @@ import { EXIT } from './exit-codes.ts'
 const HEARTBEAT_MS = 30_000
 // A reply that passes over a report is a server's bug; repeating at once would make a storm of it.
 const REPEAT_MS = 5_000
+// Whatever the server says, an idle host does not ask more often.
+const IDLE_MS = 250
 
 /**
  * The volunteer as a pure state machine: what happened, and when, to what must be done now. `note` takes the event in,
@@ -127,7 +129,7 @@ function replied(state: AgentState, reply: SchedulerReply, now: LocalMs): Steppe
     outbox,
     inFlight: null,
     uploads: [...state.uploads, ...reply.wanted],
-    askAt: now + reply.retryAfterMs,
+    askAt: now + (noWork ? Math.max(reply.retryAfterMs, IDLE_MS) : reply.retryAfterMs),
     reportAt: ignored ? now + Math.max(reply.retryAfterMs, REPEAT_MS) : now,
     lastCallAt: now,
     noWork,

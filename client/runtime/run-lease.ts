@@ -77,6 +77,7 @@ async function compute(shell: Shell, { lease, gate, signal }: Running): Promise<
   const prepared = await prepareRun(planOf(lease), files)
   if (!prepared.ok) return { type: 'error', code: prepared.code, detail: prepared.detail, cpuMs: 0 }
   const checkpoint = await ports.store.checkpoint(lease.resultId)
+  signal.throwIfAborted()
   return ports.compute({ lease, task: { ...prepared.task, checkpoint } }, gate.control, signal)
 }
 

@@ -49,6 +49,7 @@ export function xee_alloc(slot: i32, bytes: i32): i32 {
 }
 
 export function xee_init(): i32 {
+  for (let i = 0; i < jobBytes; i++) stir = (stir ^ load<u8>(job + i)) * 0x100000001b3
   const key = '"mode":'
   const text = String.UTF8.decodeUnsafe(job, jobBytes)
   const at = text.indexOf(key)

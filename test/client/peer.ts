@@ -1,0 +1,183 @@
+// The other end of the wire, as the contract says it, with faults on demand: a real HTTP server that answers each
+// scheduler call by a script. It has no logic of the server's; replies are what a test says.
+
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { packRelease } from '#kernels/package.ts'
+import { generateKey, type SigningKey, signRelease } from '#kernels/sign.ts'
+import { canonicalJson, sha256, utf8 } from '#protocol/canonical.ts'
+import { CALL_HEADER, callBytes, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
+import type { KernelManifest, SignedRelease } from '#protocol/kernel.ts'
+import { type ProblemCode, problem } from '#protocol/problem.ts'
+import { type Lease, SchedulerBody, type SchedulerReply } from '#protocol/scheduler.ts'
+import { generateEd25519, verifyBytes } from '#protocol/signature.ts'
+import { CampaignId, HostId, ResultId, type Sha256, WorkUnitId } from '#protocol/units.ts'
+import type { Identity } from '#runtime/api.ts'
+import { type MODES, TOY_DATA, TOY_FUEL, toyModule, toyTask } from './toy.ts'
+
+export type Fault = 'drop' | { readonly problem: ProblemCode; readonly retryAfterMs?: number }
+export type Script = (body: SchedulerBody, call: number) => SchedulerReply | Fault
+
+export interface Seen {
+  readonly call: number
+  readonly text: string
+  readonly body: SchedulerBody
+}
+
+export interface Peer {
+  readonly url: string
+  readonly identity: Identity
+  readonly keys: readonly { keyId: Sha256; publicKey: string }[]
+  readonly hostKey: string
+  readonly seen: readonly Seen[]
+  readonly uploads: Map<string, Uint8Array>
+  /** How often each file was asked for. */
+  readonly downloads: Map<string, number>
+  /** Bytes served by hash; a test may replace them. */
+  readonly files: Map<string, Uint8Array>
+  /** The next downloads fail so often with 503. */
+  busyDownloads: number
+  lease(n: number, mode?: keyof typeof MODES, changed?: Partial<Lease>): Promise<Lease>
+  release: SignedRelease
+  close(): Promise<void>
+}
+
+export const resultId = (n: number): ResultId => ResultId.parse(`r_${String(n).padStart(26, '0')}`)
+
+const SERVER_ID = 'the-test-server'
+const HOST_ID = HostId.parse(`h_${'0'.repeat(26)}`)
+
+export async function startPeer(script: Script): Promise<Peer> {
+  const key = await generateKey()
+  const { release, tar } = await toyRelease(key)
+  const host = await generateEd25519()
+  const dataHash = await sha256(TOY_DATA)
+  const seen: Seen[] = []
+  const server = createServer((req, res) => {
+    answer(req, res).catch(error => res.destroy(error instanceof Error ? error : undefined))
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+
+  const peer: Peer = {
+    url: `http://127.0.0.1:${address.port}`,
+    identity: { serverId: SERVER_ID, hostId: HOST_ID, token: 'xh_token', privateKey: host.privateKey },
+    keys: [{ keyId: key.keyId, publicKey: key.publicKey }],
+    hostKey: host.publicKey,
+    seen,
+    uploads: new Map(),
+    downloads: new Map(),
+    files: new Map([
+      [release.statement.releaseSha256, tar],
+      [dataHash, TOY_DATA],
+    ]),
+    busyDownloads: 0,
+    release,
+    lease: async (n, mode = 'normal', changed = {}) => {
+      const { job, runKey } = await toyTask({ mode, seed: n })
+      return {
+        resultId: resultId(n),
+        workUnitId: WorkUnitId.parse(`w_${String(n).padStart(26, '0')}`),
+        campaign: { id: CampaignId.parse(`c_${'0'.repeat(26)}`), title: 'Does the toy stir?' },
+        job,
+        runKey,
+        kernel: { name: 'toy', version: 0, release: peer.release },
+        data: [{ sha256: dataHash, bytes: TOY_DATA.length }],
+        fuelMax: TOY_FUEL,
+        memoryPagesMax: 16,
+        deadline: '2036-11-22T00:00:00.000Z',
+        ...changed,
+      }
+    },
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+
+  async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const body = await bytesOf(req)
+    await checkSignature(req, body)
+    const file = /^\/api\/v1\/files\/([0-9a-f]{64})$/.exec(req.url ?? '')?.[1]
+    if (file !== undefined && req.method === 'PUT') {
+      peer.uploads.set(file, body)
+      res.writeHead(204).end()
+    } else if (file !== undefined) sendFile(res, file)
+    else if (req.url === '/api/v1/scheduler') schedule(req, res, body)
+    else refuse(res, { problem: 'not_found' })
+  }
+
+  function sendFile(res: ServerResponse, hash: string): void {
+    peer.downloads.set(hash, (peer.downloads.get(hash) ?? 0) + 1)
+    const bytes = peer.files.get(hash)
+    peer.busyDownloads -= 1
+    if (peer.busyDownloads >= 0) refuse(res, { problem: 'unavailable' })
+    else if (bytes === undefined) refuse(res, { problem: 'not_found' })
+    else res.writeHead(200, { 'content-type': 'application/octet-stream' }).end(bytes)
+  }
+
+  function schedule(req: IncomingMessage, res: ServerResponse, bytes: Uint8Array): void {
+    const text = new TextDecoder().decode(bytes)
+    const body = SchedulerBody.parse(JSON.parse(text))
+    const call = Number(req.headers[CALL_HEADER])
+    seen.push({ call, text, body })
+    const reply = script(body, call)
+    if (reply === 'drop') res.destroy()
+    else if ('problem' in reply) refuse(res, reply)
+    else res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reply))
+  }
+
+  /** Every signed call must verify as the contract says. */
+  async function checkSignature(req: IncomingMessage, body: Uint8Array): Promise<void> {
+    if (req.method === 'GET') return
+    const bytes = callBytes({
+      serverId: SERVER_ID,
+      hostId: HOST_ID,
+      call: Number(req.headers[CALL_HEADER]),
+      method: req.method === 'PUT' ? 'PUT' : 'POST',
+      path: req.url ?? '',
+      bodySha256: await sha256(body),
+    })
+    const good = await verifyBytes(host.publicKey, bytes, String(req.headers[SIGNATURE_HEADER]))
+    if (!good || req.headers[HOST_HEADER] !== HOST_ID || req.headers.authorization !== 'Bearer xh_token')
+      throw new Error('a call was not signed as the contract says')
+  }
+
+  return peer
+}
+
+function refuse(res: ServerResponse, { problem: code, retryAfterMs }: Exclude<Fault, 'drop'>): void {
+  const body = { ...problem(code), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+  res.writeHead(body.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(body))
+}
+
+async function bytesOf(req: IncomingMessage): Promise<Uint8Array> {
+  const parts: Buffer[] = []
+  for await (const part of req) parts.push(part as Buffer)
+  return new Uint8Array(Buffer.concat(parts))
+}
+
+async function toyRelease(key: SigningKey) {
+  const module = await toyModule()
+  const manifest: KernelManifest = {
+    name: 'toy',
+    version: 0,
+    serial: 1,
+    engine: 'wasm',
+    abi: 'xee-1',
+    fuelTable: 'fuel-1',
+    title: 'a toy',
+    recipe: { type: 'object', additionalProperties: false, properties: {} },
+    rules: [],
+    slots: [{ name: 'data', split: 'train' }],
+    memoryPagesMax: 16,
+    metric: { name: 'toy_loss', goal: 'minimize' },
+    bounds: { fuelMax: TOY_FUEL, updatesMax: 100 },
+  }
+  const tar = await packRelease({ manifest: utf8(canonicalJson(manifest)), module, source: new Map() })
+  const moduleSha256 = await sha256(module)
+  const releaseSha256 = await sha256(tar)
+  const release = await signRelease(key, { name: 'toy', version: 0, serial: 1, releaseSha256, moduleSha256 })
+  return { release, tar }
+}
