@@ -133,6 +133,7 @@ export const OPS = {
   i32Mul: 0x6c,
   i32DivU: 0x6e,
   i32And: 0x71,
+  i64Ne: 0x52,
   i64Add: 0x7c,
   i64Mul: 0x7e,
   i64ExtendI32U: 0xad,
