@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest'
+import { Sha256 } from '#protocol/units.ts'
+import { buildRun, planCampaign } from '#search/space.ts'
+import { fileOf, type Given, manifest, planned } from '#support/spaces.ts'
+
+describe('a plan is refused', () => {
+  test.each<[string, Given, string, string]>([
+    [
+      'a grid range without points',
+      { space: { lr: { log: [1e-4, 1] } } },
+      'campaign_invalid',
+      'space.lr: a grid needs points, the number of values to take',
+    ],
+    [
+      'the same value twice',
+      { space: { lr: { choice: [0.1, 0.2, 0.10000001] } }, runs: 3 },
+      'campaign_invalid',
+      'space.lr: the value 0.1 occurs twice',
+    ],
+    [
+      'the same value twice, at random',
+      { space: { lr: { choice: [0.1, 0.1] } }, runs: 1, sampler: { name: 'random' } },
+      'campaign_invalid',
+      'space.lr: the value 0.1 occurs twice',
+    ],
+    [
+      'a dimension that the recipe fixes',
+      { space: { lr: { choice: [0.1] } }, recipe: { lr: 1 }, runs: 1 },
+      'campaign_invalid',
+      'space.lr: the recipe fixes it already',
+    ],
+    [
+      'another metric',
+      { space: { lr: { choice: [0.1] } }, metric: { name: 'loss', goal: 'minimize' } },
+      'campaign_invalid',
+      'metric: the kernel gives val_bpb, to minimize',
+    ],
+    [
+      'too much fuel',
+      { space: { lr: { choice: [0.1] } }, budget: { fuel_per_run: 2e12 } },
+      'campaign_invalid',
+      'budget.fuel_per_run: the kernel takes at most 1000000000000',
+    ],
+    [
+      'too many updates',
+      { space: { lr: { choice: [0.1] } }, budget: { updates_per_run: 2000 } },
+      'campaign_invalid',
+      'budget.updates_per_run: the kernel takes at most 1000',
+    ],
+    [
+      'more runs than points',
+      { space: { lr: { choice: [0.1, 0.2] } }, runs: 3 },
+      'space_too_small',
+      'the space has 2 points, budget.runs asks for 3',
+    ],
+    [
+      'a million values',
+      { space: { width: { int: [1, 1_000_000] } } },
+      'campaign_invalid',
+      'space.width: 1000000 values, at most 100000',
+    ],
+  ])('%s', (_, given, code, detail) => {
+    expect(planCampaign(fileOf(given), manifest)).toEqual({ ok: false, code, detail })
+  })
+
+  test.each<[string, Given, string]>([
+    [
+      'a parameter that the kernel has not',
+      { space: { warmup: { choice: [1] } } },
+      'experiment 0: warmup: the kernel has no such parameter',
+    ],
+    [
+      'a value out of bounds',
+      { space: { lr: { choice: [0.1, 2] } } },
+      'experiment 1: lr: 2 is outside 0.00001…1',
+    ],
+    [
+      'a broken rule',
+      { space: { heads: { choice: [2, 3] } } },
+      'experiment 1: heads: 3 does not divide width 32',
+    ],
+    [
+      'a fraction of a whole number',
+      { space: { width: { float: [8, 9], points: 3 } } },
+      'experiment 1: width: expected a whole number, got 8.5',
+    ],
+  ])('at its first bad recipe: %s', (_, given, detail) => {
+    const plan = planned({ ...given, runs: 1 + Number(detail.charAt(11)) })
+    expect([...plan.recipes()].at(-1)).toEqual({ ok: false, code: 'recipe_invalid', detail })
+  })
+})
+
+test('a run has the exact bytes of its job, a run key and a seed under the secret', async () => {
+  const file = fileOf({ space: { lr: { choice: [0.1] } }, runs: 1, budget: { updates_per_run: 10 } })
+  const data = [Sha256.parse('d'.repeat(64))]
+  const source = { file, manifest, moduleSha256: Sha256.parse('a'.repeat(64)), data, secret: 'secret' }
+  const recipe = { lr: 0.1, width: 32, heads: 2, decay: 0, act: 'gelu' }
+  const run = await buildRun(source, recipe, 0)
+  expect(run.job).toBe(
+    `{"kernel":"charlm@0","limit":{"updates":10},"marks":8,"recipe":{"act":"gelu","decay":0,"heads":2,"lr":0.1,"width":32},"seed":${run.seed},"task":"train"}`,
+  )
+  expect((await buildRun(source, recipe, 1)).runKey).not.toBe(run.runKey)
+  expect(await buildRun(source, recipe, 0)).toEqual(run)
+  expect(
+    planned({ space: { lr: { choice: [0.1] } }, runs: 1, budget: { updates_per_run: 10 } }),
+  ).toMatchObject({
+    limit: { updates: 10 },
+    fuelMax: 1e12, // the manifest's bound
+  })
+})
