@@ -16,7 +16,7 @@ export interface AdmitLimits {
   readonly memoryPagesMax: number // of 64 KiB; by the manifest up to MEMORY_PAGES_MAX
 }
 
-export interface KernelFacts {
+interface KernelFacts {
   readonly memoryPagesMin: number
   readonly memoryPagesMax: number
   readonly globals: readonly StateGlobal[] // all mutable globals but the three that admission adds

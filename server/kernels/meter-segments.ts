@@ -72,7 +72,7 @@ export function planFunction(module: WasmModule, index: number): FunctionPlan {
 }
 
 /** Parameters and results of a block, by the immediate of its instruction. */
-export function blockType(module: WasmModule, immediate: number): FunctionType {
+function blockType(module: WasmModule, immediate: number): FunctionType {
   if (immediate >= 0) return item(module.types, immediate)
   const type = VALUE_TYPES.get(immediate + 0x80)
   return { params: [], results: type === undefined ? [] : [type] }

@@ -10,7 +10,7 @@ export interface Release {
   readonly source: ReadonlyMap<string, Uint8Array> // by path below source/
 }
 
-export type ReleaseRefusalCode = keyof typeof HINTS
+type ReleaseRefusalCode = keyof typeof HINTS
 
 export type Reading =
   | { readonly ok: true; readonly release: Release }

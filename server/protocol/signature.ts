@@ -43,7 +43,7 @@ export async function verifyBytes(
 }
 
 /** The verifying key, or undefined if the text is not 32 bytes that WebCrypto accepts as an Ed25519 public key. */
-export async function importPublicKey(publicKeyBase64url: string): Promise<CryptoKey | undefined> {
+async function importPublicKey(publicKeyBase64url: string): Promise<CryptoKey | undefined> {
   const raw = PublicKeyText.safeParse(publicKeyBase64url).success && fromBase64url(publicKeyBase64url)
   if (!raw) return undefined
   try {

@@ -9,8 +9,9 @@ import { admit } from '#kernels/admit.ts'
 import { compareRuns } from '#support/metered.ts'
 import { decodeModule } from '#support/wasm-decode.ts'
 
+const [COMPILER, LINKER] = ['clang', 'wasm-ld'] as const
 const hasClang =
-  spawnSync('clang', ['--version']).status === 0 && spawnSync('wasm-ld', ['--version']).status === 0
+  spawnSync(COMPILER, ['--version']).status === 0 && spawnSync(LINKER, ['--version']).status === 0
 // Where everything must be checked, a missing compiler is a failure; elsewhere the skip shows in the report.
 const maySkip = process.env.CI !== 'true'
 
@@ -119,7 +120,7 @@ function compile(flags: readonly string[]): Uint8Array {
       '-Wl,-z,stack-size=32768',
     ]
     const target = ['--target=wasm32', '-nostdlib', '-fno-builtin-memset', '-x', 'c', '-', '-o', out]
-    execFileSync('clang', [...target, ...FEATURES, ...link, ...flags], { input: SOURCE, stdio: 'pipe' })
+    execFileSync(COMPILER, [...target, ...FEATURES, ...link, ...flags], { input: SOURCE, stdio: 'pipe' })
     return readFileSync(out)
   } finally {
     rmSync(folder, { recursive: true })

@@ -21,7 +21,7 @@ export function meterModule(bytes: Uint8Array): {
   return { module: new Uint8Array(metered.module), stateNames: metered.globals.map(({ name }) => name) }
 }
 
-export interface MeteredRun {
+interface MeteredRun {
   readonly trapped: boolean
   readonly fuel: bigint // left
   readonly results: readonly Value['bits'][]

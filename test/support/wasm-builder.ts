@@ -78,7 +78,7 @@ export function u32(value: number): number[] {
   return value < 128 ? [value] : [(value % 128) + 128, ...u32(Math.floor(value / 128))]
 }
 
-export function signed(value: bigint): number[] {
+function signed(value: bigint): number[] {
   const low = Number(value & 127n)
   const rest = value >> 7n
   const done = (rest === 0n && low < 64) || (rest === -1n && low >= 64)
@@ -87,7 +87,6 @@ export function signed(value: bigint): number[] {
 
 export const i32 = (value: number): Code => [0x41, signed(BigInt(value | 0))]
 export const i64 = (value: bigint | number): Code => [0x42, signed(BigInt.asIntN(64, BigInt(value)))]
-export const f64 = (value: number): Code => [0x44, ...new Uint8Array(Float64Array.of(value).buffer)]
 export const v128 = (...bytes: number[]): Code => [
   0xfd,
   12,
