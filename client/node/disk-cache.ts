@@ -5,7 +5,7 @@ import type { FileCache } from '#runtime/cache.ts'
 import { isMissing, readIfThere, removeFile, writeDurably } from './files.ts'
 
 /** Two gigabytes: every data set and kernel of step 1 several times over. */
-export const CACHE_BYTES_DEFAULT = 2 * 1024 ** 3
+const CACHE_BYTES_DEFAULT = 2 * 1024 ** 3
 
 /**
  * A directory of files named by their SHA-256, at most `bytesMax` in all: the ones not used for longest go first.

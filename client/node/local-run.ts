@@ -9,7 +9,7 @@ import { openDiskCache } from './disk-cache.ts'
 import { Failure } from './failure.ts'
 import { openPool } from './pool.ts'
 
-export type Finished = Extract<RunOutcome, { type: 'report' }>
+type Finished = Extract<RunOutcome, { type: 'report' }>
 
 interface LocalRuns {
   readonly endpoint: Endpoint

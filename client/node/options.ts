@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import envPaths from 'env-paths'
 import { z } from 'zod'
@@ -14,8 +13,6 @@ const paths = envPaths('xeenet', { suffix: '' })
 // Linux has a place for state; elsewhere it belongs with the application's data.
 export const DEFAULT_STATE_DIR = process.platform === 'linux' ? paths.log : paths.data
 export const DEFAULT_CACHE_DIR = paths.cache
-/** Where the server keeps its data unless told otherwise. */
-export const DEFAULT_SERVER_DIR = join(paths.data, 'server')
 
 const Common = z.object({
   server: z.url({ protocol: /^https?$/, error: 'expected an http(s) address' }),
@@ -31,7 +28,7 @@ export const withServer = (command: Command): Command =>
     .option('--token <token>', 'an API or enrolment token; better: --token-file')
     .option('--token-file <file>', 'a file that holds the token', process.env.XEENET_TOKEN_FILE)
 
-export const withJson = (command: Command): Command => command.option('--json', 'print JSON')
+const withJson = (command: Command): Command => command.option('--json', 'print JSON')
 
 /** The options of a command, parsed once. Throws a usage failure that names the option. */
 export function options<T extends z.ZodType>(schema: T, command: Command): z.infer<T> {

@@ -8,8 +8,9 @@ export interface ThreadTask {
   readonly port: MessagePort
 }
 
-/** What a thread says; each message is answered with an order before the thread goes on. */
+/** What a thread says. After a slice or a save it waits for an order before it goes on. */
 export const FromThreadMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('started') }),
   z.object({ type: z.literal('slice'), slice: z.custom<Slice>() }),
   z.object({
     type: z.literal('save'),

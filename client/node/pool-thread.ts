@@ -12,6 +12,7 @@ export async function run({ task, port }: ThreadTask): Promise<RunOutcome> {
     },
     nowMs: () => performance.now(),
   }
+  port.postMessage({ type: 'started' } satisfies FromThread)
   try {
     return await runJob(task, control)
   } finally {

@@ -53,7 +53,6 @@ async function runInThread(piscina: Piscina<ThreadTask, RunOutcome>, run: Runnin
   const stall = new AbortController()
   const signal = run.signal === undefined ? stall.signal : AbortSignal.any([run.signal, stall.signal])
   const watch = watchFor(run.stallMs, () => stall.abort())
-  watch.computing()
   port1.on('message', (message: unknown) => {
     answer(port1, run.control, FromThreadMessage.parse(message), watch).catch(() => stall.abort())
   })
@@ -101,6 +100,8 @@ async function answer(
   message: FromThread,
   watch: Watch,
 ): Promise<void> {
+  // A busy machine may take long to start a thread: its time counts from its first word.
+  if (message.type === 'started') return watch.computing()
   watch.stop()
   if (message.type === 'save') await control.save(message.checkpoint)
   const order = message.type === 'save' ? 'go' : await control.gate(message.slice)

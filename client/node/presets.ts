@@ -2,7 +2,7 @@ import type { PauseReason } from '#runtime/agent-state.ts'
 
 /** How much of a machine is lent, and when. */
 export interface Preset {
-  readonly cores: string // as for coresOf
+  readonly cores: string // an expression, see cores.ts
   readonly niceness: number
   readonly onBattery: boolean
   /** Pause while other programs use more than this share of all cores; null: never. */

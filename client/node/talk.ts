@@ -1,5 +1,3 @@
-import { styleText } from 'node:util'
-
 /** Where words go: data to stdout, talk to stderr; with `--json` only JSON to stdout. */
 export interface Talk {
   readonly json: boolean
@@ -33,9 +31,6 @@ export function openTalk(json: boolean, now: () => Date = () => new Date()): Tal
     },
   }
 }
-
-/** Dim on a terminal, plain elsewhere; NO_COLOR is honoured. */
-export const dim = (text: string): string => styleText('dim', text, { stream: process.stdout })
 
 function ignoreBrokenPipe(error: Error): void {
   if ('code' in error && error.code === 'EPIPE') process.exit(0)

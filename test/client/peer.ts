@@ -17,7 +17,7 @@ import { type MODES, TOY_DATA, TOY_FUEL, toyModule, toyTask } from './toy.ts'
 export type Fault = 'drop' | { readonly problem: ProblemCode; readonly retryAfterMs?: number }
 export type Script = (body: SchedulerBody, call: number) => SchedulerReply | Fault
 
-export interface Seen {
+interface Seen {
   readonly call: number
   readonly text: string
   readonly body: SchedulerBody
