@@ -83,10 +83,11 @@ export async function runJobs(life: Lifecycle, queues: readonly QueueName[] = QU
       if (jobs.length === 0) continue
       idle = false
       ran += jobs.length
-      for (const { id, status, output } of await runnerOf(life.deps, queue)(jobs)) {
-        if (status === 'completed') await life.boss.complete(queue, id)
-        else await life.boss.fail(queue, id, output)
-      }
+      const settled = await runnerOf(life.deps, queue)(jobs)
+      const done = settled.flatMap(({ id, status }) => (status === 'completed' ? [id] : []))
+      if (done.length > 0) await life.boss.complete(queue, done)
+      for (const { id, status, output } of settled)
+        if (status !== 'completed') await life.boss.fail(queue, id, output)
     }
     if (idle) return ran
   }
