@@ -57,7 +57,7 @@ process.exit()
 async function start(config: Config, closers: Closers): Promise<ServerReady | undefined> {
   const secrets = await openSecrets(config)
   const connectionString = await openPostgres(config, closers)
-  const knex = openDatabase({ connectionString })
+  const knex = openDatabase({ connectionString, warn: message => log.debug(message) })
   closers.push(() => knex.destroy())
   await migrate(knex)
   const blobs = await openBlobs(join(config.dataDir, 'files'))

@@ -32,17 +32,17 @@ export async function withDatabase<T>(
   work: (knex: Knex) => Promise<T>,
 ): Promise<T> {
   const known = config.databaseUrl ?? (await findRunning(config.dataDir))?.connectionString
-  if (known !== undefined) return withPool(known, work)
+  if (known !== undefined) return withPool(known, log, work)
   const postgres = await startPostgres({ dataDir: postgresDirectory(config.dataDir), log })
   try {
-    return await withPool(postgres.connectionString, work)
+    return await withPool(postgres.connectionString, log, work)
   } finally {
     await postgres.stop()
   }
 }
 
-async function withPool<T>(connectionString: string, work: (knex: Knex) => Promise<T>): Promise<T> {
-  const knex = openDatabase({ connectionString, poolMax: 2 })
+async function withPool<T>(connectionString: string, log: Log, work: (knex: Knex) => Promise<T>): Promise<T> {
+  const knex = openDatabase({ connectionString, poolMax: 2, warn: message => log.debug(message) })
   try {
     await migrate(knex)
     return await work(knex)

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { CorpusRow, ResultView } from '#protocol/campaign.ts'
+import { canonicalJson } from '#protocol/canonical.ts'
 import { RunReport } from '#protocol/report.ts'
 import { ExperimentId, ResultId, toWire, WorkUnitId } from '#protocol/units.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
@@ -118,7 +119,7 @@ const csvLine = (row: CorpusRow): string => COLUMNS.map(column => csvCell(row[co
 // RFC 4180. A cell that a spreadsheet would take for a formula cannot occur: numbers, hashes, ids and JSON objects only.
 function csvCell(value: CorpusRow[keyof CorpusRow]): string {
   if (value === null) return ''
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
+  const text = typeof value === 'object' ? canonicalJson(value) : String(value)
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 

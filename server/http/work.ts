@@ -90,49 +90,59 @@ function whyAbort(row: HeldRow | undefined, hostId: HostId, now: Instant): strin
 const PRESENT_MS = 10 * 60_000
 const PAGES_PER_MIB = 16
 
-async function dealWork(
-  trx: Trx,
-  standings: readonly Standing[],
-  { now, random, starveMs }: Dispatch,
-): Promise<Assignment[]> {
-  const asking = standings.flatMap(standing => {
-    const take = leasesAllowed({
-      ...termsOf(standing.visit),
-      held: standing.held,
-      resent: standing.resend.length,
-    })
-    return take === 0 ? [] : [{ visit: standing.visit, take }]
+async function dealWork(trx: Trx, standings: readonly Standing[], dispatch: Dispatch): Promise<Assignment[]> {
+  const asking = standings.flatMap(({ visit, held, resend }): Wish[] => {
+    const take = leasesAllowed({ ...termsOf(visit), held, resent: resend.length })
+    return take === 0 ? [] : [{ visit, take, offset: 0 }]
   })
   if (asking.length === 0) return []
+  const starvedBefore = await starvedBy(trx, asking, dispatch)
+  const first = queue(asking)
+  const dealt = await dealOnce(trx, first, starvedBefore, dispatch)
+  // What the hosts before could not use is left for those that skipped it.
+  const unmet = first.flatMap((wish): Wish[] => {
+    const take = wish.take - dealt.filter(d => d.hostId === wish.visit.host.id).length
+    return take > 0 && wish.offset > 0 ? [{ ...wish, take, offset: 0 }] : []
+  })
+  return unmet.length === 0 ? dealt : [...dealt, ...(await dealOnce(trx, unmet, starvedBefore, dispatch))]
+}
+
+/** A host that may be given `take` results, and leaves the first `offset` to others of its group. */
+interface Wish {
+  readonly visit: Visit
+  readonly take: number
+  readonly offset: number
+}
+
+async function starvedBy(trx: Trx, asking: readonly Wish[], { now, starveMs }: Dispatch): Promise<Instant> {
   const someTrusted = asking.some(({ visit }) => visit.host.trusted)
   const owners = someTrusted ? await countOwners(trx, addMs(now, -PRESENT_MS)) : 0
-  const candidates = await lockCandidates(
-    trx,
-    queue(asking).map(({ visit: { host, call }, take, offset }) => ({
-      hostId: host.id,
-      userId: host.userId,
-      ownerKey: host.ownerKey,
-      trusted: host.trusted,
-      engineClasses: call.body.engineClasses,
-      memoryPages: call.body.memoryMiB * PAGES_PER_MIB,
-      limit: candidatesFor(take),
-      offset,
-    })),
-    addMs(now, -starveAfter(owners, starveMs)),
-  )
-  const dealt = deal(
-    asking.map(({ visit: { host }, take }) => ({
-      ...{ hostId: host.id, ownerKey: host.ownerKey, take },
-      candidates: candidates.filter(candidate => candidate.hostId === host.id),
-    })),
-    random,
-  )
+  return addMs(now, -starveAfter(owners, starveMs))
+}
+
+async function dealOnce(
+  trx: Trx,
+  wishes: readonly Wish[],
+  starvedBefore: Instant,
+  { now, random }: Dispatch,
+): Promise<Assignment[]> {
+  const hosts = wishes.map(({ visit: { host, call }, take, offset }) => ({
+    ...{ hostId: host.id, userId: host.userId, ownerKey: host.ownerKey, trusted: host.trusted },
+    ...{ engineClasses: call.body.engineClasses, memoryPages: call.body.memoryMiB * PAGES_PER_MIB },
+    ...{ limit: candidatesFor(take), offset },
+  }))
+  const candidates = await lockCandidates(trx, hosts, starvedBefore)
+  const asking = wishes.map(({ visit: { host }, take }) => ({
+    ...{ hostId: host.id, ownerKey: host.ownerKey, take },
+    candidates: candidates.filter(candidate => candidate.hostId === host.id),
+  }))
+  const dealt = deal(asking, random)
   await storeLeases(trx, dealt, candidates, now)
   return dealt
 }
 
 /** Hosts that have waited longest come first: with `offset` each leaves the first results to those before it. */
-function queue(asking: readonly { visit: Visit; take: number }[]) {
+function queue(asking: readonly Wish[]): Wish[] {
   const waiting = asking.toSorted((a, b) => idleOf(a.visit) - idleOf(b.visit))
   const taken = { trusted: 0, others: 0 }
   return waiting.map(({ visit, take }) => {

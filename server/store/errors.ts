@@ -7,14 +7,15 @@ export function violatedConstraint(error: unknown): string | undefined {
 
 /**
  * Whether `error` says that the database is away or was cut off in the middle: the caller may repeat everything later.
- * SQLSTATE classes 08 (connection), 57P (shutdown), 40 (rolled back), 53 (out of resources), errors of the socket, and
- * knex's own about an empty pool.
+ * SQLSTATE classes 08 (connection), 57P (shutdown), 40 (rolled back), 53 (out of resources), everything of severity FATAL
+ * (the session is over), errors of the socket, and knex's own about an empty pool.
  */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   return (
     /^(08|57P|40|53)/.test(code) ||
+    ('severity' in error && error.severity === 'FATAL') ||
     SOCKET_ERRORS.includes(code) ||
     error.name === 'KnexTimeoutError' ||
     LOST_CONNECTION.test(error.message)

@@ -41,7 +41,7 @@ async function createDatabase(template: string): Promise<TestDatabase> {
   // A copy of files is faster than logging each page, as long as nothing is synced to the disk.
   await asAdmin(`create database ${name} template ${template} strategy file_copy`)
   const connectionString = databaseUrl(inject('postgres'), name)
-  const knex = openDatabase({ connectionString, poolMax: 8 })
+  const knex = openDatabase({ connectionString, poolMax: 8, warn: () => undefined }) // what matters is thrown as well
   return {
     knex,
     connectionString,

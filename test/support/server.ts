@@ -18,7 +18,7 @@ import { Problem } from '#protocol/problem.ts'
 import type { RunReport } from '#protocol/report.ts'
 import { SchedulerReply, type SuccessReport } from '#protocol/scheduler.ts'
 import { generateEd25519, signBytes } from '#protocol/signature.ts'
-import { addMs, type HostId, type Instant, type ResultId } from '#protocol/units.ts'
+import { addMs, type HostId, type Instant, type ResultId, type Sha256 } from '#protocol/units.ts'
 import { buildRun, planCampaign } from '#search/space.ts'
 import type { Wake } from '#store/wake.ts'
 import { type Stock, sha256, stock, T0, testIds } from './builders.ts'
@@ -116,7 +116,7 @@ async function send(url: string, method: string, path: string, options: CallOpti
     ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
   })
   const text = await response.text()
-  const isJson = /json$/.test(response.headers.get('content-type')?.split(';')[0] ?? '')
+  const isJson = /[/+]json$/.test(response.headers.get('content-type')?.split(';')[0] ?? '')
   const json: unknown = isJson && text !== '' ? JSON.parse(text) : undefined
   const problem = response.headers.get('content-type')?.startsWith('application/problem+json')
   return {
@@ -146,6 +146,8 @@ export interface TestHost {
   call(body?: Partial<HostWords>, how?: Partial<How>): Promise<Reply>
   /** The same, parsed; throws when it was refused. */
   ask(body?: Partial<HostWords>): Promise<SchedulerReply>
+  /** Uploads bytes under a hash; `range` as in Content-Range. */
+  put(hash: string, bytes: Uint8Array, how?: { range?: string; signedSha256?: string }): Promise<Reply>
   /** A signed report of a run. */
   report(resultId: ResultId, run: RunReport): Promise<SuccessReport>
 }
@@ -219,6 +221,23 @@ export async function enrolHost(
       const reply = await call(words)
       if (reply.status !== 200) throw new Error(reply.text)
       return SchedulerReply.parse(reply.json)
+    },
+    put: async (hash, bytes, { range, signedSha256 } = {}) => {
+      const path = `/api/v1/files/${hash}`
+      const bodySha256 = (signedSha256 ?? sha256(bytes)) as Sha256
+      const { serverId } = server
+      const call = ++number
+      const signed = callBytes({ serverId, hostId: enrolled.hostId, call, method: 'PUT', path, bodySha256 })
+      return server.call('PUT', path, {
+        token: enrolled.token,
+        body: bytes,
+        headers: {
+          ...(range === undefined ? {} : { 'content-range': range }),
+          [HOST_HEADER]: enrolled.hostId,
+          [CALL_HEADER]: String(call),
+          [SIGNATURE_HEADER]: await signBytes(privateKey, signed),
+        },
+      })
     },
     report: async (resultId, run) => {
       const report = canonicalJson(run)

@@ -1,0 +1,124 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type Asking, deal, leasesAllowed, RETRY_MS_MAX, retryAfter, starveAfter } from '#domain/dispatch.ts'
+import { LEASES_PER_CALL_MAX, LEASES_UNTRUSTED_MAX } from '#protocol/limits.ts'
+import { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
+
+const id = (kind: string, n: number) => `${kind}_${String(n).padStart(26, '0')}`
+const host = (n: number) => HostId.parse(id('h', n))
+const result = (n: number) => ResultId.parse(id('r', n))
+const unit = (n: number) => WorkUnitId.parse(id('w', n))
+
+describe('how many leases a host may be given', () => {
+  const terms = { want: 16, held: 0, cores: 8, trusted: false, dailyQuota: 100, usedToday: 0, resent: 0 }
+  test.each([
+    ['a stranger', {}, LEASES_UNTRUSTED_MAX],
+    ['a stranger that holds one', { held: 1 }, 1],
+    ['a stranger that holds more than it may', { held: 5 }, 0],
+    ['one that wants nothing', { want: 0 }, 0],
+    ['one whose quota is used up', { usedToday: 100 }, 0],
+    ['one whose quota was halved below what it used', { usedToday: 100, dailyQuota: 50 }, 0],
+    ['a trusted one', { trusted: true }, 16],
+    ['a trusted one with two cores', { trusted: true, cores: 2 }, 4],
+    ['a trusted one beyond its quota', { trusted: true, usedToday: 1000 }, 16],
+    ['a trusted one to which leases are sent again', { trusted: true, resent: LEASES_PER_CALL_MAX - 1 }, 1],
+  ])('%s', (_who, changes, allowed) => {
+    expect(leasesAllowed({ ...terms, ...changes })).toBe(allowed)
+  })
+})
+
+describe('dealing', () => {
+  const table = fc
+    .record({
+      results: fc.integer({ min: 0, max: 40 }),
+      replicas: fc.integer({ min: 1, max: 3 }),
+      hosts: fc.array(
+        fc.record({
+          owner: fc.integer({ min: 0, max: 4 }),
+          take: fc.integer({ min: 0, max: 6 }),
+          skip: fc.nat(10),
+        }),
+        { maxLength: 8 },
+      ),
+      draws: fc.array(fc.double({ min: 0, max: 0.999_999, noNaN: true }), { minLength: 1, maxLength: 50 }),
+    })
+    .map(({ results, replicas, hosts, draws }) => {
+      const candidates = Array.from({ length: results }, (_, i) => ({
+        resultId: result(i),
+        workUnitId: unit(Math.floor(i / replicas)),
+      }))
+      const asking: Asking[] = hosts.map(({ owner, take, skip }, i) => ({
+        ...{ hostId: host(i), ownerKey: `user:${owner}`, take },
+        candidates: candidates.slice(skip),
+      }))
+      let draw = 0
+      return { asking, random: () => draws[draw++ % draws.length] ?? 0 }
+    })
+
+  test('no result is dealt twice, no owner is twice in a unit, nobody gets more than it may or what it cannot', () => {
+    fc.assert(
+      fc.property(table, ({ asking, random }) => {
+        const dealt = deal(asking, random)
+        expect(new Set(dealt.map(d => d.resultId)).size).toBe(dealt.length)
+        const seats = dealt.map(({ hostId, resultId }) => {
+          const { ownerKey, candidates } = asking.find(a => a.hostId === hostId)!
+          return `${ownerKey} ${candidates.find(c => c.resultId === resultId)!.workUnitId}`
+        })
+        expect(new Set(seats).size).toBe(seats.length)
+        for (const { hostId, take } of asking)
+          expect(dealt.filter(d => d.hostId === hostId).length).toBeLessThanOrEqual(take)
+      }),
+      { numRuns: 10_000 },
+    )
+  })
+
+  test('nothing that a host could still take is left over', () => {
+    fc.assert(
+      fc.property(table, ({ asking, random }) => {
+        const dealt = deal(asking, random)
+        const taken = new Set(dealt.map(d => d.resultId))
+        for (const { hostId, ownerKey, take, candidates } of asking) {
+          if (dealt.filter(d => d.hostId === hostId).length === take) continue
+          const mine = new Set(
+            dealt
+              .filter(d => asking.find(a => a.hostId === d.hostId)!.ownerKey === ownerKey)
+              .map(d => asking.flatMap(a => a.candidates).find(c => c.resultId === d.resultId)!.workUnitId),
+          )
+          expect(candidates.filter(c => !taken.has(c.resultId) && !mine.has(c.workUnitId))).toEqual([])
+        }
+      }),
+      { numRuns: 10_000 },
+    )
+  })
+
+  test('pairs of owners mix: with the same partners at hand the draw decides who shares a unit', () => {
+    const candidates = Array.from({ length: 8 }, (_, i) => ({
+      resultId: result(i),
+      workUnitId: unit(i >> 1),
+    }))
+    const asking = [0, 1].map(n => ({ hostId: host(n), ownerKey: `user:${n}`, take: 1, candidates }))
+    const firsts = new Set([0, 0.3, 0.6, 0.9].map(draw => deal(asking, () => draw)[0]!.resultId))
+    expect(firsts.size).toBe(4)
+  })
+})
+
+describe('when to call again', () => {
+  const middle = () => 0.5
+  test.each([
+    [0, 1_000],
+    [2_000, 1_000],
+    [20_000, 5_000],
+    [3_600_000, RETRY_MS_MAX],
+  ])('idle for %i ms: after %i ms', (idleMs, wait) => {
+    expect(retryAfter({ idleMs, retryMinMs: 1_000 }, middle)).toBe(wait)
+  })
+
+  test('always within 20 % of that', () => {
+    expect(retryAfter({ idleMs: 0, retryMinMs: 1_000 }, () => 0)).toBe(800)
+    expect(retryAfter({ idleMs: 0, retryMinMs: 1_000 }, () => 0.999_999)).toBe(1_200)
+  })
+
+  test('replicas starve at once when fewer than three owners are there', () => {
+    expect([0, 2, 3, 10].map(owners => starveAfter(owners, 60_000))).toEqual([0, 0, 60_000, 60_000])
+  })
+})
