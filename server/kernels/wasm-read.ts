@@ -1,7 +1,13 @@
 // The sections of a module. Foreign features are refused by name; reading goes on where the bytes allow it, so that an
 // author hears of everything at once.
 
-import { FUNCTIONS_MAX, LOCALS_MAX, SECTION_ITEMS_MAX, TABLE_ENTRIES_MAX } from '#protocol/limits.ts'
+import {
+  FUNCTION_BYTES_MAX,
+  FUNCTIONS_MAX,
+  LOCALS_MAX,
+  SECTION_ITEMS_MAX,
+  TABLE_ENTRIES_MAX,
+} from '#protocol/limits.ts'
 import { collecting, type Refusals, Refused, refuse } from './admit-refusals.ts'
 import {
   malformed,
@@ -174,7 +180,13 @@ function readExport(section: Reader): Export {
 }
 
 function readBody(section: Reader, index: number): FunctionBody {
-  const body = readSlice(section, readU32(section))
+  const length = readU32(section)
+  if (length > FUNCTION_BYTES_MAX)
+    throw new Refused(
+      'function_too_large',
+      `function ${index} has ${length} bytes; the limit is ${FUNCTION_BYTES_MAX}`,
+    )
+  const body = readSlice(section, length)
   let total = 0
   const locals = Array.from({ length: readCount(body) }, () => {
     const count = readU32(body)

@@ -40,8 +40,10 @@ export const MEMORY_PAGES_MAX = 16384 // 1 GiB
 
 /** What admission reads: bounds on a stranger's bytes, so that no module makes it slow. */
 export const MODULE_BYTES_MAX = 8 * 1024 * 1024
-/** Metering adds at most a few bytes to each of the smallest instructions; beyond this a module is padding. */
+/** Metering adds a third to the bytes of our own kernels. */
 export const METERED_BYTES_MAX = 16 * 1024 * 1024
+/** Of one function before metering. */
+export const FUNCTION_BYTES_MAX = 1024 * 1024
 /** The smallest body limit that the engines' common embedding limits leave us is 7,654,321 bytes. */
 export const METERED_BODY_BYTES_MAX = 7_000_000
 export const FUNCTIONS_MAX = 16_384

@@ -5,7 +5,6 @@ import { FUNCTIONS_MAX, GLOBALS_MAX, LOCALS_MAX, MODULE_BYTES_MAX, NESTING_MAX }
 import { deepRecursion, longChain } from '#support/hostile.ts'
 import { kernelModule, OWN_FUNCTIONS } from '#support/kernel-modules.ts'
 import {
-  block,
   br,
   type Code,
   call,
@@ -13,6 +12,7 @@ import {
   funcType,
   get,
   globalGet,
+  grow,
   i32,
   name,
   OPS,
@@ -47,8 +47,13 @@ export const REFUSED_MODULES: readonly (readonly [RefusalCode, string, Uint8Arra
   ['module_too_large', 'too many types', types(...new Array(70_000).fill(funcType([], [])))],
   [
     'function_too_large',
-    'a function of a million conditional branches',
-    step(block(VOID, new Array(1_000_000).fill([i32(0), 0x0d, 0])), i32(0)),
+    'a function of more than a megabyte',
+    step(new Array(1_100_000).fill(OPS.nop), i32(0)),
+  ],
+  [
+    'function_too_large',
+    'a function that is too large when it is metered',
+    step(new Array(200_000).fill([i32(0), grow, OPS.drop]), i32(0)),
   ],
   [
     'too_many_functions',
