@@ -68,15 +68,19 @@ export function submitCampaign(edge: Edge): RequestHandler {
     if (before !== undefined) return void res.json(before)
     const file = parse(CampaignFile, parseJson(submission.body), 'campaign_invalid')
     const checked = await checkCampaign(edge.knex, edge.planner, file)
-    const created = await inTransaction(edge.knex, trx => start(edge, trx, submission, checked)).catch(
-      (error: unknown) => {
-        if (error instanceof KeyTaken) return undefined
-        throw error
-      },
-    )
+    const created = await startOnce(edge, submission, checked)
     if (created === undefined) return void res.json(await findSame(edge, submission)) // lost a race against itself
     edge.log.info({ campaignId: created.id, title: file.title }, 'a campaign was submitted')
     res.status(201).location(`/api/v1/campaigns/${created.id}`).json(created)
+  }
+}
+
+async function startOnce(edge: Edge, submission: Submission, checked: CheckedCampaign) {
+  try {
+    return await inTransaction(edge.knex, trx => start(edge, trx, submission, checked))
+  } catch (error) {
+    if (error instanceof KeyTaken) return undefined
+    throw error
   }
 }
 

@@ -27,7 +27,7 @@ export interface Edge {
 export interface EdgeSettings {
   readonly starveMs: number // a replica nobody took for so long goes to a trusted host
   readonly retryMinMs: number
-  readonly sharedPrefixes: readonly string[] // networks whose anonymous hosts do not count as one owner
+  readonly sharedPrefixes: readonly string[] // networks whose anonymous hosts are owners by themselves
   readonly trustedProxies: readonly string[]
   readonly anonymousPerMinute: number
 }

@@ -1,16 +1,9 @@
 import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import { userAccount } from '#domain/ledger.ts'
-import type {
-  CampaignList,
-  DatasetList,
-  KernelList,
-  LedgerSummary,
-  MeView,
-  ServerView,
-  WorkUnitList,
-} from '#protocol/campaign.ts'
+import type { CampaignList, LedgerSummary, MeView, ServerView } from '#protocol/campaign.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
+import type { DatasetList, KernelList, WorkUnitList } from '#protocol/lists.ts'
 import { CampaignId, toWire, Versioned, WorkUnitId } from '#protocol/units.ts'
 import { listCampaigns } from '#store/campaigns.ts'
 import { datasetsByHash, findDataset, listDatasets } from '#store/datasets.ts'

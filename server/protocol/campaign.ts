@@ -1,7 +1,5 @@
 import { z } from 'zod'
-import { DatasetManifest } from './dataset.ts'
 import { Limit, Recipe } from './job.ts'
-import { KernelManifest, SignedRelease } from './kernel.ts'
 import {
   CHOICES_MAX,
   DEADLINE_MS_MAX,
@@ -15,7 +13,7 @@ import {
   TITLE_CHARS_MAX,
   UPDATES_MAX,
 } from './limits.ts'
-import { CampaignId, MilliCredit, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
+import { CampaignId, MilliCredit, Sha256, Versioned, WireInstant } from './units.ts'
 
 const points = z.int().min(1).max(1000).optional()
 const ordered = (lo: number, hi: number) => lo <= hi
@@ -278,41 +276,3 @@ export const CampaignList = z.object({
   nextAfter: z.string().nullable(),
 })
 export type CampaignList = z.infer<typeof CampaignList>
-
-/** GET /api/v1/campaigns/:id/work-units: where each run stands. Hosts are named once the embargo is over. */
-export const WorkUnitList = z.object({
-  workUnits: z.array(
-    z.object({
-      id: WorkUnitId,
-      experimentId: z.string(),
-      seedIndex: z.int(),
-      state: z.enum(['open', 'valid', 'failed', 'cancelled']),
-      failure: z.string().nullable(),
-      disputed: z.boolean(),
-      published: z.boolean(),
-      results: z.array(
-        z.object({
-          id: z.string(),
-          kind: z.string(),
-          state: z.string(),
-          outcome: z.string().nullable(),
-          verdict: z.string().nullable(),
-          fraction: z.number(),
-          hostId: z.string().nullable(),
-        }),
-      ),
-    }),
-  ),
-  nextAfter: z.string().nullable(),
-})
-export type WorkUnitList = z.infer<typeof WorkUnitList>
-
-/** GET /api/v1/kernels */
-export const KernelList = z.object({
-  kernels: z.array(z.object({ manifest: KernelManifest, release: SignedRelease })),
-})
-export type KernelList = z.infer<typeof KernelList>
-
-/** GET /api/v1/datasets */
-export const DatasetList = z.object({ datasets: z.array(DatasetManifest) })
-export type DatasetList = z.infer<typeof DatasetList>

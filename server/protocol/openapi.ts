@@ -4,18 +4,16 @@ import {
   CampaignList,
   CampaignView,
   CorpusRow,
-  DatasetList,
-  KernelList,
   Leaderboard,
   LedgerSummary,
   MeView,
   ResultView,
   ServerView,
   ValidateReply,
-  WorkUnitList,
 } from './campaign.ts'
 import { DatasetManifest } from './dataset.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
+import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { PROBLEMS, Problem } from './problem.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 

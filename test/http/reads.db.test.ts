@@ -3,15 +3,13 @@ import {
   CampaignList,
   CampaignView,
   CorpusRow,
-  DatasetList,
-  KernelList,
   Leaderboard,
   MeView,
   ResultView,
   ServerView,
-  WorkUnitList,
 } from '#protocol/campaign.ts'
 import { runKeyOf } from '#protocol/job.ts'
+import { DatasetList, KernelList, WorkUnitList } from '#protocol/lists.ts'
 import { OPERATIONS } from '#protocol/openapi.ts'
 import { PROBLEMS } from '#protocol/problem.ts'
 import { type CampaignId, type UserId, WorkUnitId } from '#protocol/units.ts'

@@ -4,17 +4,18 @@ import { reportBytes } from '#protocol/host.ts'
 import { DAILY_QUOTA_START } from '#protocol/limits.ts'
 import type { SuccessReport } from '#protocol/scheduler.ts'
 import { signBytes } from '#protocol/signature.ts'
-import type { ResultId, UserId } from '#protocol/units.ts'
-import { addCampaign, addUser, runReport, sha256, T0, testIds } from '#support/builders.ts'
-import { enrolHost, startServer, type TestHost, type TestServer } from '#support/server.ts'
+import type { ResultId } from '#protocol/units.ts'
+import { runReport, sha256, T0, testIds } from '#support/builders.ts'
+import { type Scene, startScene } from '#support/scene.ts'
+import { enrolHost, type TestHost } from '#support/server.ts'
 
-let server: TestServer
-let owner: UserId
+let scene: Scene
+let server: Scene['server']
 let host: TestHost
 
 beforeAll(async () => {
-  server = await startServer()
-  owner = (await addUser(server.database.knex, 'researcher')).id
+  scene = await startScene()
+  server = scene.server
 })
 afterAll(() => server.close())
 beforeEach(async () => {
@@ -31,7 +32,7 @@ const GRACE_MS = 60_000
 /** A fresh work unit of which `host` holds one result. */
 async function leased(): Promise<{ resultId: ResultId; workUnitId: string; campaignId: string }> {
   const spec = { results: 1, quorum: 1, deadlineMs: DEADLINE_MS, graceMs: GRACE_MS, createdAt: server.now() }
-  const { id } = await addCampaign(server.database.knex, server, owner, [spec])
+  const { id } = await scene.campaign([spec])
   const { leases } = await host.ask({ want: 1 })
   const [lease] = leases
   if (lease === undefined) throw new Error('no lease')
@@ -44,23 +45,8 @@ async function send(report: unknown) {
   return reports[0]
 }
 
-async function rowOf(id: string) {
-  const { rows } = await server.database.knex.raw('select * from results where id = ?', [id])
-  return rows[0]
-}
-
-async function quotaOf(id: string): Promise<number> {
-  const { rows } = await server.database.knex.raw('select daily_quota from hosts where id = ?', [id])
-  return rows[0].daily_quota
-}
-
-async function eventsOf(id: string): Promise<string[]> {
-  const { rows } = await server.database.knex.raw(
-    'select event from host_events where host_id = ? order by id',
-    [id],
-  )
-  return rows.map((row: { event: string }) => row.event)
-}
+const rowOf = (id: string) => scene.row('results', id)
+const quotaOf = async (id: string) => (await scene.row('hosts', id)).daily_quota
 
 /** A report whose signature fits whatever text and digest it states. */
 async function signed(resultId: ResultId, text: string, digest = sha256(text)): Promise<SuccessReport> {
@@ -232,7 +218,7 @@ describe('a report is refused by itself', () => {
     expect(answer).toMatchObject({ outcome: 'refused', code: 'report_inconsistent' })
     expect(answer!.detail).toContain(field)
     expect(await quotaOf(host.id)).toBe(DAILY_QUOTA_START / 2)
-    expect(await eventsOf(host.id)).toEqual(['report_inconsistent'])
+    expect(await scene.events(host.id)).toEqual(['report_inconsistent'])
   })
 
   test('another digest after an accepted one is a conflict, and counts against the host', async () => {
@@ -243,14 +229,13 @@ describe('a report is refused by itself', () => {
     expect(await send(other)).toMatchObject({ outcome: 'refused', code: 'report_conflict' })
     expect(await rowOf(resultId)).toMatchObject({ digest: first.digest })
     expect(await quotaOf(host.id)).toBe(DAILY_QUOTA_START / 2)
-    expect(await eventsOf(host.id)).toEqual(['report_conflict'])
+    expect(await scene.events(host.id)).toEqual(['report_conflict'])
   })
 
   test('foreign: leased to another host, to nobody, or never made', async () => {
     const { resultId } = await leased()
     const thief = await enrolHost(server)
-    const [unsent] = (await addCampaign(server.database.knex, server, owner, [{ quorum: 1 }])).units[0]!
-      .resultIds
+    const [unsent] = (await scene.campaign([{ quorum: 1 }])).units[0]!.resultIds
     for (const id of [resultId, unsent!, testIds.result(T0)]) {
       const { reports } = await thief.ask({ reports: [await thief.report(id, runReport())] })
       expect(reports).toMatchObject([{ resultId: id, outcome: 'refused', code: 'report_unknown' }])
@@ -281,7 +266,7 @@ describe('a host that could not finish', () => {
     })
     expect(server.woken.workUnits).toEqual([workUnitId])
     expect(await quotaOf(host.id)).toBe(DAILY_QUOTA_START / 2)
-    expect(await eventsOf(host.id)).toEqual(['error:out_of_memory'])
+    expect(await scene.events(host.id)).toEqual(['error:out_of_memory'])
   })
 
   test('says so again: the stored answer; changes its mind: stale', async () => {
