@@ -1,5 +1,5 @@
 /** A broken promise of our own code: the transaction rolls back, the caller hears `internal`. */
-export class InvariantError extends Error {
+class InvariantError extends Error {
   override readonly name = 'InvariantError'
 }
 

@@ -4,16 +4,16 @@ import { invariant } from './invariant.ts'
 
 // A core executes one to two Gfuel a second, so a core-hour costs 36 to 72 credits, and the smallest useful run
 // (a tenth of a second) is still worth a whole milli-credit.
-export const PRICE_MILLI_PER_GFUEL = 10
+const PRICE_MILLI_PER_GFUEL = 10
 
 /** What a campaign sets aside, on top of its planned results, for those beyond the quorum: late replies and disputes. */
-export const CHECKING_SHARE = 0.1
+const CHECKING_SHARE = 0.1
 
 // A first campaign of about 20 core-hours without asking anybody.
 export const STARTER_MILLI = 1_000_000
 
 export type AccountName = 'mint' | `user:${string}` | `host:${string}` | `escrow:${string}`
-export type TransferKind = 'starter' | 'reserve' | 'grant' | 'refund' | 'overrun'
+type TransferKind = 'starter' | 'reserve' | 'grant' | 'refund' | 'overrun'
 
 /** Moves credit between two accounts. The key makes posting it twice the same as once. */
 export interface Transfer {

@@ -25,10 +25,10 @@ export type Effect =
 
 // The validator and the assimilator answer in milliseconds, and their requests are as durable as the decision. Should a
 // bug have thrown one out all the same, the unit asks again after a minute.
-export const ANSWER_MS_MAX = 60_000
+const ANSWER_MS_MAX = 60_000
 
 /** Deadlines grow with the attempt up to this factor: a unit that slow hosts keep losing gets patience (DESIGN §6). */
-export const DEADLINE_GROWTH_MAX = 4
+const DEADLINE_GROWTH_MAX = 4
 
 /** How long a host may take for a result of this attempt, in ms from its lease. Its grace is `graceMs` longer. */
 export function deadlineFor(workUnit: Pick<WorkUnit, 'deadlineMs'>, attempt: number): number {
@@ -100,8 +100,9 @@ function decideClosed(closed: Closed, results: readonly Result[], now: Instant):
 const isPending = (result: Result): boolean =>
   result.state === 'over' && result.outcome === 'success' && result.verdict === 'pending'
 const isLive = (result: Result): boolean => result.state === 'unsent' || result.state === 'in_progress'
-const isOutcome = (result: Result, outcome: 'success' | 'error'): boolean =>
-  result.state === 'over' && result.outcome === outcome
+const isSuccess = (result: Result): boolean => result.state === 'over' && result.outcome === 'success'
+const isError = (result: Result): boolean =>
+  result.state === 'over' && result.outcome === 'error' && !result.givenBack
 const isTrusted = (result: Result): boolean => 'trusted' in result && result.trusted
 
 // A trusted success is an answer by itself. Strangers' agreement is not asked for while a trusted host computes: its
@@ -120,8 +121,7 @@ function whyHopeless(
   results: readonly Result[],
   now: Instant,
 ): FailureReason | undefined {
-  if (results.filter(result => isOutcome(result, 'error')).length > workUnit.maxErrorResults)
-    return 'too_many_errors'
+  if (results.filter(isError).length > workUnit.maxErrorResults) return 'too_many_errors'
   const { kind, missing, room, roomInTotal, unneeded } = wanted(workUnit, results)
   const starved = results.some(
     result =>
@@ -159,7 +159,7 @@ function wanted(workUnit: WorkUnit, results: readonly Result[]): Wanted {
     const count = Math.min(missing, roomInTotal)
     return { kind: 'check', missing, roomInTotal, room: roomInTotal, count, unneeded }
   }
-  const succeeded = results.filter(result => isOutcome(result, 'success')).length
+  const succeeded = results.filter(isSuccess).length
   const room = Math.min(roomInTotal, Math.max(0, workUnit.maxSuccessResults - succeeded - live.length))
   const missing = Math.max(0, workUnit.targetResults - results.filter(isPending).length - live.length)
   return { kind: 'replica', missing, roomInTotal, room, count: Math.min(missing, room), unneeded: [] }

@@ -47,7 +47,8 @@ export type ResultState =
   | { readonly state: 'unsent' }
   | ({ readonly state: 'in_progress'; readonly deadline: Instant; readonly graceUntil: Instant } & Holder)
   | ({ readonly state: 'over'; readonly outcome: 'success'; readonly verdict: Verdict } & Holder)
-  | ({ readonly state: 'over'; readonly outcome: 'error' } & Holder)
+  /** `givenBack`: the volunteer stopped; that says nothing about the run. */
+  | ({ readonly state: 'over'; readonly outcome: 'error'; readonly givenBack: boolean } & Holder)
   | ({ readonly state: 'over'; readonly outcome: 'no_reply'; readonly graceUntil: Instant } & Holder)
   | { readonly state: 'over'; readonly outcome: 'not_needed' }
   | { readonly state: 'over'; readonly outcome: 'cancelled'; readonly graceUntil: Instant | null }

@@ -39,6 +39,7 @@ export async function startBoss({ connectionString, log }: BossOptions): Promise
     schedule: false, // node-cron is the clock
   })
   boss.on('error', error => log.error({ error: error.message }, 'pg-boss met an error'))
+  boss.on('warning', ({ message, data }) => log.warn({ data }, message))
   await boss.start()
   await boss.createQueue(DEAD_QUEUE, { deleteAfterSeconds: DEAD_SECONDS, retentionSeconds: DEAD_SECONDS })
   for (const queue of QUEUES) await boss.createQueue(queue, QUEUE_OPTIONS)

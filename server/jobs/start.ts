@@ -13,7 +13,7 @@ import { sweepCampaigns, sweepWorkUnits } from './sweep.ts'
 import { runTransition } from './transition.ts'
 import { runValidate } from './validate.ts'
 
-export type JobRole = QueueName | 'cron'
+type JobRole = QueueName | 'cron'
 
 export interface JobsOptions extends Omit<JobDeps, 'enqueue'> {
   readonly boss: PgBoss // from startBoss

@@ -29,7 +29,7 @@ export interface CampaignPlan {
   recipes(from?: number): Generator<PlannedRecipe, void>
 }
 
-export type PlannedRecipe = { readonly ok: true; readonly ordinal: number; readonly recipe: Recipe } | Refusal
+type PlannedRecipe = { readonly ok: true; readonly ordinal: number; readonly recipe: Recipe } | Refusal
 
 /**
  * What a campaign will try. Refuses with `campaign_invalid` (the detail names the field) or `space_too_small`; recipes
@@ -77,7 +77,7 @@ export async function buildRun(source: RunSource, recipe: Recipe, seedIndex: num
 }
 
 /** Draws in a row that repeat earlier recipes before a random sampler gives up. */
-export const REJECTED_DRAWS_MAX = 1_000
+const REJECTED_DRAWS_MAX = 1_000
 
 interface Space {
   readonly ok: true

@@ -104,6 +104,7 @@ const ResultRow = z.object({
   state: z.enum(['unsent', 'in_progress', 'over']),
   outcome: z.enum(['success', 'error', 'no_reply', 'not_needed', 'cancelled']).nullable(),
   verdict: z.enum(['pending', 'valid', 'invalid', 'inconclusive']).nullable(),
+  givenBack: z.boolean(),
   hostId: HostId.nullable(),
   trusted: z.boolean(),
   deadline: Timestamp.nullable(),
@@ -117,13 +118,13 @@ const asResult = (row: ResultRow): Result => {
 }
 
 function stateOf(row: ResultRow): ResultState {
-  const { state, outcome, verdict, hostId, trusted, deadline, graceUntil } = row
+  const { state, outcome, verdict, givenBack, hostId, trusted, deadline, graceUntil } = row
   if (state === 'unsent') return { state }
   if (outcome === 'not_needed') return { state: 'over', outcome }
   if (outcome === 'cancelled') return { state: 'over', outcome, graceUntil }
   if (hostId !== null) {
     const holder = { hostId, trusted }
-    if (outcome === 'error') return { state: 'over', outcome, ...holder }
+    if (outcome === 'error') return { state: 'over', outcome, givenBack, ...holder }
     if (outcome === 'success' && verdict !== null) return { state: 'over', outcome, verdict, ...holder }
     if (graceUntil !== null && outcome === 'no_reply')
       return { state: 'over', outcome, graceUntil, ...holder }
@@ -135,7 +136,8 @@ function stateOf(row: ResultRow): ResultState {
 
 const LOCK = `
   select id, work_unit_id as "workUnitId", kind, attempt, created_at as "createdAt", state, outcome, verdict,
-    host_id as "hostId", trusted, deadline, grace_until as "graceUntil"
+    error_code is not distinct from 'host_stopped' as "givenBack", host_id as "hostId", trusted, deadline,
+    grace_until as "graceUntil"
   from results where work_unit_id = any(:workUnitIds) order by id for no key update`
 
 const EXPIRE = `

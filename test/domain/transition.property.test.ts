@@ -27,7 +27,7 @@ const parameters = fc
 
 const word = fc
   .tuple(
-    fc.constantFrom(...'UuPLSVIQENOXCD'),
+    fc.constantFrom(...'UuPLSVIQEBNOXCD'),
     fc.constantFrom('', '', '', '!'),
     fc.constantFrom('', '', '', '?'),
   )

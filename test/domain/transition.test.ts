@@ -51,6 +51,7 @@ describe('an open unit of quorum 2, at most 3 errors', () => {
     ['E P', 'create 1 replica attempt 0, wake 1'],
     ['E E E', 'create 2 replica attempt 0, wake 60'],
     ['E E E E', 'fail too_many_errors, publish, wake 1'],
+    ['E E E B', 'create 2 replica attempt 0, wake 60'], // a volunteer who stops says nothing about the run
     ['E E E E S P U', 'fail too_many_errors, cancel 6 until 5, drop 7, wake 5+'],
     ['E E E E S S', 'validate, wake 1'], // an answer comes before a failure
     ['u P', 'fail no_eligible_host, cancel 2 until 5, drop 1, wake 5+'],

@@ -181,10 +181,14 @@ test('a unit is published when the grace of a lost result ends', async () => {
 
 test('hosts that fail one after the other fail the unit, and the campaign gets everything back', async () => {
   const { owner } = await submit(life, { runs: 1 })
-  for (let n = 0; n < 7; n++) {
+  const fail = async (code?: string): Promise<void> => {
     const host = await addHost(life)
-    await reportError(life, host, await take(life, host))
+    await reportError(life, host, await take(life, host), code)
   }
+  for (let n = 0; n < 6; n++) await fail()
+  await fail('host_stopped') // given back: the run is not to blame
+  expect(await unitStates(life)).toBe('open')
+  await fail()
   expect(await unitStates(life)).toBe('failed too_many_errors published')
   expect(await rows(life, `select count(*) as n from corpus`)).toEqual([{ n: 0 }])
   expect(await balance(life, `user:${owner}`)).toBe(1_000_000)

@@ -63,7 +63,7 @@ const closed = (life: Life, state: WorkUnitState): Life => ({
 })
 
 /** What the validator and the assimilator make of the requests among the effects. */
-export function answered(life: Life, effects: readonly Effect[], now: Instant): Life {
+function answered(life: Life, effects: readonly Effect[], now: Instant): Life {
   let after = life
   for (const { type } of effects) {
     if (type === 'request_validation') after = validated(after)
@@ -123,7 +123,11 @@ export function done(life: Life, deed: Deed, pick: number, now: Instant): Life {
       return { ...changed(life, result.id, () => ({ ...rest, ...success }) as Result), answers }
     }
     case 'error':
-      return changed(life, result.id, r => ({ ...r, state: 'over', outcome: 'error', ...holder }) as Result)
+      return changed(
+        life,
+        result.id,
+        r => ({ ...r, state: 'over', outcome: 'error', givenBack: false, ...holder }) as Result,
+      )
   }
 }
 

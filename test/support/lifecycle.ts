@@ -32,7 +32,7 @@ import type { Wake } from '#store/wake.ts'
 import { addUser, runReport, type Stock, sha256, stock, T0, testIds } from './builders.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
 
-export const FUEL = 1e9 // of one run: ten milli-credits
+const FUEL = 1e9 // of one run: ten milli-credits
 export const DEADLINE = 600_000
 
 /** A database with everything but the edge: hosts lease and report through the store, jobs run when told to. */
@@ -185,7 +185,7 @@ export async function take(life: Lifecycle, hostId: HostId, limit = 1): Promise<
 }
 
 /** A run that every honest host computes the same, and one that nobody does. */
-export const honest = (): RunReport => runReport({ fuelUsed: FUEL })
+const honest = (): RunReport => runReport({ fuelUsed: FUEL })
 export const lie = (value: number): RunReport =>
   runReport({ fuelUsed: FUEL, metric: { name: 'val_bpb', value } })
 
@@ -220,10 +220,15 @@ export async function reportOnly(
   })
 }
 
-export async function reportError(life: Lifecycle, hostId: HostId, ids: readonly ResultId[]): Promise<void> {
+export async function reportError(
+  life: Lifecycle,
+  hostId: HostId,
+  ids: readonly ResultId[],
+  code = 'out_of_memory',
+): Promise<void> {
   await inTransaction(life.knex, async trx => {
     const locked = await lockReported(trx, ids)
-    const errors = ids.map(resultId => ({ resultId, hostId, code: 'out_of_memory', detail: '', cpuMs: 1 }))
+    const errors = ids.map(resultId => ({ resultId, hostId, code, detail: '', cpuMs: 1 }))
     await storeErrors(trx, errors, life.now())
     await life.wake.workUnits(trx, [...new Set(locked.map(({ workUnitId }) => workUnitId))])
   })

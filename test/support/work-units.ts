@@ -13,7 +13,7 @@ import {
 export const NOW: Instant = instant(Date.UTC(2026, 10, 22, 12))
 export const MINUTE = 60_000
 export const DEADLINE_MS = 10 * MINUTE
-export const GRACE_MS = 5 * MINUTE
+const GRACE_MS = 5 * MINUTE
 export const GIVE_UP_MS = 60 * MINUTE
 
 const numbered = (prefix: string, n: number): string => `${prefix}_${String(n).padStart(26, '0')}`
@@ -49,7 +49,7 @@ export function workUnit(
 
 /**
  * Results from a line of letters, numbered from 1: U unsent, u unsent for too long, P in progress, L in progress past its deadline,
- * S a pending success, V a valid, I an invalid, Q an inconclusive one, E error, N no reply in grace, O no reply out of
+ * S a pending success, V a valid, I an invalid, Q an inconclusive one, E error, B given back, N no reply in grace, O no reply out of
  * grace, X not needed, C cancelled in grace, D cancelled out of grace. `!` after a letter: of a trusted host; `?`: a check.
  */
 export function parseResults(line: string): Result[] {
@@ -84,7 +84,8 @@ function stateOf(word: string, n: number): ResultState {
     V: success('valid'),
     I: success('invalid'),
     Q: success('inconclusive'),
-    E: { state: 'over', outcome: 'error', ...holder },
+    E: { state: 'over', outcome: 'error', givenBack: false, ...holder },
+    B: { state: 'over', outcome: 'error', givenBack: true, ...holder },
     N: { state: 'over', outcome: 'no_reply', graceUntil: addMs(NOW, 2 * MINUTE), ...holder },
     O: { state: 'over', outcome: 'no_reply', graceUntil: addMs(NOW, -MINUTE), ...holder },
     X: { state: 'over', outcome: 'not_needed' },
