@@ -106,7 +106,7 @@ export async function startGrid(options: GridOptions): Promise<Grid> {
     },
     stop: async () => {
       // Volunteers first: a client that meets a closed server backs off and takes longer to stop.
-      for (const program of programs.toReversed()) if (program.child.exitCode === null) await stop(program)
+      for (const program of programs.toReversed()) await stop(program)
     },
   }
 }

@@ -5,7 +5,7 @@ import pg from 'pg'
 import { z } from 'zod'
 import { CampaignView } from '#protocol/campaign.ts'
 import { type Grid, startGrid } from './grid.ts'
-import { type Event, type Program, xeenet } from './process.ts'
+import { type Event, type Program, stop, xeenet } from './process.ts'
 
 export type Victim = 'server' | 'postgres' | 'client'
 
@@ -62,7 +62,7 @@ export async function killStory(plan: KillPlan): Promise<Aftermath> {
     for (const owner of ['otter', 'heron']) await attach(owner)
     for (let kill = 0; kill < plan.kills; kill++) {
       await sleep(KILL_AFTER_MS[0] + rng() * (KILL_AFTER_MS[1] - KILL_AFTER_MS[0]))
-      if (plan.victim === 'postgres') process.kill(await postgresPid(grid), 'SIGKILL')
+      if (plan.victim === 'postgres') await killPostgres(grid)
       if (plan.victim === 'server') grid = await killServer(grid)
       if (plan.victim === 'client') {
         const owner = rng() < 0.5 ? 'otter' : 'heron'
@@ -76,6 +76,7 @@ export async function killStory(plan: KillPlan): Promise<Aftermath> {
     console.error(grid.server.lastWords())
     throw error
   } finally {
+    for (const volunteer of volunteers.values()) await stop(volunteer)
     await grid.stop()
   }
 }
@@ -106,9 +107,25 @@ const ServerFile = z.looseObject({ pid: z.int(), connectionString: z.string() })
 const serverFile = async (grid: Grid): Promise<z.infer<typeof ServerFile>> =>
   ServerFile.parse(JSON.parse(await readFile(join(grid.dataDir, 'server.json'), 'utf8')))
 
-async function postgresPid(grid: Grid): Promise<number> {
-  const text = await readFile(join(grid.dataDir, 'postgres', 'postmaster.pid'), 'utf8')
-  return Number(text.split('\n')[0])
+/** Kills the postmaster; one that is just being started again first has to live. */
+async function killPostgres(grid: Grid): Promise<void> {
+  const file = join(grid.dataDir, 'postgres', 'cluster', 'postmaster.pid')
+  for (let tries = 0; tries < 100; tries++) {
+    const pid = Number((await readFile(file, 'utf8').catch(() => '')).split('\n')[0])
+    if (pid > 0 && tryKill(pid)) return
+    await sleep(50)
+  }
+  throw new Error('PostgreSQL was not started again within five seconds')
+}
+
+/** False when there is no such process: the file is older than the kill before. */
+function tryKill(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false
+    throw error
+  }
 }
 
 async function ended(grid: Grid, campaign: string): Promise<void> {

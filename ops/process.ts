@@ -51,7 +51,8 @@ export function launch(
   })
   const exited = new Promise<number | NodeJS.Signals>((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', (code, signal) => resolve(signal ?? code ?? 1))
+    // Not 'close': a grandchild may hold the pipes open after a kill.
+    child.on('exit', (code, signal) => resolve(signal ?? code ?? 1))
   })
   const onEvent = (listener: (event: Event) => void): void => {
     for (const event of events) listener(event)
@@ -76,6 +77,7 @@ function parseEvent(line: string): Event | undefined {
 
 /** Asks a program to stop and waits until it has; after `graceMs` it is killed. */
 export async function stop(program: Program, graceMs = 25_000): Promise<void> {
+  if (program.child.exitCode !== null || program.child.signalCode !== null) return
   program.child.kill('SIGTERM')
   const timer = setTimeout(() => program.child.kill('SIGKILL'), graceMs)
   await program.exited.finally(() => clearTimeout(timer))
@@ -93,6 +95,8 @@ export async function xeenet<Reply>(
     cwd: root,
     env: { ...process.env, ...env },
     maxBuffer: 64 * 1024 * 1024,
+  }).catch((error: Error & { stdout?: string; stderr?: string }) => {
+    throw new Error(`${error.message}\n${error.stdout}\n${error.stderr}`, { cause: error })
   })
   return schema.parse(JSON.parse(stdout))
 }

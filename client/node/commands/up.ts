@@ -7,6 +7,7 @@ import type { Compute } from '#runtime/volunteer.ts'
 import { coresOf } from '../cores.ts'
 import { Failure, usage } from '../failure.ts'
 import { type Host, startHost } from '../host.ts'
+import { listenToKeys } from '../keys.ts'
 import { lockStateDir } from '../lock.ts'
 import { narrator } from '../narrate.ts'
 import { contextOf, DEFAULT_CACHE_DIR, DEFAULT_STATE_DIR, options, withServer } from '../options.ts'
@@ -127,9 +128,12 @@ async function untilDone(host: Host): Promise<number> {
   process.on('SIGINT', onInterrupt).on('SIGTERM', onTerminate)
   // Started by a server that died without a word: nobody would ever stop us.
   process.once('disconnect', onTerminate)
+  const leaveKeys = listenToKeys(process.stdin, host, onInterrupt)
+  if (process.connected === false) onTerminate() // it died while we enrolled
   try {
     return await Promise.race([host.done, forced.promise])
   } finally {
+    leaveKeys()
     process.off('SIGINT', onInterrupt).off('SIGTERM', onTerminate).off('disconnect', onTerminate)
     await host.close()
   }
