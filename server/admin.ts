@@ -1,19 +1,23 @@
 import './node-version.ts'
+import { readFile } from 'node:fs/promises'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Knex } from 'knex'
 import { NAME_CHARS_MAX } from '#protocol/limits.ts'
 import { HostId, type Instant, instant, ResultId } from '#protocol/units.ts'
+import { openBlobs } from '#store/blobs.ts'
 import { requestArtifacts } from '#store/files.ts'
 import { setHostState } from '#store/hosts.ts'
 import { audit } from '#store/ledger.ts'
 import { migrate } from '#store/migrate.ts'
 import { RoleName, Scope } from '#store/tokens.ts'
 import { addToken, addUser, showUsers } from './admin-users.ts'
+import { admitRelease, examineRelease, signFit } from './admission.ts'
 import { systemClock } from './clock.ts'
 import { type Config, readConfig } from './config.ts'
 import { secureIds } from './ids.ts'
 import { type Log, openLog } from './log.ts'
-import { describeRefusal, OperatorError, withDatabase } from './operator.ts'
+import { describeRefusal, filesDirectory, OperatorError, withDatabase } from './operator.ts'
+import { openOperatorKey } from './secrets.ts'
 
 // The operator's commands: `xeenet admin …` on the machine that has the data directory, whether the server runs or not.
 
@@ -54,9 +58,9 @@ function moment(text: string): Instant {
 }
 
 function program(): Command {
-  const root = new Command('xeenet admin').description(
-    'users, tokens, hosts, kernels and the ledger of a server',
-  )
+  const root = new Command('xeenet admin')
+    .exitOverride()
+    .description('users, tokens, hosts, kernels and the ledger of a server')
   const user = root.command('user').description('who may take part')
   verb(user, 'add <name>', 'add a user')
     .addOption(new Option('--role <role>').choices(RoleName.options).default('volunteer'))
@@ -84,6 +88,7 @@ function program(): Command {
       }),
     )
   addHostVerbs(root)
+  addKernelVerbs(root)
   addUpkeepVerbs(root)
   return root
 }
@@ -105,6 +110,35 @@ function addHostVerbs(root: Command): void {
         }),
       )
   }
+}
+
+function addKernelVerbs(root: Command): void {
+  const kernel = root.command('kernel').description('what volunteers may be asked to compute')
+  verb(kernel, 'sign <release>', 'sign a release, on any machine that has the key').action(
+    (file: string, options: Shared) =>
+      run(options, async ({ config }) => {
+        const release = await examineRelease(await readFile(file))
+        const signed = await signFit(await openOperatorKey(config.dataDir), release)
+        return { json: signed, lines: [JSON.stringify(signed)] }
+      }),
+  )
+  verb(kernel, 'admit <release>', 'sign a release and offer it to campaigns').action(
+    (file: string, options: Shared) =>
+      run(options, async ({ config, log }) => {
+        const release = await examineRelease(await readFile(file))
+        const operator = await openOperatorKey(config.dataDir)
+        const blobs = await openBlobs(filesDirectory(config.dataDir))
+        const outcome = await withDatabase(config, log, knex =>
+          admitRelease({ knex, blobs, operator, now: systemClock }, release),
+        )
+        const { name, version } = release.manifest
+        const { releaseSha256, moduleSha256 } = release
+        return {
+          json: { kernel: `${name}@${version}`, outcome, releaseSha256, moduleSha256 },
+          lines: [`${name}@${version} ${outcome}: module ${moduleSha256}`],
+        }
+      }),
+  )
 }
 
 function addUpkeepVerbs(root: Command): void {
@@ -183,7 +217,7 @@ async function run(options: Shared, work: (tools: Tools) => Promise<Said>): Prom
 const USAGE = 2 // the exit status for a command that cannot be understood
 
 try {
-  await program().exitOverride().parseAsync(process.argv)
+  await program().parseAsync(process.argv)
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error
   process.exitCode = error.exitCode === 0 ? 0 : USAGE

@@ -1,6 +1,5 @@
 import './node-version.ts'
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { createApp } from '#http/app.ts'
 import type { Edge } from '#http/edge.ts'
@@ -20,7 +19,7 @@ import { importMissing } from './datasets.ts'
 import { secureIds } from './ids.ts'
 import { listen } from './listen.ts'
 import { type Log, openLog } from './log.ts'
-import { describeRefusal, postgresDirectory } from './operator.ts'
+import { describeRefusal, filesDirectory, postgresDirectory } from './operator.ts'
 import { ensureVerifyToken } from './platform.ts'
 import { supervisePostgres } from './postgres/supervise.ts'
 import { announce, withdraw } from './running.ts'
@@ -60,7 +59,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const knex = openDatabase({ connectionString, warn: message => log.debug(message) })
   closers.push(() => knex.destroy())
   await migrate(knex)
-  const blobs = await openBlobs(join(config.dataDir, 'files'))
+  const blobs = await openBlobs(filesDirectory(config.dataDir))
   const now = systemClock
   await importMissing({ knex, blobs, log, now }, config.datasets)
   await admitDirectory({ knex, blobs, operator: secrets.operator, now }, config.kernelsDir, log)

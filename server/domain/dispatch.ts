@@ -33,7 +33,7 @@ export interface Asking {
   readonly candidates: readonly Candidate[]
 }
 
-export interface Candidate {
+interface Candidate {
   readonly resultId: ResultId
   readonly workUnitId: WorkUnitId
 }

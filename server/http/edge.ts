@@ -24,7 +24,7 @@ export interface Edge {
   readonly settings: EdgeSettings
 }
 
-export interface EdgeSettings {
+interface EdgeSettings {
   readonly starveMs: number // a replica nobody took for so long goes to a trusted host
   readonly retryMinMs: number
   readonly sharedPrefixes: readonly string[] // networks whose anonymous hosts are owners by themselves

@@ -11,7 +11,7 @@ export interface Planner {
   run(source: RunSource, recipe: Recipe, seedIndex: number): Promise<Run>
 }
 
-export interface PlanRefusal {
+interface PlanRefusal {
   readonly ok: false
   readonly code: ProblemCode
   readonly detail: string
@@ -26,7 +26,7 @@ export interface CampaignPlan {
   recipes(): Iterable<{ readonly ok: true; readonly ordinal: number; readonly recipe: Recipe } | PlanRefusal>
 }
 
-export interface RunSource {
+interface RunSource {
   readonly file: CampaignFile
   readonly manifest: KernelManifest
   readonly moduleSha256: Sha256

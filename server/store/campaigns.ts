@@ -4,7 +4,7 @@ import { CampaignId, type Instant, Sha256, UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'
 import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
 
-export const CampaignStateRow = z.enum(['running', 'finished', 'cancelled'])
+const CampaignStateRow = z.enum(['running', 'finished', 'cancelled'])
 
 const CampaignRow = z.object({
   id: CampaignId,

@@ -101,7 +101,7 @@ const Told = z.object({
 })
 export type Told = z.infer<typeof Told>
 
-export const VERDICTS_PER_CALL_MAX = 64
+const VERDICTS_PER_CALL_MAX = 64
 
 // The validator may be holding some of these while it waits for the host's row, which the caller holds: they are
 // skipped and told in the next call.

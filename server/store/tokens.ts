@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { type Instant, Sha256, TokenId, UserId } from '#protocol/units.ts'
-import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
+import { type Executor, execute, selectFirst, Timestamp, toDb } from './rows.ts'
 
 export const Scope = z.enum(['enrol', 'verify', 'campaign', 'admin'])
 export type Scope = z.infer<typeof Scope>
@@ -60,13 +60,3 @@ export async function insertToken(on: Executor, token: NewToken): Promise<void> 
     expiresAt: expiresAt === null ? null : toDb(expiresAt),
   })
 }
-
-const TokenRow = z.object({ id: TokenId, label: z.string(), scopes: z.array(Scope), createdAt: Timestamp })
-export type TokenRow = z.infer<typeof TokenRow>
-
-const OF_USER = `
-  select id, label, cast(scopes as text[]) as scopes, created_at as "createdAt" from tokens
-  where user_id = :userId and revoked_at is null order by id`
-
-export const tokensOf = (on: Executor, userId: UserId): Promise<TokenRow[]> =>
-  select(on, TokenRow, OF_USER, { userId })

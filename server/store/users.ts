@@ -20,9 +20,6 @@ const SELECT = `
 export const findUserByName = (on: Executor, name: string): Promise<UserRow | undefined> =>
   selectFirst(on, UserRow, `${SELECT} where u.name = :name`, { name })
 
-export const findUser = (on: Executor, id: UserId): Promise<UserRow | undefined> =>
-  selectFirst(on, UserRow, `${SELECT} where u.id = :id`, { id })
-
 export const listUsers = (on: Executor): Promise<UserRow[]> => select(on, UserRow, `${SELECT} order by u.id`)
 
 export interface NewUser {

@@ -37,7 +37,7 @@ export const testIds = idsFrom(bytes => {
   return random
 })
 
-export const TINY_MANIFEST = KernelManifest.parse({
+const TINY_MANIFEST = KernelManifest.parse({
   name: 'tiny',
   version: 0,
   serial: 1,
@@ -104,11 +104,7 @@ export async function stock(knex: Knex, directory: string): Promise<Stock> {
 }
 
 /** Stores a kernel row under a signature of a throw-away operator. */
-export async function addKernel(
-  knex: Knex,
-  manifest: KernelManifest,
-  releaseSha256: Sha256,
-): Promise<KernelRow> {
+async function addKernel(knex: Knex, manifest: KernelManifest, releaseSha256: Sha256): Promise<KernelRow> {
   const moduleSha256 = sha256(`module of ${manifest.name}@${manifest.version}`)
   const { name, version, serial } = manifest
   const keyId = sha256('operator')
