@@ -64,27 +64,8 @@ export async function startGrid(options: GridOptions): Promise<Grid> {
   }
 
   async function volunteer(owner: string, options: VolunteerOptions = {}): Promise<Program> {
-    const host = options.host ?? owner
-    const state = join(dir, 'hosts', host)
-    await mkdir(state, { recursive: true })
-    const program = launch(host, [
-      ...(options.program ?? ([XEENET, 'up'] as const)),
-      ...['--server', url, '--token-file', await tokenFile(owner, 'enrol'), '--name', host],
-      ...[
-        '--state-dir',
-        state,
-        '--cache-dir',
-        join(state, 'cache'),
-        '--cores',
-        '1',
-        '--preset',
-        'all',
-        '--json',
-      ],
-      ...(options.args ?? []),
-    ])
+    const program = await attach({ dir, url, owner, tokenFile: await tokenFile(owner, 'enrol'), options })
     programs.push(program)
-    await program.until(event => event.ev === 'enrolled')
     return program
   }
 
@@ -109,6 +90,38 @@ export async function startGrid(options: GridOptions): Promise<Grid> {
       for (const program of programs.toReversed()) await stop(program)
     },
   }
+}
+
+interface Attachment {
+  readonly dir: string
+  readonly url: string
+  readonly owner: string
+  readonly tokenFile: string
+  readonly options: VolunteerOptions
+}
+
+async function attach({ dir, url, owner, tokenFile, options }: Attachment): Promise<Program> {
+  const host = options.host ?? owner
+  const state = join(dir, 'hosts', host)
+  await mkdir(state, { recursive: true })
+  const program = launch(host, [
+    ...(options.program ?? ([XEENET, 'up'] as const)),
+    ...['--server', url, '--token-file', tokenFile, '--name', host],
+    ...[
+      '--state-dir',
+      state,
+      '--cache-dir',
+      join(state, 'cache'),
+      '--cores',
+      '1',
+      '--preset',
+      'all',
+      '--json',
+    ],
+    ...(options.args ?? []),
+  ])
+  await program.until(event => event.ev === 'enrolled')
+  return program
 }
 
 const Enrolled = z.looseObject({ host: z.string() })
