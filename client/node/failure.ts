@@ -45,6 +45,13 @@ function describe(error: unknown): Described {
       title: `the server cannot be reached: ${error.message}`,
       hint: 'Check the address (--server URL) and that the server runs.',
     }
+  if (isSystemError(error))
+    return {
+      exit: EXIT.failure,
+      code: 'system_error',
+      title: error.message,
+      hint: 'Look at the free space and the rights of that place.',
+    }
   if (!(error instanceof Refusal)) throw error
   const { problem } = error
   return {
@@ -55,6 +62,10 @@ function describe(error: unknown): Described {
     problem,
   }
 }
+
+/** A full disk, a directory that we may not write: the machine's, not ours. */
+const isSystemError = (error: unknown): error is Error =>
+  error instanceof Error && 'syscall' in error && 'errno' in error
 
 function exitOf({ problem }: Refusal): number {
   if (problem.code === 'protocol_too_old') return EXIT.update

@@ -1,6 +1,6 @@
 // One volunteering machine: enrolment, then the agent with this machine's disk, threads, clock and signals.
 
-import { availableParallelism, setPriority, totalmem } from 'node:os'
+import { availableParallelism, getPriority, setPriority, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleepFor } from 'node:timers/promises'
 import { PROTOCOL_VERSION } from '#protocol/limits.ts'
@@ -66,7 +66,8 @@ export async function startHost(settings: HostSettings): Promise<Host> {
   const directory = await hostDirectory(settings.stateDir, settings.endpoint.server)
   const { enrolled, key } = await ensureEnrolled(settings, directory)
   const pool = openPool(settings.agent.cores)
-  setPriority(settings.preset.niceness)
+  // Only ever nicer: going back needs rights that a volunteer does not have.
+  if (settings.preset.niceness > getPriority()) setPriority(settings.preset.niceness)
   const honest: Compute = ({ task }, control, signal) => pool.run(task, control, signal)
   const running = volunteer(
     {

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { EnrolReply } from '#protocol/host.ts'
 import { generateEd25519, PublicKeyText } from '#protocol/signature.ts'
+import { EXIT } from '#runtime/exit-codes.ts'
+import { Failure } from './failure.ts'
 import { readIfThere, writeDurably } from './files.ts'
 
 const HostKey = z.object({ publicKey: PublicKeyText, privateKey: z.string() })
@@ -24,7 +26,7 @@ export async function hostDirectory(stateDir: string, server: string): Promise<s
 /** The host's key pair, made and stored (mode 0600) before it is ever used. */
 export async function hostKey(directory: string): Promise<HostKey> {
   const stored = await readIfThere(join(directory, 'key.json'))
-  return stored === undefined ? freshHostKey(directory) : HostKey.parse(JSON.parse(stored.toString()))
+  return stored === undefined ? freshHostKey(directory) : parseStored(HostKey, stored, directory)
 }
 
 /** A new key pair in place of the old one. */
@@ -36,7 +38,17 @@ export async function freshHostKey(directory: string): Promise<HostKey> {
 
 export async function loadEnrolled(directory: string): Promise<Enrolled | undefined> {
   const stored = await readIfThere(join(directory, 'host.json'))
-  return stored === undefined ? undefined : Enrolled.parse(JSON.parse(stored.toString()))
+  return stored === undefined ? undefined : parseStored(Enrolled, stored, directory)
+}
+
+/** These two files are written once: damage means a damaged disk, and only a person should throw an identity away. */
+function parseStored<T>(schema: z.ZodType<T>, bytes: Buffer, directory: string): T {
+  try {
+    return schema.parse(JSON.parse(bytes.toString()))
+  } catch {
+    const what = `${directory}: this host's identity cannot be read`
+    throw new Failure(EXIT.failure, 'state_damaged', { what, hint: 'Remove that directory to enrol afresh.' })
+  }
 }
 
 export const saveEnrolled = (directory: string, enrolled: Enrolled): Promise<void> =>

@@ -47,7 +47,7 @@ export function openPanel(screen: Screen, setting: { cores: number; preset: stri
     return [
       `${name} ● ${wordsOf(state)} ${running.length}/${setting.cores} cores · ${setting.preset}   ${first?.lease.campaign.title ?? ''}`,
       first === undefined ? '' : `${curve}  ${Math.round(first.fraction * 100)}%`,
-      `${ticks}  ${counts.valid} valid  ${waiting} waiting  ${(counts.milli / 1000).toFixed(3)} cr   Ctrl-C stops`,
+      `${ticks}  ${counts.valid} valid  ${waiting} waiting  ${(counts.milli / 1000).toFixed(3)} cr   p pause · f finish · q quit`,
     ]
   }
 

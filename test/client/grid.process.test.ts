@@ -22,7 +22,17 @@ replicate: { quorum: 2, seeds: 1 }
 
 const Line = z.looseObject({ ev: z.string(), digest: z.string(), runKey: z.string().optional() })
 
-test('a server and two volunteers of different owners finish a campaign; this machine reproduces it', async () => {
+const Running = z.looseObject({ pid: z.int() })
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+test('a server and two volunteers of different owners finish a campaign; this machine reproduces it; no orphan stays', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'xeenet-grid-'))
   const env = { XEENET_RETRY_MIN_MS: '50', XEENET_DATASETS: 'sotu-small@1', XEENET_LOG_LEVEL: 'warn' }
   const grid = await startGrid({ dir, env, serverArgs: ['--no-verifier'] })
@@ -31,10 +41,9 @@ test('a server and two volunteers of different owners finish a campaign; this ma
     const file = join(dir, 'campaign.yaml')
     await writeFile(file, CAMPAIGN)
     const mine = ['--server', grid.url, '--token-file', await grid.tokenFile('rosa', 'campaign')]
-    for (const owner of ['ann', 'bob']) {
-      await grid.addUser(owner, 'volunteer')
-      await grid.volunteer(owner)
-    }
+    await grid.addUser('ann', 'volunteer')
+    await grid.addUser('bob', 'volunteer')
+    const [ann] = [await grid.volunteer('ann'), await grid.volunteer('bob')]
     const places = ['--cache-dir', join(dir, 'cache')]
     const local = await xeenet(['campaign', 'run-local', file, ...mine, ...places], Line)
     const { id } = await xeenet(['campaign', 'submit', file, ...mine], CampaignView)
@@ -62,6 +71,26 @@ test('a server and two volunteers of different owners finish a campaign; this ma
     const repro = await xeenet(['repro', String(best), '--server', grid.url, ...places], Line)
     expect(repro).toMatchObject({ ev: 'repro', identical: true })
     expect(rows.find(row => row.experimentId === best)?.digest).toBe(repro.digest)
+
+    const enrol = [
+      '--server',
+      grid.url,
+      '--token-file',
+      await grid.tokenFile('ann', 'enrol'),
+      '--preset',
+      'all',
+    ]
+    const up = (state: string, ...args: string[]) =>
+      launch('up', [XEENET, 'up', ...enrol, '--state-dir', join(dir, state), ...places, ...args]).exited
+    expect(await up('hosts/ann'), 'somebody uses that directory').toBe(5)
+    expect(await up('idle', '--once'), 'no work').toBe(7)
+    expect(await up('wrong', '--token', 'xu_unknown'), 'not accepted').toBe(4)
+    ann.child.kill('SIGINT')
+    expect(await ann.exited, 'stopped as asked').toBe(0)
+
+    const { pid } = Running.parse(JSON.parse(await readFile(join(grid.dataDir, 'server.json'), 'utf8')))
+    grid.server.child.kill('SIGKILL')
+    await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false)
   } finally {
     await grid.stop()
     await rm(dir, { recursive: true, force: true })

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { packRelease } from '#kernels/package.ts'
 import { generateKey, type SigningKey, signRelease } from '#kernels/sign.ts'
 import { canonicalJson, sha256, utf8 } from '#protocol/canonical.ts'
-import { CALL_HEADER, callBytes, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
+import { CALL_HEADER, callBytes, EnrolBody, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
 import type { KernelManifest, SignedRelease } from '#protocol/kernel.ts'
 import { type ProblemCode, problem } from '#protocol/problem.ts'
 import { type Lease, SchedulerBody, type SchedulerReply } from '#protocol/scheduler.ts'
@@ -34,6 +34,9 @@ export interface Peer {
   readonly downloads: Map<string, number>
   /** Bytes served by hash; a test may replace them. */
   readonly files: Map<string, Uint8Array>
+  /** How the next enrolments are answered; an empty list accepts. */
+  readonly enrolFaults: Fault[]
+  readonly enrolments: EnrolBody[]
   /** The next downloads fail so often with 503. */
   busyDownloads: number
   lease(n: number, mode?: keyof typeof MODES, changed?: Partial<Lease>): Promise<Lease>
@@ -52,6 +55,7 @@ export async function startPeer(script: Script): Promise<Peer> {
   const host = await generateEd25519()
   const dataHash = await sha256(TOY_DATA)
   const seen: Seen[] = []
+  let hostKey = host.publicKey
   const server = createServer((req, res) => {
     answer(req, res).catch(error => res.destroy(error instanceof Error ? error : undefined))
   })
@@ -71,6 +75,8 @@ export async function startPeer(script: Script): Promise<Peer> {
       [release.statement.releaseSha256, tar],
       [dataHash, TOY_DATA],
     ]),
+    enrolFaults: [],
+    enrolments: [],
     busyDownloads: 0,
     release,
     lease: async (n, mode = 'normal', changed = {}) => {
@@ -98,6 +104,7 @@ export async function startPeer(script: Script): Promise<Peer> {
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const body = await bytesOf(req)
+    if (req.url === '/api/v1/hosts') return enrol(res, body)
     await checkSignature(req, body)
     const file = /^\/api\/v1\/files\/([0-9a-f]{64})$/.exec(req.url ?? '')?.[1]
     if (file !== undefined && req.method === 'PUT') {
@@ -106,6 +113,27 @@ export async function startPeer(script: Script): Promise<Peer> {
     } else if (file !== undefined) sendFile(res, file)
     else if (req.url === '/api/v1/scheduler') schedule(req, res, body)
     else refuse(res, { problem: 'not_found' })
+  }
+
+  function enrol(res: ServerResponse, bytes: Uint8Array): void {
+    const body = EnrolBody.parse(JSON.parse(new TextDecoder().decode(bytes)))
+    peer.enrolments.push(body)
+    const fault = peer.enrolFaults.shift()
+    if (fault === 'drop') res.destroy()
+    else if (fault !== undefined) refuse(res, fault)
+    else {
+      hostKey = body.publicKey
+      const { serverId, hostId, token } = peer.identity
+      const reply = {
+        serverId,
+        hostId,
+        userId: null,
+        name: body.name ?? 'owl-1',
+        token,
+        kernelKeys: peer.keys,
+      }
+      res.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(reply))
+    }
   }
 
   function sendFile(res: ServerResponse, hash: string): void {
@@ -139,7 +167,7 @@ export async function startPeer(script: Script): Promise<Peer> {
       path: req.url ?? '',
       bodySha256: await sha256(body),
     })
-    const good = await verifyBytes(host.publicKey, bytes, String(req.headers[SIGNATURE_HEADER]))
+    const good = await verifyBytes(hostKey, bytes, String(req.headers[SIGNATURE_HEADER]))
     if (!good || req.headers[HOST_HEADER] !== HOST_ID || req.headers.authorization !== 'Bearer xh_token')
       throw new Error('a call was not signed as the contract says')
   }

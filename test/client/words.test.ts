@@ -80,7 +80,7 @@ describe('the panel', () => {
     )
     panel.draw()
     expect(screen).toBe(
-      'owl-3 ● working 1/2 cores · polite   a question\n█▅▃▁  63%\n▌  1 valid  0 waiting  81.500 cr   Ctrl-C stops\n',
+      'owl-3 ● working 1/2 cores · polite   a question\n█▅▃▁  63%\n▌  1 valid  0 waiting  81.500 cr   p pause · f finish · q quit\n',
     )
     panel.draw()
     expect(screen.split('\x1b[3A\x1b[0J')).toHaveLength(2)

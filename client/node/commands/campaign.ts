@@ -31,8 +31,9 @@ export function campaignCommand(done: (exit: number) => void): Command {
       '<id>',
     ),
     verb('show', 'where it stands', show).argument('<id>'),
-    verb('export', 'its published runs, a JSON object a line', exportRuns)
+    verb('export', 'its published runs, failures included', exportRuns)
       .argument('<id>')
+      .option('--format <format>', 'ndjson or csv', 'ndjson')
       .option('-o, --output <file>', 'write a file instead of printing'),
     verb('cancel', 'stop it; what was not spent comes back', cancel).argument('<id>'),
     verb('list', 'the newest campaigns', list),
@@ -120,13 +121,16 @@ async function show(command: Command, id: string): Promise<void> {
   talk.data(talk.json ? text : campaignLines(reply).join('\n'))
 }
 
+const ExportOptions = z.object({ format: z.enum(['ndjson', 'csv']), output: z.string().optional() })
+
 async function exportRuns(command: Command, id: string): Promise<void> {
   const { talk, endpoint } = await contextOf(command)
-  const { output } = options(z.object({ output: z.string().optional() }), command)
-  const text = await askText(endpoint, { method: 'GET', path: `${campaignPath(id)}/export` })
-  if (output === undefined) return process.stdout.write(text) ? undefined : undefined
-  await writeDurably(output, text, 0o644)
-  talk.say(`${output}: ${text.split('\n').filter(line => line !== '').length} runs`)
+  const { format, output } = options(ExportOptions, command)
+  const text = await askText(endpoint, { method: 'GET', path: `${campaignPath(id)}/export?format=${format}` })
+  if (output !== undefined) await writeDurably(output, text, 0o644)
+  else if (text !== '') talk.data(text)
+  const runs = text.split('\n').filter(line => line !== '').length - (format === 'csv' ? 1 : 0)
+  talk.say(`${runs} runs${output === undefined ? '' : ` in ${output}`}`)
 }
 
 async function cancel(command: Command, id: string): Promise<void> {

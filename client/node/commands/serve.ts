@@ -1,4 +1,4 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { type ChildProcess, type ForkOptions, fork, spawn } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,6 +28,9 @@ export function serveCommand(done: (exit: number) => void): Command {
     .action(async (flags: readonly string[], given: ServeOptions) => done(await serve(flags, given)))
 }
 
+// In process groups of their own: a Ctrl-C reaches them through us only, once, and not as the second, impatient one.
+const CHILD: ForkOptions = { stdio: ['ignore', 2, 2, 'ipc'], detached: true }
+
 interface ServeOptions {
   readonly json?: boolean
   readonly verifier: boolean
@@ -37,7 +40,7 @@ interface ServeOptions {
 async function serve(flags: readonly string[], given: ServeOptions): Promise<number> {
   const talk = openTalk(given.json === true)
   await buildKernels(talk)
-  const server = fork(join(SERVER_DIRECTORY, 'main.ts'), [...flags], { stdio: ['ignore', 2, 2, 'ipc'] })
+  const server = fork(join(SERVER_DIRECTORY, 'main.ts'), [...flags], CHILD)
   const stopping = new AbortController()
   const ended = endOf(server)
   const stop = (): void => {
@@ -129,6 +132,7 @@ function startVerifier({ url, dataDir, verifyTokenFile }: ServerReady, cores: st
   ]
   const places = ['--state-dir', home, '--cache-dir', join(home, 'cache')]
   return fork(join(import.meta.dirname, '..', 'xeenet.ts'), [...args, ...places, '--json'], {
+    ...CHILD,
     stdio: ['ignore', 'ignore', 2, 'ipc'],
   })
 }
