@@ -10,12 +10,12 @@ export function eventFields(news: VolunteerNews): Record<string, unknown> {
       return leaseFields(news.lease)
     case 'result.progress': {
       const { slice } = news
-      const losses = slice.output?.curve.at(-1)
+      const train = slice.output?.train
       return {
         result: news.lease.resultId,
         fraction: slice.fraction,
         step: slice.step,
-        ...(losses ? { last: losses } : {}),
+        ...(typeof train === 'number' ? { train } : {}),
       }
     }
     case 'result.done':

@@ -33,8 +33,10 @@ export function openPanel(screen: Screen, setting: { cores: number; preset: stri
       ticks = (ticks + (news.verdict in TICKS ? tickOf(news.verdict) : '?')).slice(-TICKS_MAX)
       counts = { valid: counts.valid + (news.verdict === 'valid' ? 1 : 0), milli: news.balanceMilli }
     }
-    if (news.ev === 'result.progress' && news.slice.output !== undefined)
-      losses.set(news.lease.resultId, lossesOf(news.slice.output.curve))
+    if (news.ev === 'result.progress' && typeof news.slice.output?.train === 'number') {
+      const before = losses.get(news.lease.resultId) ?? []
+      losses.set(news.lease.resultId, [...before, news.slice.output.train].slice(-TICKS_MAX))
+    }
     if (news.ev === 'result.done') losses.delete(news.lease.resultId)
     lines = render(state)
   }
@@ -84,9 +86,6 @@ function wordsOf(state: AgentState): string {
       return mode.mode
   }
 }
-
-const lossesOf = (curve: readonly { train: number | null; val: number | null }[]): readonly number[] =>
-  curve.map(point => point.val ?? point.train).filter(loss => loss !== null)
 
 /** Eight heights between the least and the greatest value. */
 export function sparkline(values: readonly number[]): string {

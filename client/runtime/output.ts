@@ -27,6 +27,8 @@ export const KernelOutput = z.object({
     .max(CURVE_POINTS_MAX)
     .default([]),
   counters: z.record(z.string().max(40), KernelNumber).default({}),
+  /** The last training loss, while it runs; the curve may come only at the end. */
+  train: KernelNumber.nullish(),
   /** Fraction of the run, 0 to 1. */
   progress: KernelNumber.nullish(),
 })

@@ -37,10 +37,19 @@ export function startRun(shell: Shell, lease: Lease): void {
     },
   })
   compute(shell, { lease, gate, signal: killer.signal })
+    .catch(unforeseen)
     .then(outcome => (killer.signal.aborted ? undefined : conclude(shell, lease, outcome)))
     .finally(() => shell.runs.delete(lease.resultId))
     .catch(error => (killer.signal.aborted ? undefined : shell.fail(error)))
 }
+
+/** A lease that this client cannot even understand must not end it: on disk, it would end the next one as well. */
+const unforeseen = (error: unknown): RunOutcome => ({
+  type: 'error',
+  code: 'internal',
+  detail: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+  cpuMs: 0,
+})
 
 function gateFor(shell: Shell, lease: Lease): Gate {
   const { ports } = shell

@@ -139,6 +139,20 @@ describe('what goes wrong on the way to a run is an error with a code, reported 
     expect(sent(peer)[0]).toMatchObject({ outcome: 'error', code: 'kernel_refused' })
   })
 
+  test('a job that this client does not understand, and it goes on with the next', async () => {
+    const peer = await peerWith(body => {
+      const leases = peer.seen.length === 1 ? [newer, known] : []
+      return aReply({ reports: acceptAll(body), leases, retryAfterMs: 100 })
+    })
+    const newer = await peer.lease(1, 'normal', { job: '{"task":"distil","limit":{"joules":1}}' })
+    const known = await peer.lease(2)
+    expect(await (await start(peer, { count: 2 })).done).toBe(EXIT.ok)
+    expect(sent(peer)).toMatchObject([
+      { resultId: newer.resultId, outcome: 'error', code: 'internal' },
+      { resultId: known.resultId, outcome: 'success' },
+    ])
+  })
+
   test('a trap is no error', async () => {
     const peer = await ordinary([1], {}, { 1: 'trapHalfway' })
     expect(await (await start(peer)).done).toBe(EXIT.ok)

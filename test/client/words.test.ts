@@ -68,12 +68,11 @@ describe('the panel', () => {
     const held = [{ lease: lease(1), phase: 'running' as const, fraction: 0.63 }]
     const state = { ...startAgent({ cores: 2, count: null, endWithoutWork: false }), held }
     panel.named('owl-3')
-    const curve = [8, 6, 5, 4].map((val, update) => ({ update, fuel: 0, train: null, val }))
-    const output = { status: 'running' as const, curve, counters: {} }
-    panel.update(
-      { ev: 'result.progress', lease: lease(1), slice: { fraction: 0.63, step: 1, busyMs: 1, output } },
-      state,
-    )
+    for (const train of [8, 6, 5, 4]) {
+      const output = { status: 'running' as const, curve: [], counters: {}, train }
+      const slice = { fraction: 0.63, step: 1, busyMs: 1, output }
+      panel.update({ ev: 'result.progress', lease: lease(1), slice }, state)
+    }
     panel.update(
       { ev: 'result.verdict', result: 'r', verdict: 'valid', milli: 5, balanceMilli: 81_500 },
       state,
