@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { LineCounter, parseAllDocuments, visit } from 'yaml'
+import { isScalar, LineCounter, parseAllDocuments, visit } from 'yaml'
 import { z } from 'zod'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { CAMPAIGN_BYTES_MAX } from '#protocol/limits.ts'
@@ -39,6 +39,10 @@ function parseYaml(text: string, name: string): unknown {
   const [error] = [...document.errors, ...document.warnings]
   if (error !== undefined) throw usage(`${name}: ${error.message}`)
   visit(document, {
+    Pair: (_, { key }) => {
+      // Schemas leave this name out without a word.
+      if (isScalar(key) && key.value === '__proto__') throw usage(`${name}: no field may be called __proto__`)
+    },
     Alias: () => {
       throw usage(`${name}: aliases are not allowed`)
     },

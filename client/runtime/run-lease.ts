@@ -2,6 +2,7 @@ import { reportBytes } from '#protocol/host.ts'
 import { DETAIL_CHARS_MAX } from '#protocol/limits.ts'
 import type { HostReport, Lease } from '#protocol/scheduler.ts'
 import { signBytes } from '#protocol/signature.ts'
+import { asLines } from '#protocol/text.ts'
 import { fromWire } from '#protocol/units.ts'
 import { download } from './api.ts'
 import { type Gate, openGate } from './gate.ts'
@@ -121,7 +122,7 @@ async function reportOf(shell: Shell, { resultId }: Lease, outcome: RunOutcome):
   if (outcome.type === 'stopped')
     return { resultId, outcome: 'error', code: 'host_stopped', detail: 'the volunteer stopped', cpuMs }
   if (outcome.type === 'error') {
-    const detail = outcome.detail.slice(0, DETAIL_CHARS_MAX)
+    const detail = asLines(outcome.detail, DETAIL_CHARS_MAX)
     return { resultId, outcome: 'error', code: outcome.code, detail, cpuMs }
   }
   const { text, digest } = outcome

@@ -29,7 +29,7 @@ export function examine(
   if (facts.textSha256 !== sent.digest) return { code: 'report_digest_mismatch', penal: false }
   if (!facts.signatureGood) return { code: 'report_signature_invalid', penal: false }
   const value = parseJson(sent.report)
-  if (value === undefined || canonicalJson(value) !== sent.report)
+  if (value === undefined || canonicalOf(value) !== sent.report)
     return { code: 'report_malformed', detail: 'report: not the RFC 8785 text of a JSON value', penal: false }
   const parsed = RunReport.safeParse(value)
   if (!parsed.success) {
@@ -131,6 +131,15 @@ const pairs = <T>(items: readonly T[]): (readonly [T, T])[] =>
     const next = items[i + 1]
     return next === undefined ? [] : [[item, next] as const]
   })
+
+// RFC 8785 has no text for half a surrogate pair, which JSON can carry.
+function canonicalOf(value: unknown): string | undefined {
+  try {
+    return canonicalJson(value)
+  } catch {
+    return undefined // a stranger's text, as below
+  }
+}
 
 function parseJson(text: string): unknown {
   try {

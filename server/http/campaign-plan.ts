@@ -40,13 +40,16 @@ export async function checkCampaign(
   const { quorum, seeds } = file.replicate
   const { experiments, fuelMax } = plan
   const costs = { experiments, ...quote({ workUnits: experiments * seeds, fuelMax, quorum }) }
-  const budgetMilli = Math.floor(file.budget.credits * 1000)
+  const budgetMilli = milliOf(file.budget.credits)
   if (costs.reserveMilli > budgetMilli) {
     const detail = `budget.credits: the quote is ${costs.reserveMilli / 1000} credits, the budget ${file.budget.credits}`
     throw new Refused('budget_exceeded', detail)
   }
   return { file, kernel, dataset, plan, quote: costs, firstRecipes: await checkRecipes(plan) }
 }
+
+// 1.001 × 1000 is a little less than 1001: a budget of exactly the quote must be enough.
+const milliOf = (credits: number): number => Math.floor(Number((credits * 1000).toPrecision(12)))
 
 function assertSplits(manifest: KernelManifest, dataset: DatasetManifest): void {
   const missing = manifest.slots.find(slot => !dataset.splits.some(split => split.name === slot.split))

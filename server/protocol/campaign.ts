@@ -13,6 +13,7 @@ import {
   TITLE_CHARS_MAX,
   UPDATES_MAX,
 } from './limits.ts'
+import { line, lines } from './text.ts'
 import { CampaignId, MilliCredit, Sha256, Versioned, WireInstant } from './units.ts'
 
 const points = z.int().min(1).max(1000).optional()
@@ -46,8 +47,8 @@ const parameter = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/)
 
 /** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
 export const CampaignFile = z.strictObject({
-  title: z.string().trim().min(1).max(TITLE_CHARS_MAX),
-  question: z.string().max(1000).optional(),
+  title: line(TITLE_CHARS_MAX).trim().min(1),
+  question: lines(1000).optional(),
   kernel: Versioned,
   data: Versioned,
   metric: z.strictObject({ name: z.string().max(40), goal: z.enum(['minimize', 'maximize']) }),

@@ -1,26 +1,24 @@
 import { z } from 'zod'
 import { canonicalJson, utf8 } from './canonical.ts'
-import { CORES_MAX, NAME_CHARS_MAX, PROTOCOL_VERSION } from './limits.ts'
+import { CLIENT_CHARS_MAX, CORES_MAX, MEMORY_MIB_MAX, NAME_CHARS_MAX, PROTOCOL_VERSION } from './limits.ts'
 import { PublicKeyText } from './signature.ts'
+import { line } from './text.ts'
 import { HostId, type ResultId, Sha256, UserId, WireInstant } from './units.ts'
 
 export const EngineClass = z.enum(['wasm'])
 export type EngineClass = z.infer<typeof EngineClass>
 
-const name = z.string().trim().min(1).max(NAME_CHARS_MAX)
+const name = line(NAME_CHARS_MAX).trim().min(1)
 
 /** POST /api/v1/hosts. With `authorization: Bearer` an enrolment token the host belongs to its user; without, to nobody. */
 export const EnrolBody = z.strictObject({
   protocol: z.literal(PROTOCOL_VERSION),
   publicKey: PublicKeyText,
   name: name.optional(),
-  client: z.string().max(60),
+  client: line(CLIENT_CHARS_MAX),
   engineClasses: z.array(EngineClass).min(1).max(4),
   cores: z.int().min(1).max(CORES_MAX),
-  memoryMiB: z
-    .int()
-    .min(64)
-    .max(16 * 1024 * 1024),
+  memoryMiB: z.int().min(64).max(MEMORY_MIB_MAX),
 })
 export type EnrolBody = z.infer<typeof EnrolBody>
 

@@ -10,6 +10,7 @@ export const LEASES_UNTRUSTED_MAX = 2
 /** A host may hold this many leases per core: one that runs, one that waits for it. */
 export const LEASES_PER_CORE_MAX = 2
 export const CORES_MAX = 256
+export const MEMORY_MIB_MAX = 16 * 1024 * 1024
 
 /** The kernel's output, and the report made from it. */
 export const OUTPUT_BYTES_MAX = 64 * 1024
@@ -21,10 +22,13 @@ export const FILE_BYTES_MAX = 256 * 1024 * 1024
 export const UPLOAD_CHUNK_BYTES_MAX = 4 * 1024 * 1024
 export const JOB_BYTES_MAX = 16 * 1024
 export const NAME_CHARS_MAX = 60
+export const CLIENT_CHARS_MAX = 60
 export const TITLE_CHARS_MAX = 200
 export const DETAIL_CHARS_MAX = 500
 
 export const CURVE_POINTS_MAX = 64
+/** Larger than any loss, small enough that the squares of a thousand of them add up to a double. */
+export const METRIC_ABS_MAX = 1e100
 /** Marks of a trace; mark k is taken at the first step boundary with fuelUsed ≥ k·fuel/8. */
 export const MARKS = 8
 /** Above this no f64 counts exactly; a run this long would take a core month. */

@@ -1,12 +1,15 @@
 import { z } from 'zod'
-import { CURVE_POINTS_MAX, FUEL_MAX, MARKS, OUTPUT_BYTES_MAX, UPDATES_MAX } from './limits.ts'
+import { CURVE_POINTS_MAX, FUEL_MAX, MARKS, METRIC_ABS_MAX, OUTPUT_BYTES_MAX, UPDATES_MAX } from './limits.ts'
 import { Sha256 } from './units.ts'
 
 /** How a run ended. A trap is a result like any other: replicas trap at the same fuel. */
 export const RunStatus = z.enum(['ok', 'diverged', 'trapped', 'infeasible'])
 export type RunStatus = z.infer<typeof RunStatus>
 
-export const Metric = z.strictObject({ name: z.string().max(40), value: z.number() })
+export const Metric = z.strictObject({
+  name: z.string().max(40),
+  value: z.number().min(-METRIC_ABS_MAX).max(METRIC_ABS_MAX),
+})
 export type Metric = z.infer<typeof Metric>
 
 /** One point of the learning curve; losses in the metric's unit, `fuel` is the fraction of the limit spent. */
@@ -27,7 +30,7 @@ export const RunReport = z
     status: RunStatus,
     metric: Metric.nullable(),
     curve: z.array(CurvePoint).max(CURVE_POINTS_MAX),
-    counters: z.record(z.string().max(40), z.number()),
+    counters: z.record(z.string().regex(/^[a-zA-Z][\w.-]{0,39}$/), z.number()),
     fuelUsed: z.int().min(0).max(FUEL_MAX),
     trace: z.array(Sha256).max(MARKS),
     artifactSha256: Sha256.nullable(),

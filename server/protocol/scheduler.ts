@@ -2,14 +2,17 @@ import { z } from 'zod'
 import { EngineClass } from './host.ts'
 import { SignedRelease } from './kernel.ts'
 import {
+  CLIENT_CHARS_MAX,
   CORES_MAX,
   DETAIL_CHARS_MAX,
   JOB_BYTES_MAX,
   LEASES_PER_CALL_MAX,
+  MEMORY_MIB_MAX,
   REPORTS_PER_CALL_MAX,
 } from './limits.ts'
 import { ReportText, RunErrorCode } from './report.ts'
 import { SignatureText } from './signature.ts'
+import { line, lines } from './text.ts'
 import { CampaignId, ResultId, Sha256, WireInstant, WorkUnitId } from './units.ts'
 
 /** What a host says about one result. Times are for statistics only: nothing is decided by them. */
@@ -29,7 +32,7 @@ export const ErrorReport = z.strictObject({
   resultId: ResultId,
   outcome: z.literal('error'),
   code: RunErrorCode,
-  detail: z.string().max(DETAIL_CHARS_MAX),
+  detail: lines(DETAIL_CHARS_MAX),
   cpuMs: z.int().min(0),
 })
 export type ErrorReport = z.infer<typeof ErrorReport>
@@ -39,10 +42,10 @@ export type HostReport = z.infer<typeof HostReport>
 
 /** POST /api/v1/scheduler: one round trip. A malformed report refuses itself, not its neighbours: see `reports`. */
 export const SchedulerBody = z.strictObject({
-  client: z.string().max(60),
+  client: line(CLIENT_CHARS_MAX),
   engineClasses: z.array(EngineClass).min(1).max(4),
   cores: z.int().min(1).max(CORES_MAX),
-  memoryMiB: z.int().min(64),
+  memoryMiB: z.int().min(64).max(MEMORY_MIB_MAX),
   /** Parsed one by one as HostReport by the server. */
   reports: z.array(z.unknown()).max(REPORTS_PER_CALL_MAX),
   /** Every lease the host holds; leases the server has and the host does not list are sent again. */

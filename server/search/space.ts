@@ -38,6 +38,12 @@ type PlannedRecipe = { readonly ok: true; readonly ordinal: number; readonly rec
 export function planCampaign(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
   const detail = contradiction(file, manifest)
   if (detail !== undefined) return { ok: false, code: 'campaign_invalid', detail }
+  // Before any axis is looked through: 32 long ones that mean nothing would take a second.
+  const foreign = Object.keys(file.space).find(name => !Object.hasOwn(manifest.recipe.properties, name))
+  if (foreign !== undefined) {
+    const unknown = `space.${foreign}: the kernel has no such parameter`
+    return { ok: false, code: 'recipe_invalid', detail: unknown }
+  }
   const space = spaceOf(file)
   if (!space.ok) return space
   const experiments = file.budget.runs

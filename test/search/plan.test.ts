@@ -54,6 +54,12 @@ describe('a plan is refused', () => {
       'the space has 2 points, budget.runs asks for 3',
     ],
     [
+      'a dimension that the kernel has not',
+      { space: { lr: { choice: [0.1] }, warmup: { int: [0, 99_999] } } },
+      'recipe_invalid',
+      'space.warmup: the kernel has no such parameter',
+    ],
+    [
       'a million values',
       { space: { width: { int: [1, 1_000_000] } } },
       'campaign_invalid',
@@ -66,7 +72,7 @@ describe('a plan is refused', () => {
   test.each<[string, Given, string]>([
     [
       'a parameter that the kernel has not',
-      { space: { warmup: { choice: [1] } } },
+      { recipe: { warmup: 1 }, space: { lr: { choice: [0.1] } } },
       'experiment 0: warmup: the kernel has no such parameter',
     ],
     [
