@@ -5,7 +5,7 @@ import type { ProblemCode } from '#protocol/problem.ts'
 import type { Lease, SchedulerReply } from '#protocol/scheduler.ts'
 import { type HostId, type Instant, type ResultId, toWire } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
-import { noteProgress, readLeases } from '#store/dispatch.ts'
+import { type LeaseRow, noteProgress } from '#store/dispatch.ts'
 import { wantedOf } from '#store/files.ts'
 import { addHostEvents, type HostCall, type LockedHost, lockHosts, saveCalls } from '#store/hosts.ts'
 import { balancesOf } from '#store/ledger.ts'
@@ -94,16 +94,15 @@ async function composeReplies(
   now: Instant,
 ): Promise<Map<HostId, Answer>> {
   if (visits.length === 0) return new Map()
-  const hostIds = visits.map(visit => visit.host.id)
   const { starveMs } = edge.settings
   const work = await giveWork(trx, visits, { now, random: edge.random, starveMs })
   const leases = await buildLeases(
     trx,
-    [...work.values()].flatMap(w => w.leased),
+    [...work.values()].flatMap(w => w.leases),
     edge.catalogue,
   )
-  const told = await tellVerdicts(trx, hostIds)
-  const wanted = await wantedOf(trx, hostIds)
+  const told = await tellVerdicts(trx, idsOf(visits, 'hasVerdicts'))
+  const wanted = await wantedOf(trx, idsOf(visits, 'hasRequests'))
   const balances = await balancesOf(
     trx,
     visits.map(visit => payeeAccount(visit.host)),
@@ -118,7 +117,7 @@ async function composeReplies(
         edge.random,
       ),
       reports: visit.reports,
-      leases: mine.leased.flatMap(id => leases.get(id) ?? []),
+      leases: mine.leases.flatMap(({ resultId }) => leases.get(resultId) ?? []),
       abort: [...mine.abort],
       wanted: wanted.flatMap(({ hostId, ...file }) => (hostId === visit.host.id ? [file] : [])),
       verdicts: told.flatMap(({ hostId, resultId, verdict, milli }) =>
@@ -133,7 +132,10 @@ async function composeReplies(
   return new Map(saved.map(({ id, reply }) => [id, { type: 'reply', text: reply }]))
 }
 
-const NO_WORK: Work = { leased: [], isNew: false, abort: [] }
+const idsOf = (visits: readonly Visit[], fact: 'hasVerdicts' | 'hasRequests'): HostId[] =>
+  visits.flatMap(({ host }) => (host[fact] ? [host.id] : []))
+
+const NO_WORK: Work = { leases: [], isNew: false, abort: [] }
 
 /** Since when the host was given nothing although it wanted something; null when it just was, or wants nothing. */
 function idleAfter({ call, host }: Visit, work: Work, now: Instant): Instant | null {
@@ -151,11 +153,11 @@ function callOf({ call, dailyQuota, usedToday }: Visit, reply: string, idleSince
 
 async function buildLeases(
   trx: Trx,
-  ids: readonly ResultId[],
+  rows: readonly LeaseRow[],
   catalogue: Catalogue,
 ): Promise<Map<ResultId, Lease>> {
   const leases = new Map<ResultId, Lease>()
-  for (const row of await readLeases(trx, ids)) {
+  for (const row of rows) {
     const kernel = await catalogue.kernel(trx, row.kernelSha256)
     const dataset = await catalogue.dataset(trx, row.datasetSha256)
     const { statement, signature, manifest } = kernel

@@ -14,16 +14,18 @@ import {
   type CandidateRow,
   countOwners,
   type HeldRow,
+  type LeaseRow,
   lease,
   lockCandidates,
   readHeld,
+  readLeases,
 } from '#store/dispatch.ts'
 import type { Visit } from './visit.ts'
 
 /** What a host is told about leases: those to compute (new, or sent again because it does not list them), and those to drop. */
 export interface Work {
-  readonly leased: readonly ResultId[]
-  readonly isNew: boolean // among `leased` is one that was not sent before
+  readonly leases: readonly LeaseRow[]
+  readonly isNew: boolean // among them is one that was not sent before
   readonly abort: readonly { resultId: ResultId; reason: string }[]
 }
 
@@ -46,12 +48,17 @@ export async function giveWork(
     ids,
   )
   const standings = visits.map(visit => standingOf(visit, rows, dispatch.now))
+  const again = await readLeases(
+    trx,
+    standings.flatMap(standing => standing.resend),
+  )
   const dealt = await dealWork(trx, standings, dispatch)
   return new Map(
-    standings.map(({ visit, resend, abort }) => {
-      const fresh = dealt.filter(d => d.hostId === visit.host.id).map(d => d.resultId)
+    standings.map(({ visit, abort }) => {
+      const mine = (row: LeaseRow): boolean => row.hostId === visit.host.id
+      const fresh = dealt.filter(mine)
       visit.usedToday += fresh.length
-      return [visit.host.id, { leased: [...resend, ...fresh], isNew: fresh.length > 0, abort }]
+      return [visit.host.id, { leases: [...again.filter(mine), ...fresh], isNew: fresh.length > 0, abort }]
     }),
   )
 }
@@ -90,7 +97,7 @@ function whyAbort(row: HeldRow | undefined, hostId: HostId, now: Instant): strin
 const PRESENT_MS = 10 * 60_000
 const PAGES_PER_MIB = 16
 
-async function dealWork(trx: Trx, standings: readonly Standing[], dispatch: Dispatch): Promise<Assignment[]> {
+async function dealWork(trx: Trx, standings: readonly Standing[], dispatch: Dispatch): Promise<LeaseRow[]> {
   const asking = standings.flatMap(({ visit, held, resend }): Wish[] => {
     const take = leasesAllowed({ ...termsOf(visit), held, resent: resend.length })
     return take === 0 ? [] : [{ visit, take, offset: 0 }]
@@ -125,7 +132,7 @@ async function dealOnce(
   wishes: readonly Wish[],
   starvedBefore: Instant,
   { now, random }: Dispatch,
-): Promise<Assignment[]> {
+): Promise<LeaseRow[]> {
   const hosts = wishes.map(({ visit: { host, call }, take, offset }) => ({
     ...{ hostId: host.id, userId: host.userId, ownerKey: host.ownerKey, trusted: host.trusted },
     ...{ engineClasses: call.body.engineClasses, memoryPages: call.body.memoryMiB * PAGES_PER_MIB },
@@ -137,8 +144,7 @@ async function dealOnce(
     candidates: candidates.filter(candidate => candidate.hostId === host.id),
   }))
   const dealt = deal(asking, random)
-  await storeLeases(trx, dealt, candidates, now)
-  return dealt
+  return storeLeases(trx, dealt, candidates, now)
 }
 
 /** Hosts that have waited longest come first: with `offset` each leaves the first results to those before it. */
@@ -168,7 +174,7 @@ async function storeLeases(
   dealt: readonly Assignment[],
   candidates: readonly CandidateRow[],
   now: Instant,
-): Promise<void> {
+): Promise<LeaseRow[]> {
   const byId = new Map(candidates.map(candidate => [candidate.resultId, candidate]))
   const leases = dealt.flatMap(assignment => {
     const candidate = byId.get(assignment.resultId)
@@ -177,5 +183,6 @@ async function storeLeases(
     return [{ ...assignment, deadline, graceUntil: addMs(deadline, candidate.graceMs) }]
   })
   const stored = await lease(trx, leases, now)
-  invariant(stored === dealt.length, 'locked candidates stay unsent until they are leased')
+  invariant(stored.length === dealt.length, 'locked candidates stay unsent until they are leased')
+  return stored
 }

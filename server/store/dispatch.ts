@@ -27,32 +27,37 @@ export type CandidateRow = z.infer<typeof CandidateRow>
 // part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their wake-up
 // moves. A volunteer gets replicas only, none of a work unit its owner is in, none of its own campaigns. A trusted host
 // gets every check, and replicas that no volunteer took for a while, unless another trusted one is at the unit. The order is
-// that of the index results_unsent, so that a host costs as many rows as it may be given, however many are waiting.
+// that of the index results_unsent, so that a host costs as many rows as it may be given, however many are waiting. (select
+// true … limit 1) is null is a not exists that the planner cannot turn into a scan of all results.
 const CANDIDATES = `
   select h."hostId", c.*
   from jsonb_to_recordset(cast(:hosts as jsonb)) as h("hostId" text, "userId" text, "ownerKey" text, trusted boolean,
     "engineClasses" text[], "memoryPages" bigint, "limit" int, "offset" int)
   cross join lateral (
-    select r.id as "resultId", w.id as "workUnitId", r.attempt, w.deadline_ms as "deadlineMs", w.grace_ms as "graceMs"
-    from results r
-    join work_units w on w.id = r.work_unit_id
-    join campaigns p on p.id = w.campaign_id
-    join kernels k on k.module_sha256 = w.kernel_sha256
-    where r.state = 'unsent' and w.state = 'open' and p.state = 'running'
-      and w.engine_class = any(h."engineClasses")
-      and cast(k.manifest->>'memoryPagesMax' as bigint) <= h."memoryPages"
-      and case when h.trusted then
-        r.kind = 'check' or (r.created_at <= :starvedBefore and not exists (
-          select from results o where o.work_unit_id = w.id and o.trusted
-            and (o.state = 'in_progress' or o.verdict = 'pending')))
-      else
-        r.kind = 'replica' and p.owner_id is distinct from h."userId" and not exists (
-          select from results o where o.work_unit_id = w.id and o.owner_key = h."ownerKey")
-      end
-    order by r.priority desc, r.work_unit_id, r.id
-    limit h."limit" offset h."offset"
-    for no key update of r, w skip locked
-  ) as c`
+    select locked.*, row_number() over () as place from (
+      select r.id as "resultId", w.id as "workUnitId", r.attempt, w.deadline_ms as "deadlineMs",
+        w.grace_ms as "graceMs"
+      from results r
+      join work_units w on w.id = r.work_unit_id
+      join campaigns p on p.id = w.campaign_id
+      join kernels k on k.module_sha256 = w.kernel_sha256
+      where r.state = 'unsent' and w.state = 'open' and p.state = 'running'
+        and w.engine_class = any(h."engineClasses")
+        and cast(k.manifest->>'memoryPagesMax' as bigint) <= h."memoryPages"
+        and case when h.trusted then
+          r.kind = 'check' or (r.created_at <= :starvedBefore and (
+            select true from results o where o.work_unit_id = w.id and o.trusted
+              and (o.state = 'in_progress' or o.verdict = 'pending') limit 1) is null)
+        else
+          r.kind = 'replica' and p.owner_id is distinct from h."userId" and (
+            select true from results o where o.work_unit_id = w.id and o.owner_key = h."ownerKey" and not o.trusted
+            limit 1) is null
+        end
+      order by r.priority desc, r.work_unit_id, r.id
+      limit :window
+      for no key update of r, w skip locked) as locked) as c
+  where c.place > h."offset" and c.place <= h."offset" + h."limit"
+  order by h."hostId", c.place`
 
 /** Unsent results that each host may compute, locked, in the order of dispatch. */
 export async function lockCandidates(
@@ -61,7 +66,10 @@ export async function lockCandidates(
   starvedBefore: Instant,
 ): Promise<CandidateRow[]> {
   if (hosts.length === 0) return []
-  return select(on, CandidateRow, CANDIDATES, { hosts: recordset(hosts), starvedBefore: toDb(starvedBefore) })
+  // As a parameter its value is known to the planner, which then walks the index instead of sorting everything.
+  const window = Math.max(...hosts.map(host => host.offset + host.limit))
+  const bindings = { hosts: recordset(hosts), starvedBefore: toDb(starvedBefore), window }
+  return select(on, CandidateRow, CANDIDATES, bindings)
 }
 
 export interface NewLease {
@@ -69,33 +77,6 @@ export interface NewLease {
   readonly hostId: HostId
   readonly deadline: Instant
   readonly graceUntil: Instant
-}
-
-const LEASE = `
-  with x as (
-    select x."resultId", x."hostId", to_timestamp(x.deadline / 1000.0) as deadline,
-      to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted
-    from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, deadline double precision,
-      "graceUntil" double precision) join hosts h on h.id = x."hostId"),
-  leased as (
-    update results r set state = 'in_progress', host_id = x."hostId", owner_key = x.owner_key, trusted = x.trusted,
-      sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
-    from x where r.id = x."resultId" and r.state = 'unsent'
-    returning r.work_unit_id, r.deadline),
-  woken as (
-    update work_units w set wake_at = least(w.wake_at, l.deadline)
-    from (select work_unit_id, min(deadline) as deadline from leased group by work_unit_id) as l
-    where w.id = l.work_unit_id)
-  select count(*) as leased from leased`
-
-/** Gives locked candidates to hosts; returns how many. A work unit wakes at its earliest deadline. */
-export async function lease(on: Executor, leases: readonly NewLease[], now: Instant): Promise<number> {
-  if (leases.length === 0) return 0
-  const row = await selectFirst(on, z.object({ leased: z.int() }), LEASE, {
-    rows: recordset(leases),
-    now: toDb(now),
-  })
-  return row?.leased ?? 0
 }
 
 const LeaseRow = z.object({
@@ -114,16 +95,44 @@ const LeaseRow = z.object({
 /** What a lease tells its host, but for the kernel and the data. */
 export type LeaseRow = z.infer<typeof LeaseRow>
 
-const LEASES = `
-  select r.id as "resultId", r.host_id as "hostId", w.id as "workUnitId", p.id as "campaignId", p.title, w.job,
-    w.run_key as "runKey", w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256",
-    w.fuel_max as "fuelMax", r.deadline
+const LEASE_COLUMNS = `
+  r.id as "resultId", r.host_id as "hostId", w.id as "workUnitId", p.id as "campaignId", p.title, w.job,
+  w.run_key as "runKey", w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256",
+  w.fuel_max as "fuelMax", r.deadline`
+
+const LEASE = `
+  with x as (
+    select x."resultId", x."hostId", to_timestamp(x.deadline / 1000.0) as deadline,
+      to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted
+    from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, deadline double precision,
+      "graceUntil" double precision) join hosts h on h.id = x."hostId"),
+  leased as (
+    update results r set state = 'in_progress', host_id = x."hostId", owner_key = x.owner_key, trusted = x.trusted,
+      sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
+    from x where r.id = x."resultId" and r.state = 'unsent'
+    returning r.id, r.host_id, r.work_unit_id, r.deadline),
+  woken as (
+    update work_units w set wake_at = least(w.wake_at, l.deadline)
+    from (select work_unit_id, min(deadline) as deadline from leased group by work_unit_id) as l
+    where w.id = l.work_unit_id)
+  select ${LEASE_COLUMNS}
+  from leased r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id`
+
+/** Gives locked candidates to hosts. A work unit wakes at its earliest deadline. */
+export async function lease(on: Executor, leases: readonly NewLease[], now: Instant): Promise<LeaseRow[]> {
+  if (leases.length === 0) return []
+  return select(on, LeaseRow, LEASE, { rows: recordset(leases), now: toDb(now) })
+}
+
+const READ_LEASES = `
+  select ${LEASE_COLUMNS}
   from results r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id
   where r.id = any(:ids) and r.state = 'in_progress'
   order by r.sent_at, r.id`
 
+/** Leases that were given before. */
 export async function readLeases(on: Executor, ids: readonly ResultId[]): Promise<LeaseRow[]> {
-  return ids.length === 0 ? [] : select(on, LeaseRow, LEASES, { ids })
+  return ids.length === 0 ? [] : select(on, LeaseRow, READ_LEASES, { ids })
 }
 
 const HeldRow = z.object({

@@ -51,8 +51,10 @@ const WANTED = `
   select host_id as "hostId", result_id as "resultId", sha256 from file_requests
   where received_at is null and host_id = any(:hostIds) order by requested_at, result_id`
 
-export const wantedOf = (on: Executor, hostIds: readonly HostId[]): Promise<Wanted[]> =>
-  select(on, Wanted, WANTED, { hostIds })
+/** What these hosts are asked for and have not sent, the oldest request first. */
+export async function wantedOf(on: Executor, hostIds: readonly HostId[]): Promise<Wanted[]> {
+  return hostIds.length === 0 ? [] : select(on, Wanted, WANTED, { hostIds })
+}
 
 const RECEIVE = `
   update file_requests set received_at = :now

@@ -63,15 +63,22 @@ const LockedHost = z.object({
   dailyQuota: z.int(),
   usedToday: z.int(),
   idleSince: Timestamp.nullable(),
+  hasVerdicts: z.boolean(),
+  hasRequests: z.boolean(),
 })
-/** A host during its scheduler call. `usedToday` is 0 on the first call of a day (UTC). */
+/**
+ * A host during its scheduler call. `usedToday` is 0 on the first call of a day (UTC). `hasVerdicts` and `hasRequests` say
+ * whether it is worth asking for what it has not heard, and for artifacts wanted of it.
+ */
 export type LockedHost = z.infer<typeof LockedHost>
 
 const LOCK = `
   select id, user_id as "userId", name, state, trusted, owner_key as "ownerKey", public_key as "publicKey",
     last_call as "lastCall", last_reply as "lastReply", last_body_sha256 as "lastBodySha256",
     daily_quota as "dailyQuota",
-    case when quota_day = cast(:today as date) then quota_used else 0 end as "usedToday", idle_since as "idleSince"
+    case when quota_day = cast(:today as date) then quota_used else 0 end as "usedToday", idle_since as "idleSince",
+    exists (select from results r where r.host_id = hosts.id and not r.verdict_told) as "hasVerdicts",
+    exists (select from file_requests f where f.host_id = hosts.id and f.received_at is null) as "hasRequests"
   from hosts where id = any(:ids) order by id for no key update`
 
 export const lockHosts = (on: Executor, ids: readonly HostId[], now: Instant): Promise<LockedHost[]> =>

@@ -18,24 +18,20 @@ const LockedResult = z.object({
 })
 export type LockedResult = z.infer<typeof LockedResult>
 
-// The order of locks is work unit, result, host, account, ids ascending (DESIGN §6): the transitioner takes the same.
-const LOCK_UNITS = `
-  select id from work_units where id in (select work_unit_id from results where id = any(:ids))
-  order by id for no key update`
-
-const LOCK_RESULTS = `
+// The order of locks is work unit, result, host, account, ids ascending (DESIGN §6): the transitioner takes the same, and nobody
+// waits for a result without holding its work unit.
+const LOCK = `
   select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.state, r.outcome, r.deadline,
     r.grace_until as "graceUntil", r.digest, w.state = 'open' as "unitOpen", w.job, w.fuel_max as "fuelMax",
     k.manifest->'metric'->>'name' as "metricName"
   from results r join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
   where r.id = any(:ids)
-  order by r.id for no key update of r`
+  order by w.id, r.id for no key update of w, r`
 
 /** Locks the results that hosts report on, and their work units, and says what is known about them. */
 export async function lockReported(on: Executor, ids: readonly ResultId[]): Promise<LockedResult[]> {
   if (ids.length === 0) return []
-  await select(on, z.object({ id: WorkUnitId }), LOCK_UNITS, { ids })
-  return select(on, LockedResult, LOCK_RESULTS, { ids })
+  return select(on, LockedResult, LOCK, { ids })
 }
 
 export interface AcceptedSuccess {
@@ -116,6 +112,7 @@ const TELL = `
 
 /** Verdicts that these hosts have not heard, now marked as told; newest last. */
 export async function tellVerdicts(on: Executor, hostIds: readonly HostId[]): Promise<Told[]> {
+  if (hostIds.length === 0) return []
   const told = await select(on, Told, TELL, { hostIds })
   return told.sort((a, b) => a.reportedAt - b.reportedAt)
 }

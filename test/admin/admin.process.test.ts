@@ -118,14 +118,14 @@ describe('the operator', () => {
 
   test('is told what is wrong by a code and a hint', async () => {
     await startServer()
-    const refusals = [
-      await admin('user', 'add', 'ada'),
-      await admin('user', 'token', 'nobody', '--scope', 'enrol'),
-      await admin('host', 'quarantine', 'h_01m8290jmz8nfs0fphmj4tnvpj', '--reason', 'test'),
-      await admin('host', 'release', 'nonsense', '--reason', 'test'),
-      await admin('kernel', 'admit', join(ROOT, 'package.json')),
-      await admin('kernel', 'sign', '/nowhere.tar'),
-    ]
+    const refusals = await Promise.all([
+      admin('user', 'add', 'ada'),
+      admin('user', 'token', 'nobody', '--scope', 'enrol'),
+      admin('host', 'quarantine', 'h_01m8290jmz8nfs0fphmj4tnvpj', '--reason', 'test'),
+      admin('host', 'release', 'nonsense', '--reason', 'test'),
+      admin('kernel', 'admit', join(ROOT, 'package.json')),
+      admin('kernel', 'sign', '/nowhere.tar'),
+    ])
     expect(refusals.map(({ status, json }) => [status, json.ev, json.code])).toEqual([
       [1, 'error', 'name_taken'],
       [1, 'error', 'user_unknown'],
