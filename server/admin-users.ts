@@ -7,6 +7,7 @@ import { insertToken, newTokenText, type RoleName, type Scope, tokenHash } from 
 import { findUserByName, insertUser, listUsers } from '#store/users.ts'
 import type { Ids } from './ids.ts'
 import { OperatorError } from './operator.ts'
+import { PLATFORM_USER } from './platform.ts'
 
 interface NewUser {
   readonly name: string
@@ -30,6 +31,8 @@ export async function addUser(
 ): Promise<UserView> {
   const userId = ids.user(now)
   const amountMilli = starterMilli ?? (role === 'researcher' ? STARTER_MILLI : 0)
+  if (name === PLATFORM_USER)
+    throw new OperatorError('name_reserved', `${name} is the operator's own user`, 'Choose another name.')
   await inTransaction(knex, async trx => {
     const outcome = await insertUser(trx, { id: userId, name, roles: [role], createdAt: now })
     if (outcome === 'name_taken')

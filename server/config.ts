@@ -36,7 +36,11 @@ const Settings = z.object({
     .string()
     .min(1)
     .default(join(import.meta.dirname, '..', 'build', 'kernels')),
-  XEENET_DATASETS: z.string().default('sotu-small@1,sotu@1').transform(list),
+  /** `none` for none: an empty variable counts as not set. */
+  XEENET_DATASETS: z
+    .string()
+    .default('sotu-small@1,sotu@1')
+    .transform(text => (text === 'none' ? [] : list(text))),
   XEENET_STARVE_MS: milliseconds.default(60_000),
   XEENET_RETRY_MIN_MS: milliseconds.default(1_000),
   XEENET_ROLES: z.string().default(Role.options.join(',')).transform(list).pipe(z.array(Role).min(1)),

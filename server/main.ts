@@ -6,6 +6,7 @@ import type { Edge } from '#http/edge.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { startJobs } from '#jobs/start.ts'
 import type { ServerReady } from '#protocol/process.ts'
+import { addMs } from '#protocol/units.ts'
 import { buildRun, planCampaign } from '#search/space.ts'
 import { type Blobs, openBlobs } from '#store/blobs.ts'
 import { openDatabase } from '#store/database.ts'
@@ -34,6 +35,8 @@ type Closers = (() => Promise<void>)[]
 const DRAIN_MS = 20_000
 // Longer than all orderly stops together; a server that hangs is as good as killed.
 const STOP_MS_MAX = 60_000
+// An artifact that is not delivered in a day is not waited for (DESIGN §8).
+const UPLOAD_MS_MAX = 24 * 3600_000
 
 const config = read(() => readConfig(process.env, process.argv.slice(2)))
 const log = openLog(config.logLevel)
@@ -61,6 +64,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   await migrate(knex)
   const blobs = await openBlobs(filesDirectory(config.dataDir))
   const now = systemClock
+  await blobs.sweep(addMs(now(), -UPLOAD_MS_MAX))
   await importMissing({ knex, blobs, log, now }, config.datasets)
   await admitDirectory({ knex, blobs, operator: secrets.operator, now }, config.kernelsDir, log)
   const verifyTokenFile = await ensureVerifyToken(knex, {
@@ -92,8 +96,10 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const url = config.publicUrl ?? listening.url
   await announce(config.dataDir, { pid: process.pid, url, connectionString })
   closers.push(() => withdraw(config.dataDir, process.pid))
-  log.info({ url, dataDir: config.dataDir, sharedPrefixes: config.sharedPrefixes }, 'serving')
-  return { type: 'ready', url, serverId: edge.serverId, dataDir: config.dataDir, verifyTokenFile }
+  const { dataDir, sharedPrefixes } = config
+  log.info({ url, dataDir }, `serving ${url}`)
+  log.info({ sharedPrefixes }, 'anonymous hosts from these networks count as owners by themselves')
+  return { type: 'ready', url, serverId: edge.serverId, dataDir, verifyTokenFile }
 }
 
 async function openPostgres(config: Config, closers: Closers): Promise<string> {

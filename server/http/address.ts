@@ -40,8 +40,8 @@ function networkOf(address: string): string {
   return [...before, ...zeros, ...after].slice(0, IPV6_GROUPS_KEPT).join(':')
 }
 
-// A dual-stack socket shows IPv4 callers as ::ffff:a.b.c.d.
-const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '')
+// A dual-stack socket shows IPv4 callers as ::ffff:a.b.c.d, and a link-local one names its interface after a %.
+const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '')
 
 function blockList(prefixes: readonly string[]): BlockList {
   const list = new BlockList()

@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { CorpusRow, ResultView } from '#protocol/campaign.ts'
@@ -71,14 +73,21 @@ export function exportCampaign(edge: Edge): RequestHandler {
     })
     res.setHeader('content-type', CONTENT_TYPES[format])
     res.setHeader('content-disposition', `attachment; filename="${campaign.id}.${format}"`)
-    if (format === 'csv') res.write(`${COLUMNS.join(',')}\n`)
-    for await (const row of allRows(edge, campaign, first)) {
-      const line = format === 'csv' ? csvLine(row) : JSON.stringify(row)
-      if (!res.write(`${line}\n`)) await drained(res)
+    try {
+      await pipeline(Readable.from(linesOf(format, allRows(edge, campaign, first))), res)
+    } catch (error) {
+      if (!isPrematureClose(error)) throw error // a reader that hangs up is no error of ours
     }
-    res.end()
   }
 }
+
+async function* linesOf(format: 'ndjson' | 'csv', rows: AsyncIterable<CorpusRow>): AsyncGenerator<string> {
+  if (format === 'csv') yield `${COLUMNS.join(',')}\n`
+  for await (const row of rows) yield `${format === 'csv' ? csvLine(row) : JSON.stringify(row)}\n`
+}
+
+const isPrematureClose = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 
 const ROWS_PER_PAGE = 500
 
@@ -122,10 +131,3 @@ function csvCell(value: CorpusRow[keyof CorpusRow]): string {
   const text = typeof value === 'object' ? canonicalJson(value) : String(value)
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
-
-// Resolves also when the reader has gone, so that nothing waits for it for ever; the next write then goes nowhere.
-const drained = (stream: NodeJS.WritableStream): Promise<void> =>
-  new Promise(resolve => {
-    stream.once('drain', resolve)
-    stream.once('close', resolve)
-  })

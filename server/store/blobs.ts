@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { Sha256 } from '#protocol/units.ts'
+import { type Instant, Sha256 } from '#protocol/units.ts'
 
 /** A directory of files named by the SHA-256 of their bytes. A file is there completely or not at all. */
 export interface Blobs {
@@ -22,6 +22,8 @@ export interface Blobs {
   /** Ends an upload: it becomes the file of this hash, or is thrown away when it has another. */
   finish(upload: string, sha256: Sha256): Promise<'stored' | 'hash_mismatch'>
   discard(upload: string): Promise<void>
+  /** Discards uploads that nobody went on with since then. */
+  sweep(before: Instant): Promise<void>
 }
 
 /** Opens (and makes) the directory. */
@@ -69,6 +71,11 @@ export async function openBlobs(root: string): Promise<Blobs> {
       return 'stored'
     },
     discard: upload => rm(uploadPath(upload), { force: true }),
+    sweep: async before => {
+      for (const upload of await readdir(uploads)) {
+        if ((await stat(uploadPath(upload))).mtimeMs < before) await blobs.discard(upload)
+      }
+    },
   }
   return blobs
 }

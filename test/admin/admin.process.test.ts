@@ -28,7 +28,7 @@ afterEach(async () => {
 })
 
 const ENV = {
-  XEENET_DATASETS: '',
+  XEENET_DATASETS: 'none',
   XEENET_KERNELS_DIR: join(tmpdir(), 'xeenet-no-kernels'),
   XEENET_LOG_LEVEL: 'warn',
 }

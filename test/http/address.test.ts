@@ -13,6 +13,8 @@ describe('where a request comes from', () => {
     ['10.1.2.3', '10.1.2.3', true],
     ['10.2.2.3', '10.2.2.3', false],
     ['2001:db8::1', '2001:db8::1', false],
+    ['fe80::1%eth0', 'fe80::1', false],
+    ['', '', false],
   ])('%s is %s, shared: %s', (ip, address, shared) => {
     expect(origin(from(ip))).toEqual({ address, shared })
   })
