@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { RunControl, RunOutcome, RunTask } from '#runtime/run.ts'
@@ -16,15 +15,8 @@ export interface Pool {
 // A slice takes well under a second on a slow machine; a step that takes this long will not end.
 const STALL_MS = 10 * 60_000
 
-/**
- * A pool of at most `threads` threads without environment variables. V8's baseline compiler is switched off first:
- * it starts sooner, but its code is 2.5 times slower and loops that run in it are never replaced.
- */
+/** A pool of at most `threads` threads without environment variables. V8's flags are the entry's (`xeenet.js`). */
 export function openPool(threads = availableParallelism(), stallMs = STALL_MS): Pool {
-  // The order matters: flags set after V8 has started do not imply each other, and V8 of Node 26 aborts when it
-  // optimises with the feedback for deoptimisation that the baseline compiler would have collected.
-  setFlagsFromString('--no-wasm-deopt')
-  setFlagsFromString('--no-liftoff')
   const piscina = new Piscina({
     filename: join(import.meta.dirname, 'pool-thread.ts'),
     name: 'run',

@@ -11,6 +11,13 @@ if (Number(process.versions.node.split('.')[0]) < OLDEST_MAJOR) {
   )
   process.exit(1)
 }
+// V8's baseline compiler starts sooner, but its code is 2.5 times slower and loops that run in it are never replaced. The
+// flags hold for the process and its threads, and come before anything compiles WebAssembly (Node's own loader does):
+// V8 of Node 26 aborts when it optimises a function whose feedback was collected under other flags. In this order: set
+// at run time they do not imply each other.
+const { setFlagsFromString } = await import('node:v8')
+setFlagsFromString('--no-wasm-deopt')
+setFlagsFromString('--no-liftoff')
 // Compiled code is kept between calls, ours and our children's: a command starts in 0.14 s instead of 0.33 s. Not below
 // the common temporary directory, where another user could leave us code.
 const compiled = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'xeenet', 'compiled')

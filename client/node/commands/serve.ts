@@ -131,7 +131,7 @@ function startVerifier({ url, dataDir, verifyTokenFile }: ServerReady, cores: st
     cores,
   ]
   const places = ['--state-dir', home, '--cache-dir', join(home, 'cache')]
-  return fork(join(import.meta.dirname, '..', 'xeenet.ts'), [...args, ...places, '--json'], {
+  return fork(join(import.meta.dirname, '..', 'xeenet.js'), [...args, ...places, '--json'], {
     ...CHILD,
     stdio: ['ignore', 'ignore', 2, 'ipc'],
   })
