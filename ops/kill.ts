@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { z } from 'zod'
-import { CampaignView } from '#protocol/campaign.ts'
+import { CampaignView, CorpusRow } from '#protocol/campaign.ts'
 import { type Grid, startGrid } from './grid.ts'
 import { type Event, type Program, stop, xeenet } from './process.ts'
 
@@ -79,6 +79,16 @@ export async function killStory(plan: KillPlan): Promise<Aftermath> {
     for (const volunteer of volunteers.values()) await stop(volunteer)
     await grid.stop()
   }
+}
+
+/** Two volunteers compute a campaign undisturbed; run key and digest of every published run. */
+export async function computeCampaign(grid: Grid, file: string): Promise<Map<string, string>> {
+  const campaign = await begin(grid, file)
+  await Promise.all(['otter', 'heron'].map(owner => grid.volunteer(owner)))
+  await ended(grid, campaign)
+  const response = await fetch(new URL(`/api/v1/campaigns/${campaign}/export?format=ndjson`, grid.url))
+  const rows = (await response.text()).trim().split('\n')
+  return new Map(rows.map(row => CorpusRow.parse(JSON.parse(row))).map(row => [row.runKey, row.digest]))
 }
 
 async function begin(grid: Grid, file: string): Promise<string> {
