@@ -1,4 +1,9 @@
-import { LEASES_PER_CALL_MAX, LEASES_PER_CORE_MAX, LEASES_UNTRUSTED_MAX } from '#protocol/limits.ts'
+import {
+  LEASES_PER_CALL_MAX,
+  LEASES_PER_CORE_MAX,
+  LEASES_UNTRUSTED_MAX,
+  RETRY_AFTER_MS_MAX,
+} from '#protocol/limits.ts'
 import type { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
 
 /** A number in [0, 1). */
@@ -90,8 +95,6 @@ function firstFew(candidates: readonly Candidate[], isFree: (c: Candidate) => bo
 const pick = <T>(from: readonly T[], random: Random): T | undefined =>
   from[Math.floor(random() * from.length)]
 
-export const RETRY_MS_MAX = 60_000
-
 // A host that has had nothing for a minute asks again after about a quarter of one.
 const IDLE_SHARE = 0.25
 
@@ -103,7 +106,7 @@ export function retryAfter(
   facts: { readonly idleMs: number; readonly retryMinMs: number },
   random: Random,
 ): number {
-  const wished = Math.min(RETRY_MS_MAX, Math.max(facts.retryMinMs, facts.idleMs * IDLE_SHARE))
+  const wished = Math.min(RETRY_AFTER_MS_MAX, Math.max(facts.retryMinMs, facts.idleMs * IDLE_SHARE))
   return Math.round(wished * (0.8 + 0.4 * random()))
 }
 

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import express, { type Request, type RequestHandler } from 'express'
-import type { z } from 'zod'
 import { fromUtf8 } from '#protocol/canonical.ts'
 import { Sha256 } from '#protocol/units.ts'
-import { parse, Refused } from './problem.ts'
+import { Refused } from './problem.ts'
 
 /**
  * Reads the body as bytes, of any type, at most `limit`. Compressed bodies are refused: signatures are over what was
@@ -20,11 +19,7 @@ export function bodyOf(req: Request): Buffer {
 export const sha256Of = (bytes: Uint8Array | string): Sha256 =>
   Sha256.parse(createHash('sha256').update(bytes).digest('hex'))
 
-/** The body as JSON of this schema; throws `Refused` (bad_request) whose detail names the field. */
-export function jsonOf<S extends z.ZodType>(req: Request, schema: S): z.infer<S> {
-  return parse(schema, parseJson(bodyOf(req)))
-}
-
+/** JSON of bytes from a stranger; throws `Refused` (bad_request). */
 export function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(withoutProto(fromUtf8(bytes)))

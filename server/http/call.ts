@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type ExaminedReport, examine, type Refusal } from '#domain/report.ts'
+import { type ExaminedReport, examine, isRefusal, type Refusal } from '#domain/report.ts'
 import { reportBytes } from '#protocol/host.ts'
 import { type ErrorReport, HostReport, SchedulerBody, type SuccessReport } from '#protocol/scheduler.ts'
 import { verifyBytes } from '#protocol/signature.ts'
@@ -55,7 +55,7 @@ async function examineSuccess(
   const bytes = reportBytes({ serverId, hostId, resultId, digest })
   const signatureGood = await verifyBytes(publicKey, bytes, signature)
   const examined = examine(sent, { textSha256: sha256Of(sent.report), signatureGood })
-  if ('code' in examined) return { type: 'refused', resultId, refusal: examined }
+  if (isRefusal(examined)) return { type: 'refused', resultId, refusal: examined }
   return { type: 'success', ...examined }
 }
 

@@ -75,8 +75,8 @@ export const DEADLINE_MS_MIN = 2_000
 export const DEADLINE_MS_DEFAULT = 6 * 3600_000
 export const DEADLINE_MS_MAX = 14 * 24 * 3600_000
 
-/** How far a host may be told to back off. */
-export const RETRY_AFTER_MS_MAX = 3600_000
+/** How far a host is told to back off when there is nothing to do. */
+export const RETRY_AFTER_MS_MAX = 60_000
 
 /** Results a host may take a day: starts here, halves on errors, doubles on valid work up to the cap. */
 export const DAILY_QUOTA_START = 2_000

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Asking, deal, leasesAllowed, RETRY_MS_MAX, retryAfter, starveAfter } from '#domain/dispatch.ts'
-import { LEASES_PER_CALL_MAX, LEASES_UNTRUSTED_MAX } from '#protocol/limits.ts'
+import { type Asking, deal, leasesAllowed, retryAfter, starveAfter } from '#domain/dispatch.ts'
+import { LEASES_PER_CALL_MAX, LEASES_UNTRUSTED_MAX, RETRY_AFTER_MS_MAX } from '#protocol/limits.ts'
 import { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
 
 const id = (kind: string, n: number) => `${kind}_${String(n).padStart(26, '0')}`
@@ -104,14 +104,12 @@ describe('dealing', () => {
 
 describe('when to call again', () => {
   const middle = () => 0.5
-  test.each([
-    [0, 1_000],
-    [2_000, 1_000],
-    [20_000, 5_000],
-    [3_600_000, RETRY_MS_MAX],
-  ])('idle for %i ms: after %i ms', (idleMs, wait) => {
-    expect(retryAfter({ idleMs, retryMinMs: 1_000 }, middle)).toBe(wait)
-  })
+  test.each([[0, 1_000], [2_000, 1_000], [20_000, 5_000], [3_600_000]])(
+    'idle for %i ms: after %i ms',
+    (idleMs, wait) => {
+      expect(retryAfter({ idleMs, retryMinMs: 1_000 }, middle)).toBe(wait)
+    },
+  )
 
   test('always within 20 % of that', () => {
     expect(retryAfter({ idleMs: 0, retryMinMs: 1_000 }, () => 0)).toBe(800)
