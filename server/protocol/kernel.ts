@@ -34,6 +34,12 @@ export type RecipeSchema = z.infer<typeof RecipeSchema>
 /** `divides: [a, b]`: recipe parameter a divides parameter b. The only relation between parameters that manifests state so far. */
 export const RecipeRule = z.strictObject({ divides: z.tuple([z.string(), z.string()]) })
 
+/** `bytes` for each unit of the product of these parameters; one that is named twice is squared. */
+const MemoryTerm = z.strictObject({
+  bytes: z.int().positive(),
+  of: z.array(z.string()).min(1).max(6),
+})
+
 export const KernelManifest = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
   version: z.int().min(0).max(999_999),
@@ -50,6 +56,8 @@ export const KernelManifest = z.strictObject({
     .min(1)
     .max(8),
   memoryPagesMax: z.int().min(1).max(MEMORY_PAGES_MAX),
+  /** Terms whose sum no recipe does with less than, so that one which cannot run is refused before it costs anything. */
+  memory: z.array(MemoryTerm).max(16).default([]),
   metric: z.strictObject({ name: z.string().max(40), goal: z.enum(['minimize', 'maximize']) }),
   bounds: z.strictObject({
     fuelMax: z.int().positive().max(FUEL_MAX),
@@ -107,8 +115,29 @@ export function canonicalRecipe(manifest: KernelManifest, given: Recipe): Canoni
     if (typeof a !== 'number' || typeof b !== 'number' || b % a !== 0)
       return { ok: false, reason: `${divides[0]}: ${a} does not divide ${divides[1]} ${b}` }
   }
+  const bytes = bytesOf(manifest, recipe)
+  const room = manifest.memoryPagesMax * PAGE_BYTES
+  if (bytes > room) {
+    const reason = `memory: needs at least ${toMiB(bytes)} MiB of ${toMiB(room)} (${sizesOf(manifest, recipe)})`
+    return { ok: false, reason }
+  }
   return { ok: true, recipe: JSON.parse(canonicalJson(recipe)) }
 }
+
+const PAGE_BYTES = 64 * 1024
+const toMiB = (bytes: number): number => Math.ceil(bytes / 2 ** 20)
+
+/** The least memory that a run of this recipe takes, by the manifest's terms. */
+function bytesOf({ memory }: KernelManifest, recipe: Recipe): number {
+  const value = (name: string): number => Number(recipe[name] ?? 0)
+  return memory.reduce(
+    (sum, { bytes, of }) => sum + of.reduce((product, name) => product * value(name), bytes),
+    0,
+  )
+}
+
+const sizesOf = ({ memory }: KernelManifest, recipe: Recipe): string =>
+  [...new Set(memory.flatMap(term => term.of))].map(name => `${name} ${recipe[name]}`).join(', ')
 
 function whyNot(schema: ParameterSchema, value: string | number | boolean): string | undefined {
   if (schema.type === 'string') {

@@ -150,6 +150,9 @@ describe('recipes at the edges', () => {
       const kernel = await instantiate<KernelExports>(raw)
       const code = begin(kernel, { recipe: { ...corner, vocabulary: 'bytes' }, limit }, inputs)
       expect(kernel.memory.buffer.byteLength / 65_536).toBeLessThanOrEqual(manifest.memoryPagesMax)
+      expect(canonicalRecipe(manifest, corner).ok, 'the manifest knows it before anything is paid').toBe(
+        code === 0,
+      )
       if (code !== 0) {
         expect([code, say(kernel).reason]).toEqual([
           4,
@@ -162,6 +165,21 @@ describe('recipes at the edges', () => {
       expect(['running', 'ok']).toContain(say(kernel).status)
     },
   )
+
+  test('the manifest refuses no recipe that fits', async () => {
+    const least = { heads: 1, context: 16, batch: 1, vocabulary: 'dense' } as const
+    for (const width of [384, 448, 512]) {
+      for (const depth of [3, 4, 5, 6, 7, 8]) {
+        const kernel = await instantiate<KernelExports>(raw)
+        const fits = begin(kernel, { recipe: { ...least, width, depth }, limit }, inputs) === 0
+        if (fits) expect(canonicalRecipe(manifest, { ...least, width, depth })).toMatchObject({ ok: true })
+      }
+    }
+    expect(canonicalRecipe(manifest, { width: 512, depth: 8 })).toEqual({
+      ok: false,
+      reason: 'memory: needs at least 393 MiB of 256 (width 512, depth 8, context 32, heads 2)',
+    })
+  })
 
   test('no slice of the widest recipe exceeds 2 GFLOP, nor 2.4e9 instructions', async () => {
     const admission = admit(raw)
