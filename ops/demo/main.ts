@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { block, writeFigures } from '../figures.ts'
 import { type Grid, hostIdOf, startGrid } from '../grid.ts'
 import { follow } from './follow.ts'
-import { leaderboardText, say } from './narrate.ts'
+import { leaderboardText, say, sayOfLiar } from './narrate.ts'
 import { crash, replay, submit } from './story.ts'
 import { summarise, unmet } from './summary.ts'
 
@@ -76,6 +76,7 @@ async function play(grid: Grid, dir: string, started: number): ReturnType<typeof
   say(`ada submits campaign ${campaign.id}: 24 experiments over learning rate, width and depth, quorum 2.`)
   crash(lynx)
   const view = await follow(grid, campaign.id, [otter, heron, magpie, lynx])
+  await sayOfLiar(grid, hostIdOf(magpie))
   const { board, text } = await leaderboardText(grid, campaign.id)
   say(`The campaign is ${view.state}. Leaderboard:\n\n${text}\n`)
   const best = board.rows[0]?.resultId

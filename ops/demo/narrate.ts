@@ -1,4 +1,5 @@
 import { type Leaderboard, Leaderboard as LeaderboardSchema } from '#protocol/campaign.ts'
+import { HostView } from '#protocol/host.ts'
 import type { Grid } from '../grid.ts'
 
 const began = performance.now()
@@ -6,6 +7,14 @@ const began = performance.now()
 /** One line of the story, with the seconds since it began. */
 export function say(text: string): void {
   console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}`)
+}
+
+/** What became of the host that lied, from its public page. */
+export async function sayOfLiar(grid: Grid, hostId: string): Promise<void> {
+  const { name, state, results, grantedMilli } = await grid.get(`/api/v1/hosts/${hostId}`, HostView)
+  say(
+    `${name} is ${state}: ${results.invalid} of its numbers did not stand, ${grantedMilli / 1000} credits earned.`,
+  )
 }
 
 /** How many rows of the board are shown; the baselines stand among them wherever they belong. */
