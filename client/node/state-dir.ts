@@ -2,7 +2,9 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { HostReport, Lease } from '#protocol/scheduler.ts'
+import { EXIT } from '#runtime/exit-codes.ts'
 import type { HostStore } from '#runtime/host-store.ts'
+import { Failure } from './failure.ts'
 import { readIfThere, removeFile, writeDurably } from './files.ts'
 
 // Below the host's directory:
@@ -23,6 +25,7 @@ export async function openHostStore(directory: string): Promise<HostStore> {
   const at = (folder: (typeof FOLDERS)[number], name: string): string => join(directory, folder, name)
   let lastCall = Number((await readIfThere(join(directory, 'call')))?.toString() ?? 0) || 0
   const serialsFile = join(directory, 'serials.json')
+  await readSerials(serialsFile) // before any lease: found later, it would fail every task this host is given
 
   async function load() {
     const reports = await loadAll(join(directory, 'outbox'), HostReport)
@@ -59,7 +62,7 @@ export async function openHostStore(directory: string): Promise<HostStore> {
       await removeFile(join(directory, 'outbox'), `${resultId}.json`)
     },
     forgetArtifact: resultId => removeFile(join(directory, 'artifacts'), resultId),
-    serials: async () => Serials.parse(JSON.parse((await readIfThere(serialsFile))?.toString() ?? '{}')),
+    serials: () => readSerials(serialsFile),
     saveSerials: async serials => {
       const text = JSON.stringify(serials)
       if ((await readIfThere(serialsFile))?.toString() !== text) await writeDurably(serialsFile, text)
@@ -68,6 +71,18 @@ export async function openHostStore(directory: string): Promise<HostStore> {
 }
 
 const Serials = z.record(z.string(), z.int())
+
+// What keeps a server from going back to an older kernel: only a person should throw it away.
+async function readSerials(file: string): Promise<Record<string, number>> {
+  const stored = (await readIfThere(file))?.toString() ?? '{}'
+  const parsed = Serials.safeParse(parseJson(stored))
+  if (parsed.success) return parsed.data
+  const what = `${file}: the serials of accepted kernels cannot be read`
+  throw new Failure(EXIT.failure, 'state_damaged', {
+    what,
+    hint: 'Remove that file to accept what the server offers.',
+  })
+}
 
 /** The entries that parse. Others are of another version or of a damaged disk, and the server knows them anyway. */
 async function loadAll<T>(directory: string, schema: z.ZodType<T>): Promise<T[]> {

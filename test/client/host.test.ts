@@ -114,6 +114,14 @@ describe('enrolment', () => {
     await expect(start()).rejects.toMatchObject({ code: 'state_damaged' })
     expect(await readFile(file, 'utf8')).toBe('{"server":')
   })
+
+  test('accepted serials that cannot be read stop it before any task, instead of failing each', async () => {
+    await (await start()).host.done
+    const calls = peer.seen.length
+    await writeFile(join(await hostDirectory(directory, peer.url), 'serials.json'), '{"toy')
+    await expect(start()).rejects.toMatchObject({ code: 'state_damaged' })
+    expect(peer.seen).toHaveLength(calls)
+  })
 })
 
 test('a program around the client can change what is computed, and nothing else: the lie is signed and sent', async () => {
