@@ -119,4 +119,5 @@ const continuum = (name: string, draw: (u: number) => Value): Axis => ({
   draw,
 })
 
-const canonicalValue = (value: Value): Value => (typeof value === 'number' ? sixDigits(value) : value)
+/** A value as it stands in a canonical recipe. */
+export const canonicalValue = (value: Value): Value => (typeof value === 'number' ? sixDigits(value) : value)

@@ -5,7 +5,7 @@ import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 import { MARKS } from '#protocol/limits.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Sha256 } from '#protocol/units.ts'
-import { type Axis, gridAxis, randomAxis } from './axis.ts'
+import { type Axis, canonicalValue, gridAxis, randomAxis } from './axis.ts'
 import { PERMUTE_MAX, permute, uniform } from './random.ts'
 
 export interface Refusal {
@@ -138,12 +138,13 @@ function* recipesOf(sequence: Sequence): Generator<PlannedRecipe, void> {
   const { runs } = file.budget
   if (from >= runs) return
   for (const point of pointsOf(sequence)) {
+    if (point.ordinal < from) continue // the submission found them good
     const reply = canonicalRecipe(manifest, { ...file.recipe, ...point.values })
     if (!reply.ok) {
       yield { ok: false, code: 'recipe_invalid', detail: `experiment ${point.ordinal}: ${reply.reason}` }
       return
     }
-    if (point.ordinal >= from) yield { ok: true, ordinal: point.ordinal, recipe: reply.recipe }
+    yield { ok: true, ordinal: point.ordinal, recipe: reply.recipe }
     if (point.ordinal === runs - 1) return
   }
   const detail = `${REJECTED_DRAWS_MAX} draws in a row gave recipes that the campaign has already`
@@ -156,7 +157,7 @@ interface Point {
 }
 
 // Finite spaces are walked by index, so that a campaign continues anywhere at once; continua are drawn from the start.
-function* pointsOf({ file, manifest, space, from }: Sequence): Generator<Point, void> {
+function* pointsOf({ file, space, from }: Sequence): Generator<Point, void> {
   const { axes, size } = space
   const { name, seed } = file.sampler
   if (name === 'grid') {
@@ -167,7 +168,7 @@ function* pointsOf({ file, manifest, space, from }: Sequence): Generator<Point, 
       yield { ordinal, values: pointAt(axes, permute(seed, ordinal, size)) }
     return
   }
-  yield* drawnPoints({ axes, seed, keyOf: values => canonicalKey(manifest, { ...file.recipe, ...values }) })
+  yield* drawnPoints({ axes, seed })
 }
 
 // Mixed radix, the last dimension fastest.
@@ -185,26 +186,21 @@ function pointAt(axes: readonly Axis[], index: number): Recipe {
 interface Draws {
   readonly axes: readonly Axis[]
   readonly seed: number
-  keyOf(values: Recipe): string
 }
 
-function* drawnPoints({ axes, seed, keyOf }: Draws): Generator<Point, void> {
+// Recipes of one campaign differ where their drawn values do: only those are compared, a hundred thousand times.
+function* drawnPoints({ axes, seed }: Draws): Generator<Point, void> {
   const seen = new Set<string>()
   let rejected = 0
   for (let draw = 0; rejected < REJECTED_DRAWS_MAX; draw++) {
-    const values = Object.fromEntries(axes.map((axis, i) => [axis.name, axis.draw(uniform(seed, draw, i))]))
-    const key = keyOf(values)
+    const drawn = axes.map((axis, i) => [axis.name, axis.draw(uniform(seed, draw, i))] as const)
+    const key = JSON.stringify(drawn.map(([, value]) => canonicalValue(value)))
     if (seen.has(key)) {
       rejected++
       continue
     }
     rejected = 0
-    yield { ordinal: seen.size, values }
+    yield { ordinal: seen.size, values: Object.fromEntries(drawn) }
     seen.add(key)
   }
-}
-
-function canonicalKey(manifest: KernelManifest, given: Recipe): string {
-  const reply = canonicalRecipe(manifest, given)
-  return JSON.stringify(reply.ok ? reply.recipe : given)
 }

@@ -114,3 +114,14 @@ test('a run has the exact bytes of its job, a run key and a seed under the secre
     fuelMax: 1e12, // the manifest's bound
   })
 })
+
+test('the last recipes of the largest random campaign are found in less than a second', () => {
+  const plan = planned({
+    space: { lr: { float: [0.001, 0.09] } },
+    runs: 100_000,
+    sampler: { name: 'random' },
+  })
+  const started = performance.now()
+  expect([...plan.recipes(99_998)].map(reply => reply.ok && reply.ordinal)).toEqual([99_998, 99_999])
+  expect(performance.now() - started).toBeLessThan(1000) // every batch of the proposer repeats it, beside the calls of hosts
+})
