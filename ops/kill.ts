@@ -117,15 +117,19 @@ const ServerFile = z.looseObject({ pid: z.int(), connectionString: z.string() })
 const serverFile = async (grid: Grid): Promise<z.infer<typeof ServerFile>> =>
   ServerFile.parse(JSON.parse(await readFile(join(grid.dataDir, 'server.json'), 'utf8')))
 
+// One that dies again and again is started later each time: patience for the longest pause.
+const RESTART_MS_MAX = 60_000
+
 /** Kills the postmaster; one that is just being started again first has to live. */
 async function killPostgres(grid: Grid): Promise<void> {
   const file = join(grid.dataDir, 'postgres', 'cluster', 'postmaster.pid')
-  for (let tries = 0; tries < 100; tries++) {
+  const giveUpAt = performance.now() + RESTART_MS_MAX
+  while (performance.now() < giveUpAt) {
     const pid = Number((await readFile(file, 'utf8').catch(() => '')).split('\n')[0])
     if (pid > 0 && tryKill(pid)) return
     await sleep(50)
   }
-  throw new Error('PostgreSQL was not started again within five seconds')
+  throw new Error('PostgreSQL was not started again within a minute')
 }
 
 /** False when there is no such process: the file is older than the kill before. */
