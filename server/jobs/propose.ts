@@ -7,6 +7,7 @@ import { canonicalJson } from '#protocol/canonical.ts'
 import { splitOf } from '#protocol/dataset.ts'
 import { addMs, type CampaignId, type Instant, Sha256 } from '#protocol/units.ts'
 import { buildRun, type CampaignPlan, planCampaign, type RunSource } from '#search/space.ts'
+import { answerFromCorpus } from '#store/corpus.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { kernelsByHash } from '#store/kernels.ts'
@@ -77,8 +78,9 @@ async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant
   }
   if (experiments.length === 0) return 'nothing'
   await insertExperiments(trx, campaign.id, experiments, now)
-  await createUnits({ trx, deps, campaign, plan, source, now }, experiments)
-  return experiments.length < remaining ? 'now' : 'later'
+  const toCompute = await createUnits({ trx, deps, campaign, plan, source, now }, experiments)
+  // What the corpus answers makes no noise when it is done: look again at once.
+  return experiments.length < remaining || toCompute === 0 ? 'now' : 'later'
 }
 
 async function planOf(
@@ -105,7 +107,8 @@ interface Growth {
   readonly now: Instant
 }
 
-async function createUnits(growth: Growth, experiments: readonly NewExperiment[]): Promise<void> {
+/** Creates the work units of these experiments; gives how many of them the corpus did not answer. */
+async function createUnits(growth: Growth, experiments: readonly NewExperiment[]): Promise<number> {
   const { trx, deps, campaign, plan, source, now } = growth
   const { quorum, seeds } = campaign.file.replicate
   const units: NewWorkUnit[] = []
@@ -121,8 +124,13 @@ async function createUnits(growth: Growth, experiments: readonly NewExperiment[]
     }
   }
   await insertWorkUnits(trx, units, now)
-  const decisions = units.map(({ workUnit }) => ({ workUnit, effects: transition(workUnit, [], now) }))
+  const ids = units.map(({ workUnit }) => workUnit.id)
+  const answered = new Set(await answerFromCorpus(trx, ids, now))
+  const decisions = units
+    .filter(({ workUnit }) => !answered.has(workUnit.id))
+    .map(({ workUnit }) => ({ workUnit, effects: transition(workUnit, [], now) }))
   await applyDecisions(trx, deps, decisions, now)
+  return decisions.length
 }
 
 async function cancel(trx: Trx, deps: JobDeps, id: CampaignId, now: Instant): Promise<More> {

@@ -35,6 +35,19 @@ export function insertCorpus(trx: Trx, rows: readonly NewCorpusRow[], now: Insta
   return execute(trx, INSERT, { rows: recordset(flat), now: toDb(now) })
 }
 
+/**
+ * Answers open work units from the corpus, where their run key was published before: valid with that canonical result,
+ * published, nothing to compute and nothing to pay. Gives the ids of those it answered.
+ */
+export async function answerFromCorpus(
+  trx: Trx,
+  workUnitIds: readonly WorkUnitId[],
+  now: Instant,
+): Promise<WorkUnitId[]> {
+  const answered = await select(trx, z.object({ id: WorkUnitId }), ANSWER, { workUnitIds, now: toDb(now) })
+  return answered.map(row => row.id)
+}
+
 const READ_ANSWERS = `
   select w.id as "workUnitId", c.id as "resultId", c.report,
     (select count(*) from results r where r.work_unit_id = w.id and r.verdict = 'valid') as replicas
@@ -52,3 +65,23 @@ const INSERT = `
   join work_units w on w.id = x."workUnitId" join results r on r.id = x."resultId"
   join experiments e on e.id = w.experiment_id join campaigns c on c.id = w.campaign_id
   on conflict (work_unit_id) do nothing`
+
+// The first publication of a run key stands for all: equal keys have equal digests.
+const ANSWER = `
+  with answered as (
+    update work_units w set state = 'valid', canonical_result_id = known.result_id, closed_at = :now,
+      published_at = :now, wake_at = null
+    from (
+      select distinct on (c.run_key) c.run_key, c.result_id, c.work_unit_id from corpus c
+      join work_units u on u.run_key = c.run_key where u.id = any(:workUnitIds)
+      order by c.run_key, c.published_at, c.work_unit_id) as known
+    where w.id = any(:workUnitIds) and w.state = 'open' and w.run_key = known.run_key
+    returning w.id, w.campaign_id, w.experiment_id, known.work_unit_id as source)
+  insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
+    recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
+    replicas, published_at)
+  select a.id, c.run_key, a.campaign_id, a.experiment_id, c.result_id, c.kernel_sha256, c.dataset_sha256, c.recipe,
+    c.seed, c.job_limit, c.status, c.metric_name, c.metric_value, c.curve, c.counters, c.fuel_used, c.digest,
+    c.artifact_sha256, c.replicas, :now
+  from answered a join corpus c on c.work_unit_id = a.source
+  returning work_unit_id as id`

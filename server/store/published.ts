@@ -21,17 +21,21 @@ const PublishedResult = z.object({
 /** A result as anyone may see it, once `published`. Without a report when its host never finished. */
 export type PublishedResult = z.infer<typeof PublishedResult>
 
-const SELECT = `
+const COLUMNS = `
   select r.id as "resultId", w.id as "workUnitId", w.experiment_id as "experimentId", w.campaign_id as "campaignId",
     w.published_at is not null as published,
     r.id is not distinct from w.canonical_result_id as canonical, w.job, w.run_key as "runKey", w.fuel_max as "fuelMax",
-    w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256", r.digest, r.report
-  from results r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id`
-
-const BY_RESULT = `${SELECT} where r.id = :id`
+    w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256", r.digest, r.report`
+const BY_RESULT = `${COLUMNS}
+  from results r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id
+  where r.id = :id`
+// A unit that the corpus answered has no result of its own but a canonical one of another unit.
+const OF_UNITS = `${COLUMNS}
+  from work_units w join results r on r.work_unit_id = w.id or r.id = w.canonical_result_id
+  join campaigns p on p.id = w.campaign_id`
 // Without an answer yet, any result of the unit tells the caller that it is a matter of time.
-const BY_WORK_UNIT = `${SELECT} where w.id = :id order by canonical desc, r.id limit 1`
-const BY_EXPERIMENT = `${SELECT} where w.experiment_id = :id
+const BY_WORK_UNIT = `${OF_UNITS} where w.id = :id order by canonical desc, r.id limit 1`
+const BY_EXPERIMENT = `${OF_UNITS} where w.experiment_id = :id
   order by published desc, canonical desc, w.seed_index, r.id limit 1`
 
 export const findResult = (on: Executor, id: ResultId): Promise<PublishedResult | undefined> =>
