@@ -5,8 +5,10 @@ import type { Knex } from 'knex'
 import { NAME_CHARS_MAX } from '#protocol/limits.ts'
 import { HostId, type Instant, instant, ResultId } from '#protocol/units.ts'
 import { openBlobs } from '#store/blobs.ts'
+import { inTransaction } from '#store/database.ts'
 import { requestArtifacts } from '#store/files.ts'
 import { setHostState } from '#store/hosts.ts'
+import { freeLeases } from '#store/leases.ts'
 import { audit } from '#store/ledger.ts'
 import { migrate } from '#store/migrate.ts'
 import { RoleName, Scope } from '#store/tokens.ts'
@@ -104,7 +106,11 @@ function addHostVerbs(root: Command): void {
       .action((id: string, options: Shared & { reason: string }) =>
         runOnDatabase(options, async knex => {
           const { reason } = options
-          const known = await setHostState(knex, { id: hostId(id), state, reason, now: systemClock() })
+          const change = { id: hostId(id), state, reason, now: systemClock() }
+          const known = await inTransaction(knex, async trx => {
+            if (state === 'quarantined') await freeLeases(trx, [change.id], change.now)
+            return setHostState(trx, change)
+          })
           if (!known) throw new OperatorError('host_unknown', `there is no host ${id}`, 'Check the id.')
           return { json: { hostId: id, state }, lines: [`${id}  ${state}`] }
         }),

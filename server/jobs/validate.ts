@@ -7,8 +7,9 @@ import type { WorkUnit } from '#domain/types.ts'
 import type { HostId, Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { addHostEvents } from '#store/hosts.ts'
+import { freeLeases } from '#store/leases.ts'
 import { lockBalances, post } from '#store/ledger.ts'
-import { giveVerdicts, readSuccesses, revokeLeases, type SuccessRow, unitsLeasedTo } from '#store/results.ts'
+import { giveVerdicts, readSuccesses, type SuccessRow } from '#store/results.ts'
 import { lockStandings, saveStandings } from '#store/standing.ts'
 import { acceptWorkUnits, disputeWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { type ExactOutput, whereTheyPart } from '#validators/exact.ts'
@@ -129,12 +130,7 @@ async function pay(trx: Trx, settlements: readonly Settlement[], now: Instant): 
 // In a transaction of its own, because the work units are others: should it be lost, the leases end at their deadlines.
 async function releaseLeases(deps: JobDeps, hostIds: readonly HostId[]): Promise<void> {
   await inTransaction(deps.knex, async trx => {
-    const leased = await unitsLeasedTo(trx, hostIds)
-    const locked = (await lockWorkUnits(trx, leased)).map(({ workUnit }) => workUnit.id)
-    const now = deps.now()
-    await revokeLeases(trx, { hostIds, workUnitIds: locked }, now)
-    await touchWorkUnits(trx, locked, now)
-    await deps.enqueue(trx, 'transition', locked)
+    await deps.enqueue(trx, 'transition', await freeLeases(trx, hostIds, deps.now()))
   })
   deps.log.warn({ hostIds }, 'hosts were quarantined: their results differed from trusted re-runs')
 }

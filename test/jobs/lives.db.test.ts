@@ -5,7 +5,7 @@ import { runValidate } from '#jobs/validate.ts'
 import { type CampaignId, WorkUnitId } from '#protocol/units.ts'
 import { cancelCampaign } from '#store/campaigns.ts'
 import { inTransaction } from '#store/database.ts'
-import { findResultOfUnit } from '#store/published.ts'
+import { freeLeases } from '#store/leases.ts'
 import {
   addHost,
   auditOf,
@@ -56,33 +56,15 @@ test('two strangers agree: the unit is valid, both are paid, the corpus has it, 
   expect(await balance(life, `user:${owner}`)).toBe(1_000_000 - 2 * PAY)
 })
 
-test('a run that was published before is answered from the corpus: nothing is computed, nothing is paid', async () => {
-  await submit(life, { runs: 2 })
-  const [a, b] = [await addHost(life), await addHost(life)]
-  await report(life, a, await take(life, a, 2))
-  await report(life, b, await take(life, b, 2))
-  const { owner } = await submit(life, { runs: 3 })
-  expect(await unitStates(life)).toBe(
-    'valid published, valid published, valid published, valid published, open',
-  )
-  expect(await rows(life, `select count(*) as n, count(distinct result_id) as results from corpus`)).toEqual([
-    { n: 4, results: 2 },
-  ])
-  for (const host of [a, b]) await report(life, host, await take(life, host, 3))
-  expect(await balance(life, `host:${a}`)).toBe(3 * PAY) // three runs in all, though five were asked for
-  expect(await balance(life, `user:${owner}`)).toBe(1_000_000 - 2 * PAY)
-})
-
-test('a campaign that the corpus answers as a whole ends at once and costs nothing', async () => {
-  await submit(life, { runs: 1 })
-  const [a, b] = [await addHost(life), await addHost(life)]
-  await report(life, a, await take(life, a))
-  await report(life, b, await take(life, b))
-  const { id, owner } = await submit(life, { runs: 1 })
-  expect(await rows(life, `select state from campaigns where id = '${id}'`)).toEqual([{ state: 'finished' }])
-  const [unit] = await rows(life, `select id from work_units where campaign_id = '${id}'`)
-  expect(await findResultOfUnit(life.knex, unit.id)).toMatchObject({ published: true, canonical: true })
-  expect(await balance(life, `user:${owner}`)).toBe(1_000_000)
+test('leases that are taken away from a host are due at once, and somebody else computes the run', async () => {
+  await submit(life, { runs: 1, quorum: 1 })
+  const [out, other] = [await addHost(life), await addHost(life)]
+  await take(life, out)
+  await inTransaction(life.knex, trx => freeLeases(trx, [out], life.now()))
+  await wait(life, 0)
+  await report(life, other, await take(life, other))
+  await wait(life, 1)
+  expect(await unitStates(life)).toBe('valid published')
 })
 
 test('handlers that run twice change nothing and pay nobody twice', async () => {
