@@ -40,7 +40,7 @@ export interface Aftermath {
 
 // Kills fall between these after the last recovery: early enough to hit start-up, late enough to hit steady work.
 const KILL_AFTER_MS = [100, 2_000] as const
-const PATIENCE_MS = 150_000
+const PATIENCE_MS = 240_000
 
 /**
  * Kills one kind of process at random moments, with SIGKILL, while two volunteers compute a campaign; brings it back

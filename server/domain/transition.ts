@@ -23,9 +23,10 @@ export type Effect =
   /** When to decide again if nothing happens before; null: never. */
   | { readonly type: 'wake'; readonly at: Instant | null }
 
-// The validator and the assimilator answer in milliseconds, and their requests are as durable as the decision. Should a
-// bug have thrown one out all the same, the unit asks again after a minute.
-const ANSWER_MS_MAX = 60_000
+// The validator and the assimilator answer in milliseconds, and their requests are as durable as the decision. But a
+// server that is killed takes the requests it had fetched with it until they expire: the unit asks again before. Not
+// sooner, since under a backlog every unit that waits for its answer looks again this often.
+const ANSWER_MS_MAX = 15_000
 
 /** Deadlines grow with the attempt up to this factor: a unit that slow hosts keep losing gets patience (DESIGN §6). */
 const DEADLINE_GROWTH_MAX = 4

@@ -41,26 +41,26 @@ describe('an open unit of quorum 2, at most 3 errors', () => {
     ['P U', 'wake 1'],
     ['S P', 'wake 1'],
     ['S', 'create 1 replica attempt 0, wake 60'],
-    ['S S', 'validate, wake 1'],
-    ['S! P', 'validate, wake 1'], // a trusted success is an answer by itself
+    ['S S', 'validate, wake 0.25'],
+    ['S! P', 'validate, wake 0.25'], // a trusted success is an answer by itself
     ['S S P!', 'wake 1'], // a trusted host computes: wait for it
-    ['S S L!', 'expire 3, validate, wake 1'],
+    ['S S L!', 'expire 3, validate, wake 0.25'],
     ['P L', 'expire 2, create 1 replica attempt 1, wake 1'],
     ['L L', 'expire 1, expire 2, create 2 replica attempt 2, wake 60'],
     ['N O P P', 'wake 1'],
     ['E P', 'create 1 replica attempt 0, wake 1'],
     ['E E E', 'create 2 replica attempt 0, wake 60'],
-    ['E E E E', 'fail too_many_errors, publish, wake 1'],
+    ['E E E E', 'fail too_many_errors, publish, wake 0.25'],
     ['E E E B', 'create 2 replica attempt 0, wake 60'], // a volunteer who stops says nothing about the run
     ['E E E E S P U', 'fail too_many_errors, cancel 6 until 5, drop 7, wake 5+'],
-    ['E E E E S S', 'validate, wake 1'], // an answer comes before a failure
+    ['E E E E S S', 'validate, wake 0.25'], // an answer comes before a failure
     ['u P', 'fail no_eligible_host, cancel 2 until 5, drop 1, wake 5+'],
     ['I S', 'create 1 replica attempt 0, wake 60'], // an unreadable success is replaced
-    ['I I I I I S', 'fail too_many_successes, validate, wake 1'],
+    ['I I I I I S', 'fail too_many_successes, validate, wake 0.25'],
     ['I I I I S P', 'wake 1'], // the sixth success may still come
     ['O O O O O O O O S P', 'wake 1'], // at the maximum, and the quorum can still be reached
     ['O O O O O O O O O P', 'fail too_many_results, cancel 10 until 5, wake 5+'],
-    ['O O O O O O O O O', 'fail too_many_results, publish, wake 1'], // creating the tenth would help nobody
+    ['O O O O O O O O O', 'fail too_many_results, publish, wake 0.25'], // creating the tenth would help nobody
     ['O O O O O O O O S', 'create 1 replica attempt 8, wake 60'],
   ])('[%s] -> %s', (results, effects) => {
     expect(summarise(transition(workUnit(), parseResults(results), NOW))).toBe(effects)
@@ -77,10 +77,10 @@ describe('a disputed unit of quorum 2', () => {
     ['S S P!?', 'wake 1'],
     ['S S L!?', 'expire 3, create 1 check attempt 1, wake 60'],
     ['S S E!?', 'create 1 check attempt 0, wake 60'],
-    ['S S E!? E!? E!? E!?', 'fail too_many_errors, validate, wake 1'],
-    ['S S O!? O!? O!? O!? O!? O!? O!? O!?', 'fail too_many_results, validate, wake 1'],
-    ['S S u?', 'fail no_eligible_host, drop 3, validate, wake 1'],
-    ['S S S!?', 'validate, wake 1'],
+    ['S S E!? E!? E!? E!?', 'fail too_many_errors, validate, wake 0.25'],
+    ['S S O!? O!? O!? O!? O!? O!? O!? O!?', 'fail too_many_results, validate, wake 0.25'],
+    ['S S u?', 'fail no_eligible_host, drop 3, validate, wake 0.25'],
+    ['S S S!?', 'validate, wake 0.25'],
     ['S S S S S S', 'create 1 check attempt 0, wake 60'], // a check is created beyond the successes allowed
   ])('[%s] -> %s', (results, effects) => {
     expect(summarise(transition(workUnit({ disputed: true }), parseResults(results), NOW))).toBe(effects)
@@ -92,18 +92,18 @@ describe('a closed unit', () => {
   const failed: WorkUnitState = { state: 'failed', failure: 'too_many_errors', publishedAt: null }
   const cancelled: WorkUnitState = { state: 'cancelled', publishedAt: null }
   test.each<[WorkUnitState, string, string]>([
-    [valid, 'V V', 'publish, wake 1'],
-    [valid, 'V V U', 'drop 3, publish, wake 1'],
+    [valid, 'V V', 'publish, wake 0.25'],
+    [valid, 'V V U', 'drop 3, publish, wake 0.25'],
     [valid, 'V V P', 'wake 1'], // it may still report, and is paid
     [valid, 'V V L', 'expire 3, wake 4+'], // then its grace
     [valid, 'V V N', 'wake 2+'], // the embargo lasts until the grace ends
-    [valid, 'V V O', 'publish, wake 1'],
-    [valid, 'V V N S', 'validate, wake 1'],
-    [failed, 'E E E E', 'publish, wake 1'],
+    [valid, 'V V O', 'publish, wake 0.25'],
+    [valid, 'V V N S', 'validate, wake 0.25'],
+    [failed, 'E E E E', 'publish, wake 0.25'],
     [failed, 'E E E E S C', 'wake 3+'], // judged together with what may still come
-    [failed, 'E E E E S D', 'validate, wake 1'],
-    [failed, 'E E E E Q D', 'publish, wake 1'],
-    [cancelled, 'X X', 'publish, wake 1'],
+    [failed, 'E E E E S D', 'validate, wake 0.25'],
+    [failed, 'E E E E Q D', 'publish, wake 0.25'],
+    [cancelled, 'X X', 'publish, wake 0.25'],
     [cancelled, 'C X', 'wake 3+'],
     [{ ...valid, publishedAt: NOW }, 'V V', 'sleep'],
     [{ ...cancelled, publishedAt: NOW }, 'D D', 'sleep'],
@@ -113,10 +113,10 @@ describe('a closed unit', () => {
 })
 
 test.each([
-  ['U U', 'cancel, drop 1, drop 2, publish, wake 1'],
+  ['U U', 'cancel, drop 1, drop 2, publish, wake 0.25'],
   ['P U', 'cancel, cancel 1 until 5, drop 2, wake 5+'],
   ['S N', 'cancel, wake 2+'],
-  ['S E', 'cancel, validate, wake 1'],
+  ['S E', 'cancel, validate, wake 0.25'],
 ])('cancelling an open unit with [%s] -> %s', (results, effects) => {
   expect(summarise(cancelWorkUnit(workUnit(), parseResults(results), NOW))).toBe(effects)
 })
