@@ -29,9 +29,9 @@ async function main(): Promise<void> {
 async function meteringOverhead(): Promise<Figure> {
   const raw = await moduleOf('charlm')
   const release = await readRelease(
-    await readFile(join(import.meta.dirname, '../../build/kernels/charlm@0.tar')),
+    await readFile(join(import.meta.dirname, '../../build/kernels/charlm@1.tar')),
   )
-  if (!release.ok) throw new Error(`charlm@0 is not built: ${release.code}`)
+  if (!release.ok) throw new Error(`charlm@1 is not built: ${release.code}`)
   const { manifest, files } = await importDataset('sotu-small@1')
   const bytesOf = (name: string): Uint8Array => {
     const split = manifest.splits.find(each => each.name === name)

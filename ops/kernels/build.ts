@@ -92,6 +92,7 @@ async function admitted(folder: string, { memoryPagesMax }: KernelManifest): Pro
 const sourcesOf = (folder: string): string[] =>
   matching([
     'assembly/SPEC.md',
+    `assembly/${folder}/SPEC.md`,
     'assembly/tsconfig.json',
     'assembly/lib/*.ts',
     `assembly/${folder}/*.ts`,
