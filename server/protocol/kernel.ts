@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
 import type { Recipe } from './job.ts'
-import { FUEL_MAX, MEMORY_PAGES_MAX, UPDATES_MAX } from './limits.ts'
+import { FUEL_MAX, MEMORY_PAGES_MAX, METRIC_ABS_MAX, UPDATES_MAX } from './limits.ts'
 import { PublicKeyText, SignatureText } from './signature.ts'
 import { Sha256 } from './units.ts'
 
@@ -40,6 +40,15 @@ const MemoryTerm = z.strictObject({
   of: z.array(z.string()).min(1).max(6),
 })
 
+/** What a run is judged by. No honest report says less than the minimum or more than the maximum. */
+export const KernelMetric = z.strictObject({
+  name: z.string().max(40),
+  goal: z.enum(['minimize', 'maximize']),
+  minimum: z.number().min(-METRIC_ABS_MAX).max(METRIC_ABS_MAX).default(0),
+  maximum: z.number().min(-METRIC_ABS_MAX).max(METRIC_ABS_MAX).default(METRIC_ABS_MAX),
+})
+export type KernelMetric = z.infer<typeof KernelMetric>
+
 export const KernelManifest = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
   version: z.int().min(0).max(999_999),
@@ -53,12 +62,11 @@ export const KernelManifest = z.strictObject({
   rules: z.array(RecipeRule).max(16).default([]),
   slots: z
     .array(z.strictObject({ name: z.string().max(40), split: z.enum(['train', 'val', 'test']) }))
-    .min(1)
     .max(8),
   memoryPagesMax: z.int().min(1).max(MEMORY_PAGES_MAX),
   /** Terms whose sum no recipe does with less than, so that one which cannot run is refused before it costs anything. */
   memory: z.array(MemoryTerm).max(16).default([]),
-  metric: z.strictObject({ name: z.string().max(40), goal: z.enum(['minimize', 'maximize']) }),
+  metric: KernelMetric,
   bounds: z.strictObject({
     fuelMax: z.int().positive().max(FUEL_MAX),
     updatesMax: z.int().positive().max(UPDATES_MAX),

@@ -201,7 +201,7 @@ async function toyRelease(key: SigningKey) {
     slots: [{ name: 'data', split: 'train' }],
     memoryPagesMax: 16,
     memory: [],
-    metric: { name: 'toy_loss', goal: 'minimize' },
+    metric: { name: 'toy_loss', goal: 'minimize', minimum: 0, maximum: 1e9 },
     bounds: { fuelMax: TOY_FUEL, updatesMax: 100 },
   }
   const tar = await packRelease({ manifest: utf8(canonicalJson(manifest)), module, source: new Map() })
