@@ -10,7 +10,7 @@ export const TANH: u32 = 2
 
 const ONE = memory.data<f32>([1.0], 16)
 
-/** y = f(x), and x becomes f'(x). `count` is a multiple of four. */
+/** y = f(x), and x becomes f'(x). `count` is a multiple of eight. */
 export function activate(kind: u32, y: usize, x: usize, count: u32): void {
   if (kind == GELU) gelu(y, x, count)
   else if (kind == TANH) tanh(y, x, count)

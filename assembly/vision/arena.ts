@@ -3,10 +3,11 @@
 import { beginCount, beginPlacing, floats, isReal, position, take } from '../lib/arena'
 import { HEADER_BYTES } from '../lib/artifact'
 import { setWorkspace, WORKSPACE_BYTES } from '../lib/gemm'
+import { placePerceptron } from '../lib/perceptron'
 import { countersBytes, setCounters } from '../lib/state'
 import { gridFloats, gridLead } from './grid'
 import { BATCH_MAX, recipe } from './recipe'
-import { channelsOf, heightOf, outsOf, shape, widthOf } from './shape'
+import { biasOffset, channelsOf, convolutionOffset, head, heightOf, shape, widthOf } from './shape'
 
 /** Buffers of a convolution with its pooling. Grids are named by the address of their first pixel. */
 @unmanaged
@@ -19,13 +20,6 @@ export class Convolution {
   value: usize // (S, h/2, w/2, outs) activated
 }
 
-/** Buffers of a dense layer. */
-@unmanaged
-export class Dense {
-  slope: usize // (S, outs) before the activation; afterwards its derivative. Of the last layer: the logits, then their gradient
-  value: usize // (S, outs) activated
-}
-
 @unmanaged
 class Arena {
   state: usize // counters, then the artifact: header and parameters, then the moments
@@ -36,14 +30,12 @@ class Arena {
   square: usize // the second
   gradients: usize
   convolutions: usize // records of type Convolution
-  dense: usize // records of type Dense
-  pixels: usize // (S, F) of models without convolutions
+  pixels: usize // (S, height, width) of models without convolutions
   firstWeights: usize // (12, channels) of the first convolution with zeros for the fourth tap of each run
   firstSlopes: usize // their gradient
   turned: usize // (9 outs, channels) weights of the second convolution, turned round
   dgrid: usize // grid of the gradient of the second convolution's input
-  dvalue: usize // (S, the largest layer) gradient of a layer's input
-  dvalue2: usize // the same: two take turns
+  dpooled: usize // (S, h/2, w/2, channels) the same, dense
   labels: usize // (S) u32
 }
 
@@ -63,10 +55,6 @@ export function convolution(b: u32): Convolution {
   return changetype<Convolution>(arena.convolutions + usize(b) * offsetof<Convolution>())
 }
 
-export function dense(l: u32): Dense {
-  return changetype<Dense>(arena.dense + usize(l) * offsetof<Dense>())
-}
-
 function place(train: bool): void {
   const weights = usize(shape.parameters) << 2
   arena.state = take(countersBytes(BATCH_MAX))
@@ -77,27 +65,16 @@ function place(train: bool): void {
   arena.stateBytes = position() - arena.state
   arena.gradients = take(train ? weights : 0)
   arena.labels = floats(shape.images)
-  placeDense(train)
+  placePerceptron(head, train)
   if (shape.convolutions > 0) placeConvolutions(train)
-  else arena.pixels = floats(shape.images * shape.features)
+  else arena.pixels = floats(shape.images * head.features)
   const workspace = take(WORKSPACE_BYTES)
-  if (isReal()) setWorkspace(workspace)
-}
-
-function placeDense(train: bool): void {
-  const S = shape.images
-  arena.dense = take(usize(shape.dense) * offsetof<Dense>())
-  for (let l: u32 = 0; l < shape.dense; l++) {
-    const last = l == shape.dense - 1
-    const slope = floats(S * (last ? shape.classStride : outsOf(l)))
-    const value = floats(last ? 0 : S * outsOf(l))
-    if (!isReal()) continue
-    dense(l).slope = slope
-    dense(l).value = value
-  }
-  const largest = max(recipe.width, shape.features)
-  arena.dvalue = floats(train ? S * largest : 0)
-  arena.dvalue2 = floats(train ? S * largest : 0)
+  if (!isReal()) return
+  setWorkspace(workspace)
+  head.weights = arena.parameters + convolutionOffset(shape.convolutions)
+  head.biases = arena.parameters + biasOffset(shape.convolutions)
+  head.weightSlopes = arena.gradients + convolutionOffset(shape.convolutions)
+  head.biasSlopes = arena.gradients + biasOffset(shape.convolutions)
 }
 
 function placeConvolutions(train: bool): void {
@@ -126,6 +103,7 @@ function placeConvolutions(train: bool): void {
   arena.firstSlopes = floats(12 * c)
   arena.turned = floats(train ? 18 * c * c : 0)
   arena.dgrid = grid(1, c, train)
+  arena.dpooled = floats(train ? S * heightOf(1) * widthOf(1) * c : 0)
 }
 
 // The first pixel of a new grid of level `b`.

@@ -1,36 +1,27 @@
 // The network, forward and backward, over up to S images.
 
-import { gemm, NN, NT, TN, WHOLE } from '../lib/gemm'
 import { multiply } from '../lib/gelu'
+import { perceive, perceiveBackward } from '../lib/perceptron'
 import { activate, addBias, addRows } from '../lib/pointwise'
 import { crossEntropy } from '../lib/softmax'
-import { arena, convolution, dense } from './arena'
+import { arena, convolution } from './arena'
 import { convolve, convolveSlopes, turnWeights } from './convolution'
 import { fromGrid, gridPositions, toGrid } from './grid'
 import { pool, unpool } from './pool'
 import { recipe } from './recipe'
-import { biasOffset, channelsOf, convolutionOffset, denseOffset, heightOf, insOf, outsOf, shape, widthOf } from './shape'
+import { biasOffset, channelsOf, convolutionOffset, head, heightOf, shape, widthOf } from './shape'
 
-/** The logits of `images` images, whose pixels stand where `fillImages` wrote them. */
+/** The logits of `images` images, whose pixels stand where train.ts wrote them. */
 export function forward(images: u32): void {
   for (let b: u32 = 0; b < shape.convolutions; b++) convolutionForward(b, images)
-  let x = features()
-  for (let l: u32 = 0; l < shape.dense; l++) {
-    const at = dense(l)
-    const ins = insOf(l), outs = outsOf(l), stride = strideOf(l)
-    gemm(NN, WHOLE, images, outs, ins, x, ins, arena.parameters + denseOffset(l), outs, at.slope, stride, false)
-    addBias(at.slope, arena.parameters + biasOffset(shape.convolutions + l), images, outs, stride)
-    if (l == shape.dense - 1) return
-    activate(recipe.activation, at.value, at.slope, images * outs)
-    x = at.value
-  }
+  perceive(head, features(), images)
 }
 
 /** How many of the images are taken for another class than theirs; of equal logits the first class counts. */
 export function countWrong(images: u32): u32 {
   let wrong: u32 = 0
   for (let s: u32 = 0; s < images; s++) {
-    const row = dense(shape.dense - 1).slope + (usize(s * shape.classStride) << 2)
+    const row = head.logits + (usize(s * head.stride) << 2)
     let best: u32 = 0
     for (let k: u32 = 1; k < shape.classes; k++) {
       if (load<f32>(row + (usize(k) << 2)) > load<f32>(row + (usize(best) << 2))) best = k
@@ -47,37 +38,26 @@ export function countWrong(images: u32): u32 {
 export function losses(images: u32, weight: f32): f64 {
   let sum: f64 = 0
   for (let s: u32 = 0; s < images; s++) {
-    const row = dense(shape.dense - 1).slope + (usize(s * shape.classStride) << 2)
-    sum += f64(crossEntropy(row, shape.classes, shape.classStride, labelOf(s), weight))
+    const row = head.logits + (usize(s * head.stride) << 2)
+    sum += f64(crossEntropy(row, shape.classes, head.stride, labelOf(s), weight))
   }
   return sum
 }
 
 /** Adds the gradients of the parameters. */
 export function backward(images: u32): void {
-  let d = dense(shape.dense - 1).slope
-  let spare = arena.dvalue
-  for (let l = shape.dense - 1; ; l--) {
-    const ins = insOf(l), outs = outsOf(l), stride = strideOf(l)
-    const x = l == 0 ? features() : dense(l - 1).value
-    const weights = denseOffset(l)
-    gemm(TN, WHOLE, ins, outs, images, x, ins, d, stride, arena.gradients + weights, outs, true)
-    addRows(arena.gradients + biasOffset(shape.convolutions + l), d, images, outs, stride)
-    if (l == 0 && shape.convolutions == 0) return
-    gemm(NT, WHOLE, images, ins, outs, d, stride, arena.parameters + weights, outs, spare, ins, false)
-    multiply(spare, l == 0 ? convolution(1).slope : dense(l - 1).slope, images * ins)
-    d = spare
-    if (l == 0) break
-    spare = d == arena.dvalue ? arena.dvalue2 : arena.dvalue
-  }
-  convolutionBackward(1, d, images)
+  const d = perceiveBackward(head, features(), images, shape.convolutions > 0)
+  if (shape.convolutions == 0) return
   const c = recipe.channels
-  const positions = images * gridPositions(heightOf(1), widthOf(1))
+  const pixels = images * heightOf(1) * widthOf(1)
+  multiply(d, convolution(1).slope, images * head.features)
+  convolutionBackward(1, d, images)
   turnWeights(arena.turned, arena.parameters + convolutionOffset(1), c, 2 * c)
+  const positions = images * gridPositions(heightOf(1), widthOf(1))
   convolve(arena.dgrid, convolution(1).dout, arena.turned, positions, widthOf(1), 2 * c, 6 * c, c)
-  fromGrid(arena.dvalue, arena.dgrid, images, heightOf(1), widthOf(1), c)
-  multiply(arena.dvalue, convolution(0).slope, images * heightOf(1) * widthOf(1) * c)
-  convolutionBackward(0, arena.dvalue, images)
+  fromGrid(arena.dpooled, arena.dgrid, images, heightOf(1), widthOf(1), c)
+  multiply(arena.dpooled, convolution(0).slope, pixels * c)
+  convolutionBackward(0, arena.dpooled, images)
 }
 
 /** Clears what `backward` adds to. */
@@ -134,10 +114,6 @@ function copyRuns(out: usize, to: u32, source: usize, from: u32): void {
 // What the first dense layer reads.
 @inline function features(): usize {
   return shape.convolutions == 0 ? arena.pixels : convolution(1).value
-}
-
-@inline function strideOf(l: u32): u32 {
-  return l == shape.dense - 1 ? shape.classStride : recipe.width
 }
 
 @inline function labelOf(s: u32): u32 {

@@ -1,11 +1,11 @@
-// The network's shapes and where its parameters lie. Two convolutions (cnn only), then dense layers; the last one gives the
-// logits. Letters: S images computed at once, K classes, F features that the first dense layer reads.
+// The network's shapes and where its parameters lie: two convolutions (cnn only), then dense layers that give the logits.
+// Letters: S images computed at once, K classes.
 //
-// Parameters, in floats: weights of the convolutions (9 channels, outs), weights of the dense layers (ins, outs), zeros up to
-// a multiple of four; then the biases in the same order, zeros up to a multiple of four. Their gradients and moments share
-// the order, so an offset is valid in all four.
+// Parameters, in floats: weights of the convolutions (9 channels, outs), weights of the dense layers, zeros up to a multiple
+// of eight; then the biases in the same order, zeros up to a multiple of eight. Their gradients and moments share the order, so
+// an offset is valid in all four.
 
-import { roundUp4 } from '../lib/attention'
+import { biasCount, Perceptron, roundUp8, weightCount } from '../lib/perceptron'
 import { CNN, recipe, SOFTMAX } from './recipe'
 
 export const CONVOLUTIONS: u32 = 2
@@ -20,10 +20,7 @@ class Shape {
   height: u32
   width: u32
   classes: u32 // K
-  classStride: u32 // floats from row to row of the logits
   convolutions: u32 // 0 or 2
-  dense: u32 // layers
-  features: u32 // F
   images: u32 // S
   matrices: u32 // floats of weights, which decay
   parameters: u32 // floats in memory
@@ -31,28 +28,33 @@ class Shape {
 }
 
 export const shape = changetype<Shape>(memory.data(offsetof<Shape>(), 16))
+export const head = changetype<Perceptron>(memory.data(offsetof<Perceptron>(), 16))
 
 /** Derives every shape from the recipe and the data. */
 export function setShape(height: u32, width: u32, classes: u32): void {
+  const c = recipe.channels
   shape.height = height
   shape.width = width
   shape.classes = classes
-  shape.classStride = roundUp4(classes)
   shape.convolutions = recipe.model == CNN ? CONVOLUTIONS : 0
-  shape.dense = recipe.model == SOFTMAX ? 1 : recipe.depth + 1
-  const last = shape.convolutions
-  shape.features = heightOf(last) * widthOf(last) * channelsOf(last)
-  const weights = denseOffsetOf(shape.dense)
-  shape.matrices = roundUp4(weights)
-  const biases = biasOffsetOf(last + shape.dense) - shape.matrices
+  head.features = heightOf(shape.convolutions) * widthOf(shape.convolutions) * channelsOf(shape.convolutions)
+  head.width = recipe.width
+  head.hidden = recipe.model == SOFTMAX ? 0 : recipe.depth
+  head.outs = classes
+  head.stride = roundUp8(classes)
+  head.activation = recipe.activation
+  const weights = (shape.convolutions == 0 ? 0 : 9 * c + 18 * c * c) + weightCount(head)
+  const biases = (shape.convolutions == 0 ? 0 : 3 * c) + biasCount(head)
+  shape.matrices = roundUp8(weights)
   shape.trainable = weights + biases
-  shape.parameters = shape.matrices + roundUp4(biases)
+  shape.parameters = shape.matrices + roundUp8(biases)
 }
 
 /** Decides how many images are computed at once, given the operations of one in training. */
 export function setImages(flopsOfImage: u64): void {
   const wished = u32(min<u64>(IMAGES_MAX, BLOCK_FLOPS / flopsOfImage))
   shape.images = min(recipe.batch, max(IMAGES_MIN, wished))
+  head.rows = shape.images
 }
 
 // Level b is what convolution b reads; level 2 what the dense layers read.
@@ -70,41 +72,16 @@ export function setImages(flopsOfImage: u64): void {
   return level == 0 ? 1 : recipe.channels << (level - 1)
 }
 
-/** Features that dense layer `l` reads. */
-@inline export function insOf(l: u32): u32 {
-  return l == 0 ? shape.features : recipe.width
-}
+// Offsets of parameters, in bytes.
 
-@inline export function outsOf(l: u32): u32 {
-  return l == shape.dense - 1 ? shape.classes : recipe.width
-}
-
-/** Where the weights of convolution `b` begin, in bytes. */
+/** The weights of convolution `b`; those of the dense layers behind the last one. */
 export function convolutionOffset(b: u32): usize {
-  return usize(b == 0 ? 0 : 9 * recipe.channels) << 2
-}
-
-/** Where the weights of dense layer `l` begin, in bytes. */
-export function denseOffset(l: u32): usize {
-  return usize(denseOffsetOf(l)) << 2
-}
-
-/** Where the bias of a layer begins, in bytes; convolutions are counted first. */
-export function biasOffset(layer: u32): usize {
-  return usize(biasOffsetOf(layer)) << 2
-}
-
-function denseOffsetOf(count: u32): u32 {
   const c = recipe.channels
-  let offset = shape.convolutions == 0 ? 0 : 9 * c + 18 * c * c
-  for (let l: u32 = 0; l < count; l++) offset += insOf(l) * outsOf(l)
-  return offset
+  return usize(b == 0 ? 0 : b == 1 ? 9 * c : 9 * c + 18 * c * c) << 2
 }
 
-function biasOffsetOf(count: u32): u32 {
-  let offset = shape.matrices
-  for (let i: u32 = 0; i < count; i++) {
-    offset += i < shape.convolutions ? channelsOf(i + 1) : outsOf(i - shape.convolutions)
-  }
-  return offset
+/** The bias of convolution `b`; those of the dense layers behind the last one. */
+export function biasOffset(b: u32): usize {
+  const c = recipe.channels
+  return usize(shape.matrices + (b == 0 ? 0 : b == 1 ? c : 3 * c)) << 2
 }

@@ -2,7 +2,7 @@
 
 import { adamw, squaredNorm, Update } from '../lib/adamw'
 import { job } from '../lib/job'
-import { TANH } from '../lib/pointwise'
+import { fillPerceptron, gainOf } from '../lib/perceptron'
 import { below, fillNormal, stream } from '../lib/rng'
 import { learningRate } from '../lib/schedule'
 import { Counters, counters, drawBatch, drawn } from '../lib/state'
@@ -11,7 +11,7 @@ import { gridPositions, gridStride } from './grid'
 import { labelAt, Split, writeImage } from './images'
 import { clearGradients, gatherGradients } from './network'
 import { recipe, schedule } from './recipe'
-import { channelsOf, convolutionOffset, denseOffset, insOf, outsOf, shape } from './shape'
+import { channelsOf, convolutionOffset, head, shape } from './shape'
 
 const BETA1: f64 = 0.9
 
@@ -22,16 +22,12 @@ export const val = changetype<Split>(memory.data(offsetof<Split>(), 16))
 export function initialise(): void {
   const random = memory.data(8, 16)
   store<u64>(random, stream(job.seed, 0))
-  const gain: f64 = recipe.activation == TANH ? 1 : 2
+  const gain = gainOf(recipe.activation)
   for (let b: u32 = 0; b < shape.convolutions; b++) {
     const ins = 9 * channelsOf(b)
     fillNormal(random, arena.parameters + convolutionOffset(b), ins * channelsOf(b + 1), f32(sqrt<f64>(gain / f64(ins))))
   }
-  for (let l: u32 = 0; l < shape.dense; l++) {
-    const ins = insOf(l)
-    const share: f64 = l == shape.dense - 1 ? 1 : gain
-    fillNormal(random, arena.parameters + denseOffset(l), ins * outsOf(l), f32(sqrt<f64>(share / f64(ins))))
-  }
+  fillPerceptron(head, random, 1)
 }
 
 /** Draws the images of the next batch and clears the gradients. */
@@ -70,7 +66,7 @@ export function fillBlock(block: u32): void {
 function fill(s: u32, split: Split, index: u32, down: i32, right: i32): void {
   const grid = shape.convolutions > 0
   const stride = grid ? gridStride(shape.width) : shape.width
-  const floats = grid ? gridPositions(shape.height, shape.width) : shape.features
+  const floats = grid ? gridPositions(shape.height, shape.width) : head.features
   const start = grid ? convolution(0).input : arena.pixels
   writeImage(start + (usize(s * floats) << 2), stride, split, index, down, right)
   store<u32>(arena.labels + (usize(s) << 2), labelAt(split, index))
