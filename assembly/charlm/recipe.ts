@@ -33,7 +33,7 @@ export function readRecipe(): void {
   schedule.lr = real('lr', 1e-5, 0.1)
   schedule.warmup = integer('warmup', 0, 10000)
   schedule.final = real('final', 0, 1)
-  if ((recipe.width & 3) != 0) blame('width')
+  if ((recipe.width & 7) != 0) blame('width')
   if (recipe.heads == 0 || recipe.width % recipe.heads != 0) blame('heads')
 }
 
