@@ -1,9 +1,9 @@
 // A stack of dense layers over a batch of rows: `hidden` layers of `width` units with an activation, and a last one whose
 // outputs are logits. Weights of a layer are (ins, outs), row-major; layers follow each other, and so do their biases.
 
+import { multiply } from './activation'
 import { floats } from './arena'
 import { gemm, NN, NT, TN, WHOLE } from './gemm'
-import { multiply } from './gelu'
 import { activate, addBias, addRows, TANH } from './pointwise'
 import { fillNormal } from './rng'
 

@@ -1,6 +1,6 @@
 // The network, forward and backward, over up to S images.
 
-import { multiply } from '../lib/gelu'
+import { multiply } from '../lib/activation'
 import { perceive, perceiveBackward } from '../lib/perceptron'
 import { activate, addBias, addRows } from '../lib/pointwise'
 import { crossEntropy } from '../lib/softmax'

@@ -7,7 +7,7 @@ const HEADER_BYTES = 64
 let kernel: AnyKernel
 beforeAll(async () => {
   kernel = await kernelOf('cartpole')
-})
+}, 60_000)
 
 const CASES: readonly { name: string; recipe: Partial<CartpoleRecipe>; updates: number }[] = [
   { name: 'the default policy', recipe: {}, updates: 8 },

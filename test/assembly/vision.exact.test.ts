@@ -9,7 +9,7 @@ const HEADER_BYTES = 64
 let kernel: AnyKernel
 beforeAll(async () => {
   kernel = await kernelOf('vision')
-})
+}, 60_000)
 
 interface Case {
   readonly name: string
