@@ -79,8 +79,18 @@ export async function runAny(
   job: AnyJob,
   slots: readonly Uint8Array[],
 ): Promise<Driven> {
+  return drive(await beginRun(module, manifest, job, slots), { limit: job.limit })
+}
+
+/** A fresh instance of `module` before its first step. */
+export async function beginRun(
+  module: Uint8Array,
+  manifest: KernelManifest,
+  job: AnyJob,
+  slots: readonly Uint8Array[],
+): Promise<KernelExports> {
   const kernel = await instantiate<KernelExports>(module)
   const code = beginAny(kernel, textOf(manifest, job), slots)
   if (code !== 0) throw new Error(`xee_init says ${code}: ${say(kernel).reason}`)
-  return drive(kernel, { limit: job.limit })
+  return kernel
 }
