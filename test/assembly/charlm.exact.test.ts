@@ -35,6 +35,32 @@ const CASES = [
     recipe: { depth: 1, width: 24, heads: 3, context: 16, batch: 2, clip: 0.05, warmup: 0, lr: 0.05 },
     updates: 6,
   },
+  ...[
+    { activation: 'relu2', mlp_ratio: 2 },
+    { activation: 'swiglu', mlp_ratio: 1 },
+    { activation: 'swiglu', optimizer: 'muon' },
+    { norm: 'rms' },
+    { position: 'rope' },
+    { position: 'rope', qk_norm: 'on', norm: 'rms' },
+    { windows: 'SL', context: 37 },
+    { windows: 'S', context: 50, batch: 1 },
+    { softcap: 15 },
+    { head: 'untied' },
+    { value_embeddings: 'on' },
+    { optimizer: 'muon' },
+    { optimizer: 'sgd', lr: 0.1 },
+    { schedule: 'linear', warmup: 1 },
+    { schedule: 'constant', warmup: 1 },
+    { schedule: 'wsd', warmup: 1, decay: 0.5 },
+    {
+      ...{ activation: 'swiglu', norm: 'rms', position: 'rope', qk_norm: 'on', softcap: 30, head: 'untied' },
+      ...{ value_embeddings: 'on', optimizer: 'muon', schedule: 'wsd', windows: 'SSL', depth: 3, batch: 7 },
+    },
+  ].map(options => ({
+    name: Object.entries(options).join(' '),
+    recipe: { depth: 2, width: 16, heads: 2, context: 20, batch: 3, ...options },
+    updates: 4,
+  })),
 ]
 
 describe('charlm equals its scalar specification bit for bit', () => {
