@@ -18,6 +18,11 @@ const CASES: readonly { name: string; recipe: Partial<CartpoleRecipe>; updates: 
     updates: 6,
   },
   {
+    name: 'SGD with momentum, warm-up, stable, decay',
+    recipe: { optimizer: 'sgd', schedule: 'wsd', lr: 0.1, episodes: 4 },
+    updates: 10,
+  },
+  {
     name: 'ReLU, decay, clipping, no warm-up, no discount',
     recipe: {
       ...{ activation: 'relu', width: 16, episodes: 7, gamma: 1 },

@@ -63,6 +63,12 @@ const CASES: readonly Case[] = [
     updates: 4,
   },
   {
+    name: 'SGD with momentum along a line',
+    size: [6, 5],
+    recipe: { model: 'cnn', depth: 1, width: 8, batch: 4, optimizer: 'sgd', schedule: 'linear', lr: 0.1 },
+    updates: 4,
+  },
+  {
     name: 'shifts as large as the image',
     size: [4, 4],
     recipe: { model: 'mlp', width: 8, batch: 9, shift: 4 },

@@ -200,7 +200,6 @@ async function toyRelease(key: SigningKey) {
     rules: [],
     slots: [{ name: 'data', split: 'train' }],
     memoryPagesMax: 16,
-    memory: [],
     metric: { name: 'toy_loss', goal: 'minimize', minimum: 0, maximum: 1e9 },
     bounds: { fuelMax: TOY_FUEL, updatesMax: 100 },
   }
