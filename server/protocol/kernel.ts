@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
-import type { Recipe } from './job.ts'
-import { FUEL_MAX, MEMORY_PAGES_MAX, UPDATES_MAX } from './limits.ts'
+import { Limit, Recipe } from './job.ts'
+import { FUEL_MAX, MEMORY_PAGES_MAX, SEED_MAX, SELF_TEST_BYTES_MAX, UPDATES_MAX } from './limits.ts'
 import { PublicKeyText, SignatureText } from './signature.ts'
 import { Sha256 } from './units.ts'
 
@@ -40,6 +40,42 @@ const MemoryTerm = z.strictObject({
   of: z.array(z.string()).min(1).max(6),
 })
 
+/** Bytes by formula, so that a release need not carry them: the hexadecimal `head`, then `bytes` of a pattern (selfTestBytes). */
+const SelfTestData = z.strictObject({
+  head: z
+    .string()
+    .regex(/^([0-9a-f]{2}){0,256}$/)
+    .default(''),
+  bytes: z.int().min(0).max(SELF_TEST_BYTES_MAX),
+  from: z.int().min(0).max(255),
+  span: z.int().min(1).max(256),
+})
+
+/**
+ * A tiny run whose digest is known: an engine that ends it with another one does not compute this kernel as all others
+ * do. It trains; `data` has one entry a slot. The digest follows from the module, so the build computes it.
+ */
+export const SelfTest = z.strictObject({
+  recipe: Recipe,
+  seed: z.int().min(0).max(SEED_MAX),
+  limit: Limit,
+  data: z.array(SelfTestData).max(8),
+  digest: Sha256,
+})
+export type SelfTest = z.infer<typeof SelfTest>
+
+/** The data of one slot: byte i is from + ((i·(i + slot + 1)) >> 3) mod span, modulo 256. */
+export function selfTestBytes(data: SelfTest['data'], slot: number): Uint8Array {
+  const { head, bytes, from, span } = data[slot] ?? { head: '', bytes: 0, from: 0, span: 1 }
+  const start = head.length / 2
+  return Uint8Array.from({ length: start + bytes }, (_, at) => {
+    const i = at - start
+    return i < 0
+      ? Number.parseInt(head.slice(2 * at, 2 * at + 2), 16)
+      : from + (((i * (i + slot + 1)) >> 3) % span)
+  })
+}
+
 export const KernelManifest = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
   version: z.int().min(0).max(999_999),
@@ -63,8 +99,14 @@ export const KernelManifest = z.strictObject({
     fuelMax: z.int().positive().max(FUEL_MAX),
     updatesMax: z.int().positive().max(UPDATES_MAX),
   }),
+  /** Absent only in releases from before there were self-tests; no host computes those, and none is admitted any more. */
+  selfTest: SelfTest.optional(),
 })
 export type KernelManifest = z.infer<typeof KernelManifest>
+
+/** The manifest in a kernel's source: what the build has not computed yet is missing. */
+export const KernelSource = KernelManifest.extend({ selfTest: SelfTest.omit({ digest: true }) })
+export type KernelSource = z.infer<typeof KernelSource>
 
 /** What an operator signs to admit a release. */
 export const ReleaseStatement = z.strictObject({
