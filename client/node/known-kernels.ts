@@ -14,12 +14,19 @@ export interface KnownRelease {
   readonly moduleSha256: Sha256
 }
 
-/** The kernels that were built in this repository; none in an installed client. */
 const BUILT = join(import.meta.dirname, '..', '..', 'build', 'kernels')
 
+/** The kernels that were built in this repository; none in an installed client. Old builds without a self-test do not count. */
 export async function builtReleases(directory = BUILT): Promise<KnownRelease[]> {
   const tars = (await readdir(directory).catch(() => [])).filter(name => name.endsWith('.tar')).sort()
-  return Promise.all(tars.map(async name => knownRelease(await readFile(join(directory, name)))))
+  const known = await Promise.all(tars.map(async name => knownRelease(await readFile(join(directory, name)))))
+  const testable = await Promise.all(known.map(isTestable))
+  return known.filter((_, i) => testable[i])
+}
+
+async function isTestable({ release, moduleSha256 }: KnownRelease): Promise<boolean> {
+  const content = await readRelease(release, moduleSha256)
+  return content.ok && content.manifest.selfTest !== undefined
 }
 
 /** A kernel to test this machine with before it is given any work: the one it tested last, or one that was built here. */

@@ -75,6 +75,15 @@ export async function buildKernel(folder: string): Promise<{ kernel: BuiltKernel
   return { kernel, fresh: true }
 }
 
+/** The release of each kernel of this repository, as a file: what `buildKernel` wrote. */
+export const releaseFiles = (): Promise<readonly { readonly name: string; readonly file: string }[]> =>
+  Promise.all(
+    kernelFolders().map(async folder => {
+      const { name, version } = KernelSource.parse(JSON.parse(await readFile(manifestFile(folder), 'utf8')))
+      return { name: `${name}@${version}`, file: join(OUT, `${name}@${version}.tar`) }
+    }),
+  )
+
 /** What the repository promises of the kernel in `assembly/<folder>`, if it was ever published. */
 export async function readPublished(folder: string): Promise<PublishedKernel | undefined> {
   const text = await readFile(publishedFile(folder), 'utf8').catch(missing)
