@@ -1,12 +1,11 @@
 // Where the buffers of a run lie: one reservation, made in `xee_init`, of a size that follows from the shapes.
 
-import { WORKSPACE_BYTES, setWorkspace } from '../lib/gemm'
-import { reserve } from '../lib/memory'
-import { ARTIFACT_HEADER_BYTES } from './artifact'
+import { beginCount, beginPlacing, floats, isReal, position, take } from '../lib/arena'
+import { setWorkspace, WORKSPACE_BYTES } from '../lib/gemm'
+import { countersBytes, setCounters } from '../lib/state'
+import { PREFACE_BYTES } from './artifact'
+import { BATCH_MAX } from './recipe'
 import { shape } from './shape'
-import { STATE_BYTES } from './state'
-
-export const OUTPUT_BYTES: u32 = 65536
 
 /** Buffers of one layer's activations that the backward pass reads again. */
 @unmanaged
@@ -48,16 +47,13 @@ class Arena {
 
 export const arena = changetype<Arena>(memory.data(offsetof<Arena>(), 16))
 
-let cursor: u64 = 0
-
 /** Lays out everything; false if it would take more than `pagesMax` pages. Training needs moments and gradients as well. */
 export function arrange(train: bool, pagesMax: u32): bool {
-  cursor = 0
+  beginCount()
   place(train)
-  const start = reserve(cursor, pagesMax)
-  if (start == 0) return false
-  cursor = u64(start)
+  if (!beginPlacing(pagesMax)) return false
   place(train)
+  setCounters(arena.state)
   return true
 }
 
@@ -65,19 +61,17 @@ export function layer(index: u32): Layer {
   return changetype<Layer>(arena.layers + usize(index) * offsetof<Layer>())
 }
 
-// Run twice: once to count from 0, once from the reserved address. Only the second time may write records, since only then
-// the memory is there.
 function place(train: bool): void {
-  const real = cursor > 0
+  const real = isReal()
   const weights = usize(shape.parameters) << 2
   const D = shape.width
   const R = shape.rows
-  arena.state = take(STATE_BYTES)
-  arena.artifact = take(ARTIFACT_HEADER_BYTES)
+  arena.state = take(countersBytes(BATCH_MAX))
+  arena.artifact = take(PREFACE_BYTES)
   arena.parameters = take(weights)
   arena.mean = take(train ? weights : 0)
   arena.square = take(train ? weights : 0)
-  arena.stateBytes = usize(cursor) - arena.state
+  arena.stateBytes = position() - arena.state
   arena.gradients = take(train ? weights : 0)
   arena.embeddingGradients = floats(train ? shape.symbols * D : 0)
   arena.layers = take(offsetof<Layer>() * usize(shape.depth + 1))
@@ -123,14 +117,4 @@ function placeLayer(index: u32, real: bool): void {
   at.stats2 = stats2
   at.slope = slope
   at.hidden = hidden
-}
-
-@inline function floats(count: u32): usize {
-  return take(usize(count) << 2)
-}
-
-function take(bytes: usize): usize {
-  const start = usize(cursor)
-  cursor = (cursor + u64(bytes) + 15) & ~15
-  return start
 }

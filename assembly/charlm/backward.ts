@@ -3,7 +3,7 @@
 // row in f32, so that cutting a batch into blocks changes no bit.
 
 import { attendBackward, Heads } from '../lib/attention'
-import { multiply } from '../lib/gelu'
+import { multiply } from '../lib/activation'
 import { gemm, NN, NT, TN, WHOLE } from '../lib/gemm'
 import { layerNormBackward } from '../lib/norm'
 import { arena, layer } from './arena'

@@ -2,7 +2,7 @@
 // 0 embeds, 1 + 2l is layer l's attention, 2 + 2l its MLP, 2L + 1 the head with the loss.
 
 import { attend, Heads } from '../lib/attention'
-import { gelu } from '../lib/gelu'
+import { gelu } from '../lib/activation'
 import { gemm, NN, NT, WHOLE } from '../lib/gemm'
 import { layerNorm } from '../lib/norm'
 import { crossEntropy } from '../lib/softmax'

@@ -3,7 +3,7 @@
 // Letters: L layers, D width, H heads, T context, V symbols, B sequences of a batch, S sequences computed at once,
 // R = S T rows. Parameters, their gradients and their moments share one order, so an offset is valid in all four.
 
-import { roundUp4 } from '../lib/attention'
+import { roundUp8 } from '../lib/attention'
 import { recipe } from './recipe'
 
 // Rows computed at once: activations stay near the cache, and no stage of any recipe exceeds 2 GFLOP.
@@ -40,8 +40,8 @@ export function setShape(symbols: u32): void {
   shape.batch = recipe.batch
   shape.sequences = min(recipe.batch, max<u32>(1, ROWS_AT_ONCE / recipe.context))
   shape.rows = shape.sequences * recipe.context
-  shape.scoreStride = roundUp4(recipe.context)
-  shape.logitStride = roundUp4(symbols)
+  shape.scoreStride = roundUp8(recipe.context)
+  shape.logitStride = roundUp8(symbols)
   shape.matrices = (symbols + recipe.context) * D + 12 * D * D * recipe.depth
   shape.parameters = shape.matrices + 2 * D * (2 * recipe.depth + 1)
 }

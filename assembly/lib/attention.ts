@@ -1,5 +1,5 @@
 // Causal attention of one head over one sequence. Rows of the probability matrix are `stride` floats apart, a multiple of
-// four; of row i the floats 0..i are probabilities and the following ones, up to a multiple of four (what products of
+// eight; of row i the floats 0..i are probabilities and the following ones, up to a multiple of eight (what products of
 // whole strips read), are zeros. Tiles above the diagonal are never computed.
 
 import { gemm, LOWER_A, LOWER_OUT, NN, NT, TN, UPPER_A } from './gemm'
@@ -24,7 +24,7 @@ export function attend(out: usize, outStride: usize, probabilities: usize, strid
   const scale = scoreScale(x.size)
   for (let i: u32 = 0; i < length; i++) {
     const row = probabilities + ((usize(i) * stride) << 2)
-    const padded = roundUp4(i + 1)
+    const padded = roundUp8(i + 1)
     padRow(row, i + 1, padded)
     softmax(row, padded, scale)
   }
@@ -43,7 +43,7 @@ export function attendBackward(
   const scale = scoreScale(x.size)
   for (let i: u32 = 0; i < length; i++) {
     const offset = (usize(i) * stride) << 2
-    const padded = roundUp4(i + 1)
+    const padded = roundUp8(i + 1)
     clearRow(slopes + offset, i + 1, padded)
     softmaxBackward(slopes + offset, probabilities + offset, padded, scale)
   }
@@ -51,9 +51,9 @@ export function attendBackward(
   gemm(TN, UPPER_A, length, x.size, length, slopes, stride, x.q, x.stride, d.k, d.stride, false)
 }
 
-/** A transposed operand is read in strips of four columns, so below row i it needs zeros up to the next multiple of four. */
-@inline export function roundUp4(x: u32): u32 {
-  return (x + 3) & ~3
+/** A transposed operand is read in strips of eight columns, so row i needs zeros up to the next multiple of eight. */
+@inline export function roundUp8(x: u32): u32 {
+  return (x + 7) & ~7
 }
 
 @inline function scoreScale(size: u32): f32 {
@@ -63,13 +63,18 @@ export function attendBackward(
 // slope becomes p * (slope - sum(p * slope)) * scale.
 function softmaxBackward(slope: usize, p: usize, count: u32, scale: f32): void {
   const bytes = usize(count) << 2
-  let total = i32x4.splat(0)
-  for (let i: usize = 0; i < bytes; i += 16) total = f32x4.add(total, f32x4.mul(v128.load(p + i), v128.load(slope + i)))
-  const mean = f32x4.splat(laneSum(total))
+  let low = i32x4.splat(0), high = low
+  for (let i: usize = 0; i < bytes; i += 32) {
+    low = f32x4.add(low, f32x4.mul(v128.load(p + i), v128.load(slope + i)))
+    high = f32x4.add(high, f32x4.mul(v128.load(p + i, 16), v128.load(slope + i, 16)))
+  }
+  const mean = f32x4.splat(laneSum(low, high))
   const scales = f32x4.splat(scale)
   const limit = v128.load32_splat(LIMITS)
-  for (let i: usize = 0; i < bytes; i += 16) {
-    const d = f32x4.mul(v128.load(p + i), f32x4.sub(v128.load(slope + i), mean))
-    v128.store(slope + i, flush(f32x4.mul(d, scales), limit))
+  for (let i: usize = 0; i < bytes; i += 32) {
+    const d0 = f32x4.mul(v128.load(p + i), f32x4.sub(v128.load(slope + i), mean))
+    const d1 = f32x4.mul(v128.load(p + i, 16), f32x4.sub(v128.load(slope + i, 16), mean))
+    v128.store(slope + i, flush(f32x4.mul(d0, scales), limit))
+    v128.store(slope + i, flush(f32x4.mul(d1, scales), limit), 16)
   }
 }

@@ -1,9 +1,9 @@
-// Packing for the matrix product: a block of A becomes strips of 4 rows, a block of B panels of 16 columns, both with k
+// Packing for the matrix product: a block of A becomes strips of 8 rows, a block of B panels of 16 columns, both with k
 // outermost, so that the micro-kernel reads both front to back. Missing rows and columns of the last strip are zeros.
 
 /**
  * Packs `count` lanes (rows of A, columns of B) by `k` of a matrix whose element (lane i, k) is at source[i * stride + k].
- * `lanes` is the strip's width, 4 or 16; strips follow each other, each k * lanes floats.
+ * `lanes` is the strip's width, 8 or 16; strips follow each other, each k * lanes floats.
  */
 export function packAlongRows(out: usize, source: usize, stride: usize, count: u32, k: u32, lanes: u32): void {
   const strip = usize(lanes) << 2

@@ -1,11 +1,11 @@
 import { HOWS } from '../exact/digest.ts'
 import { type ExactEngine, nodeEngines, withChromium } from '../exact/engines.ts'
 import type { Figure } from '../figures.ts'
-import { releaseFiles } from '../kernels/build.ts'
+import { builtKernel, kernelFolders } from '../kernels/build.ts'
 
 /** Every kernel in every engine, straight and interrupted: the digests, and how many are the published one. */
 export async function exactFigures(): Promise<readonly Figure[]> {
-  const releases = await releaseFiles()
+  const releases = await Promise.all(kernelFolders().map(builtKernel))
   const figures: Figure[] = []
   const wrong = new Map<string, number>()
 

@@ -3,10 +3,9 @@
  * greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, and `exact`, which compares digests and not times; `kernels` is all that
  * is timed; without a part the quick ones run. `--json FILE` writes the rows for programs, `--rounds N` and `--widths 64,128` bound the time.
  */
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Figure, writeFigures } from '../figures.ts'
-import { buildKernel } from '../kernels/build.ts'
+import { builtKernel } from '../kernels/build.ts'
 import { costFigures } from './costs.ts'
 import { denormalFigures } from './denormal.ts'
 import { ENGINES, type EngineProcess, openEngineProcess, openTwin } from './engines.ts'
@@ -50,8 +49,7 @@ async function main(): Promise<void> {
   if (unknown !== undefined) throw new Error(`no part ${unknown}: kernels, ${Object.keys(PARTS).join(', ')}`)
   const engines = ENGINES.map(openEngineProcess)
   try {
-    const { kernel } = await buildKernel('charlm')
-    const release = join(import.meta.dirname, '../../build/kernels', `${kernel.name}@${kernel.version}.tar`)
+    const { file: release } = await builtKernel('charlm')
     const bench = {
       engines,
       release,

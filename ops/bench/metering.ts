@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { readRelease } from '#kernels/package.ts'
 import { importDataset } from '#server/data/import.ts'
 import { endlessFill } from '#support/hostile.ts'
@@ -7,6 +6,7 @@ import { admitted, startKernel } from '#support/kernel-modules.ts'
 import { endlessArithmetic } from '#support/workloads.ts'
 import { moduleOf, run } from '../../test/assembly/drive.ts'
 import type { Figure } from '../figures.ts'
+import { builtKernel } from '../kernels/build.ts'
 import { median, round } from './spread.ts'
 
 const ROUNDS = 7
@@ -22,10 +22,9 @@ export const meteringFigures = async (): Promise<readonly Figure[]> => [
 /** Time of a training run of the admitted module over that of the unmetered one, less one. */
 async function meteringOverhead(): Promise<Figure> {
   const raw = await moduleOf('charlm')
-  const release = await readRelease(
-    await readFile(join(import.meta.dirname, '../../build/kernels/charlm@0.tar')),
-  )
-  if (!release.ok) throw new Error(`charlm@0 is not built: ${release.code}`)
+  const { file } = await builtKernel('charlm')
+  const release = await readRelease(await readFile(file))
+  if (!release.ok) throw new Error(`${file}: ${release.code}`)
   const { manifest, files } = await importDataset('sotu-small@1')
   const bytesOf = (name: string): Uint8Array => {
     const split = manifest.splits.find(each => each.name === name)

@@ -75,14 +75,12 @@ export async function buildKernel(folder: string): Promise<{ kernel: BuiltKernel
   return { kernel, fresh: true }
 }
 
-/** The release of each kernel of this repository, as a file: what `buildKernel` wrote. */
-export const releaseFiles = (): Promise<readonly { readonly name: string; readonly file: string }[]> =>
-  Promise.all(
-    kernelFolders().map(async folder => {
-      const { name, version } = KernelSource.parse(JSON.parse(await readFile(manifestFile(folder), 'utf8')))
-      return { name: `${name}@${version}`, file: join(OUT, `${name}@${version}.tar`) }
-    }),
-  )
+/** Builds the kernel in `assembly/<folder>`, if need be: its name and its release as a file. */
+export async function builtKernel(folder: string): Promise<{ readonly name: string; readonly file: string }> {
+  const { kernel } = await buildKernel(folder)
+  const name = `${kernel.name}@${kernel.version}`
+  return { name, file: join(OUT, `${name}.tar`) }
+}
 
 /** What the repository promises of the kernel in `assembly/<folder>`, if it was ever published. */
 export async function readPublished(folder: string): Promise<PublishedKernel | undefined> {
@@ -129,6 +127,7 @@ async function admitted(folder: string, { memoryPagesMax }: KernelSource): Promi
 const sourcesOf = (folder: string): string[] =>
   matching([
     'assembly/SPEC.md',
+    `assembly/${folder}/SPEC.md`,
     'assembly/tsconfig.json',
     'assembly/lib/*.ts',
     `assembly/${folder}/*.ts`,

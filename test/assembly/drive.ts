@@ -104,7 +104,7 @@ export async function instantiate<Exports>(bytes: Uint8Array): Promise<Exports> 
 }
 
 export const jobText = ({ task = 'train', recipe = {}, seed = 1, limit }: KernelJob): string =>
-  JSON.stringify({ kernel: 'charlm@0', task, recipe: { ...RECIPE, ...recipe }, seed, limit, marks: 8 })
+  JSON.stringify({ kernel: 'charlm@1', task, recipe: { ...RECIPE, ...recipe }, seed, limit, marks: 8 })
 
 /** Writes the slots and calls `xee_init`; its code. `text` replaces the job's own text. */
 export function begin(kernel: KernelExports, job: KernelJob, inputs: Inputs, text = jobText(job)): number {

@@ -1,4 +1,4 @@
-// The model of charlm@0, slow and clear: one loop per formula, no blocks, no strips. With `exact` it is the specification
+// The model of charlm@1, slow and clear: one loop per formula, no blocks, no strips. With `exact` it is the specification
 // that the kernel must equal bit for bit; with `real` it is the mathematics whose gradients finite differences confirm.
 
 import type { Arithmetic, Numbers } from './arithmetic.ts'

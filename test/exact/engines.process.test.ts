@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { How } from '#ops/exact/digest.ts'
 import { NODE_24, nodeEngines } from '#ops/exact/engines.ts'
-import { releaseFiles } from '#ops/kernels/build.ts'
+import { builtKernel, kernelFolders } from '#ops/kernels/build.ts'
 
-const releases = await releaseFiles()
+const releases = await Promise.all(kernelFolders().map(builtKernel))
 const engines = nodeEngines()
 const ROWS: readonly [program: string, mode: string, how: How][] = [
   ['node 26', 'default', 'interrupted'],

@@ -1,11 +1,20 @@
-// What the kernel says: a short line while it runs, everything when it is over, a reason when it cannot start.
+// What a kernel says: a short line while it runs, everything when it is over, a reason when it cannot start.
 
-import { begin, write, writeFloat, writeInteger, written } from '../lib/writer'
-import { OUTPUT_BYTES } from './arena'
-import { shape } from './shape'
-import { job } from './recipe'
-import { batchFlops, progress, state } from './run'
-import { DIVERGED, INFEASIBLE, OK, point, State } from './state'
+import { point, Counters, DIVERGED, INFEASIBLE, OK } from './state'
+import { begin, write, writeFloat, writeInteger, written } from './writer'
+
+export const OUTPUT_BYTES: u32 = 65536
+
+/** What the counters cannot know. */
+@unmanaged
+export class Report {
+  metric: string // its name
+  items: string // what `itemsPerUpdate` counts: tokens, images, episodes
+  itemsPerUpdate: u64
+  parameters: u64
+  flops: u64 // closed-form operations of the updates so far
+  progress: f64 // 0 to 1
+}
 
 let buffer: usize = 0
 let length: u32 = 0
@@ -34,26 +43,27 @@ export function writeError(reason: string, detail: string): void {
 }
 
 /** The present state; the curve only with `complete`, since a text written in every slice costs fuel in every slice. */
-export function writeOutput(complete: bool): void {
-  const s = state()
+export function writeOutput(s: Counters, report: Report, complete: bool): void {
   begin(buffer, OUTPUT_BYTES)
   write('{"status":"')
   write(statusText(s.status))
   write('","metric":')
   if (s.status == OK) {
-    write('{"name":"val_bpb","value":')
+    write('{"name":"')
+    write(report.metric)
+    write('","value":')
     writeFloat(s.metric)
     write('}')
   } else write('null')
   write(',"curve":[')
   if (complete) writeCurve(s)
   write('],"counters":')
-  writeCounters(s)
+  writeCounters(s, report)
   write(',"train":')
   if (s.updates > 0) writeFloat(s.lastLoss)
   else write('null')
   write(',"progress":')
-  writeFloat(progress())
+  writeFloat(report.progress)
   write('}')
   length = written()
 }
@@ -64,9 +74,9 @@ function statusText(status: u32): string {
   return status == INFEASIBLE ? 'infeasible' : 'running'
 }
 
-function writeCurve(s: State): void {
+function writeCurve(s: Counters): void {
   for (let i: u32 = 0; i < s.points; i++) {
-    const at = point(changetype<usize>(s), i)
+    const at = point(i)
     write(i == 0 ? '{"update":' : ',{"update":')
     writeInteger(u64(at.update))
     write(',"fuel":')
@@ -79,16 +89,18 @@ function writeCurve(s: State): void {
   }
 }
 
-function writeCounters(s: State): void {
+function writeCounters(s: Counters, report: Report): void {
   write('{"updates":')
   writeInteger(u64(s.updates))
   write(',"updatesPlanned":')
   writeInteger(u64(s.planned))
-  write(',"tokens":')
-  writeInteger(u64(s.updates) * u64(shape.batch * shape.context))
+  write(',"')
+  write(report.items)
+  write('":')
+  writeInteger(u64(s.updates) * report.itemsPerUpdate)
   write(',"parameters":')
-  writeInteger(u64(shape.parameters))
+  writeInteger(report.parameters)
   write(',"flops":')
-  writeInteger(job.evaluate ? 0 : u64(s.updates) * batchFlops())
+  writeInteger(report.flops)
   write('}')
 }
