@@ -1,8 +1,15 @@
 import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
 import { evaluate, Formula, namesIn } from './formula.ts'
-import type { Recipe } from './job.ts'
-import { FUEL_MAX, MEMORY_PAGES_MAX, METRIC_ABS_MAX, UPDATES_MAX } from './limits.ts'
+import { Limit, Recipe } from './job.ts'
+import {
+  FUEL_MAX,
+  MEMORY_PAGES_MAX,
+  METRIC_ABS_MAX,
+  SEED_MAX,
+  SELF_TEST_BYTES_MAX,
+  UPDATES_MAX,
+} from './limits.ts'
 import { PublicKeyText, SignatureText } from './signature.ts'
 import { Sha256 } from './units.ts'
 
@@ -60,6 +67,42 @@ export const KernelMetric = z.strictObject({
 })
 export type KernelMetric = z.infer<typeof KernelMetric>
 
+/** Bytes by formula, so that a release need not carry them: the hexadecimal `head`, then `bytes` of a pattern (selfTestBytes). */
+const SelfTestData = z.strictObject({
+  head: z
+    .string()
+    .regex(/^([0-9a-f]{2}){0,256}$/)
+    .default(''),
+  bytes: z.int().min(0).max(SELF_TEST_BYTES_MAX),
+  from: z.int().min(0).max(255),
+  span: z.int().min(1).max(256),
+})
+
+/**
+ * A tiny run whose digest is known: an engine that ends it with another one does not compute this kernel as all others
+ * do. It trains; `data` has one entry a slot. The digest follows from the module, so the build computes it.
+ */
+export const SelfTest = z.strictObject({
+  recipe: Recipe,
+  seed: z.int().min(0).max(SEED_MAX),
+  limit: Limit,
+  data: z.array(SelfTestData).max(8),
+  digest: Sha256,
+})
+export type SelfTest = z.infer<typeof SelfTest>
+
+/** The data of one slot: byte i is from + ((i·(i + slot + 1)) >> 3) mod span, modulo 256. */
+export function selfTestBytes(data: SelfTest['data'], slot: number): Uint8Array {
+  const { head, bytes, from, span } = data[slot] ?? { head: '', bytes: 0, from: 0, span: 1 }
+  const start = head.length / 2
+  return Uint8Array.from({ length: start + bytes }, (_, at) => {
+    const i = at - start
+    return i < 0
+      ? Number.parseInt(head.slice(2 * at, 2 * at + 2), 16)
+      : from + (((i * (i + slot + 1)) >> 3) % span)
+  })
+}
+
 export const KernelManifest = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
   version: z.int().min(0).max(999_999),
@@ -82,8 +125,17 @@ export const KernelManifest = z.strictObject({
     fuelMax: z.int().positive().max(FUEL_MAX),
     updatesMax: z.int().positive().max(UPDATES_MAX),
   }),
+  /** Absent only in releases from before there were self-tests; no host computes those, and none is admitted any more. */
+  selfTest: SelfTest.optional(),
 })
 export type KernelManifest = z.infer<typeof KernelManifest>
+
+/** The manifest in a kernel's source: what the build has not computed yet is missing. */
+export const KernelSource = KernelManifest.extend({ selfTest: SelfTest.omit({ digest: true }) })
+export type KernelSource = z.infer<typeof KernelSource>
+
+/** What a manifest says about recipes. */
+type RecipeTerms = Pick<KernelManifest, 'recipe' | 'rules' | 'memory' | 'memoryPagesMax'>
 
 /** What an operator signs to admit a release. */
 export const ReleaseStatement = z.strictObject({
@@ -118,7 +170,7 @@ export type CanonicalRecipe =
   | { readonly ok: false; readonly reason: string }
 
 /** Fills in defaults, rounds floats, and checks every parameter and rule; the reason names the parameter. */
-export function canonicalRecipe(manifest: KernelManifest, given: Recipe): CanonicalRecipe {
+export function canonicalRecipe(manifest: RecipeTerms, given: Recipe): CanonicalRecipe {
   const { properties } = manifest.recipe
   const foreign = Object.keys(given).find(name => !Object.hasOwn(properties, name))
   if (foreign !== undefined) return { ok: false, reason: `${foreign}: the kernel has no such parameter` }
@@ -150,7 +202,7 @@ const PAGE_BYTES = 64 * 1024
 const toMiB = (bytes: number): number => Math.ceil(bytes / 2 ** 20)
 
 /** The most memory that a run of this recipe takes, in bytes; 0 if the manifest does not say. */
-export function memoryBound({ memory }: KernelManifest, recipe: Recipe): number {
+export function memoryBound({ memory }: RecipeTerms, recipe: Recipe): number {
   if (memory === undefined) return 0
   const values: Record<string, unknown> = { ...recipe }
   for (const [name, formula] of memory.define) values[name] = evaluate(formula, values)
@@ -158,7 +210,7 @@ export function memoryBound({ memory }: KernelManifest, recipe: Recipe): number 
 }
 
 /** The numbers of the recipe that the bound names. */
-function sizesOf({ memory }: KernelManifest, recipe: Recipe): string {
+function sizesOf({ memory }: RecipeTerms, recipe: Recipe): string {
   const formulas = memory === undefined ? [] : [...memory.define.map(([, formula]) => formula), memory.bytes]
   const names = new Set(formulas.flatMap(namesIn))
   return Object.entries(recipe)
@@ -166,7 +218,7 @@ function sizesOf({ memory }: KernelManifest, recipe: Recipe): string {
     .join(', ')
 }
 
-function tooLarge(manifest: KernelManifest, recipe: Recipe): string | undefined {
+function tooLarge(manifest: RecipeTerms, recipe: Recipe): string | undefined {
   const bytes = memoryBound(manifest, recipe)
   const room = manifest.memoryPagesMax * PAGE_BYTES
   if (bytes <= room) return undefined

@@ -20,6 +20,8 @@ export const CAMPAIGN_BYTES_MAX = 256 * 1024
 export const FILE_BYTES_MAX = 256 * 1024 * 1024
 /** A piece of an upload is held in memory until its signature was checked. */
 export const UPLOAD_CHUNK_BYTES_MAX = 4 * 1024 * 1024
+/** Data of one slot of a self-test; (i·(i + 8)) stays below 2³¹. */
+export const SELF_TEST_BYTES_MAX = 32 * 1024
 export const JOB_BYTES_MAX = 16 * 1024
 export const NAME_CHARS_MAX = 60
 export const CLIENT_CHARS_MAX = 60

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { admit } from '#kernels/admit.ts'
-import { canonicalRecipe, KernelManifest, memoryBound } from '#protocol/kernel.ts'
+import { canonicalRecipe, KernelSource, memoryBound } from '#protocol/kernel.ts'
 import {
   begin,
   instantiate,
@@ -14,7 +14,7 @@ import {
 } from './drive.ts'
 import type { TrainingRecipe } from './training.ts'
 
-const manifest = KernelManifest.parse(
+const { selfTest: _, ...manifest } = KernelSource.parse(
   JSON.parse(readFileSync(new URL('../../assembly/charlm/manifest.json', import.meta.url), 'utf8')),
 )
 const inputs = { train: sampleText(2_000), val: sampleText(600, 7) }

@@ -8,6 +8,8 @@ interface ProbeExports {
   readonly prepare: () => void
   readonly take: (bytes: number) => number
   readonly gemm: (...args: number[]) => void
+  readonly peak: (rounds: number, at: number) => void
+  readonly peakPaired: (rounds: number, at: number) => void
   readonly exp: (x: number, count: number) => void
   readonly log: (x: number, count: number) => void
   readonly tanh: (x: number, count: number) => void
