@@ -1,18 +1,19 @@
 import { globSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseCampaign } from '#client/node/campaign-file.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
 import { NO_DATA } from '#protocol/dataset.ts'
-import { KernelManifest } from '#protocol/kernel.ts'
+import type { KernelManifest } from '#protocol/kernel.ts'
 import { planCampaign } from '#search/space.ts'
 import { isDatasetName } from '#server/data/import.ts'
+import { manifestOf } from '../assembly/any-kernel.ts'
 
 const root = join(import.meta.dirname, '../..')
 const manifests = globSync('assembly/*/manifest.json', { cwd: root }).map(file =>
-  KernelManifest.parse(JSON.parse(readFileSync(join(root, file), 'utf8'))),
+  manifestOf(basename(dirname(file))),
 )
-const manifestOf = ({ kernel }: CampaignFile): KernelManifest =>
+const kernelOf = ({ kernel }: CampaignFile): KernelManifest =>
   manifests.find(({ name, version }) => `${name}@${version}` === kernel)!
 
 const examples = globSync('ops/{examples,demo}/*.yaml', { cwd: root }).map(
@@ -26,7 +27,7 @@ test('there is an example for each kernel', () => {
 
 describe.each(examples)('%s', (_, file) => {
   test('asks what its kernel answers, with recipes that it takes', () => {
-    const plan = planCampaign(file, manifestOf(file))
+    const plan = planCampaign(file, kernelOf(file))
     if (!plan.ok) throw new Error(plan.detail)
     const recipes = [...plan.recipes()]
     expect(recipes.filter(({ ok }) => !ok)).toEqual([])
@@ -35,14 +36,14 @@ describe.each(examples)('%s', (_, file) => {
 
   test('names data that comes with this program, or none where its kernel reads none', () => {
     expect(isDatasetName(file.data)).toBe(true)
-    expect(file.data === NO_DATA).toBe(manifestOf(file).slots.length === 0)
+    expect(file.data === NO_DATA).toBe(kernelOf(file).slots.length === 0)
   })
 })
 
 test('a metric may be maximised only where the kernel says so', () => {
   const cartpole = examples.find(([name]) => name === 'cartpole.yaml')![1]
   const upside = { ...cartpole, metric: { name: 'mean_return', goal: 'minimize' } as const }
-  expect(planCampaign(upside, manifestOf(cartpole))).toMatchObject({
+  expect(planCampaign(upside, kernelOf(cartpole))).toMatchObject({
     ok: false,
     code: 'campaign_invalid',
     detail: 'metric: the kernel gives mean_return, to maximize',
