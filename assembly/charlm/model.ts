@@ -46,6 +46,10 @@ export class Model {
     return (counters().batchLoss / f64(shape.batch * shape.context)) * BITS_PER_NAT
   }
 
+  lossMax(): f64 {
+    return 100
+  }
+
   updateStages(): u32 {
     return 1
   }
@@ -56,6 +60,11 @@ export class Model {
 
   update(stage: u32): bool {
     return applyUpdate()
+  }
+
+  /** All cost the same. */
+  longestUpdate(price: u64): u64 {
+    return price
   }
 
   evaluationBlocks(): u32 {

@@ -14,6 +14,8 @@ export class Report {
   parameters: u64
   flops: u64 // closed-form operations of the updates so far
   progress: f64 // 0 to 1
+  extra: string | null // the name of one more counter of the kernel's own
+  extraValue: f64
 }
 
 let buffer: usize = 0
@@ -102,5 +104,14 @@ function writeCounters(s: Counters, report: Report): void {
   writeInteger(report.parameters)
   write(',"flops":')
   writeInteger(report.flops)
+  writeExtra(report.extra, report.extraValue)
   write('}')
+}
+
+function writeExtra(name: string | null, value: f64): void {
+  if (name === null) return
+  write(',"')
+  write(name)
+  write('":')
+  writeFloat(value)
 }

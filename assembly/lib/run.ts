@@ -6,9 +6,10 @@
 //   trainBlocks(): u32, trainStages(): u32    a batch is cut into blocks, each is computed in stages
 //   trainFlops(block, stage): u64
 //   train(block, stage): bool             false: a loss is not finite
-//   batchLoss(): f64                      of the whole batch, in the metric's unit
+//   batchLoss(): f64, lossMax(): f64      of the whole batch, in the metric's unit; above lossMax nothing is learnt any more
 //   updateStages(): u32, updateFlops(stage): u64
 //   update(stage): bool                   false, with no parameter changed: the gradient is not finite (stage 0 only)
+//   longestUpdate(price): u64             the most that any update may cost, given what update 0 did
 //   evaluationBlocks(): u32, evaluationStages(): u32, evaluationFlops(stage): u64
 //   evaluate(block, stage): bool          adds to `valSum`, but not while calibrating; false: a loss is not finite
 //   metric(): f64                         from `valSum`, when every block is done
@@ -23,8 +24,6 @@ import { CALIBRATE, Counters, counters, DIVERGED, EVALUATE, INFEASIBLE, OK, OVER
 const SLICES: u64 = 64
 const SLICE_FLOPS_MIN: u64 = 4000000
 const SLICE_FLOPS_MAX: u64 = 250000000
-// Losses above this, in the metric's unit, are no longer learning.
-const LOSS_MAX: f64 = 100
 
 /** Prepares the counters of a run; weights are set by the caller. */
 export function startRun<M>(model: M): void {
@@ -109,7 +108,7 @@ function trainStage<M>(model: M): bool {
   s.block += 1
   if (s.block < model.trainBlocks()) return false
   const loss = model.batchLoss()
-  if (!(loss <= LOSS_MAX)) return finish(s, DIVERGED)
+  if (!(loss <= model.lossMax())) return finish(s, DIVERGED)
   s.lastLoss = loss
   return false
 }
@@ -151,7 +150,7 @@ function evaluationStage<M>(model: M): bool {
 function decidePlan<M>(model: M, fuelLeft: u64): void {
   const s = counters()
   s.block = 0
-  const update = s.fuelAtStart - s.fuelAtCalibration
+  const update = model.longestUpdate(s.fuelAtStart - s.fuelAtCalibration)
   const evaluation = (s.fuelAtCalibration - fuelLeft) * u64(model.evaluationBlocks())
   const reserve = evaluation + job.fuel / 50
   if (evaluation > job.fuel / 2 || reserve > fuelLeft || update == 0) {

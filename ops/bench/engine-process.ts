@@ -50,6 +50,8 @@ async function answer(request: Request): Promise<Answer> {
       return { value: gemm(await opened(), request.shape) }
     case 'update':
       return update(await warm(request.training), request.updates)
+    case 'state':
+      return state((await warm(request.training)).sandbox)
     case 'start':
       return start(request.training)
     case 'checkpoint':
@@ -108,7 +110,7 @@ function repeated(call: () => void): number {
   return (1000 * calls) / elapsed
 }
 
-const WARM_UPDATES = 3
+const WARM_UPDATES = 2
 
 /** A run after a few updates, so that the price of one is known. One at a time: it may take 256 MiB. */
 async function warm(training: Training): Promise<Running> {
@@ -118,8 +120,9 @@ async function warm(training: Training): Promise<Running> {
   const sandbox = await begun(training)
   const first = stepUntil(sandbox, 1)
   const fuel = sandbox.fuelLeft
-  const { counters } = stepUntil(sandbox, WARM_UPDATES)
-  const updates = (counters.updates ?? 0) - (first.counters.updates ?? 0)
+  const before = first.counters.updates ?? 0
+  const { counters } = stepUntil(sandbox, before + WARM_UPDATES)
+  const updates = (counters.updates ?? 0) - before
   running = {
     key,
     sandbox,
@@ -173,6 +176,21 @@ function update({ sandbox, fuelPerUpdate, flops, parameters }: Running, updates 
   } while (used < updates * fuelPerUpdate || elapsed < MEASURE_MS)
   return { value: (elapsed * fuelPerUpdate) / used, flops, parameters }
 }
+
+/** The share of exact zeros in the kernel's state, and the count of denormal f32 in `bytes`. */
+function state(sandbox: Sandbox): Answer {
+  const bytes = query(sandbox, 'state')
+  const bits = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
+  let [zeros, denormals] = [0, 0]
+  for (const word of bits) {
+    if (word === 0) zeros += 1
+    // Small integers look like denormal numbers: counters, of which a state has a few.
+    else if ((word & 0x7f80_0000) === 0 && (word & 0x007f_ffff) > SMALL_INTEGER) denormals += 1
+  }
+  return { value: zeros / bits.length, bytes: denormals }
+}
+
+const SMALL_INTEGER = 0xffff
 
 async function start(training: Training): Promise<Answer> {
   const from = performance.now()

@@ -37,6 +37,8 @@ export type Request =
   | { readonly ask: 'gemm'; readonly shape: GemmShape }
   /** Milliseconds an update. */
   | { readonly ask: 'update'; readonly training: Training; readonly updates?: number }
+  /** Share of zeros in the state, and how many of its f32 are denormal. */
+  | { readonly ask: 'state'; readonly training: Training }
   /** From a release's bytes to the end of its first update. */
   | { readonly ask: 'start'; readonly training: Training }
   /** Milliseconds for a whole checkpoint, and its bytes. */

@@ -28,7 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   gemm: ({ engines, rounds }) => productFigures(engines, rounds),
   step: steps,
   cost: ({ engines, ...rest }) => costFigures(engines, rest),
-  denormal: ({ engines }) => denormalFigures(engines),
+  denormal: ({ rounds }) => denormalFigures(rounds),
   exact: exactFigures,
 }
 const KERNELS = ['metering', 'gemm', 'step', 'cost', 'denormal']

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NO_DATA } from './dataset.ts'
 import { Limit, Recipe } from './job.ts'
 import {
   CHOICES_MAX,
@@ -50,7 +51,8 @@ export const CampaignFile = z.strictObject({
   title: line(TITLE_CHARS_MAX).trim().min(1),
   question: lines(1000).optional(),
   kernel: Versioned,
-  data: Versioned,
+  /** Left out for a kernel that reads none. */
+  data: Versioned.default(NO_DATA),
   metric: z.strictObject({ name: z.string().max(40), goal: z.enum(['minimize', 'maximize']) }),
   budget: z
     .strictObject({

@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
 import { Limit, Recipe } from './job.ts'
-import { FUEL_MAX, MEMORY_PAGES_MAX, SEED_MAX, SELF_TEST_BYTES_MAX, UPDATES_MAX } from './limits.ts'
+import {
+  FUEL_MAX,
+  MEMORY_PAGES_MAX,
+  METRIC_ABS_MAX,
+  SEED_MAX,
+  SELF_TEST_BYTES_MAX,
+  UPDATES_MAX,
+} from './limits.ts'
 import { PublicKeyText, SignatureText } from './signature.ts'
 import { Sha256 } from './units.ts'
 
@@ -40,8 +47,17 @@ const MemoryTerm = z.strictObject({
   of: z.array(z.string()).min(1).max(6),
 })
 
+/** What a run is judged by. No honest report says less than the minimum or more than the maximum. */
+export const KernelMetric = z.strictObject({
+  name: z.string().max(40),
+  goal: z.enum(['minimize', 'maximize']),
+  minimum: z.number().min(-METRIC_ABS_MAX).max(METRIC_ABS_MAX).default(0),
+  maximum: z.number().min(-METRIC_ABS_MAX).max(METRIC_ABS_MAX).default(METRIC_ABS_MAX),
+})
+export type KernelMetric = z.infer<typeof KernelMetric>
+
 /** Bytes by formula, so that a release need not carry them: the hexadecimal `head`, then `bytes` of a pattern (selfTestBytes). */
-const SelfTestData = z.strictObject({
+const SelfTestPart = z.strictObject({
   head: z
     .string()
     .regex(/^([0-9a-f]{2}){0,256}$/)
@@ -53,27 +69,30 @@ const SelfTestData = z.strictObject({
 
 /**
  * A tiny run whose digest is known: an engine that ends it with another one does not compute this kernel as all others
- * do. It trains; `data` has one entry a slot. The digest follows from the module, so the build computes it.
+ * do. It trains; `data` has the parts of each slot's file. The digest follows from the module, so the build computes it.
  */
 export const SelfTest = z.strictObject({
   recipe: Recipe,
   seed: z.int().min(0).max(SEED_MAX),
   limit: Limit,
-  data: z.array(SelfTestData).max(8),
+  data: z.array(z.array(SelfTestPart).max(4)).max(8),
   digest: Sha256,
 })
 export type SelfTest = z.infer<typeof SelfTest>
 
-/** The data of one slot: byte i is from + ((i·(i + slot + 1)) >> 3) mod span, modulo 256. */
+/** The data of one slot, part by part: byte i of a pattern is from + ((i·(i + slot + 1)) >> 3) mod span, modulo 256. */
 export function selfTestBytes(data: SelfTest['data'], slot: number): Uint8Array {
-  const { head, bytes, from, span } = data[slot] ?? { head: '', bytes: 0, from: 0, span: 1 }
-  const start = head.length / 2
-  return Uint8Array.from({ length: start + bytes }, (_, at) => {
-    const i = at - start
-    return i < 0
-      ? Number.parseInt(head.slice(2 * at, 2 * at + 2), 16)
-      : from + (((i * (i + slot + 1)) >> 3) % span)
-  })
+  const parts = (data[slot] ?? []).flatMap(({ head, bytes, from, span }) => [
+    Uint8Array.from({ length: head.length / 2 }, (_, i) => Number.parseInt(head.slice(2 * i, 2 * i + 2), 16)),
+    Uint8Array.from({ length: bytes }, (_, i) => from + (((i * (i + slot + 1)) >> 3) % span)),
+  ])
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
 }
 
 export const KernelManifest = z.strictObject({
@@ -89,12 +108,11 @@ export const KernelManifest = z.strictObject({
   rules: z.array(RecipeRule).max(16).default([]),
   slots: z
     .array(z.strictObject({ name: z.string().max(40), split: z.enum(['train', 'val', 'test']) }))
-    .min(1)
     .max(8),
   memoryPagesMax: z.int().min(1).max(MEMORY_PAGES_MAX),
   /** Terms whose sum no recipe does with less than, so that one which cannot run is refused before it costs anything. */
   memory: z.array(MemoryTerm).max(16).default([]),
-  metric: z.strictObject({ name: z.string().max(40), goal: z.enum(['minimize', 'maximize']) }),
+  metric: KernelMetric,
   bounds: z.strictObject({
     fuelMax: z.int().positive().max(FUEL_MAX),
     updatesMax: z.int().positive().max(UPDATES_MAX),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { KernelMetric } from '#protocol/kernel.ts'
 import { HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { type Executor, execute, recordset, select, Timestamp, toDb } from './rows.ts'
 
@@ -14,7 +15,7 @@ const LockedResult = z.object({
   unitOpen: z.boolean(),
   job: z.string(),
   fuelMax: z.int(),
-  metricName: z.string(),
+  metric: KernelMetric,
 })
 export type LockedResult = z.infer<typeof LockedResult>
 
@@ -23,7 +24,7 @@ export type LockedResult = z.infer<typeof LockedResult>
 const LOCK = `
   select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.state, r.outcome, r.deadline,
     r.grace_until as "graceUntil", r.digest, w.state = 'open' as "unitOpen", w.job, w.fuel_max as "fuelMax",
-    k.manifest->'metric'->>'name' as "metricName"
+    k.manifest->'metric' as metric
   from results r join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
   where r.id = any(:ids)
   order by w.id, r.id for no key update of w, r`

@@ -43,7 +43,7 @@ export interface Said {
   readonly curve: readonly { update: number; fuel: number; train: number | null; val: number | null }[]
   readonly counters: Readonly<
     Record<'updates' | 'updatesPlanned' | 'tokens' | 'parameters' | 'flops', number>
-  >
+  > & { readonly [extra: string]: number | undefined }
   readonly train: number | null
   readonly progress: number
 }

@@ -92,7 +92,12 @@ export function initialise(shape: Shape, seed: number): Float32Array {
   return parameters
 }
 
-function learningRate({ lr, warmup, final }: TrainingRecipe, update: number, planned: number): number {
+/** The learning rate of an update, in f64. */
+export function learningRate(
+  { lr, warmup, final }: Pick<TrainingRecipe, 'lr' | 'warmup' | 'final'>,
+  update: number,
+  planned: number,
+): number {
   if (update < warmup) return (lr * (update + 1)) / (warmup + 1)
   const done = planned > warmup ? (update - warmup) / (planned - warmup) : 0
   return lr * (final + (1 - final) * 0.5 * (1 + cosPi(done)))
@@ -106,13 +111,14 @@ interface AdamState {
 }
 
 interface AdamStep {
-  readonly recipe: TrainingRecipe
+  readonly recipe: Pick<TrainingRecipe, 'clip' | 'beta2' | 'weight_decay'>
   readonly powers: { readonly beta1: number; readonly beta2: number }
   readonly lr: number
   readonly decaying: number
 }
 
-function adamw(
+/** One update: clipping, moments, decay of the first `decaying` parameters. */
+export function adamw(
   { parameters, gradients, mean, square }: AdamState,
   { recipe, powers, lr, decaying }: AdamStep,
 ): void {

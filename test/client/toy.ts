@@ -152,7 +152,7 @@ export async function toyManifest(changes: Partial<KernelManifest> = {}): Promis
     slots: [{ name: 'data', split: 'train' }],
     memoryPagesMax: 16,
     memory: [],
-    metric: { name: 'toy_loss', goal: 'minimize' },
+    metric: { name: 'toy_loss', goal: 'minimize', minimum: 0, maximum: 1e9 },
     bounds: { fuelMax: TOY_FUEL, updatesMax: 100 },
     ...changes,
   }
@@ -166,7 +166,7 @@ const TOY_SELF_TEST = {
   recipe: {},
   seed: 1,
   limit: { fuel: TOY_FUEL },
-  data: [{ head: '', bytes: 300, from: 0, span: 256 }],
+  data: [[{ head: '', bytes: 300, from: 0, span: 256 }]],
 }
 
 export interface ToyOptions {
