@@ -68,13 +68,16 @@ const SelfTestPart = z.strictObject({
 })
 
 /**
- * A tiny run whose digest is known: an engine that ends it with another one does not compute this kernel as all others
- * do. It trains; `data` has the parts of each slot's file. The digest follows from the module, so the build computes it.
+ * Tiny trainings whose end is known: an engine that ends them otherwise does not compute this kernel as all others do.
+ * Several, since what was never run was never tested. `data` has the parts of each slot's file. `digest` is the SHA-256 of
+ * the digests of their reports, as text, one behind the other; it follows from the module, so the build computes it.
  */
 export const SelfTest = z.strictObject({
-  recipe: Recipe,
+  runs: z
+    .array(z.strictObject({ recipe: Recipe, limit: Limit }))
+    .min(1)
+    .max(8),
   seed: z.int().min(0).max(SEED_MAX),
-  limit: Limit,
   data: z.array(z.array(SelfTestPart).max(4)).max(8),
   digest: Sha256,
 })

@@ -28,7 +28,7 @@ const MANIFEST = {
   memoryPagesMax: 4096,
   metric: { name: 'val_bpb', goal: 'minimize' },
   bounds: { fuelMax: 1e9, updatesMax: 10 },
-  selfTest: { recipe: {}, seed: 1, limit: { updates: 1 }, data: [], digest: 'd'.repeat(64) },
+  selfTest: { runs: [{ recipe: {}, limit: { updates: 1 } }], seed: 1, data: [], digest: 'd'.repeat(64) },
 }
 
 const text = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
