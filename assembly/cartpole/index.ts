@@ -14,7 +14,7 @@ import { counters, OK, OVER } from '../lib/state'
 import { isArtifact, writePreface } from './artifact'
 import { flopsSoFar, Model } from './model'
 import { readRecipe, recipe } from './recipe'
-import { arena, arrange, play, setShape } from './shape'
+import { arena, arrange, play, setShape, tensors } from './shape'
 import { initialise } from './train'
 
 const WEIGHTS_SLOT: u32 = 1
@@ -43,7 +43,7 @@ export function xee_init(): i32 {
     return refuse(BAD_WEIGHTS, 'the weights are not an artifact of this recipe', '')
   if (!arrange(!job.evaluate, MEMORY_PAGES_MAX)) return refuseSize()
   writePreface(arena.artifact)
-  if (job.evaluate) memory.copy(arena.parameters, weights + HEADER_BYTES, usize(arena.count) << 2)
+  if (job.evaluate) memory.copy(tensors.parameters, weights + HEADER_BYTES, usize(tensors.count) << 2)
   else initialise()
   startRun<Model>(model)
   setReady()
@@ -81,7 +81,7 @@ export function xee_artifact(): i32 {
 /** 0 until a training run has ended well: only then are the weights worth anything. */
 export function xee_artifact_len(): i32 {
   if (!isReady() || job.evaluate || counters().phase != OVER || counters().status != OK) return 0
-  return i32(HEADER_BYTES + (usize(arena.count) << 2))
+  return i32(HEADER_BYTES + (usize(tensors.count) << 2))
 }
 
 function say(complete: bool): void {

@@ -1,18 +1,18 @@
 // The model that lib/run.ts trains. The blocks of a batch are first the steps of its episodes, as many as an episode may
 // have, then the chunks of those steps whose gradients are added; both do nothing behind the longest episode.
 
+import { descendFlops } from '../lib/descend'
 import { perceiveBackwardFlops, perceiveFlops } from '../lib/perceptron'
 import { CALIBRATE, counters } from '../lib/state'
-import { recipe } from './recipe'
+import { descent, recipe } from './recipe'
 import { beginEpisodes, meanReturn, playStep, setAdvantages, TRIAL_STEPS, trialStep } from './rollout'
-import { arena, CHUNK, play, policy, TRIALS } from './shape'
+import { CHUNK, play, policy, tensors, TRIALS } from './shape'
 import { STEPS_MAX } from './simulation'
 import { applyUpdate, clearGradients, countBatch, learnChunk } from './train'
 
-// Operations per lane and step of the simulation with its draw, per row of the loss, and per parameter of the optimizer.
+// Operations per lane and step of the simulation with its draw, and per row of the loss.
 const SIMULATION: u64 = 60
 const LOSS: u64 = 50
-const UPDATE: u64 = 16
 
 @unmanaged
 export class Model {
@@ -54,7 +54,7 @@ export class Model {
   }
 
   updateFlops(stage: u32): u64 {
-    return UPDATE * u64(arena.count)
+    return descendFlops(descent) * u64(tensors.count)
   }
 
   update(stage: u32): bool {
@@ -95,7 +95,7 @@ export class Model {
 /** Operations of what was trained so far: its batches had `rounds` steps of all episodes. */
 export function flopsSoFar(): u64 {
   const s = counters()
-  return play().rounds * (playFlops(recipe.episodes) + learnFlops()) + u64(s.updates) * UPDATE * u64(arena.count)
+  return play().rounds * (playFlops(recipe.episodes) + learnFlops()) + u64(s.updates) * descendFlops(descent) * u64(tensors.count)
 }
 
 function playFlops(lanes: u32): u64 {

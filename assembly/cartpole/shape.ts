@@ -5,6 +5,7 @@
 
 import { beginCount, beginPlacing, floats, isReal, position, take } from '../lib/arena'
 import { HEADER_BYTES } from '../lib/artifact'
+import { Tensors } from '../lib/descend'
 import { setWorkspace, WORKSPACE_BYTES } from '../lib/gemm'
 import { biasCount, Perceptron, placePerceptron, roundUp8, weightCount } from '../lib/perceptron'
 import { countersBytes, setCounters } from '../lib/state'
@@ -35,19 +36,14 @@ class Arena {
   stateBytes: usize
   play: usize
   artifact: usize
-  parameters: usize
-  mean: usize
-  square: usize
-  gradients: usize
   lanes: usize // records of type Lane: E, or those of the evaluation
   observations: usize // (T, E, 4); of an evaluation (TRIALS, 4)
   actions: usize // (T, E) u8
   advantages: usize // (T, E) f64
-  matrices: u32 // floats of weights, which decay
-  count: u32 // floats of parameters in memory
-  trainable: u32 // of them, without the zeros between
+  trainable: u32 // parameters, without the zeros between
 }
 
+export const tensors = changetype<Tensors>(memory.data(offsetof<Tensors>(), 16))
 export const arena = changetype<Arena>(memory.data(offsetof<Arena>(), 16))
 export const policy = changetype<Perceptron>(memory.data(offsetof<Perceptron>(), 16))
 
@@ -70,8 +66,8 @@ export function setShape(): void {
   policy.rows = max(TRIALS, CHUNK * recipe.episodes)
   const weights = weightCount(policy)
   const biases = biasCount(policy)
-  arena.matrices = roundUp8(weights)
-  arena.count = arena.matrices + roundUp8(biases)
+  tensors.matrices = roundUp8(weights)
+  tensors.count = tensors.matrices + roundUp8(biases)
   arena.trainable = weights + biases
 }
 
@@ -86,16 +82,16 @@ export function arrange(train: bool, pagesMax: u32): bool {
 }
 
 function place(train: bool): void {
-  const weights = usize(arena.count) << 2
+  const weights = usize(tensors.count) << 2
   const rows = train ? STEPS_MAX * recipe.episodes : 0
   arena.state = take(countersBytes(0))
   arena.play = take(offsetof<Play>())
   arena.artifact = take(HEADER_BYTES)
-  arena.parameters = take(weights)
-  arena.mean = take(train ? weights : 0)
-  arena.square = take(train ? weights : 0)
+  tensors.parameters = take(weights)
+  tensors.mean = take(train ? weights : 0)
+  tensors.square = take(train ? weights : 0)
   arena.stateBytes = position() - arena.state
-  arena.gradients = take(train ? weights : 0)
+  tensors.gradients = take(train ? weights : 0)
   arena.lanes = take(usize(max(TRIALS, recipe.episodes)) * offsetof<Lane>())
   arena.observations = floats(max(TRIALS, rows) * OBSERVATION)
   arena.actions = take(usize(rows))
@@ -104,8 +100,8 @@ function place(train: bool): void {
   const workspace = take(WORKSPACE_BYTES)
   if (!isReal()) return
   setWorkspace(workspace)
-  policy.weights = arena.parameters
-  policy.biases = arena.parameters + (usize(arena.matrices) << 2)
-  policy.weightSlopes = arena.gradients
-  policy.biasSlopes = arena.gradients + (usize(arena.matrices) << 2)
+  policy.weights = tensors.parameters
+  policy.biases = tensors.parameters + (usize(tensors.matrices) << 2)
+  policy.weightSlopes = tensors.gradients
+  policy.biasSlopes = tensors.gradients + (usize(tensors.matrices) << 2)
 }

@@ -35,4 +35,8 @@ function setWords(symbols: u32): void {
   addWord(recipe.width)
   addWord(recipe.heads)
   addWord(recipe.context)
+  addWord(recipe.mlpRatio)
+  addWord(recipe.activation)
+  addWord(u32(recipe.rms) | (u32(recipe.rope) << 1) | (u32(recipe.qkNorm) << 2) | (u32(recipe.untied) << 3))
+  addWord(u32(recipe.valueEmbeddings))
 }

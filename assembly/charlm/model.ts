@@ -1,12 +1,13 @@
-// The model that lib/run.ts trains: a batch is computed S sequences at a time, forward and backward, then AdamW.
+// The model that lib/run.ts trains: a batch is computed S sequences at a time, forward and backward, then the optimizer.
 
 import { CALIBRATE, counters } from '../lib/state'
 import { backward, backwardStages } from './backward'
 import { BITS_PER_NAT, evaluationBlocks, fillBlock, metricOf } from './evaluate'
-import { backwardFlops, forwardFlops, updateFlops } from './flops'
+import { backwardFlops, forwardFlops } from './flops'
 import { forward, forwardStages, head } from './forward'
+import { updateFlops, updateStage, updateStages } from './optimize'
 import { shape } from './shape'
-import { applyUpdate, batchRows, beginUpdate, fillBatch } from './train'
+import { batchRows, beginUpdate, fillBatch } from './train'
 
 @unmanaged
 export class Model {
@@ -51,15 +52,15 @@ export class Model {
   }
 
   updateStages(): u32 {
-    return 1
+    return updateStages()
   }
 
   updateFlops(stage: u32): u64 {
-    return updateFlops()
+    return updateFlops(stage)
   }
 
   update(stage: u32): bool {
-    return applyUpdate()
+    return updateStage(stage)
   }
 
   /** All cost the same. */

@@ -1,18 +1,13 @@
-// One update: which windows, which learning rate, AdamW.
+// Fresh weights, and which windows of the text an update sees.
 
-import { adamw, squaredNorm, Update } from '../lib/adamw'
 import { job } from '../lib/job'
 import { fillNormal, stream } from '../lib/rng'
-import { learningRate } from '../lib/schedule'
 import { slotBytes, slotStart } from '../lib/slots'
-import { counters, drawBatch, drawn } from '../lib/state'
+import { drawBatch, drawn } from '../lib/state'
 import { arena } from './arena'
-import { recipe, schedule } from './recipe'
 import { contractOffset, expandOffset, normOffset, projectionOffset, qkvOffset, shape } from './shape'
 import { TRAIN_SLOT } from './slots'
 import { symbolAt } from './vocabulary'
-
-const BETA1: f64 = 0.9
 
 /** Fresh weights: N(0, 0.02), products that end in the residual stream N(0, 0.02 / sqrt(2L)), gains 1, biases 0. */
 export function initialise(): void {
@@ -21,12 +16,12 @@ export function initialise(): void {
   store<u64>(random, stream(job.seed, 0))
   const deviation: f32 = 0.02
   const residual: f32 = f32(0.02 / sqrt<f64>(f64(2 * shape.depth)))
-  fillNormal(random, arena.parameters, (shape.symbols + shape.context) * D, deviation)
+  fillNormal(random, arena.parameters, shape.tables, deviation)
   for (let l: u32 = 0; l < shape.depth; l++) {
     fillNormal(random, arena.parameters + qkvOffset(l), 3 * D * D, deviation)
     fillNormal(random, arena.parameters + projectionOffset(l), D * D, residual)
-    fillNormal(random, arena.parameters + expandOffset(l), 4 * D * D, deviation)
-    fillNormal(random, arena.parameters + contractOffset(l), 4 * D * D, residual)
+    fillNormal(random, arena.parameters + expandOffset(l), D * shape.expanded, deviation)
+    fillNormal(random, arena.parameters + contractOffset(l), D * shape.hidden, residual)
   }
   for (let i: u32 = 0; i <= 2 * shape.depth; i++) {
     const gain = arena.parameters + normOffset(0, i)
@@ -55,38 +50,5 @@ export function fillBatch(block: u32): void {
     const at = text + usize(drawn(window) + (r % shape.context))
     store<u32>(arena.inputs + (usize(r) << 2), symbolAt(at))
     store<u32>(arena.targets + (usize(r) << 2), symbolAt(at + 1))
-  }
-}
-
-const update = changetype<Update>(memory.data(offsetof<Update>(), 16))
-
-/** Clips and applies the gradients; false, with nothing changed, if their norm is not finite. */
-export function applyUpdate(): bool {
-  const s = counters()
-  addEmbeddingGradients()
-  const norm = sqrt<f64>(squaredNorm(arena.gradients, shape.parameters))
-  if (!(norm < Infinity)) return false
-  s.beta1Power *= BETA1
-  s.beta2Power *= recipe.beta2
-  const lr = learningRate(schedule, s.updates, s.planned)
-  update.gradientScale = norm > recipe.clip ? f32(recipe.clip / norm) : 1
-  update.beta1 = f32(BETA1)
-  update.beta2 = f32(recipe.beta2)
-  update.rate = f32(lr / (1 - s.beta1Power))
-  update.correction = f32(1 / sqrt<f64>(1 - s.beta2Power))
-  const split = usize(shape.matrices) << 2
-  const rest = shape.parameters - shape.matrices
-  const keep = f32(1 - lr * recipe.weightDecay)
-  const p = arena.parameters, g = arena.gradients, m = arena.mean, v = arena.square
-  adamw(p, g, m, v, shape.matrices, keep, update)
-  adamw(p + split, g + split, m + split, v + split, rest, 1, update)
-  return true
-}
-
-function addEmbeddingGradients(): void {
-  const bytes = usize(shape.symbols * shape.width) << 2
-  for (let i: usize = 0; i < bytes; i += 16) {
-    const sum = f32x4.add(v128.load(arena.gradients + i), v128.load(arena.embeddingGradients + i))
-    v128.store(arena.gradients + i, sum)
   }
 }

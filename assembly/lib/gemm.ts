@@ -14,8 +14,10 @@ export const TN = 2 // A is (k, m), B is (k, n)
 
 export const WHOLE = 0
 export const LOWER_OUT = 1 // tiles of C wholly above the diagonal are left alone
-export const LOWER_A = 2 // A(i, k) = 0 for k > i, rounded up to whole strips: those k are skipped
-export const UPPER_A = 3 // A(i, k) = 0 for k < i, rounded down to whole strips: those k are skipped
+export const LOWER_A = 2 // A(i, k) = 0 for k > i, up to whole strips: those k are skipped
+export const UPPER_A = 3 // A(i, k) = 0 for k < i, down to whole strips: those k are skipped
+/** A window that leaves nothing of a triangle out. */
+export const NO_WINDOW: u32 = 0x7fffffff
 
 const ROWS = 8
 const COLUMNS = 16
@@ -37,12 +39,20 @@ export function setWorkspace(start: usize): void {
   edge = packedB + ((K_BLOCK * N_BLOCK) << 2)
 }
 
-/**
- * C (m, n) = A B, or C += A B if `accumulate`. `order` says how A and B are stored; strides are in floats. `triangle` names
- * what may be skipped; with LOWER_A and UPPER_A k must not exceed 512 (attention's contexts are at most 256).
- */
+/** C (m, n) = A B, or C += A B if `accumulate`. `order` says how A and B are stored; strides are in floats. */
 export function gemm(
   order: i32, triangle: i32, m: u32, n: u32, k: u32,
+  a: usize, strideA: usize, b: usize, strideB: usize, c: usize, strideC: usize, accumulate: bool,
+): void {
+  gemmBanded(order, triangle, NO_WINDOW, m, n, k, a, strideA, b, strideB, c, strideC, accumulate)
+}
+
+/**
+ * As `gemm`, of a triangle of which only a band is wanted: column j of row i with i - window < j <= i. `triangle` names what
+ * may be skipped; with LOWER_A and UPPER_A k must not exceed 512 (attention's contexts are at most 256).
+ */
+export function gemmBanded(
+  order: i32, triangle: i32, window: u32, m: u32, n: u32, k: u32,
   a: usize, strideA: usize, b: usize, strideB: usize, c: usize, strideC: usize, accumulate: bool,
 ): void {
   for (let j: u32 = 0; j < n; j += N_BLOCK) {
@@ -55,10 +65,16 @@ export function gemm(
         const rows = min(M_BLOCK, m - i)
         if (order == TN) packAcrossRows(packedA, at(a, strideA, p, i), strideA, rows, depth, ROWS)
         else packAlongRows(packedA, at(a, strideA, i, p), strideA, rows, depth, ROWS)
-        block(triangle, i, rows, j, columns, depth, at(c, strideC, i, j), strideC << 2, accumulate || p > 0)
+        block(triangle, window, i, rows, j, columns, depth, at(c, strideC, i, j), strideC << 2, accumulate || p > 0)
       }
     }
   }
+}
+
+/** The first column, a multiple of eight, that any of the rows of row i's strip of eight wants of a band. */
+export function bandStart(i: u32, window: u32): u32 {
+  const first = i & ~7
+  return first + 1 > window ? (first + 1 - window) & ~7 : 0
 }
 
 @inline function at(base: usize, stride: usize, row: u32, column: u32): usize {
@@ -67,7 +83,7 @@ export function gemm(
 
 // One packed block: `rows` from row i0 by `columns` from column j0 of C, tile by tile, a panel of B staying in the cache.
 function block(
-  triangle: i32, i0: u32, rows: u32, j0: u32, columns: u32, k: u32, c: usize, rowBytes: usize, accumulate: bool,
+  triangle: i32, window: u32, i0: u32, rows: u32, j0: u32, columns: u32, k: u32, c: usize, rowBytes: usize, accumulate: bool,
 ): void {
   const panelBytes = usize(k) * (COLUMNS << 2)
   const stripBytes = usize(k) * (ROWS << 2)
@@ -78,9 +94,18 @@ function block(
     const width = min<u32>(COLUMNS, columns - j)
     for (let i: u32 = 0; i < rows; i += ROWS) {
       const row = i0 + i
-      const from = triangle == UPPER_A ? min(row, k) : 0
-      const to = triangle == LOWER_A ? min(row + ROWS, k) : k
-      if (triangle != LOWER_OUT || row + ROWS > j0 + j) {
+      let from: u32 = 0
+      let to = k
+      if (triangle == LOWER_A) {
+        from = bandStart(row, window)
+        to = min(row + ROWS, k)
+      } else if (triangle == UPPER_A) {
+        from = min(row, k)
+        to = min(k, row + ROWS - 1 + min(window, k))
+      }
+      const column = j0 + j
+      const wanted = row + ROWS > column && column + COLUMNS > bandStart(row, window)
+      if (triangle != LOWER_OUT || wanted) {
         const stripAt = strip + (usize(from) << 5)
         const panelAt = panel + (usize(from) << 6)
         const height = min<u32>(ROWS, rows - i)

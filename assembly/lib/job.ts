@@ -69,6 +69,14 @@ export function choice(name: string, words: string): u32 {
   return 0
 }
 
+/** Where the characters of a text of the recipe begin; 0, and the blame, if it is none. The text ends within the job. */
+export function textAt(name: string): usize {
+  const at = member(recipe, end, name)
+  if (at != 0 && load<u8>(at) == 0x22) return at + 1
+  blame(name)
+  return 0
+}
+
 function wordIs(at: usize, words: string, from: i32, to: i32): bool {
   if (at == 0 || at + usize(to - from) + 2 > end || load<u8>(at) != 0x22) return false
   for (let i = from; i < to; i++) if (i32(load<u8>(at + 1 + usize(i - from))) != words.charCodeAt(i)) return false

@@ -155,3 +155,35 @@ export function inverseRms(x: usize, width: u32): f32 {
   const scale: f32 = 1 / f32(width)
   return 1 / sqrt<f32>(laneSum(low, high) * scale + EPSILON)
 }
+
+/** One row x becomes x * rstd, in place; returns rstd = 1 / sqrt(mean(x^2) + 1e-5). */
+export function normaliseRow(x: usize, width: u32): f32 {
+  const bytes = usize(width) << 2
+  const rstd = inverseRms(x, width)
+  const rstds = f32x4.splat(rstd)
+  for (let i: usize = 0; i < bytes; i += 32) {
+    const x0 = f32x4.mul(v128.load(x + i), rstds), x1 = f32x4.mul(v128.load(x + i, 16), rstds)
+    v128.store(x + i, x0)
+    v128.store(x + i, x1, 16)
+  }
+  return rstd
+}
+
+/** dy becomes the gradient through `normaliseRow`, u being what that left: rstd * (dy - u * mean(dy u)). */
+export function normaliseRowBackward(dy: usize, u: usize, rstd: f32, width: u32): void {
+  const bytes = usize(width) << 2
+  let low = i32x4.splat(0), high = low
+  for (let i: usize = 0; i < bytes; i += 32) {
+    low = f32x4.add(low, f32x4.mul(v128.load(dy + i), v128.load(u + i)))
+    high = f32x4.add(high, f32x4.mul(v128.load(dy + i, 16), v128.load(u + i, 16)))
+  }
+  const scale: f32 = 1 / f32(width)
+  const means = f32x4.splat(laneSum(low, high) * scale)
+  const rstds = f32x4.splat(rstd)
+  for (let i: usize = 0; i < bytes; i += 32) {
+    const d0 = f32x4.mul(rstds, f32x4.sub(v128.load(dy + i), f32x4.mul(v128.load(u + i), means)))
+    const d1 = f32x4.mul(rstds, f32x4.sub(v128.load(dy + i, 16), f32x4.mul(v128.load(u + i, 16), means)))
+    v128.store(dy + i, d0)
+    v128.store(dy + i, d1, 16)
+  }
+}

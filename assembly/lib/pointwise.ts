@@ -20,13 +20,16 @@ export function activate(kind: u32, y: usize, x: usize, count: u32): void {
 // y = x and slope 1 where x > 0, else 0 and 0.
 function relu(y: usize, x: usize, count: u32): void {
   const end = x + (usize(count) << 2)
+  const zero = i32x4.splat(0)
   while (x < end) {
-    const value = v128.load(x)
-    const positive = f32x4.gt(value, i32x4.splat(0))
-    v128.store(y, v128.and(value, positive))
-    v128.store(x, v128.and(v128.load32_splat(ONE), positive))
-    x += 16
-    y += 16
+    const x0 = v128.load(x), x1 = v128.load(x, 16)
+    const p0 = f32x4.gt(x0, zero), p1 = f32x4.gt(x1, zero)
+    v128.store(y, v128.and(x0, p0))
+    v128.store(y, v128.and(x1, p1), 16)
+    v128.store(x, v128.and(v128.load32_splat(ONE), p0))
+    v128.store(x, v128.and(v128.load32_splat(ONE), p1), 16)
+    x += 32
+    y += 32
   }
 }
 
@@ -34,21 +37,23 @@ function relu(y: usize, x: usize, count: u32): void {
 function tanh(y: usize, x: usize, count: u32): void {
   const end = x + (usize(count) << 2)
   while (x < end) {
-    const t = tanhv(v128.load(x))
-    v128.store(y, t)
-    v128.store(x, f32x4.sub(v128.load32_splat(ONE), f32x4.mul(t, t)))
-    x += 16
-    y += 16
+    const t0 = tanhv(v128.load(x)), t1 = tanhv(v128.load(x, 16))
+    v128.store(y, t0)
+    v128.store(y, t1, 16)
+    v128.store(x, f32x4.sub(v128.load32_splat(ONE), f32x4.mul(t0, t0)))
+    v128.store(x, f32x4.sub(v128.load32_splat(ONE), f32x4.mul(t1, t1)), 16)
+    x += 32
+    y += 32
   }
 }
 
 /** x (rows, columns) += bias, in every row; rows are `stride` floats apart. */
 export function addBias(x: usize, bias: usize, rows: u32, columns: u32, stride: u32): void {
-  const whole = usize(columns & ~3) << 2
+  const whole = usize(columns & ~7) << 2
   const bytes = usize(columns) << 2
   for (let r: u32 = 0; r < rows; r++) {
     let c: usize = 0
-    for (; c < whole; c += 16) v128.store(x + c, f32x4.add(v128.load(x + c), v128.load(bias + c)))
+    for (; c < whole; c += 32) addEight(x + c, bias + c)
     for (; c < bytes; c += 4) store<f32>(x + c, load<f32>(x + c) + load<f32>(bias + c))
     x += usize(stride) << 2
   }
@@ -56,12 +61,18 @@ export function addBias(x: usize, bias: usize, rows: u32, columns: u32, stride: 
 
 /** sums (columns) += the rows of x, in their order. */
 export function addRows(sums: usize, x: usize, rows: u32, columns: u32, stride: u32): void {
-  const whole = usize(columns & ~3) << 2
+  const whole = usize(columns & ~7) << 2
   const bytes = usize(columns) << 2
   for (let r: u32 = 0; r < rows; r++) {
     let c: usize = 0
-    for (; c < whole; c += 16) v128.store(sums + c, f32x4.add(v128.load(sums + c), v128.load(x + c)))
+    for (; c < whole; c += 32) addEight(sums + c, x + c)
     for (; c < bytes; c += 4) store<f32>(sums + c, load<f32>(sums + c) + load<f32>(x + c))
     x += usize(stride) << 2
   }
+}
+
+@inline function addEight(to: usize, from: usize): void {
+  const a0 = v128.load(to), a1 = v128.load(to, 16)
+  v128.store(to, f32x4.add(a0, v128.load(from)))
+  v128.store(to, f32x4.add(a1, v128.load(from, 16)), 16)
 }

@@ -2,6 +2,7 @@
 
 import { beginCount, beginPlacing, floats, isReal, position, take } from '../lib/arena'
 import { HEADER_BYTES } from '../lib/artifact'
+import { Tensors } from '../lib/descend'
 import { setWorkspace, WORKSPACE_BYTES } from '../lib/gemm'
 import { placePerceptron } from '../lib/perceptron'
 import { countersBytes, setCounters } from '../lib/state'
@@ -25,10 +26,6 @@ class Arena {
   state: usize // counters, then the artifact: header and parameters, then the moments
   stateBytes: usize
   artifact: usize
-  parameters: usize
-  mean: usize // the optimizer's first moment
-  square: usize // the second
-  gradients: usize
   convolutions: usize // records of type Convolution
   pixels: usize // (S, height, width) of models without convolutions
   firstWeights: usize // (12, channels) of the first convolution with zeros for the fourth tap of each run
@@ -39,6 +36,7 @@ class Arena {
   labels: usize // (S) u32
 }
 
+export const tensors = changetype<Tensors>(memory.data(offsetof<Tensors>(), 16))
 export const arena = changetype<Arena>(memory.data(offsetof<Arena>(), 16))
 
 /** Lays out everything; false if it would take more than `pagesMax` pages. Training needs moments and gradients as well. */
@@ -59,11 +57,13 @@ function place(train: bool): void {
   const weights = usize(shape.parameters) << 2
   arena.state = take(countersBytes(BATCH_MAX))
   arena.artifact = take(HEADER_BYTES)
-  arena.parameters = take(weights)
-  arena.mean = take(train ? weights : 0)
-  arena.square = take(train ? weights : 0)
+  tensors.parameters = take(weights)
+  tensors.mean = take(train ? weights : 0)
+  tensors.square = take(train ? weights : 0)
   arena.stateBytes = position() - arena.state
-  arena.gradients = take(train ? weights : 0)
+  tensors.gradients = take(train ? weights : 0)
+  tensors.matrices = shape.matrices
+  tensors.count = shape.parameters
   arena.labels = floats(shape.images)
   placePerceptron(head, train)
   if (shape.convolutions > 0) placeConvolutions(train)
@@ -71,10 +71,10 @@ function place(train: bool): void {
   const workspace = take(WORKSPACE_BYTES)
   if (!isReal()) return
   setWorkspace(workspace)
-  head.weights = arena.parameters + convolutionOffset(shape.convolutions)
-  head.biases = arena.parameters + biasOffset(shape.convolutions)
-  head.weightSlopes = arena.gradients + convolutionOffset(shape.convolutions)
-  head.biasSlopes = arena.gradients + biasOffset(shape.convolutions)
+  head.weights = tensors.parameters + convolutionOffset(shape.convolutions)
+  head.biases = tensors.parameters + biasOffset(shape.convolutions)
+  head.weightSlopes = tensors.gradients + convolutionOffset(shape.convolutions)
+  head.biasSlopes = tensors.gradients + biasOffset(shape.convolutions)
 }
 
 function placeConvolutions(train: bool): void {

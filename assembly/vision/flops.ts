@@ -1,14 +1,15 @@
 // Closed-form operation counts: 2 m n k for a product, 2 h w 9 c o for a convolution, and published weights for the rest.
 // They size blocks and slices, drive the progress figure, and go into the report; no schedule depends on them.
 
+import { descendFlops } from '../lib/descend'
 import { perceiveBackwardFlops, perceiveFlops } from '../lib/perceptron'
+import { descent } from './recipe'
 import { channelsOf, head, heightOf, shape, widthOf } from './shape'
 
-// Operations per item: per value of an activation with its bias, of pooling four, of a softmax, of AdamW with its norm.
+// Operations per item: per value of an activation with its bias, of pooling four, of a softmax.
 const ACTIVATION: u64 = 10
 const POOL: u64 = 8
 const SOFTMAX: u64 = 25
-const UPDATE: u64 = 16
 
 /** Operations of the forward pass of one image, its loss included. */
 export function forwardFlops(): u64 {
@@ -30,7 +31,7 @@ export function backwardFlops(): u64 {
 
 /** Operations of the optimizer, the gradient's norm included. */
 export function updateFlops(): u64 {
-  return UPDATE * u64(shape.parameters)
+  return descendFlops(descent) * u64(shape.parameters)
 }
 
 function convolutionFlops(b: u32): u64 {

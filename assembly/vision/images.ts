@@ -1,5 +1,5 @@
-// A split as the importer writes it: an IDX file of images (u8, count x rows x columns) and behind it the IDX file of their
-// labels (u8). IDX numbers are big-endian.
+// A split as the importer writes it: an IDX file of labels (u8) and behind it the IDX file of their images (u8, count x rows x
+// columns). IDX numbers are big-endian.
 
 import { slotBytes, slotStart } from '../lib/slots'
 
@@ -23,21 +23,22 @@ export class Split {
 /** Reads the headers of the split in `slot`; false unless it is whole, and its images 4 to 32 pixels high and wide. */
 export function readSplit(split: Split, slot: u32): bool {
   const start = slotStart(slot)
-  const bytes = slotBytes(slot)
-  if (bytes < IMAGES_HEADER + LABELS_HEADER || bigEndian(start) != IMAGES_MAGIC) return false
+  const bytes = u64(slotBytes(slot))
+  if (bytes < u64(LABELS_HEADER) || bigEndian(start) != LABELS_MAGIC) return false
   const count = bigEndian(start + 4)
-  const height = bigEndian(start + 8)
-  const width = bigEndian(start + 12)
-  if (height < SIDE_MIN || height > SIDE_MAX || width < SIDE_MIN || width > SIDE_MAX || count < 1) return false
-  const pixels = u64(count) * u64(height * width)
-  if (u64(bytes) != u64(IMAGES_HEADER + LABELS_HEADER) + pixels + u64(count)) return false
-  const behind = start + usize(IMAGES_HEADER) + usize(pixels)
-  if (bigEndian(behind) != LABELS_MAGIC || bigEndian(behind + 4) != count) return false
+  const before = u64(LABELS_HEADER) + u64(count) + u64(IMAGES_HEADER)
+  if (count < 1 || bytes < before) return false
+  const images = start + usize(LABELS_HEADER + count)
+  if (bigEndian(images) != IMAGES_MAGIC || bigEndian(images + 4) != count) return false
+  const height = bigEndian(images + 8)
+  const width = bigEndian(images + 12)
+  if (height < SIDE_MIN || height > SIDE_MAX || width < SIDE_MIN || width > SIDE_MAX) return false
+  if (bytes != before + u64(count) * u64(height * width)) return false
   split.count = count
   split.height = height
   split.width = width
-  split.images = start + usize(IMAGES_HEADER)
-  split.labels = behind + usize(LABELS_HEADER)
+  split.labels = start + usize(LABELS_HEADER)
+  split.images = images + usize(IMAGES_HEADER)
   return true
 }
 

@@ -10,7 +10,7 @@ import { outputLength, outputStart, Report, writeOutput } from '../lib/output'
 import { flopsOfUpdate, progress, slice, startRun } from '../lib/run'
 import { slotBytes, slotStart } from '../lib/slots'
 import { counters, OK, OVER } from '../lib/state'
-import { arena, arrange } from './arena'
+import { arena, arrange, tensors } from './arena'
 import { readPreface, writePreface } from './artifact'
 import { backwardFlops, forwardFlops } from './flops'
 import { CLASSES_MAX, classesOf, readSplit } from './images'
@@ -119,7 +119,7 @@ function loadWeights(): i32 {
   const weights = usize(shape.parameters) << 2
   if (usize(bytes) != HEADER_BYTES + weights) return refuse(BAD_WEIGHTS, 'the weights have the wrong length', '')
   writePreface(arena.artifact)
-  memory.copy(arena.parameters, start + HEADER_BYTES, weights)
+  memory.copy(tensors.parameters, start + HEADER_BYTES, weights)
   return 0
 }
 

@@ -4,7 +4,7 @@ import { multiply } from '../lib/activation'
 import { perceive, perceiveBackward } from '../lib/perceptron'
 import { activate, addBias, addRows } from '../lib/pointwise'
 import { crossEntropy } from '../lib/softmax'
-import { arena, convolution } from './arena'
+import { arena, convolution, tensors } from './arena'
 import { convolve, convolveSlopes, turnWeights } from './convolution'
 import { fromGrid, gridPositions, toGrid } from './grid'
 import { pool, unpool } from './pool'
@@ -52,7 +52,7 @@ export function backward(images: u32): void {
   const pixels = images * heightOf(1) * widthOf(1)
   multiply(d, convolution(1).slope, images * head.features)
   convolutionBackward(1, d, images)
-  turnWeights(arena.turned, arena.parameters + convolutionOffset(1), c, 2 * c)
+  turnWeights(arena.turned, tensors.parameters + convolutionOffset(1), c, 2 * c)
   const positions = images * gridPositions(heightOf(1), widthOf(1))
   convolve(arena.dgrid, convolution(1).dout, arena.turned, positions, widthOf(1), 2 * c, 6 * c, c)
   fromGrid(arena.dpooled, arena.dgrid, images, heightOf(1), widthOf(1), c)
@@ -62,20 +62,20 @@ export function backward(images: u32): void {
 
 /** Clears what `backward` adds to. */
 export function clearGradients(): void {
-  memory.fill(arena.gradients, 0, usize(shape.parameters) << 2)
+  memory.fill(tensors.gradients, 0, usize(shape.parameters) << 2)
   if (shape.convolutions > 0) memory.fill(arena.firstSlopes, 0, usize(12 * recipe.channels) << 2)
 }
 
 /** Puts the gradient of the first convolution, which is kept with a fourth tap, where the others are. */
 export function gatherGradients(): void {
-  if (shape.convolutions > 0) copyRuns(arena.gradients, 3, arena.firstSlopes, 4)
+  if (shape.convolutions > 0) copyRuns(tensors.gradients, 3, arena.firstSlopes, 4)
 }
 
 // Convolution, pooling, bias, activation; what the next convolution reads is laid out as a grid.
 function convolutionForward(b: u32, images: u32): void {
   const at = convolution(b)
   const height = heightOf(b), width = widthOf(b), outs = channelsOf(b + 1)
-  let weights = arena.parameters + convolutionOffset(b)
+  let weights = tensors.parameters + convolutionOffset(b)
   if (b == 0) {
     copyRuns(arena.firstWeights, 4, weights, 3)
     weights = arena.firstWeights
@@ -83,7 +83,7 @@ function convolutionForward(b: u32, images: u32): void {
   convolve(at.out, at.input, weights, images * gridPositions(height, width), width, channelsOf(b), tapsOf(b), outs)
   pool(at.slope, at.which, at.out, images, height, width, outs)
   const pixels = images * heightOf(b + 1) * widthOf(b + 1)
-  addBias(at.slope, arena.parameters + biasOffset(b), pixels, outs, outs)
+  addBias(at.slope, tensors.parameters + biasOffset(b), pixels, outs, outs)
   activate(recipe.activation, at.value, at.slope, pixels * outs)
   if (b == 0) toGrid(convolution(1).input, at.value, images, heightOf(1), widthOf(1), outs)
 }
@@ -92,9 +92,9 @@ function convolutionForward(b: u32, images: u32): void {
 function convolutionBackward(b: u32, d: usize, images: u32): void {
   const at = convolution(b)
   const height = heightOf(b), width = widthOf(b), outs = channelsOf(b + 1)
-  addRows(arena.gradients + biasOffset(b), d, images * heightOf(b + 1) * widthOf(b + 1), outs, outs)
+  addRows(tensors.gradients + biasOffset(b), d, images * heightOf(b + 1) * widthOf(b + 1), outs, outs)
   unpool(at.dout, at.which, d, images, height, width, outs)
-  const slopes = b == 0 ? arena.firstSlopes : arena.gradients + convolutionOffset(b)
+  const slopes = b == 0 ? arena.firstSlopes : tensors.gradients + convolutionOffset(b)
   const positions = images * gridPositions(height, width)
   convolveSlopes(slopes, at.input, at.dout, positions, width, channelsOf(b), tapsOf(b), outs)
 }

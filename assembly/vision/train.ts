@@ -1,19 +1,16 @@
 // One update: which images, and the step that their gradient asks for.
 
-import { adamw, squaredNorm, Update } from '../lib/adamw'
+import { descend } from '../lib/descend'
 import { job } from '../lib/job'
 import { fillPerceptron, gainOf } from '../lib/perceptron'
 import { below, fillNormal, stream } from '../lib/rng'
-import { learningRate } from '../lib/schedule'
 import { Counters, counters, drawBatch, drawn } from '../lib/state'
-import { arena, convolution } from './arena'
+import { arena, convolution, tensors } from './arena'
 import { gridPositions, gridStride } from './grid'
 import { labelAt, Split, writeImage } from './images'
 import { clearGradients, gatherGradients } from './network'
-import { recipe, schedule } from './recipe'
+import { descent, recipe, schedule } from './recipe'
 import { channelsOf, convolutionOffset, head, shape } from './shape'
-
-const BETA1: f64 = 0.9
 
 export const train = changetype<Split>(memory.data(offsetof<Split>(), 16))
 export const val = changetype<Split>(memory.data(offsetof<Split>(), 16))
@@ -25,7 +22,7 @@ export function initialise(): void {
   const gain = gainOf(recipe.activation)
   for (let b: u32 = 0; b < shape.convolutions; b++) {
     const ins = 9 * channelsOf(b)
-    fillNormal(random, arena.parameters + convolutionOffset(b), ins * channelsOf(b + 1), f32(sqrt<f64>(gain / f64(ins))))
+    fillNormal(random, tensors.parameters + convolutionOffset(b), ins * channelsOf(b + 1), f32(sqrt<f64>(gain / f64(ins))))
   }
   fillPerceptron(head, random, 1)
 }
@@ -72,27 +69,8 @@ function fill(s: u32, split: Split, index: u32, down: i32, right: i32): void {
   store<u32>(arena.labels + (usize(s) << 2), labelAt(split, index))
 }
 
-const update = changetype<Update>(memory.data(offsetof<Update>(), 16))
-
 /** Clips and applies the gradients; false, with nothing changed, if their norm is not finite. */
 export function applyUpdate(): bool {
-  const s = counters()
   gatherGradients()
-  const norm = sqrt<f64>(squaredNorm(arena.gradients, shape.parameters))
-  if (!(norm < Infinity)) return false
-  s.beta1Power *= BETA1
-  s.beta2Power *= recipe.beta2
-  const lr = learningRate(schedule, s.updates, s.planned)
-  update.gradientScale = norm > recipe.clip ? f32(recipe.clip / norm) : 1
-  update.beta1 = f32(BETA1)
-  update.beta2 = f32(recipe.beta2)
-  update.rate = f32(lr / (1 - s.beta1Power))
-  update.correction = f32(1 / sqrt<f64>(1 - s.beta2Power))
-  const split = usize(shape.matrices) << 2
-  const rest = shape.parameters - shape.matrices
-  const keep = f32(1 - lr * recipe.weightDecay)
-  const p = arena.parameters, g = arena.gradients, m = arena.mean, v = arena.square
-  adamw(p, g, m, v, shape.matrices, keep, update)
-  adamw(p + split, g + split, m + split, v + split, rest, 1, update)
-  return true
+  return descend(descent, tensors, schedule)
 }

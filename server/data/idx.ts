@@ -69,10 +69,15 @@ export function readLabelledImages(images: NamedBytes, labels: NamedBytes): Labe
   return { rows, columns, pixels: elements, labels: named.elements }
 }
 
-/** The IDX file of the images and, behind it, the IDX file of their labels: one split, as the kernels read it. */
+/** The IDX file of the labels and, behind it, the IDX file of their images: one split, as the kernels read it. */
 export function encodeSplit({ rows, columns, pixels, labels }: LabelledImages): Uint8Array {
-  const images = header(IMAGES_MAGIC, [labels.length, rows, columns])
-  return Buffer.concat([images, pixels, header(LABELS_MAGIC, [labels.length]), labels])
+  const count = labels.length
+  return Buffer.concat([
+    header(LABELS_MAGIC, [count]),
+    labels,
+    header(IMAGES_MAGIC, [count, rows, columns]),
+    pixels,
+  ])
 }
 
 function header(magic: number, sizes: readonly number[]): Buffer {

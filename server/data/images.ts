@@ -27,7 +27,7 @@ export function splitImages(all: LabelledImages, test: LabelledImages, val: numb
     bytes: { train: encodeSplit(train), val: encodeSplit(held), test: encodeSplit(test) },
     transform:
       `Of the ${count} training images the ones numbered floor((2 i + 1) ${count} / ${2 * val}), ${val} in number, are val, the ` +
-      'others train; the test images are test. A split is the IDX file of its images and, behind it, that of their labels.',
+      'others train; the test images are test. A split is the IDX file of its labels and, behind it, that of their images.',
     baselines: { frequencies: frequencyBits(train, held) },
   }
 }

@@ -70,9 +70,9 @@ const DEFINITIONS = {
   'shapes@1': {
     facts: { name: 'shapes', version: 1, source: SHAPES_SOURCE, licence: SHAPES_LICENCE },
     pinned: {
-      train: '7ae12cd7dcc631e36914cb0b00d3ea5ae06530dc74f49356a1f2b108637d27e1',
-      val: '3150ebd2da330d14532a0d791ea10944d16f372e1fb14a2657584cf505560bb9',
-      test: 'e035418986fa345b6ea38bfc3e9055dac780c10636a391a8915e78e9c1efc73c',
+      train: '0cf00f68ddb3fbaf8366de19d34b7c1265504c0d853432196c62ede0e0181409',
+      val: '848291d9480dae62bd8151126d1a5802c085e3541695a9b31f0a74abb64e2bbc',
+      test: '6800aa28422071426e46037f47ac32b160d8b3aa1c2168a42a23111fbb4f62c3',
     },
     read: async () => drawShapes(),
   },

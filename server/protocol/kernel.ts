@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
+import { evaluate, Formula, namesIn } from './formula.ts'
 import { Limit, Recipe } from './job.ts'
 import {
   FUEL_MAX,
@@ -38,13 +39,23 @@ export const RecipeSchema = z.strictObject({
 })
 export type RecipeSchema = z.infer<typeof RecipeSchema>
 
-/** `divides: [a, b]`: recipe parameter a divides parameter b. The only relation between parameters that manifests state so far. */
-export const RecipeRule = z.strictObject({ divides: z.tuple([z.string(), z.string()]) })
+/**
+ * A relation between parameters that every recipe must keep: `divides: [a, b]`, recipe parameter a divides parameter b; or
+ * `require`, a formula that is not 0, with the sentence to say when it is (after the names of the parameters).
+ */
+export const RecipeRule = z.union([
+  z.strictObject({ divides: z.tuple([z.string(), z.string()]) }),
+  z.strictObject({ require: Formula, of: z.array(z.string()).min(1).max(8), because: z.string().max(300) }),
+])
+type RecipeRule = z.infer<typeof RecipeRule>
 
-/** `bytes` for each unit of the product of these parameters; one that is named twice is squared. */
-const MemoryTerm = z.strictObject({
-  bytes: z.int().positive(),
-  of: z.array(z.string()).min(1).max(6),
+/** Bytes of memory that no run of a recipe exceeds. Each definition may use those before it. */
+const MemoryBound = z.strictObject({
+  define: z
+    .array(z.tuple([z.string().max(40), Formula]))
+    .max(32)
+    .default([]),
+  bytes: Formula,
 })
 
 /** What a run is judged by. No honest report says less than the minimum or more than the maximum. */
@@ -113,8 +124,8 @@ export const KernelManifest = z.strictObject({
     .array(z.strictObject({ name: z.string().max(40), split: z.enum(['train', 'val', 'test']) }))
     .max(8),
   memoryPagesMax: z.int().min(1).max(MEMORY_PAGES_MAX),
-  /** Terms whose sum no recipe does with less than, so that one which cannot run is refused before it costs anything. */
-  memory: z.array(MemoryTerm).max(16).default([]),
+  /** A recipe that may need more than `memoryPagesMax` is refused at submission, before it costs anything. */
+  memory: MemoryBound.optional(),
   metric: KernelMetric,
   bounds: z.strictObject({
     fuelMax: z.int().positive().max(FUEL_MAX),
@@ -173,34 +184,49 @@ export function canonicalRecipe(manifest: KernelManifest, given: Recipe): Canoni
     if (reason !== undefined) return { ok: false, reason: `${name}: ${reason}` }
     recipe[name] = typeof value === 'number' ? sixDigits(value) : value
   }
-  for (const { divides } of manifest.rules) {
-    const [a, b] = divides.map(name => recipe[name])
-    if (typeof a !== 'number' || typeof b !== 'number' || b % a !== 0)
-      return { ok: false, reason: `${divides[0]}: ${a} does not divide ${divides[1]} ${b}` }
-  }
-  const bytes = bytesOf(manifest, recipe)
-  const room = manifest.memoryPagesMax * PAGE_BYTES
-  if (bytes > room) {
-    const reason = `memory: needs at least ${toMiB(bytes)} MiB of ${toMiB(room)} (${sizesOf(manifest, recipe)})`
-    return { ok: false, reason }
-  }
+  const reason =
+    manifest.rules.map(rule => brokenBy(rule, recipe)).find(broken => broken !== undefined) ??
+    tooLarge(manifest, recipe)
+  if (reason !== undefined) return { ok: false, reason }
   return { ok: true, recipe: JSON.parse(canonicalJson(recipe)) }
+}
+
+function brokenBy(rule: RecipeRule, recipe: Recipe): string | undefined {
+  if ('require' in rule) {
+    if (evaluate(rule.require, recipe) !== 0) return undefined
+    return `${rule.of.map(name => `${name} ${recipe[name]}`).join(', ')}: ${rule.because}`
+  }
+  const [a, b] = rule.divides.map(name => recipe[name])
+  if (typeof a === 'number' && typeof b === 'number' && b % a === 0) return undefined
+  return `${rule.divides[0]}: ${a} does not divide ${rule.divides[1]} ${b}`
 }
 
 const PAGE_BYTES = 64 * 1024
 const toMiB = (bytes: number): number => Math.ceil(bytes / 2 ** 20)
 
-/** The least memory that a run of this recipe takes, by the manifest's terms. */
-function bytesOf({ memory }: KernelManifest, recipe: Recipe): number {
-  const value = (name: string): number => Number(recipe[name] ?? 0)
-  return memory.reduce(
-    (sum, { bytes, of }) => sum + of.reduce((product, name) => product * value(name), bytes),
-    0,
-  )
+/** The most memory that a run of this recipe takes, in bytes; 0 if the manifest does not say. */
+export function memoryBound({ memory }: KernelManifest, recipe: Recipe): number {
+  if (memory === undefined) return 0
+  const values: Record<string, unknown> = { ...recipe }
+  for (const [name, formula] of memory.define) values[name] = evaluate(formula, values)
+  return evaluate(memory.bytes, values)
 }
 
-const sizesOf = ({ memory }: KernelManifest, recipe: Recipe): string =>
-  [...new Set(memory.flatMap(term => term.of))].map(name => `${name} ${recipe[name]}`).join(', ')
+/** The numbers of the recipe that the bound names. */
+function sizesOf({ memory }: KernelManifest, recipe: Recipe): string {
+  const formulas = memory === undefined ? [] : [...memory.define.map(([, formula]) => formula), memory.bytes]
+  const names = new Set(formulas.flatMap(namesIn))
+  return Object.entries(recipe)
+    .flatMap(([name, value]) => (typeof value === 'number' && names.has(name) ? [`${name} ${value}`] : []))
+    .join(', ')
+}
+
+function tooLarge(manifest: KernelManifest, recipe: Recipe): string | undefined {
+  const bytes = memoryBound(manifest, recipe)
+  const room = manifest.memoryPagesMax * PAGE_BYTES
+  if (bytes <= room) return undefined
+  return `memory: may need ${toMiB(bytes)} MiB of ${toMiB(room)} (${sizesOf(manifest, recipe)})`
+}
 
 function whyNot(schema: ParameterSchema, value: string | number | boolean): string | undefined {
   if (schema.type === 'string') {

@@ -14,20 +14,26 @@ export interface AnyJob {
   readonly limit: { readonly fuel: number } | { readonly updates: number }
 }
 
-/** A kernel's folder, ready to run: its manifest, its module as compiled, and as admitted. */
+/** A kernel's folder, ready to run: its manifest and its module as compiled. */
 export interface AnyKernel {
   readonly manifest: KernelManifest
   readonly raw: Uint8Array
-  readonly metered: Uint8Array
 }
 
-export async function kernelOf(folder: string): Promise<AnyKernel> {
-  const raw = await moduleOf(folder)
-  const manifest = manifestOf(folder)
-  const admission = admit(raw)
+export const kernelOf = async (folder: string): Promise<AnyKernel> => ({
+  manifest: manifestOf(folder),
+  raw: await moduleOf(folder),
+})
+
+/** The module as admission rewrites it. */
+export function meteredOf({ raw, manifest }: AnyKernel): Uint8Array {
+  const admission = admit(raw, { memoryPagesMax: Math.max(manifest.memoryPagesMax, COMPILED_PAGES) })
   if (!admission.ok) throw new Error(JSON.stringify(admission.refusals))
-  return { manifest, raw, metered: admission.module }
+  return admission.module
 }
+
+// `moduleOf` compiles every kernel with this much memory.
+const COMPILED_PAGES = 4096
 
 export function manifestOf(folder: string): KernelManifest {
   const file = new URL(`../../assembly/${folder}/manifest.json`, import.meta.url)
@@ -73,8 +79,18 @@ export async function runAny(
   job: AnyJob,
   slots: readonly Uint8Array[],
 ): Promise<Driven> {
+  return drive(await beginRun(module, manifest, job, slots), { limit: job.limit })
+}
+
+/** A fresh instance of `module` before its first step. */
+export async function beginRun(
+  module: Uint8Array,
+  manifest: KernelManifest,
+  job: AnyJob,
+  slots: readonly Uint8Array[],
+): Promise<KernelExports> {
   const kernel = await instantiate<KernelExports>(module)
   const code = beginAny(kernel, textOf(manifest, job), slots)
   if (code !== 0) throw new Error(`xee_init says ${code}: ${say(kernel).reason}`)
-  return drive(kernel, { limit: job.limit })
+  return kernel
 }

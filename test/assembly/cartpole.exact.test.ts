@@ -7,7 +7,7 @@ const HEADER_BYTES = 64
 let kernel: AnyKernel
 beforeAll(async () => {
   kernel = await kernelOf('cartpole')
-})
+}, 60_000)
 
 const CASES: readonly { name: string; recipe: Partial<CartpoleRecipe>; updates: number }[] = [
   { name: 'the default policy', recipe: {}, updates: 8 },
@@ -16,6 +16,11 @@ const CASES: readonly { name: string; recipe: Partial<CartpoleRecipe>; updates: 
     name: 'two narrow layers with GELU',
     recipe: { depth: 2, width: 8, activation: 'gelu', episodes: 5 },
     updates: 6,
+  },
+  {
+    name: 'SGD with momentum, warm-up, stable, decay',
+    recipe: { optimizer: 'sgd', schedule: 'wsd', lr: 0.1, episodes: 4 },
+    updates: 10,
   },
   {
     name: 'ReLU, decay, clipping, no warm-up, no discount',

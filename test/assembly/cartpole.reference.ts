@@ -1,6 +1,7 @@
 // cartpole@1 as its SPEC.md says, slow and clear. The simulation is f64 in either arithmetic; the policy follows `A`.
 
 import { type Arithmetic, exact, flush, laneSum, type Numbers, randomStream } from './arithmetic.ts'
+import { type DescentRecipe, descend, learningRate } from './optimizers.ts'
 import { crossEntropy, num } from './parts.ts'
 import {
   biasCount,
@@ -12,10 +13,8 @@ import {
   type Stack,
   weightCount,
 } from './perceptron.ts'
-import { adamw, learningRate, type TrainingRecipe } from './training.ts'
 
-export interface CartpoleRecipe
-  extends Pick<TrainingRecipe, 'lr' | 'beta2' | 'weight_decay' | 'warmup' | 'final' | 'clip'> {
+export type CartpoleRecipe = DescentRecipe & {
   readonly depth: number
   readonly width: number
   readonly activation: string
@@ -210,18 +209,16 @@ export function trainCartpole(
   const policy = policyOf(recipe)
   const parameters = initialise(policy, seed)
   const next = randomStream(seed, 1)
-  const moments = {
-    mean: new Float32Array(policy.parameters),
-    square: new Float32Array(policy.parameters),
+  const state = {
+    ...{ parameters, mean: new Float32Array(policy.parameters), square: new Float32Array(policy.parameters) },
+    powers: { beta1: 1, beta2: 1 },
   }
-  let powers = { beta1: 1, beta2: 1 }
   let [steps, lastReturn] = [0, 0]
   for (let update = 0; update < updates; update++) {
     const played = playEpisodes(policy, parameters, recipe, next)
     const { gradients } = surrogate(exact, policy, parameters, played)
-    powers = { beta1: powers.beta1 * 0.9, beta2: powers.beta2 * recipe.beta2 }
     const lr = learningRate(recipe, update, updates)
-    adamw({ parameters, gradients, ...moments }, { recipe, powers, lr, decaying: policy.matrices })
+    descend(state, gradients, { recipe, lr, matrices: policy.matrices })
     steps += played.steps
     lastReturn = played.meanReturn
   }

@@ -28,7 +28,7 @@ let cartpole: AnyKernel
 beforeAll(async () => {
   vision = await kernelOf('vision')
   cartpole = await kernelOf('cartpole')
-})
+}, 60_000)
 
 const norm = (list: ArrayLike<number>): number =>
   Math.sqrt(Array.from(list).reduce((sum, x) => sum + x * x, 0))

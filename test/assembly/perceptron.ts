@@ -1,7 +1,8 @@
 // The stack of dense layers of lib/perceptron.ts, slow and clear, in either arithmetic.
 
+import { activate as activateTransformer } from './activations.ts'
 import { type Arithmetic, fillNormal, type Numbers } from './arithmetic.ts'
-import { gelu, num, product, transposed, type View, view } from './parts.ts'
+import { num, product, transposed, type View, view } from './parts.ts'
 
 export interface Stack {
   readonly features: number
@@ -65,7 +66,7 @@ export interface Activated {
 }
 
 export function activate(A: Arithmetic, activation: string, x: Numbers): Activated {
-  if (activation === 'gelu') return gelu(A, x)
+  if (activation === 'gelu') return activateTransformer(A, 'gelu', x, 1)
   const value = A.numbers(x.length)
   const slope = A.numbers(x.length)
   x.forEach((z, i) => {

@@ -9,7 +9,7 @@ const HEADER_BYTES = 64
 let kernel: AnyKernel
 beforeAll(async () => {
   kernel = await kernelOf('vision')
-})
+}, 60_000)
 
 interface Case {
   readonly name: string
@@ -60,6 +60,12 @@ const CASES: readonly Case[] = [
       lr: 0.05,
       weight_decay: 0.3,
     },
+    updates: 4,
+  },
+  {
+    name: 'SGD with momentum along a line',
+    size: [6, 5],
+    recipe: { model: 'cnn', depth: 1, width: 8, batch: 4, optimizer: 'sgd', schedule: 'linear', lr: 0.1 },
     updates: 4,
   },
   {

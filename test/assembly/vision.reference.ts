@@ -2,6 +2,7 @@
 
 import type { LabelledImages } from '#server/data/idx.ts'
 import { type Arithmetic, below, exact, fillNormal, type Numbers, randomStream } from './arithmetic.ts'
+import { type DescentRecipe, descend, learningRate } from './optimizers.ts'
 import { crossEntropy, num } from './parts.ts'
 import {
   type Activated,
@@ -19,10 +20,9 @@ import {
   type Stack,
   weightCount,
 } from './perceptron.ts'
-import { adamw, learningRate, type TrainingRecipe } from './training.ts'
 
-export interface VisionRecipe
-  extends Pick<TrainingRecipe, 'batch' | 'lr' | 'beta2' | 'weight_decay' | 'warmup' | 'final' | 'clip'> {
+export type VisionRecipe = DescentRecipe & {
+  readonly batch: number
   readonly model: string
   readonly depth: number
   readonly width: number
@@ -261,17 +261,17 @@ export function trainVision(
   const net = netOf(recipe, train, Math.max(...train.labels) + 1)
   const parameters = initialise(net, seed)
   const next = randomStream(seed, 1)
-  const moments = { mean: new Float32Array(net.parameters), square: new Float32Array(net.parameters) }
+  const state = {
+    ...{ parameters, mean: new Float32Array(net.parameters), square: new Float32Array(net.parameters) },
+    powers: { beta1: 1, beta2: 1 },
+  }
   const losses: number[] = []
-  let powers = { beta1: 1, beta2: 1 }
   for (let update = 0; update < updates; update++) {
     const batch = drawBatch(exact, next, recipe, train)
     const result = pass(exact, net, parameters, batch, Math.fround(1 / recipe.batch))
     losses.push((sum(result.losses) / recipe.batch) * BITS_PER_NAT)
-    powers = { beta1: powers.beta1 * 0.9, beta2: powers.beta2 * recipe.beta2 }
     const lr = learningRate(recipe, update, updates)
-    const state = { parameters, gradients: result.gradients, ...moments }
-    adamw(state, { recipe, powers, lr, decaying: net.matrices })
+    descend(state, result.gradients, { recipe, lr, matrices: net.matrices })
   }
   const pixels = exact.numbers(val.pixels.length)
   pixels.set(Array.from(val.labels.keys(), index => imageOf(exact, val, index)).flat())

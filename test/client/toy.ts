@@ -151,7 +151,6 @@ export async function toyManifest(changes: Partial<KernelManifest> = {}): Promis
     rules: [],
     slots: [{ name: 'data', split: 'train' }],
     memoryPagesMax: 16,
-    memory: [],
     metric: { name: 'toy_loss', goal: 'minimize', minimum: 0, maximum: 1e9 },
     bounds: { fuelMax: TOY_FUEL, updatesMax: 100 },
     ...changes,
