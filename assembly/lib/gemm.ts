@@ -147,14 +147,10 @@ function edgeTile(
 function tile8x16(k: u32, a: usize, b: usize, c: usize, rowBytes: usize, accumulate: bool): void {
   const c1 = c + rowBytes, c2 = c1 + rowBytes, c3 = c2 + rowBytes, c4 = c3 + rowBytes
   const c5 = c4 + rowBytes, c6 = c5 + rowBytes, c7 = c6 + rowBytes
-  let c00 = i32x4.splat(0), c01 = c00, c02 = c00, c03 = c00
-  let c10 = c00, c11 = c00, c12 = c00, c13 = c00
-  let c20 = c00, c21 = c00, c22 = c00, c23 = c00
-  let c30 = c00, c31 = c00, c32 = c00, c33 = c00
-  let c40 = c00, c41 = c00, c42 = c00, c43 = c00
-  let c50 = c00, c51 = c00, c52 = c00, c53 = c00
-  let c60 = c00, c61 = c00, c62 = c00, c63 = c00
-  let c70 = c00, c71 = c00, c72 = c00, c73 = c00
+  let c00 = i32x4.splat(0), c01 = c00, c02 = c00, c03 = c00, c10 = c00, c11 = c00, c12 = c00, c13 = c00
+  let c20 = c00, c21 = c00, c22 = c00, c23 = c00, c30 = c00, c31 = c00, c32 = c00, c33 = c00
+  let c40 = c00, c41 = c00, c42 = c00, c43 = c00, c50 = c00, c51 = c00, c52 = c00, c53 = c00
+  let c60 = c00, c61 = c00, c62 = c00, c63 = c00, c70 = c00, c71 = c00, c72 = c00, c73 = c00
   if (accumulate) {
     c00 = v128.load(c); c01 = v128.load(c, 16); c02 = v128.load(c, 32); c03 = v128.load(c, 48)
     c10 = v128.load(c1); c11 = v128.load(c1, 16); c12 = v128.load(c1, 32); c13 = v128.load(c1, 48)
@@ -186,8 +182,7 @@ function tile8x16(k: u32, a: usize, b: usize, c: usize, rowBytes: usize, accumul
     x = v128.load32_splat(a, 52); c50 = madd(c50, x, b0); c51 = madd(c51, x, b1); c52 = madd(c52, x, b2); c53 = madd(c53, x, b3)
     x = v128.load32_splat(a, 56); c60 = madd(c60, x, b0); c61 = madd(c61, x, b1); c62 = madd(c62, x, b2); c63 = madd(c63, x, b3)
     x = v128.load32_splat(a, 60); c70 = madd(c70, x, b0); c71 = madd(c71, x, b1); c72 = madd(c72, x, b2); c73 = madd(c73, x, b3)
-    a += 64
-    b += 128
+    a += 64; b += 128
   }
   if ((k & 1) != 0) {
     b0 = v128.load(b); b1 = v128.load(b, 16); b2 = v128.load(b, 32); b3 = v128.load(b, 48)

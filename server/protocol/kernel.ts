@@ -140,6 +140,9 @@ export type KernelManifest = z.infer<typeof KernelManifest>
 export const KernelSource = KernelManifest.extend({ selfTest: SelfTest.omit({ digest: true }) })
 export type KernelSource = z.infer<typeof KernelSource>
 
+/** What a manifest says about recipes. */
+type RecipeTerms = Pick<KernelManifest, 'recipe' | 'rules' | 'memory' | 'memoryPagesMax'>
+
 /** What an operator signs to admit a release. */
 export const ReleaseStatement = z.strictObject({
   type: z.literal('xeenet/kernel-release/1'),
@@ -173,7 +176,7 @@ export type CanonicalRecipe =
   | { readonly ok: false; readonly reason: string }
 
 /** Fills in defaults, rounds floats, and checks every parameter and rule; the reason names the parameter. */
-export function canonicalRecipe(manifest: KernelManifest, given: Recipe): CanonicalRecipe {
+export function canonicalRecipe(manifest: RecipeTerms, given: Recipe): CanonicalRecipe {
   const { properties } = manifest.recipe
   const foreign = Object.keys(given).find(name => !Object.hasOwn(properties, name))
   if (foreign !== undefined) return { ok: false, reason: `${foreign}: the kernel has no such parameter` }
@@ -205,7 +208,7 @@ const PAGE_BYTES = 64 * 1024
 const toMiB = (bytes: number): number => Math.ceil(bytes / 2 ** 20)
 
 /** The most memory that a run of this recipe takes, in bytes; 0 if the manifest does not say. */
-export function memoryBound({ memory }: KernelManifest, recipe: Recipe): number {
+export function memoryBound({ memory }: RecipeTerms, recipe: Recipe): number {
   if (memory === undefined) return 0
   const values: Record<string, unknown> = { ...recipe }
   for (const [name, formula] of memory.define) values[name] = evaluate(formula, values)
@@ -213,7 +216,7 @@ export function memoryBound({ memory }: KernelManifest, recipe: Recipe): number 
 }
 
 /** The numbers of the recipe that the bound names. */
-function sizesOf({ memory }: KernelManifest, recipe: Recipe): string {
+function sizesOf({ memory }: RecipeTerms, recipe: Recipe): string {
   const formulas = memory === undefined ? [] : [...memory.define.map(([, formula]) => formula), memory.bytes]
   const names = new Set(formulas.flatMap(namesIn))
   return Object.entries(recipe)
@@ -221,7 +224,7 @@ function sizesOf({ memory }: KernelManifest, recipe: Recipe): string {
     .join(', ')
 }
 
-function tooLarge(manifest: KernelManifest, recipe: Recipe): string | undefined {
+function tooLarge(manifest: RecipeTerms, recipe: Recipe): string | undefined {
   const bytes = memoryBound(manifest, recipe)
   const room = manifest.memoryPagesMax * PAGE_BYTES
   if (bytes <= room) return undefined

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { admit } from '#kernels/admit.ts'
-import { canonicalRecipe, KernelManifest, memoryBound, type ParameterSchema } from '#protocol/kernel.ts'
+import { canonicalRecipe, KernelSource, memoryBound, type ParameterSchema } from '#protocol/kernel.ts'
 import { randomStream } from './arithmetic.ts'
 import {
   begin,
@@ -23,7 +23,7 @@ const GROUPS = 8
 const SEED = 20_261
 const FUELS = [3e7, 1e8, 3e8, 9e8]
 
-const manifest = KernelManifest.parse(
+const manifest = KernelSource.parse(
   JSON.parse(readFileSync(new URL('../../assembly/charlm/manifest.json', import.meta.url), 'utf8')),
 )
 const inputs = { train: sampleText(3_000), val: sampleText(400, 7) }
