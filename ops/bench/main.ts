@@ -15,7 +15,7 @@ import { productFigures } from './products.ts'
 import { updateFigures } from './updates.ts'
 
 interface Bench {
-  readonly engines: readonly EngineProcess[]
+  /** The release of charlm. */
   readonly release: string
   readonly widths: readonly number[]
   readonly rounds: number
@@ -25,9 +25,9 @@ type Part = (bench: Bench) => Promise<readonly Figure[]>
 
 const PARTS: Readonly<Record<string, Part>> = {
   metering: meteringFigures,
-  gemm: ({ engines, rounds }) => productFigures(engines, rounds),
-  step: steps,
-  cost: ({ engines, ...rest }) => costFigures(engines, rest),
+  gemm: ({ rounds }) => withEngines(engines => productFigures(engines, rounds)),
+  step: bench => withTwin(twin => withEngines(engines => updateFigures(engines, twin, bench))),
+  cost: bench => withEngines(engines => costFigures(engines, bench)),
   denormal: ({ rounds }) => denormalFigures(rounds),
   exact: exactFigures,
 }
@@ -47,38 +47,37 @@ async function main(): Promise<void> {
     positionals.length === 0 ? QUICK : positionals.flatMap(name => (name === 'kernels' ? KERNELS : name))
   const unknown = names.find(name => PARTS[name] === undefined)
   if (unknown !== undefined) throw new Error(`no part ${unknown}: kernels, ${Object.keys(PARTS).join(', ')}`)
+  const { file: release } = await builtKernel('charlm')
+  const bench = { release, widths: values.widths.split(',').map(Number), rounds: Number(values.rounds) }
+  const figures: Figure[] = []
+  for (const name of names) figures.push(...((await PARTS[name]?.(bench)) ?? []))
+  console.table(
+    figures.map(({ name, value, low, high, unit, reference }) => ({
+      name,
+      value,
+      low,
+      high,
+      unit,
+      reference,
+    })),
+  )
+  await writeFigures(values.json, figures)
+  if (figures.some(tooMuch)) process.exitCode = 1
+}
+
+async function withEngines<T>(use: (engines: readonly EngineProcess[]) => Promise<T>): Promise<T> {
   const engines = ENGINES.map(openEngineProcess)
   try {
-    const { file: release } = await builtKernel('charlm')
-    const bench = {
-      engines,
-      release,
-      widths: values.widths.split(',').map(Number),
-      rounds: Number(values.rounds),
-    }
-    const figures: Figure[] = []
-    for (const name of names) figures.push(...((await PARTS[name]?.(bench)) ?? []))
-    console.table(
-      figures.map(({ name, value, low, high, unit, reference }) => ({
-        name,
-        value,
-        low,
-        high,
-        unit,
-        reference,
-      })),
-    )
-    await writeFigures(values.json, figures)
-    if (figures.some(tooMuch)) process.exitCode = 1
+    return await use(engines)
   } finally {
     for (const engine of engines) engine.close()
   }
 }
 
-async function steps({ engines, ...rest }: Bench): Promise<readonly Figure[]> {
+async function withTwin<T>(use: (twin: Awaited<ReturnType<typeof openTwin>>) => Promise<T>): Promise<T> {
   const twin = await openTwin()
   try {
-    return await updateFigures(engines, twin, rest)
+    return await use(twin)
   } finally {
     if (!('missing' in twin)) twin.close()
   }
