@@ -118,7 +118,7 @@ describe('what is no release is refused', () => {
     for (const bytes of [
       text('not a tar'),
       await release({ colour: 'blue' }),
-      await release({ slots: [] }),
+      await release({ memoryPagesMax: 0 }),
       await release({ selfTest: undefined }),
       await release({}, { module: kernelModule() }),
       await release({}, { module: text('not wasm') }),
