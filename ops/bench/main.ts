@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- [PART…]`: what kernels cost, as ratios of things timed in turn, medians over rounds with the least and the
- * greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, and `exact`, which compares digests and not times; `kernels` is all that
+ * `npm run bench -- [PART…]`: what kernels cost, as ratios of processor times measured in turn, medians over rounds with the least
+ * and the greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, and `exact`, which compares digests and not times; `kernels` is all that
  * is timed; without a part the quick ones run. `--json FILE` writes the rows for programs, `--rounds N` and `--widths 64,128` bound the time.
  */
 import { parseArgs } from 'node:util'
@@ -8,7 +8,7 @@ import { type Figure, writeFigures } from '../figures.ts'
 import { builtKernel } from '../kernels/build.ts'
 import { costFigures } from './costs.ts'
 import { denormalFigures } from './denormal.ts'
-import { ENGINES, type EngineProcess, openEngineProcess, openTwin } from './engines.ts'
+import { openTwin } from './engines.ts'
 import { exactFigures } from './exact.ts'
 import { meteringFigures } from './metering.ts'
 import { productFigures } from './products.ts'
@@ -25,9 +25,9 @@ type Part = (bench: Bench) => Promise<readonly Figure[]>
 
 const PARTS: Readonly<Record<string, Part>> = {
   metering: meteringFigures,
-  gemm: ({ rounds }) => withEngines(engines => productFigures(engines, rounds)),
-  step: bench => withTwin(twin => withEngines(engines => updateFigures(engines, twin, bench))),
-  cost: bench => withEngines(engines => costFigures(engines, bench)),
+  gemm: ({ rounds }) => productFigures(rounds),
+  step: bench => withTwin(twin => updateFigures(twin, bench)),
+  cost: costFigures,
   denormal: ({ rounds }) => denormalFigures(rounds),
   exact: exactFigures,
 }
@@ -63,15 +63,6 @@ async function main(): Promise<void> {
   )
   await writeFigures(values.json, figures)
   if (figures.some(tooMuch)) process.exitCode = 1
-}
-
-async function withEngines<T>(use: (engines: readonly EngineProcess[]) => Promise<T>): Promise<T> {
-  const engines = ENGINES.map(openEngineProcess)
-  try {
-    return await use(engines)
-  } finally {
-    for (const engine of engines) engine.close()
-  }
 }
 
 async function withTwin<T>(use: (twin: Awaited<ReturnType<typeof openTwin>>) => Promise<T>): Promise<T> {
