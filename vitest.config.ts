@@ -10,6 +10,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.db.test.ts', 'test/**/*.process.test.ts', 'test/**/*.browser.test.ts'],
           testTimeout: 60_000,
+          hookTimeout: 60_000, // compiling a kernel on a busy machine
         },
       },
       {

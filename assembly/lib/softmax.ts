@@ -1,9 +1,9 @@
 // Softmax of a row, and the cross-entropy loss over the rows of a matrix. Rows are padded to a multiple of eight floats; a pad
-// is -3e38 before and exactly 0 after, so that it changes no sum.
+// is -infinity before and exactly 0 after, so that it changes no sum.
 
 import { expv, flush, laneMax, laneSum, log } from './math'
 
-const PAD: f32 = -3.0e38
+const PAD: f32 = -Infinity
 const LIMITS = memory.data<f32>([1.0e-30], 16) // probabilities below are set to 0: denormals make products 180x slower
 
 /** Writes pads to the floats `from`..`to`-1 of the row. */

@@ -7,6 +7,14 @@ import { cosPi as cosPiImpl, expv, log as logImpl, logv, tanhv } from '../lib/ma
 import { reserve } from '../lib/memory'
 import { below as belowImpl, fillNormal as fillNormalImpl, stream as streamImpl } from '../lib/rng'
 
+export { gelu, reluSquared, softcap, softcapBackward, swiglu, swigluBackward } from '../lib/activation'
+export { adamw } from '../lib/adamw'
+export { attend, attendBackward } from '../lib/attention'
+export { layerNorm, layerNormBackward, normaliseRow, normaliseRowBackward, rmsNorm, rmsNormBackward } from '../lib/norm'
+export { fillRotations, rotate, rotateBack } from '../lib/rope'
+export { sgd } from '../lib/sgd'
+export { crossEntropy, softmax } from '../lib/softmax'
+
 const PAGES_MAX: u32 = 4096
 
 export function take(bytes: u32): usize {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { admit } from '#kernels/admit.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import type { Recipe } from '#protocol/job.ts'
-import { canonicalRecipe, KernelManifest } from '#protocol/kernel.ts'
+import { canonicalRecipe, type KernelManifest, KernelSource } from '#protocol/kernel.ts'
 import { type Driven, drive, instantiate, type KernelExports, moduleOf, say } from './drive.ts'
 
 export interface AnyJob {
@@ -35,9 +35,11 @@ export function meteredOf({ raw, manifest }: AnyKernel): Uint8Array {
 // `moduleOf` compiles every kernel with this much memory.
 const COMPILED_PAGES = 4096
 
+/** The manifest as it stands in the source, without the self-test. */
 export function manifestOf(folder: string): KernelManifest {
   const file = new URL(`../../assembly/${folder}/manifest.json`, import.meta.url)
-  return KernelManifest.parse(JSON.parse(readFileSync(file, 'utf8')))
+  const { selfTest: _, ...manifest } = KernelSource.parse(JSON.parse(readFileSync(file, 'utf8')))
+  return manifest
 }
 
 /** The manifest's defaults with changes, which may break its rules. */
