@@ -1,4 +1,4 @@
-import { sha256 } from '#protocol/canonical.ts'
+import { sha256, sha256Text } from '#protocol/canonical.ts'
 import { jobText, runKeyOf } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest, type SelfTest, selfTestBytes } from '#protocol/kernel.ts'
 import { MARKS } from '#protocol/limits.ts'
@@ -20,53 +20,63 @@ export interface ReadyKernel extends Testable {
   readonly release: Uint8Array
 }
 
-/** The run of a kernel's self-test. @throws Error when the manifest contradicts itself */
-export async function selfTestTask(
+/** The runs of a kernel's self-test. @throws Error when the manifest contradicts itself */
+async function tasksOf(
   { manifest, module, moduleSha256 }: Testable,
-  { recipe, seed, limit, data }: Omit<SelfTest, 'digest'>,
-): Promise<RunTask> {
-  const canonical = canonicalRecipe(manifest, recipe)
-  if (!canonical.ok) throw new Error(`the self-test of ${manifest.name}: ${canonical.reason}`)
-  const job = {
-    kernel: `${manifest.name}@${manifest.version}`,
-    task: 'train',
-    recipe: canonical.recipe,
-    seed,
-    limit,
-    marks: MARKS,
-  } as const
+  { runs, seed, data }: Omit<SelfTest, 'digest'>,
+): Promise<RunTask[]> {
   const files = manifest.slots.map((_, slot) => selfTestBytes(data, slot))
-  return {
-    runKey: await runKeyOf(moduleSha256, await Promise.all(files.map(sha256)), job),
-    job: jobText(job),
-    fuelMax: manifest.bounds.fuelMax,
-    module,
-    data: files,
-  }
+  const hashes = await Promise.all(files.map(sha256))
+  return Promise.all(
+    runs.map(async ({ recipe, limit }) => {
+      const canonical = canonicalRecipe(manifest, recipe)
+      if (!canonical.ok) throw new Error(`the self-test of ${manifest.name}: ${canonical.reason}`)
+      const job = {
+        kernel: `${manifest.name}@${manifest.version}`,
+        task: 'train',
+        recipe: canonical.recipe,
+        seed,
+        limit,
+        marks: MARKS,
+      } as const
+      const runKey = await runKeyOf(moduleSha256, hashes, job)
+      return { runKey, job: jobText(job), fuelMax: manifest.bounds.fuelMax, module, data: files }
+    }),
+  )
 }
 
-/**
- * Whether an engine computes a kernel as all others do: it must end the kernel's self-test with the digest that the operator
- * signed. `compute` is the engine.
- */
+/** Ends the runs of a self-test one after the other; the digest of them all, or why there is none. `compute` is the engine. */
+export async function runSelfTest(
+  kernel: Testable,
+  selfTest: Omit<SelfTest, 'digest'>,
+  compute: (task: RunTask) => Promise<RunOutcome>,
+): Promise<Judged<{ digest: Sha256 }>> {
+  const digests: Sha256[] = []
+  for (const task of await tasksOf(kernel, selfTest)) {
+    const outcome = await compute(task)
+    const status = outcome.type === 'report' ? outcome.report.status : outcome.type
+    if (outcome.type !== 'report' || outcome.report.status !== 'ok') {
+      const detail = outcome.type === 'error' ? `: ${outcome.detail}` : ''
+      return { ok: false, reason: `run ${digests.length + 1} of its self-test ends with ${status}${detail}` }
+    }
+    digests.push(outcome.digest)
+  }
+  return { ok: true, digest: await sha256Text(digests.join('')) }
+}
+
+/** Whether an engine ends a kernel's self-test with the digest that the operator signed. */
 export async function judgeEngine(
   kernel: Testable,
   compute: (task: RunTask) => Promise<RunOutcome>,
 ): Promise<Judged<{ digest: Sha256 }>> {
-  const { manifest } = kernel
-  const name = `${manifest.name}@${manifest.version}`
-  const { selfTest } = manifest
-  if (selfTest === undefined) return { ok: false, reason: `the manifest of ${name} states no self-test` }
-  const outcome = await compute(await selfTestTask(kernel, selfTest))
-  if (outcome.type !== 'report')
-    return {
-      ok: false,
-      reason: `${name} does not run: ${outcome.type === 'error' ? outcome.detail : outcome.type}`,
-    }
-  const { digest } = outcome
-  if (digest === selfTest.digest) return { ok: true, digest }
-  const reason = `${name}: digest ${digest.slice(0, 12)}… where all others get ${selfTest.digest.slice(0, 12)}…`
-  return { ok: false, reason }
+  const { name, version, selfTest } = kernel.manifest
+  const because = (reason: string) => ({ ok: false, reason: `${name}@${version}: ${reason}` }) as const
+  if (selfTest === undefined) return because('its manifest states no self-test')
+  const ended = await runSelfTest(kernel, selfTest, compute)
+  if (!ended.ok) return because(ended.reason)
+  if (ended.digest === selfTest.digest) return ended
+  const [here, elsewhere] = [ended.digest, selfTest.digest].map(digest => digest.slice(0, 12))
+  return because(`digest ${here}… where all others get ${elsewhere}…`)
 }
 
 /** A run without a host around it: nothing stops, saves or slows it. */

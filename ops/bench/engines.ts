@@ -37,6 +37,8 @@ export type Request =
   | { readonly ask: 'gemm'; readonly shape: GemmShape }
   /** Milliseconds an update. */
   | { readonly ask: 'update'; readonly training: Training; readonly updates?: number }
+  /** Share of zeros in the state, and how many of its f32 are denormal. */
+  | { readonly ask: 'state'; readonly training: Training }
   /** From a release's bytes to the end of its first update. */
   | { readonly ask: 'start'; readonly training: Training }
   /** Milliseconds for a whole checkpoint, and its bytes. */
@@ -78,6 +80,19 @@ async function endOf(child: ChildProcess): Promise<never> {
   throw new Error(`an engine's process ended with ${signal ?? code}`)
 }
 
+/**
+ * Runs `use` with a fresh process of each engine. One a round: where compiled code and memory happen to lie in a process makes
+ * a difference of up to a quarter, the same in all that this process measures.
+ */
+export async function withEngines<T>(use: (engines: readonly EngineProcess[]) => Promise<T>): Promise<T> {
+  const engines = ENGINES.map(openEngineProcess)
+  try {
+    return await use(engines)
+  } finally {
+    for (const engine of engines) engine.close()
+  }
+}
+
 const TwinAnswer = z.object({ ms: z.number(), parameters: z.int(), blas: z.string() })
 export type TwinAnswer = z.infer<typeof TwinAnswer>
 
@@ -105,7 +120,9 @@ export async function openTwin(): Promise<Twin | { readonly missing: string }> {
 }
 
 function startTwin(python: string): Twin {
-  const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...env } = process.env
+  const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...inherited } = process.env
+  // PyTorch's own setting does not reach OpenBLAS's threads.
+  const env = { ...inherited, OPENBLAS_NUM_THREADS: '1', OMP_NUM_THREADS: '1' }
   const child = spawn(python, [join(import.meta.dirname, 'twin.py')], {
     env,
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -1,5 +1,5 @@
 import { HOWS } from '../exact/digest.ts'
-import { type ExactEngine, nodeEngines, withChromium } from '../exact/engines.ts'
+import { CHROMIUM_MODES, type ExactEngine, nodeEngines, withChromium } from '../exact/engines.ts'
 import type { Figure } from '../figures.ts'
 import { builtKernel, kernelFolders } from '../kernels/build.ts'
 
@@ -22,7 +22,7 @@ export async function exactFigures(): Promise<readonly Figure[]> {
   }
 
   for (const engine of nodeEngines()) await measure(engine)
-  await withChromium(['default', 'strict', 'paired'], measure)
+  await withChromium(CHROMIUM_MODES, measure)
   return [
     ...figures,
     ...Array.from(wrong, ([name, value]) => ({

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- [PART…]`: what kernels cost, as ratios of things timed in turn, medians over rounds with the least and the
- * greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, and `exact`, which compares digests and not times; `kernels` is all that
+ * `npm run bench -- [PART…]`: what kernels cost, as ratios of processor times measured in turn, medians over rounds with the least
+ * and the greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, and `exact`, which compares digests and not times; `kernels` is all that
  * is timed; without a part the quick ones run. `--json FILE` writes the rows for programs, `--rounds N` and `--widths 64,128` bound the time.
  */
 import { parseArgs } from 'node:util'
@@ -8,14 +8,14 @@ import { type Figure, writeFigures } from '../figures.ts'
 import { builtKernel } from '../kernels/build.ts'
 import { costFigures } from './costs.ts'
 import { denormalFigures } from './denormal.ts'
-import { ENGINES, type EngineProcess, openEngineProcess, openTwin } from './engines.ts'
+import { openTwin } from './engines.ts'
 import { exactFigures } from './exact.ts'
 import { meteringFigures } from './metering.ts'
 import { productFigures } from './products.ts'
 import { updateFigures } from './updates.ts'
 
 interface Bench {
-  readonly engines: readonly EngineProcess[]
+  /** The release of charlm. */
   readonly release: string
   readonly widths: readonly number[]
   readonly rounds: number
@@ -25,10 +25,10 @@ type Part = (bench: Bench) => Promise<readonly Figure[]>
 
 const PARTS: Readonly<Record<string, Part>> = {
   metering: meteringFigures,
-  gemm: ({ engines, rounds }) => productFigures(engines, rounds),
-  step: steps,
-  cost: ({ engines, ...rest }) => costFigures(engines, rest),
-  denormal: ({ engines }) => denormalFigures(engines),
+  gemm: ({ rounds }) => productFigures(rounds),
+  step: bench => withTwin(twin => updateFigures(twin, bench)),
+  cost: costFigures,
+  denormal: ({ rounds }) => denormalFigures(rounds),
   exact: exactFigures,
 }
 const KERNELS = ['metering', 'gemm', 'step', 'cost', 'denormal']
@@ -47,38 +47,28 @@ async function main(): Promise<void> {
     positionals.length === 0 ? QUICK : positionals.flatMap(name => (name === 'kernels' ? KERNELS : name))
   const unknown = names.find(name => PARTS[name] === undefined)
   if (unknown !== undefined) throw new Error(`no part ${unknown}: kernels, ${Object.keys(PARTS).join(', ')}`)
-  const engines = ENGINES.map(openEngineProcess)
-  try {
-    const { file: release } = await builtKernel('charlm')
-    const bench = {
-      engines,
-      release,
-      widths: values.widths.split(',').map(Number),
-      rounds: Number(values.rounds),
-    }
-    const figures: Figure[] = []
-    for (const name of names) figures.push(...((await PARTS[name]?.(bench)) ?? []))
-    console.table(
-      figures.map(({ name, value, low, high, unit, reference }) => ({
-        name,
-        value,
-        low,
-        high,
-        unit,
-        reference,
-      })),
-    )
-    await writeFigures(values.json, figures)
-    if (figures.some(tooMuch)) process.exitCode = 1
-  } finally {
-    for (const engine of engines) engine.close()
-  }
+  const { file: release } = await builtKernel('charlm')
+  const bench = { release, widths: values.widths.split(',').map(Number), rounds: Number(values.rounds) }
+  const figures: Figure[] = []
+  for (const name of names) figures.push(...((await PARTS[name]?.(bench)) ?? []))
+  console.table(
+    figures.map(({ name, value, low, high, unit, reference }) => ({
+      name,
+      value,
+      low,
+      high,
+      unit,
+      reference,
+    })),
+  )
+  await writeFigures(values.json, figures)
+  if (figures.some(tooMuch)) process.exitCode = 1
 }
 
-async function steps({ engines, ...rest }: Bench): Promise<readonly Figure[]> {
+async function withTwin<T>(use: (twin: Awaited<ReturnType<typeof openTwin>>) => Promise<T>): Promise<T> {
   const twin = await openTwin()
   try {
-    return await updateFigures(engines, twin, rest)
+    return await use(twin)
   } finally {
     if (!('missing' in twin)) twin.close()
   }

@@ -7,6 +7,7 @@ import { endlessArithmetic } from '#support/workloads.ts'
 import { moduleOf, run } from '../../test/assembly/drive.ts'
 import type { Figure } from '../figures.ts'
 import { builtKernel } from '../kernels/build.ts'
+import { cpuMs } from './clock.ts'
 import { median, round } from './spread.ts'
 
 const ROUNDS = 7
@@ -46,11 +47,11 @@ function fillsAgainstArithmetic(): Figure {
   const [fills, sums] = [admitted(endlessFill()), admitted(endlessArithmetic())]
   const starve = (module: Uint8Array): number => {
     const kernel = startKernel(module, FILL_BUDGET)
-    const start = performance.now()
+    const start = cpuMs()
     try {
       kernel.call('xee_step', 0n)
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) return performance.now() - start
+      if (error instanceof WebAssembly.RuntimeError) return cpuMs() - start
       throw error
     }
     throw new Error('an endless loop ended')
@@ -61,9 +62,9 @@ function fillsAgainstArithmetic(): Figure {
 
 async function medianRatio(a: () => Promise<unknown>, b: () => Promise<unknown>): Promise<number> {
   const timed = async (what: () => Promise<unknown>): Promise<number> => {
-    const start = performance.now()
+    const start = cpuMs()
     await what()
-    return performance.now() - start
+    return cpuMs() - start
   }
   await timed(a)
   await timed(b)

@@ -1,5 +1,5 @@
 import type { Figure } from '../figures.ts'
-import type { EngineProcess, GemmShape } from './engines.ts'
+import { ENGINES, type EngineProcess, type GemmShape, withEngines } from './engines.ts'
 import { figureOf, median, round } from './spread.ts'
 
 const WIDTHS = [64, 128, 256, 512]
@@ -14,24 +14,26 @@ const SHAPES: readonly (GemmShape & { readonly name: string })[] = WIDTHS.flatMa
 ])
 
 /** Matrix products as shares of what the same process adds and multiplies in registers. */
-export async function productFigures(
-  engines: readonly EngineProcess[],
-  rounds: number,
-): Promise<readonly Figure[]> {
+export async function productFigures(rounds: number): Promise<readonly Figure[]> {
   const shares = new Map<string, number[]>()
   const probes = new Map<string, number[]>()
+  async function measure(
+    engine: EngineProcess,
+    { name, order, m, n, k }: (typeof SHAPES)[number],
+  ): Promise<void> {
+    // A neighbour that takes the core for a moment takes it from one of the two: both probes must be near.
+    const before = await engine.ask({ ask: 'probe' })
+    const { value } = await engine.ask({ ask: 'gemm', shape: { order, m, n, k } })
+    const after = await engine.ask({ ask: 'probe' })
+    const peak = Math.max(before.value, after.value)
+    push(shares, `${engine.name} ${name}`, value / peak)
+    push(probes, engine.name, peak)
+  }
   for (let turn = 0; turn < rounds; turn++)
-    for (const { name, order, m, n, k } of SHAPES)
-      for (const engine of engines) {
-        // A neighbour that takes the core for a moment takes it from one of the two: both probes must be near.
-        const before = await engine.ask({ ask: 'probe' })
-        const { value } = await engine.ask({ ask: 'gemm', shape: { order, m, n, k } })
-        const after = await engine.ask({ ask: 'probe' })
-        const peak = Math.max(before.value, after.value)
-        push(shares, `${engine.name} ${name}`, value / peak)
-        push(probes, engine.name, peak)
-      }
-  return engines.flatMap(({ name: engine }) => {
+    await withEngines(async engines => {
+      for (const shape of SHAPES) for (const engine of engines) await measure(engine, shape)
+    })
+  return ENGINES.flatMap(engine => {
     const rows = SHAPES.map(({ name }) =>
       figureOf(`gemm.${name}.${engine}`, shares.get(`${engine} ${name}`) ?? [], 'of probe'),
     )

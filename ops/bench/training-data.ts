@@ -1,13 +1,20 @@
-import type { KernelManifest } from '#protocol/kernel.ts'
+import { type KernelManifest, selfTestBytes } from '#protocol/kernel.ts'
 
 const TRAIN_BYTES = 100_000
 const OTHER_BYTES = 10_000
 /** As many as Tiny Shakespeare has. */
 const SYMBOLS = 65
 
-/** Data for a kernel's slots, always the same: text of 65 symbols. What a step costs does not depend on its sense. */
-export const dataOf = ({ slots }: KernelManifest): Uint8Array[] =>
-  slots.map(({ split }, slot) => noise(split === 'train' ? TRAIN_BYTES : OTHER_BYTES, slot + 1))
+/**
+ * Data for a kernel's slots, always the same: for charlm text of 65 symbols, for others what their self-test has. What a
+ * step costs does not depend on its sense.
+ */
+export const dataOf = ({ name, slots, selfTest }: KernelManifest): Uint8Array[] =>
+  slots.map(({ split }, slot) =>
+    name === 'charlm'
+      ? noise(split === 'train' ? TRAIN_BYTES : OTHER_BYTES, slot + 1)
+      : selfTestBytes(selfTest?.data ?? [], slot),
+  )
 
 function noise(bytes: number, seed: number): Uint8Array {
   let state = seed

@@ -1,5 +1,5 @@
 import type { Figure } from '../figures.ts'
-import type { Answer, EngineProcess, Training, Twin } from './engines.ts'
+import { type Answer, ENGINES, type EngineProcess, type Training, type Twin, withEngines } from './engines.ts'
 import { figureOf } from './spread.ts'
 
 /** Speeds relative to PyTorch's that were reached on the machine where the kernel's design was tried out. */
@@ -15,21 +15,19 @@ const PROBED_WIDTH = 128
 
 /** GPT of 4 layers, 4 heads, T 64, B 12, 65 symbols: whole updates of each engine, and of PyTorch, in turn. */
 export async function updateFigures(
-  engines: readonly EngineProcess[],
   twin: Twin | { readonly missing: string },
   { release, widths, rounds }: { release: string; widths: readonly number[]; rounds: number },
 ): Promise<readonly Figure[]> {
   const figures: Figure[] = []
   for (const width of widths) {
     const recipe = { vocabulary: 'dense', depth: 4, width, heads: 4, context: 64, batch: 12 }
-    figures.push(...(await atWidth(width, { training: { release, recipe }, engines, twin, rounds })))
+    figures.push(...(await atWidth(width, { training: { release, recipe }, twin, rounds })))
   }
   return figures
 }
 
 interface Measuring {
   readonly training: Training
-  readonly engines: readonly EngineProcess[]
   readonly twin: Twin | { readonly missing: string }
   readonly rounds: number
 }
@@ -40,10 +38,10 @@ interface Round {
 }
 
 async function atWidth(width: number, measuring: Measuring): Promise<Figure[]> {
-  await oneRound(width, measuring) // compiles, and fills the caches
   const rounds: Round[] = []
-  for (let turn = 0; turn < measuring.rounds; turn++) rounds.push(await oneRound(width, measuring))
-  return measuring.engines.flatMap(({ name }) => {
+  for (let turn = 0; turn < measuring.rounds; turn++)
+    rounds.push(await withEngines(engines => oneRound(width, engines, measuring)))
+  return ENGINES.flatMap(name => {
     const ours = rounds.flatMap(each => each.ours.get(name) ?? [])
     const speeds = ours.map(({ value, flops = 0 }) => flops / value / 1e6)
     const shares = ours.map(({ probe }, i) => (speeds[i] ?? 0) / probe)
@@ -62,10 +60,15 @@ async function atWidth(width: number, measuring: Measuring): Promise<Figure[]> {
   })
 }
 
-async function oneRound(width: number, { training, engines, twin }: Measuring): Promise<Round> {
+async function oneRound(
+  width: number,
+  engines: readonly EngineProcess[],
+  { training, twin }: Measuring,
+): Promise<Round> {
   const ours = new Map<string, Answer & { probe: number }>()
   for (const engine of engines) {
     const { value: probe } = await engine.ask({ ask: 'probe' })
+    await engine.ask({ ask: 'update', training }) // compiles, and fills the caches
     ours.set(engine.name, { ...(await engine.ask({ ask: 'update', training })), probe })
   }
   if ('missing' in twin) return { ours, theirMs: undefined }

@@ -3,7 +3,7 @@
 import { sha256 } from '#protocol/canonical.ts'
 import { readRelease } from '#runtime/release.ts'
 import { type Order, type RunControl, type RunOutcome, type RunTask, runJob } from '#runtime/run.ts'
-import { selfTestTask } from '#runtime/self-test.ts'
+import { runSelfTest } from '#runtime/self-test.ts'
 import { tarFile } from '#runtime/tar.ts'
 
 /** `interrupted`: stopped again and again, each time resumed from its checkpoint in a fresh instance. */
@@ -17,7 +17,7 @@ export interface Ended {
   readonly stops: number
 }
 
-/** Runs a release's self-test to its end. @throws Error when it does not end in a report */
+/** Runs a release's self-test to its end. @throws Error when it does not end */
 export async function digestOf(tar: Uint8Array, how: How): Promise<Ended> {
   const moduleSha256 = await sha256(tarFile(tar, 'module.wasm') ?? new Uint8Array())
   const content = await readRelease(tar, moduleSha256)
@@ -25,10 +25,14 @@ export async function digestOf(tar: Uint8Array, how: How): Promise<Ended> {
   const { manifest } = content
   if (manifest.selfTest === undefined) throw new Error(`${manifest.name} has no self-test`)
   const module = await WebAssembly.compile(new Uint8Array(content.module))
-  const task = await selfTestTask({ manifest, moduleSha256, module }, manifest.selfTest)
-  const { outcome, stops } = await run(task, how)
-  if (outcome.type !== 'report') throw new Error(JSON.stringify(outcome).slice(0, 300))
-  return { digest: outcome.digest, published: manifest.selfTest.digest, stops }
+  let stops = 0
+  const ended = await runSelfTest({ manifest, moduleSha256, module }, manifest.selfTest, async task => {
+    const { outcome, stops: more } = await run(task, how)
+    stops += more
+    return outcome
+  })
+  if (!ended.ok) throw new Error(ended.reason)
+  return { digest: ended.digest, published: manifest.selfTest.digest, stops }
 }
 
 // Stops at the second, sixth, … slice: often enough to pass all kinds of steps, few enough to stay quick.

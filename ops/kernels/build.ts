@@ -11,7 +11,7 @@ import { sha256, utf8 } from '#protocol/canonical.ts'
 import { type KernelManifest, KernelSource } from '#protocol/kernel.ts'
 import { Sha256 } from '#protocol/units.ts'
 import { runJob } from '#runtime/run.ts'
-import { freely, selfTestTask } from '#runtime/self-test.ts'
+import { freely, runSelfTest } from '#runtime/self-test.ts'
 import { compileAssembly } from './compile.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -105,13 +105,14 @@ async function selfTestDigest(
 ): Promise<Sha256> {
   const { selfTest, ...rest } = manifest
   const kernel = { manifest: rest, moduleSha256, module: await WebAssembly.compile(new Uint8Array(module)) }
-  const outcome = await runJob(
-    await selfTestTask(kernel, selfTest),
-    freely(() => performance.now()),
+  const ended = await runSelfTest(kernel, selfTest, task =>
+    runJob(
+      task,
+      freely(() => performance.now()),
+    ),
   )
-  if (outcome.type === 'report' && outcome.report.status === 'ok') return outcome.digest
-  const what = outcome.type === 'report' ? outcome.report.status : JSON.stringify(outcome)
-  throw new Error(`the self-test of ${manifest.name}@${manifest.version} does not finish: ${what}`)
+  if (!ended.ok) throw new Error(`${manifest.name}@${manifest.version}: ${ended.reason}`)
+  return ended.digest
 }
 
 async function admitted(folder: string, { memoryPagesMax }: KernelSource): Promise<Uint8Array> {

@@ -68,7 +68,7 @@ export const KernelMetric = z.strictObject({
 export type KernelMetric = z.infer<typeof KernelMetric>
 
 /** Bytes by formula, so that a release need not carry them: the hexadecimal `head`, then `bytes` of a pattern (selfTestBytes). */
-const SelfTestData = z.strictObject({
+const SelfTestPart = z.strictObject({
   head: z
     .string()
     .regex(/^([0-9a-f]{2}){0,256}$/)
@@ -79,28 +79,34 @@ const SelfTestData = z.strictObject({
 })
 
 /**
- * A tiny run whose digest is known: an engine that ends it with another one does not compute this kernel as all others
- * do. It trains; `data` has one entry a slot. The digest follows from the module, so the build computes it.
+ * Tiny trainings whose end is known: an engine that ends them otherwise does not compute this kernel as all others do.
+ * Several, since what was never run was never tested. `data` has the parts of each slot's file. `digest` is the SHA-256 of
+ * the digests of their reports, as text, one behind the other; it follows from the module, so the build computes it.
  */
 export const SelfTest = z.strictObject({
-  recipe: Recipe,
+  runs: z
+    .array(z.strictObject({ recipe: Recipe, limit: Limit }))
+    .min(1)
+    .max(8),
   seed: z.int().min(0).max(SEED_MAX),
-  limit: Limit,
-  data: z.array(SelfTestData).max(8),
+  data: z.array(z.array(SelfTestPart).max(4)).max(8),
   digest: Sha256,
 })
 export type SelfTest = z.infer<typeof SelfTest>
 
-/** The data of one slot: byte i is from + ((i·(i + slot + 1)) >> 3) mod span, modulo 256. */
+/** The data of one slot, part by part: byte i of a pattern is from + ((i·(i + slot + 1)) >> 3) mod span, modulo 256. */
 export function selfTestBytes(data: SelfTest['data'], slot: number): Uint8Array {
-  const { head, bytes, from, span } = data[slot] ?? { head: '', bytes: 0, from: 0, span: 1 }
-  const start = head.length / 2
-  return Uint8Array.from({ length: start + bytes }, (_, at) => {
-    const i = at - start
-    return i < 0
-      ? Number.parseInt(head.slice(2 * at, 2 * at + 2), 16)
-      : from + (((i * (i + slot + 1)) >> 3) % span)
-  })
+  const parts = (data[slot] ?? []).flatMap(({ head, bytes, from, span }) => [
+    Uint8Array.from({ length: head.length / 2 }, (_, i) => Number.parseInt(head.slice(2 * i, 2 * i + 2), 16)),
+    Uint8Array.from({ length: bytes }, (_, i) => from + (((i * (i + slot + 1)) >> 3) % span)),
+  ])
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
 }
 
 export const KernelManifest = z.strictObject({

@@ -28,7 +28,7 @@ const MANIFEST = {
   memoryPagesMax: 4096,
   metric: { name: 'val_bpb', goal: 'minimize' },
   bounds: { fuelMax: 1e9, updatesMax: 10 },
-  selfTest: { recipe: {}, seed: 1, limit: { updates: 1 }, data: [], digest: 'd'.repeat(64) },
+  selfTest: { runs: [{ recipe: {}, limit: { updates: 1 } }], seed: 1, data: [], digest: 'd'.repeat(64) },
 }
 
 const text = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
@@ -118,7 +118,7 @@ describe('what is no release is refused', () => {
     for (const bytes of [
       text('not a tar'),
       await release({ colour: 'blue' }),
-      await release({ slots: [{ name: 'train', split: 'all' }] }),
+      await release({ memoryPagesMax: 0 }),
       await release({ selfTest: undefined }),
       await release({}, { module: kernelModule() }),
       await release({}, { module: text('not wasm') }),

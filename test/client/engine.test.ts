@@ -115,7 +115,7 @@ describe('a kernel is proved once a process', () => {
     const { selfTest: _, ...manifest } = await toyManifest()
     const kernel = { ...(await readyKernel(await toy())), manifest }
     const fitness = await engine.prove(kernel, here)
-    expect(fitness).toMatchObject({ ok: false, reason: 'the manifest of toy@0 states no self-test' })
+    expect(fitness).toMatchObject({ ok: false, reason: 'toy@0: its manifest states no self-test' })
   })
 
   test('a failure under the fast engine is remembered, and its kernel is the first to be tried at the next start', async () => {

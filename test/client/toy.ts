@@ -14,7 +14,7 @@ import {
   runJob,
   type Slice,
 } from '#runtime/run.ts'
-import { selfTestTask } from '#runtime/self-test.ts'
+import { runSelfTest } from '#runtime/self-test.ts'
 
 export const TOY_UPDATES = 40
 /** More than 40 updates need. */
@@ -157,15 +157,15 @@ export async function toyManifest(changes: Partial<KernelManifest> = {}): Promis
   }
   const bytes = await toyModule()
   const kernel = { manifest, moduleSha256: await sha256(bytes), module: await WebAssembly.compile(bytes) }
-  const outcome = reported(await runJob(await selfTestTask(kernel, TOY_SELF_TEST), scripted()))
-  return { ...manifest, selfTest: { ...TOY_SELF_TEST, digest: outcome.digest, ...changes.selfTest } }
+  const ended = await runSelfTest(kernel, TOY_SELF_TEST, task => runJob(task, scripted()))
+  if (!ended.ok) throw new Error(ended.reason)
+  return { ...manifest, selfTest: { ...TOY_SELF_TEST, digest: ended.digest, ...changes.selfTest } }
 }
 
 const TOY_SELF_TEST = {
-  recipe: {},
+  runs: [{ recipe: {}, limit: { fuel: TOY_FUEL } }],
   seed: 1,
-  limit: { fuel: TOY_FUEL },
-  data: [{ head: '', bytes: 300, from: 0, span: 256 }],
+  data: [[{ head: '', bytes: 300, from: 0, span: 256 }]],
 }
 
 export interface ToyOptions {

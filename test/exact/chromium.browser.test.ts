@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { CHROMIUM } from '#ops/exact/chromium.ts'
 import { HOWS } from '#ops/exact/digest.ts'
-import { withChromium } from '#ops/exact/engines.ts'
+import { CHROMIUM_MODES, withChromium } from '#ops/exact/engines.ts'
 import { builtKernel, kernelFolders } from '#ops/kernels/build.ts'
 
 const releases = await Promise.all(kernelFolders().map(builtKernel))
@@ -12,7 +12,7 @@ const releases = await Promise.all(kernelFolders().map(builtKernel))
 const missing = !existsSync(CHROMIUM) && !process.env.CI
 
 describe.skipIf(missing)('in Chromium', () => {
-  test.each(['default', 'paired'] as const)('%s: each kernel, straight and interrupted', async mode => {
+  test.each(CHROMIUM_MODES)('%s: each kernel, straight and interrupted', async mode => {
     let engines = 0
     await withChromium([mode], async engine => {
       engines += 1
