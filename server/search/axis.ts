@@ -1,6 +1,6 @@
-import type { Dimension } from '#protocol/campaign.ts'
 import { sixDigits } from '#protocol/kernel.ts'
 import { EXPERIMENTS_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
+import type { Dimension } from '#protocol/space.ts'
 
 type Value = string | number
 

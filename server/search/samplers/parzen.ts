@@ -1,0 +1,168 @@
+import { normalCdf, normalQuantile } from '../normal.ts'
+import type { Parameter } from '../parameter.ts'
+import type { SearchSpace } from '../search-space.ts'
+import { type Stream, weighted } from '../stream.ts'
+import { at } from './sampler.ts'
+
+/** A density over the points of a space: one kernel per observed point, and an even one of weight 1. */
+export interface Mixture {
+  /** A raw point; `even` is one drawn evenly, for what the chosen kernel says nothing about. */
+  draw(stream: Stream, even: Float64Array): Float64Array
+  /** At a settled point: over its active parameters, relative to an even draw for ranges. */
+  density(point: Float64Array): number
+}
+
+// Beyond this many levels a table of their kernels costs more than it saves: such a parameter is taken as a continuum.
+const TABLE_SIZE_MAX = 64
+// Scott's rule with a narrower constant, in units of the range: benchmarked (ops/LOG.md).
+const WIDTH = 0.2
+const WIDTH_MIN = 0.01
+
+/** Points in recorded order: the last 25 weigh 1, older ones ever less. */
+export function ageWeights(count: number): Float64Array {
+  const ramp = count - 25
+  return Float64Array.from({ length: count }, (_, i) =>
+    i >= ramp ? 1 : ramp === 1 ? 1 : 1 / count + (1 - 1 / count) * (i / (ramp - 1)),
+  )
+}
+
+/** One parameter of all kernels: a width, or a table of the chance of value i under a kernel at value j (i·size + j). */
+type Kernels =
+  | { readonly type: 'normal'; readonly width: number }
+  | { readonly type: 'table'; readonly size: number; readonly chance: Float64Array }
+
+export function mixtureOf(
+  { parameters }: SearchSpace,
+  points: readonly Float64Array[],
+  weights: Float64Array,
+): Mixture {
+  const count = points.length
+  const width = Math.min(
+    1,
+    Math.max(WIDTH * Math.max(count, 1) ** (-1 / (parameters.length + 4)), WIDTH_MIN, 1 / (2 + count)),
+  )
+  const kernels = parameters.map(parameter => kernelsOf(parameter, width, count))
+  const layout = layOut(parameters, kernels, points)
+  const all = Float64Array.from({ length: count + 1 }, (_, i) => (i < count ? at(weights, i) : 1))
+  const total = all.reduce((sum, weight) => sum + weight, 0)
+  return {
+    draw: (stream, even) => {
+      const chosen = weighted(all, stream.uniform())
+      return even.map((otherwise, j) => {
+        const u = stream.uniform()
+        const center = chosen < count ? at(points[chosen] ?? even, j) : Number.NaN
+        const [kernel, parameter] = [kernels[j], parameters[j]]
+        if (Number.isNaN(center) || kernel === undefined || parameter === undefined) return otherwise
+        return drawFrom(kernel, parameter, center, u)
+      })
+    },
+    density: point => density({ ...layout, parameters, kernels, weights: all }, point) / total,
+  }
+}
+
+function kernelsOf(parameter: Parameter, width: number, count: number): Kernels {
+  const { kind, size } = parameter
+  if (kind === 'range' || size > TABLE_SIZE_MAX) return { type: 'normal', width }
+  const chance = new Float64Array(size * size)
+  const centers = Array.from({ length: size }, (_, i) => parameter.coordinate(i))
+  for (let j = 0; j < size; j++)
+    for (let i = 0; i < size; i++)
+      chance[i * size + j] =
+        kind === 'categories' ? categoryChance(i === j, size, count) : levelChance(centers, i, j, width)
+  return { type: 'table', size, chance }
+}
+
+// One observation against a prior of weight 1 that is shared by all kernels of the mixture.
+const categoryChance = (isSame: boolean, size: number, count: number): number =>
+  ((isSame ? 1 : 0) + 1 / (count + 1)) / (1 + size / (count + 1))
+
+function levelChance(centers: readonly number[], i: number, j: number, width: number): number {
+  const center = at(centers, j)
+  const edge = (k: number): number =>
+    k === 0 ? 0 : k === centers.length ? 1 : (at(centers, k - 1) + at(centers, k)) / 2
+  const below = (x: number): number => normalCdf((x - center) / width)
+  return (below(edge(i + 1)) - below(edge(i))) / (below(1) - below(0))
+}
+
+function drawFrom(kernel: Kernels, parameter: Parameter, center: number, u: number): number {
+  if (kernel.type === 'normal') {
+    const [low, high] = [normalCdf(-center / kernel.width), normalCdf((1 - center) / kernel.width)]
+    return Math.min(1, Math.max(0, center + kernel.width * normalQuantile(low + u * (high - low))))
+  }
+  const { size, chance } = kernel
+  const j = parameter.index(center)
+  const column = Float64Array.from({ length: size }, (_, i) => at(chance, i * size + j))
+  return parameter.coordinate(weighted(column, u))
+}
+
+interface Layout {
+  /** Kernel k, parameter j at k·d + j: its center, or the number of its value when the parameter has a table; NaN: inactive. */
+  readonly centers: Float64Array
+  /** What makes a truncated normal integrate to 1. */
+  readonly norms: Float64Array
+}
+
+function layOut(
+  parameters: readonly Parameter[],
+  kernels: readonly Kernels[],
+  points: readonly Float64Array[],
+): Layout {
+  const d = parameters.length
+  const centers = new Float64Array(points.length * d)
+  const norms = new Float64Array(points.length * d)
+  parameters.forEach((parameter, j) => {
+    const kernel = kernels[j]
+    points.forEach((point, k) => {
+      const center = at(point, j)
+      centers[k * d + j] =
+        kernel?.type === 'table' && !Number.isNaN(center) ? parameter.index(center) : center
+      if (kernel?.type !== 'normal') return
+      const mass = normalCdf((1 - center) / kernel.width) - normalCdf(-center / kernel.width)
+      norms[k * d + j] = 1 / (kernel.width * SQRT_2PI * mass)
+    })
+  })
+  return { centers, norms }
+}
+
+const SQRT_2PI = 2.5066282746310002
+
+interface Model extends Layout {
+  readonly parameters: readonly Parameter[]
+  readonly kernels: readonly Kernels[]
+  /** The even kernel's last. */
+  readonly weights: Float64Array
+}
+
+/** Σ weight · Π kernel over all kernels: the inner loop of the sampler, ten thousand kernels for each candidate. */
+function density({ parameters, kernels, weights, centers, norms }: Model, point: Float64Array): number {
+  const d = parameters.length
+  const count = weights.length - 1
+  const factors = new Float64Array(count).fill(1)
+  const exponents = new Float64Array(count)
+  let even = at(weights, count)
+  for (let j = 0; j < d; j++) {
+    const [x, kernel, parameter] = [at(point, j), kernels[j], parameters[j]]
+    if (Number.isNaN(x) || kernel === undefined || parameter === undefined) continue
+    if (kernel.type === 'normal') {
+      const inverse = 1 / kernel.width
+      for (let k = 0, i = j; k < count; k++, i += d) {
+        const center = at(centers, i)
+        if (Number.isNaN(center)) continue // the density of an even draw is 1
+        const z = (x - center) * inverse
+        exponents[k] = at(exponents, k) - 0.5 * z * z
+        factors[k] = at(factors, k) * at(norms, i)
+      }
+      continue
+    }
+    const { size, chance } = kernel
+    const row = parameter.index(x) * size
+    even /= size
+    for (let k = 0, i = j; k < count; k++, i += d) {
+      const center = at(centers, i)
+      factors[k] = at(factors, k) * (Number.isNaN(center) ? 1 / size : at(chance, row + center))
+    }
+  }
+  let sum = even
+  for (let k = 0; k < count; k++) sum += at(weights, k) * at(factors, k) * Math.exp(at(exponents, k))
+  return sum
+}

@@ -1,0 +1,54 @@
+import { unreachable } from '#domain/invariant.ts'
+import { REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
+import type { Dimension, SamplerFile } from '#protocol/space.ts'
+import type { SearchSpace } from '../search-space.ts'
+import { gridSampler } from './grid.ts'
+import { randomSampler, sobolSampler } from './open-loop.ts'
+import { randomPoint, type Sampler } from './sampler.ts'
+import { tpeSampler } from './tpe.ts'
+
+type SamplerReply =
+  | { readonly ok: true; readonly sampler: Sampler }
+  | { readonly ok: false; readonly detail: string }
+
+export function samplerOf(
+  space: SearchSpace,
+  dimensions: Readonly<Record<string, Dimension>>,
+  { name, seed, startup }: SamplerFile,
+): SamplerReply {
+  const model = (sampler: Sampler, startupDefault: number): SamplerReply => ({
+    ok: true,
+    sampler: startingEvenly(space, sampler, { seed, startup: startup ?? startupDefault }),
+  })
+  switch (name) {
+    case 'grid':
+      return gridSampler(space, dimensions)
+    case 'random':
+      return { ok: true, sampler: randomSampler(space, seed) }
+    case 'sobol':
+      return { ok: true, sampler: sobolSampler(space, seed) }
+    case 'tpe':
+      return model(tpeSampler(space), 10)
+    case 'cmaes':
+    case 'gp':
+    case 'evolution':
+      return { ok: false, detail: 'not yet' }
+    default:
+      return unreachable(name)
+  }
+}
+
+/** A model that gives only refused draws, in a small space or a narrow corner, gives way to chance. */
+const PATIENCE = REJECTED_DRAWS_MAX / 2
+
+function startingEvenly(
+  space: SearchSpace,
+  sampler: Sampler,
+  { seed, startup }: { readonly seed: number; readonly startup: number },
+): Sampler {
+  const even = sobolSampler(space, seed)
+  return view => {
+    const draw = view.observations.length < startup ? even(view) : sampler(view)
+    return (stream, attempt) => (attempt < PATIENCE ? draw(stream, attempt) : randomPoint(space, stream))
+  }
+}

@@ -1,0 +1,28 @@
+import type { View } from '../history.ts'
+import type { SearchSpace } from '../search-space.ts'
+import type { Stream } from '../stream.ts'
+
+/**
+ * Fits a history and gives what draws the next point: raw coordinates for every parameter, conditional ones as if they
+ * were active. `attempt` counts the draws for one experiment that were refused; undefined is a refused draw.
+ */
+export type Sampler = (view: View) => Draw
+export type Draw = (stream: Stream, attempt: number) => Float64Array | undefined
+
+/** Even over the values of each dimension, in its scale. */
+export function randomPoint({ parameters }: SearchSpace, stream: Stream): Float64Array {
+  return Float64Array.from(parameters, ({ kind, size }) =>
+    kind === 'categories' ? stream.below(size) : stream.uniform(),
+  )
+}
+
+/** Coordinates in [0, 1) of each dimension, as raw coordinates. */
+export function fromUnit({ parameters }: SearchSpace, unit: Float64Array): Float64Array {
+  return Float64Array.from(parameters, ({ kind, size }, i) => {
+    const u = unit[i] ?? 0
+    return kind === 'categories' ? Math.floor(u * size) : u
+  })
+}
+
+/** An element that the bounds of a loop promise. */
+export const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN

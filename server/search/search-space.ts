@@ -1,0 +1,145 @@
+import type { Recipe } from '#protocol/job.ts'
+import type { Dimension } from '#protocol/space.ts'
+import { type Condition, parseCondition, type Value, type Values } from './expression.ts'
+import { type Parameter, parameterOf } from './parameter.ts'
+
+/** A point that keeps every constraint: its values, and the same as coordinates (NaN: inactive), canonical both. */
+export interface Point {
+  readonly values: Values
+  readonly coordinates: Float64Array
+}
+
+export interface SearchSpace {
+  readonly ok: true
+  /** Parents before the parameters whose `when` names them; otherwise by name. */
+  readonly parameters: readonly Parameter[]
+  /** Combinations before conditions and constraints; Infinity with a continuum. */
+  readonly size: number
+  /** No conditions and no constraints: each combination is a point. */
+  readonly isPlain: boolean
+  /** The point of raw coordinates, which are rounded to canonical values; undefined where a constraint is broken. */
+  settle(raw: Float64Array): Point | undefined
+  /** Coordinates of any recipe: clamped to the space, NaN where a parameter is inactive or its value foreign. */
+  encode(recipe: Recipe): Float64Array
+}
+
+export type SpaceReply = SearchSpace | { readonly ok: false; readonly detail: string }
+
+export interface SpaceSource {
+  readonly space: Readonly<Record<string, Dimension>>
+  readonly constraints?: readonly string[] | undefined
+  /** What is the same in every run; conditions may name it. */
+  readonly recipe?: Recipe
+}
+
+/** Compiles a space; the detail of a refusal names the field and the position in its text. */
+export function compileSpace({ space, constraints = [], recipe = {} }: SpaceSource): SpaceReply {
+  const kinds = new Map([...kindsOfRecipe(recipe), ...kindsOfSpace(space)])
+  const rules: Condition[] = []
+  for (const [i, text] of constraints.entries()) {
+    const rule = parseCondition(text, kinds)
+    if (!rule.ok) return refusal(`constraints.${i}`, text, rule)
+    rules.push(rule)
+  }
+  const conditions = new Map<string, Condition>()
+  for (const [name, { when }] of Object.entries(space)) {
+    if (when === undefined) continue
+    const condition = parseCondition(when, kinds)
+    if (!condition.ok) return refusal(`space.${name}.when`, when, condition)
+    conditions.set(name, condition)
+  }
+  const order = parentsFirst(Object.keys(space).sort(), conditions)
+  if (order === undefined)
+    return { ok: false, detail: 'space: the when of some dimensions depend on each other' }
+  const dimensions = order.flatMap(name => {
+    const dimension = space[name]
+    return dimension === undefined
+      ? []
+      : [{ parameter: parameterOf(name, dimension), when: conditions.get(name) }]
+  })
+  return spaceOf({ dimensions, rules, fixed: plainValues(recipe) })
+}
+
+type Kinds = Iterable<readonly [string, 'number' | 'text']>
+
+const kindsOfRecipe = (recipe: Recipe): Kinds =>
+  Object.entries(plainValues(recipe)).map(([name, value]) => [
+    name,
+    typeof value === 'number' ? 'number' : 'text',
+  ])
+
+// A choice of numbers and texts is text: it can be compared for equality with its texts only.
+const kindsOfSpace = (space: SpaceSource['space']): Kinds =>
+  Object.entries(space).map(([name, dimension]) => {
+    const isText = 'choice' in dimension && dimension.choice.some(value => typeof value === 'string')
+    return [name, isText ? 'text' : 'number']
+  })
+
+const plainValues = (recipe: Recipe): Record<string, Value> =>
+  Object.fromEntries(
+    Object.entries(recipe).flatMap(([name, value]) => (typeof value === 'boolean' ? [] : [[name, value]])),
+  )
+
+function refusal(
+  field: string,
+  text: string,
+  { position, reason }: { readonly position: number; readonly reason: string },
+): { readonly ok: false; readonly detail: string } {
+  return { ok: false, detail: `${field}: at character ${position + 1} of "${text.slice(0, 100)}": ${reason}` }
+}
+
+/** Names in an order in which each comes after those that its condition names; undefined when they go in circles. */
+function parentsFirst(
+  names: readonly string[],
+  conditions: ReadonlyMap<string, Condition>,
+): string[] | undefined {
+  const placed = new Set<string>()
+  const isReady = (name: string): boolean =>
+    [...(conditions.get(name)?.names ?? [])].every(parent => placed.has(parent) || !names.includes(parent))
+  while (placed.size < names.length) {
+    const next = names.find(name => !placed.has(name) && isReady(name))
+    if (next === undefined) return undefined
+    placed.add(next)
+  }
+  return [...placed]
+}
+
+interface Compiled {
+  readonly dimensions: readonly { readonly parameter: Parameter; readonly when: Condition | undefined }[]
+  readonly rules: readonly Condition[]
+  readonly fixed: Values
+}
+
+function spaceOf({ dimensions, rules, fixed }: Compiled): SearchSpace {
+  const applies = (condition: Condition, values: Values): boolean => {
+    for (const name of condition.names) if (!Object.hasOwn(values, name)) return false
+    return true
+  }
+  /** Walks the dimensions, parents first, with the coordinate that `pick` gives for each active one. */
+  const walk = (pick: (parameter: Parameter, i: number) => number): Point => {
+    const values: Record<string, Value> = { ...fixed }
+    const coordinates = new Float64Array(dimensions.length).fill(Number.NaN)
+    dimensions.forEach(({ parameter, when }, i) => {
+      if (when !== undefined && !(applies(when, values) && when.holds(values))) return
+      const coordinate = pick(parameter, i)
+      if (Number.isNaN(coordinate)) return
+      const value = parameter.decode(coordinate)
+      values[parameter.name] = value
+      coordinates[i] = parameter.encode(value)
+    })
+    for (const name of Object.keys(fixed)) delete values[name]
+    return { values, coordinates }
+  }
+  return {
+    ok: true,
+    parameters: dimensions.map(({ parameter }) => parameter),
+    size: dimensions.reduce((product, { parameter }) => product * parameter.size, 1),
+    isPlain: rules.length === 0 && dimensions.every(({ when }) => when === undefined),
+    settle: raw => {
+      const point = walk((_, i) => raw[i] ?? Number.NaN)
+      const values = { ...fixed, ...point.values }
+      return rules.every(rule => !applies(rule, values) || rule.holds(values)) ? point : undefined
+    },
+    encode: recipe => walk(parameter => parameter.encode(recipe[parameter.name])).coordinates,
+  }
+}
