@@ -70,7 +70,8 @@ export function viewOf(space: SearchSpace, goal: Goal, { known, pending }: Histo
 
 const CLASS = { finished: 0, partial: 1, failed: 2, diverged: 2 } as const
 
-function byMerit(a: Observation, b: Observation): number {
+/** Best first: finished by loss, partial ones by rung and loss, failures last. */
+export function byMerit(a: Observation, b: Observation): number {
   const classes = CLASS[a.state] - CLASS[b.state]
   if (classes !== 0) return classes
   if (a.state === 'failed' || a.state === 'diverged') return 0

@@ -4,7 +4,7 @@ import type { SearchSpace } from '../search-space.ts'
 import { type Stream, weighted } from '../stream.ts'
 import { at } from './sampler.ts'
 
-/** A density over the points of a space: one kernel per observed point, and an even one of weight 1. */
+/** A density over the points of a space: one kernel per observed point, and an even one, of equal weights. */
 export interface Mixture {
   /** A raw point; `even` is one drawn evenly, for what the chosen kernel says nothing about. */
   draw(stream: Stream, even: Float64Array): Float64Array
@@ -15,27 +15,15 @@ export interface Mixture {
 // Beyond this many levels a table of their kernels costs more than it saves: such a parameter is taken as a continuum.
 const TABLE_SIZE_MAX = 64
 // Scott's rule with a narrower constant, in units of the range: benchmarked (ops/LOG.md).
-const WIDTH = 0.2
+const WIDTH = 0.12
 const WIDTH_MIN = 0.01
-
-/** Points in recorded order: the last 25 weigh 1, older ones ever less. */
-export function ageWeights(count: number): Float64Array {
-  const ramp = count - 25
-  return Float64Array.from({ length: count }, (_, i) =>
-    i >= ramp ? 1 : ramp === 1 ? 1 : 1 / count + (1 - 1 / count) * (i / (ramp - 1)),
-  )
-}
 
 /** One parameter of all kernels: a width, or a table of the chance of value i under a kernel at value j (i·size + j). */
 type Kernels =
   | { readonly type: 'normal'; readonly width: number }
   | { readonly type: 'table'; readonly size: number; readonly chance: Float64Array }
 
-export function mixtureOf(
-  { parameters }: SearchSpace,
-  points: readonly Float64Array[],
-  weights: Float64Array,
-): Mixture {
+export function mixtureOf({ parameters }: SearchSpace, points: readonly Float64Array[]): Mixture {
   const count = points.length
   const width = Math.min(
     1,
@@ -43,11 +31,9 @@ export function mixtureOf(
   )
   const kernels = parameters.map(parameter => kernelsOf(parameter, width, count))
   const layout = layOut(parameters, kernels, points)
-  const all = Float64Array.from({ length: count + 1 }, (_, i) => (i < count ? at(weights, i) : 1))
-  const total = all.reduce((sum, weight) => sum + weight, 0)
   return {
     draw: (stream, even) => {
-      const chosen = weighted(all, stream.uniform())
+      const chosen = stream.below(count + 1)
       return even.map((otherwise, j) => {
         const u = stream.uniform()
         const center = chosen < count ? at(points[chosen] ?? even, j) : Number.NaN
@@ -56,7 +42,7 @@ export function mixtureOf(
         return drawFrom(kernel, parameter, center, u)
       })
     },
-    density: point => density({ ...layout, parameters, kernels, weights: all }, point) / total,
+    density: point => density({ ...layout, parameters, kernels, count }, point) / (count + 1),
   }
 }
 
@@ -129,17 +115,15 @@ const SQRT_2PI = 2.5066282746310002
 interface Model extends Layout {
   readonly parameters: readonly Parameter[]
   readonly kernels: readonly Kernels[]
-  /** The even kernel's last. */
-  readonly weights: Float64Array
+  readonly count: number
 }
 
-/** Σ weight · Π kernel over all kernels: the inner loop of the sampler, ten thousand kernels for each candidate. */
-function density({ parameters, kernels, weights, centers, norms }: Model, point: Float64Array): number {
+/** The sum over all kernels of the product over all parameters: the inner loop of the sampler, ten thousand kernels for each candidate. */
+function density({ parameters, kernels, count, centers, norms }: Model, point: Float64Array): number {
   const d = parameters.length
-  const count = weights.length - 1
   const factors = new Float64Array(count).fill(1)
   const exponents = new Float64Array(count)
-  let even = at(weights, count)
+  let even = 1
   for (let j = 0; j < d; j++) {
     const [x, kernel, parameter] = [at(point, j), kernels[j], parameters[j]]
     if (Number.isNaN(x) || kernel === undefined || parameter === undefined) continue
@@ -163,6 +147,6 @@ function density({ parameters, kernels, weights, centers, norms }: Model, point:
     }
   }
   let sum = even
-  for (let k = 0; k < count; k++) sum += at(weights, k) * at(factors, k) * Math.exp(at(exponents, k))
+  for (let k = 0; k < count; k++) sum += at(factors, k) * Math.exp(at(exponents, k))
   return sum
 }

@@ -2,6 +2,8 @@ import { unreachable } from '#domain/invariant.ts'
 import { REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
 import type { Dimension, SamplerFile } from '#protocol/space.ts'
 import type { SearchSpace } from '../search-space.ts'
+import { cmaesSampler } from './cmaes.ts'
+import { evolutionSampler, POPULATION } from './evolution.ts'
 import { gridSampler } from './grid.ts'
 import { randomSampler, sobolSampler } from './open-loop.ts'
 import { randomPoint, type Sampler } from './sampler.ts'
@@ -30,8 +32,10 @@ export function samplerOf(
     case 'tpe':
       return model(tpeSampler(space), 10)
     case 'cmaes':
-    case 'gp':
+      return model(cmaesSampler(space, seed), 0)
     case 'evolution':
+      return model(evolutionSampler(space), POPULATION)
+    case 'gp':
       return { ok: false, detail: 'not yet' }
     default:
       return unreachable(name)

@@ -1,6 +1,6 @@
 import { isTaken, type Observation, type PendingPoint, type View } from '../history.ts'
 import type { SearchSpace } from '../search-space.ts'
-import { ageWeights, type Mixture, mixtureOf } from './parzen.ts'
+import { type Mixture, mixtureOf } from './parzen.ts'
 import { randomPoint, type Sampler } from './sampler.ts'
 
 // Draws from the density of the good among which the best ratio is taken: Bergstra et al. 2011.
@@ -57,5 +57,4 @@ const mixture = (space: SearchSpace, points: readonly PendingPoint[]): Mixture =
   mixtureOf(
     space,
     points.map(({ coordinates }) => coordinates),
-    ageWeights(points.length),
   )
