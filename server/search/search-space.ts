@@ -111,35 +111,50 @@ interface Compiled {
 }
 
 function spaceOf({ dimensions, rules, fixed }: Compiled): SearchSpace {
-  const applies = (condition: Condition, values: Values): boolean => {
-    for (const name of condition.names) if (!Object.hasOwn(values, name)) return false
-    return true
-  }
-  /** Walks the dimensions, parents first, with the coordinate that `pick` gives for each active one. */
-  const walk = (pick: (parameter: Parameter, i: number) => number): Point => {
-    const values: Record<string, Value> = { ...fixed }
-    const coordinates = new Float64Array(dimensions.length).fill(Number.NaN)
-    dimensions.forEach(({ parameter, when }, i) => {
-      if (when !== undefined && !(applies(when, values) && when.holds(values))) return
-      const coordinate = pick(parameter, i)
-      if (Number.isNaN(coordinate)) return
-      const value = parameter.decode(coordinate)
-      values[parameter.name] = value
-      coordinates[i] = parameter.encode(value)
-    })
-    for (const name of Object.keys(fixed)) delete values[name]
-    return { values, coordinates }
-  }
+  const parameters = dimensions.map(({ parameter }) => parameter)
+  const hasConditions = dimensions.some(({ when }) => when !== undefined)
   return {
     ok: true,
-    parameters: dimensions.map(({ parameter }) => parameter),
-    size: dimensions.reduce((product, { parameter }) => product * parameter.size, 1),
-    isPlain: rules.length === 0 && dimensions.every(({ when }) => when === undefined),
+    parameters,
+    size: parameters.reduce((product, { size }) => product * size, 1),
+    isPlain: rules.length === 0 && !hasConditions,
     settle: raw => {
-      const point = walk((_, i) => raw[i] ?? Number.NaN)
-      const values = { ...fixed, ...point.values }
-      return rules.every(rule => !applies(rule, values) || rule.holds(values)) ? point : undefined
+      const all: Record<string, Value> = { ...fixed }
+      const values: Record<string, Value> = {}
+      const coordinates = new Float64Array(raw.length).fill(Number.NaN)
+      dimensions.forEach(({ parameter, when }, i) => {
+        const coordinate = raw[i] ?? Number.NaN
+        if (Number.isNaN(coordinate) || !isActive(when, all)) return
+        const value = parameter.decode(coordinate)
+        coordinates[i] = parameter.encode(value)
+        all[parameter.name] = value
+        values[parameter.name] = value
+      })
+      return rules.every(rule => !applies(rule, all) || rule.holds(all)) ? { values, coordinates } : undefined
     },
-    encode: recipe => walk(parameter => parameter.encode(recipe[parameter.name])).coordinates,
+    encode: recipe => {
+      const coordinates = new Float64Array(dimensions.length).fill(Number.NaN)
+      const seen: Record<string, Value> = hasConditions ? { ...fixed } : {}
+      for (let i = 0; i < dimensions.length; i++) {
+        const dimension = dimensions[i]
+        if (dimension === undefined) continue
+        const { parameter, when } = dimension
+        const value = recipe[parameter.name]
+        if (value === undefined || typeof value === 'boolean') continue
+        if (!isActive(when, seen)) continue
+        coordinates[i] = parameter.encode(value)
+        if (hasConditions) seen[parameter.name] = value
+      }
+      return coordinates
+    },
   }
 }
+
+/** A condition applies where all that it names is active. */
+function applies(condition: Condition, values: Values): boolean {
+  for (const name of condition.names) if (!Object.hasOwn(values, name)) return false
+  return true
+}
+
+const isActive = (when: Condition | undefined, values: Values): boolean =>
+  when === undefined || (applies(when, values) && when.holds(values))

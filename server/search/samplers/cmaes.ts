@@ -12,7 +12,7 @@ import {
   offsetOf,
   rankWeights,
 } from './cmaes-state.ts'
-import { at, type Sampler } from './sampler.ts'
+import { at, perBatch, type Sampler } from './sampler.ts'
 
 interface State {
   /** Over ranges and levels, in [0, 1]. */
@@ -34,8 +34,10 @@ export function cmaesSampler(space: SearchSpace, seed: number): Sampler {
   const numeric = indexed(space.parameters, ({ kind }) => kind !== 'categories')
   const categorical = indexed(space.parameters, ({ kind }) => kind === 'categories')
   const shape: Shape = { numeric, categorical, seed }
+  // Pending points of the batch itself come after the last generation.
+  const stateOf = perBatch(view => fold(shape, view))
   return view => {
-    const state = fold(shape, view)
+    const state = stateOf(view)
     const least = leastDeviations(numeric, state.population)
     const spread = deviations(state.normal)
     return stream => {

@@ -1,8 +1,8 @@
 import type { Observation, View } from '../history.ts'
 import { byMerit } from '../history.ts'
-import type { Parameter } from '../parameter.ts'
 import type { SearchSpace } from '../search-space.ts'
 import type { Stream } from '../stream.ts'
+import { mutated } from './mutate.ts'
 import { at, randomPoint, type Sampler } from './sampler.ts'
 
 export const POPULATION = 20
@@ -26,7 +26,7 @@ export function evolutionSampler(space: SearchSpace): Sampler {
       // What was inactive in the parent may be active in the child.
       if (Number.isNaN(value)) return at(even, i)
       return i === changed || stream.uniform() < 1 / parameters.length
-        ? mutated(parameter, value, stream)
+        ? mutated(parameter, value, STEP, stream)
         : value
     })
   }
@@ -40,18 +40,4 @@ function tournament({ observations }: View, stream: Stream): Observation | undef
     if (rival !== undefined && (best === undefined || byMerit(rival, best) < 0)) best = rival
   }
   return best
-}
-
-function mutated({ kind, size, index, coordinate }: Parameter, value: number, stream: Stream): number {
-  if (kind === 'categories') return (value + 1 + stream.below(size - 1)) % size
-  const moved = reflected(value + STEP * stream.normal())
-  if (kind === 'range' || index(moved) !== index(value)) return moved
-  // A step too short for a level goes to a neighbour.
-  const next = index(value) + (stream.uniform() < 0.5 ? -1 : 1)
-  return coordinate(Math.min(size - 1, Math.max(0, next)))
-}
-
-function reflected(x: number): number {
-  const folded = Math.abs(x) % 2
-  return folded > 1 ? 2 - folded : folded
 }

@@ -4,12 +4,14 @@ import type { SearchSpace } from '../search-space.ts'
 import { type Stream, weighted } from '../stream.ts'
 import { at } from './sampler.ts'
 
-/** A density over the points of a space: one kernel per observed point, and an even one, of equal weights. */
+/** Densities over the points of a space: one kernel per observed point, and an even one of the same weight. */
 export interface Mixture {
-  /** A raw point; `even` is one drawn evenly, for what the chosen kernel says nothing about. */
+  /** A raw point from one of all kernels; `even` is one drawn evenly, for what the chosen kernel says nothing about. */
   draw(stream: Stream, even: Float64Array): Float64Array
-  /** At a settled point: over its active parameters, relative to an even draw for ranges. */
-  density(point: Float64Array): number
+  /** The sum of the observed points' kernels at a settled point, over its active parameters. */
+  sum(point: Float64Array): number
+  /** The even kernel there. */
+  even(point: Float64Array): number
 }
 
 // Beyond this many levels a table of their kernels costs more than it saves: such a parameter is taken as a continuum.
@@ -23,13 +25,16 @@ type Kernels =
   | { readonly type: 'normal'; readonly width: number }
   | { readonly type: 'table'; readonly size: number; readonly chance: Float64Array }
 
-export function mixtureOf({ parameters }: SearchSpace, points: readonly Float64Array[]): Mixture {
+/** @param total of the points that share the density, these among them: with more the kernels get narrower */
+export function mixtureOf(
+  { parameters }: SearchSpace,
+  points: readonly Float64Array[],
+  total = points.length,
+): Mixture {
   const count = points.length
-  const width = Math.min(
-    1,
-    Math.max(WIDTH * Math.max(count, 1) ** (-1 / (parameters.length + 4)), WIDTH_MIN, 1 / (2 + count)),
-  )
-  const kernels = parameters.map(parameter => kernelsOf(parameter, width, count))
+  const scott = WIDTH * Math.max(total, 1) ** (-1 / (parameters.length + 4))
+  const width = Math.min(1, Math.max(scott, WIDTH_MIN, 1 / (2 + total)))
+  const kernels = parameters.map(parameter => kernelsOf(parameter, width, total))
   const layout = layOut(parameters, kernels, points)
   return {
     draw: (stream, even) => {
@@ -42,7 +47,13 @@ export function mixtureOf({ parameters }: SearchSpace, points: readonly Float64A
         return drawFrom(kernel, parameter, center, u)
       })
     },
-    density: point => density({ ...layout, parameters, kernels, count }, point) / (count + 1),
+    sum: point => sumAt({ ...layout, parameters, kernels, count }, point),
+    even: point =>
+      kernels.reduce(
+        (product, kernel, j) =>
+          kernel.type === 'table' && !Number.isNaN(at(point, j)) ? product / kernel.size : product,
+        1,
+      ),
   }
 }
 
@@ -118,12 +129,11 @@ interface Model extends Layout {
   readonly count: number
 }
 
-/** The sum over all kernels of the product over all parameters: the inner loop of the sampler, ten thousand kernels for each candidate. */
-function density({ parameters, kernels, count, centers, norms }: Model, point: Float64Array): number {
+/** The inner loop of the sampler: ten thousand kernels for each candidate. */
+function sumAt({ parameters, kernels, count, centers, norms }: Model, point: Float64Array): number {
   const d = parameters.length
   const factors = new Float64Array(count).fill(1)
   const exponents = new Float64Array(count)
-  let even = 1
   for (let j = 0; j < d; j++) {
     const [x, kernel, parameter] = [at(point, j), kernels[j], parameters[j]]
     if (Number.isNaN(x) || kernel === undefined || parameter === undefined) continue
@@ -140,13 +150,12 @@ function density({ parameters, kernels, count, centers, norms }: Model, point: F
     }
     const { size, chance } = kernel
     const row = parameter.index(x) * size
-    even /= size
     for (let k = 0, i = j; k < count; k++, i += d) {
       const center = at(centers, i)
       factors[k] = at(factors, k) * (Number.isNaN(center) ? 1 / size : at(chance, row + center))
     }
   }
-  let sum = even
+  let sum = 0
   for (let k = 0; k < count; k++) sum += at(factors, k) * Math.exp(at(exponents, k))
   return sum
 }

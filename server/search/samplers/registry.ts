@@ -4,6 +4,7 @@ import type { Dimension, SamplerFile } from '#protocol/space.ts'
 import type { SearchSpace } from '../search-space.ts'
 import { cmaesSampler } from './cmaes.ts'
 import { evolutionSampler, POPULATION } from './evolution.ts'
+import { gpSampler } from './gp.ts'
 import { gridSampler } from './grid.ts'
 import { randomSampler, sobolSampler } from './open-loop.ts'
 import { randomPoint, type Sampler } from './sampler.ts'
@@ -36,7 +37,7 @@ export function samplerOf(
     case 'evolution':
       return model(evolutionSampler(space), POPULATION)
     case 'gp':
-      return { ok: false, detail: 'not yet' }
+      return model(gpSampler(space), 10)
     default:
       return unreachable(name)
   }

@@ -1,4 +1,4 @@
-import type { View } from '../history.ts'
+import type { Observation, View } from '../history.ts'
 import type { SearchSpace } from '../search-space.ts'
 import type { Stream } from '../stream.ts'
 
@@ -26,3 +26,13 @@ export function fromUnit({ parameters }: SearchSpace, unit: Float64Array): Float
 
 /** An element that the bounds of a loop promise. */
 export const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN
+
+/** What depends on the observations alone is built once for all of a batch, which only adds pending points. */
+export function perBatch<T>(build: (view: View) => T): (view: View) => T {
+  const built = new WeakMap<readonly Observation[], { readonly value: T }>()
+  return view => {
+    const known = built.get(view.observations) ?? { value: build(view) }
+    built.set(view.observations, known)
+    return known.value
+  }
+}
