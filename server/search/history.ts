@@ -1,3 +1,4 @@
+import { invariant } from '#domain/invariant.ts'
 import type { Recipe } from '#protocol/job.ts'
 import type { SearchSpace } from './search-space.ts'
 
@@ -10,20 +11,33 @@ export type Outcome =
   | { readonly state: 'partial'; readonly rung: number; readonly value: number }
   | { readonly state: 'failed' | 'diverged' }
 
-/** An experiment as it is recorded. */
+/** An experiment as it is recorded; its place in the history is its ordinal. */
 export interface Trial {
   readonly recipe: Recipe
-  /** How many trials had an outcome when it was proposed: with their order, the whole history at that ask. */
+  /** How many reports the history had when it was proposed: what makes the ask replayable. */
   readonly asked: number
 }
 
-/** What a sampler is told. Who proposed a recipe does not matter: an agent's inform it as well as its own. */
-export interface History {
-  /** In the order in which their outcomes were recorded. */
-  readonly known: readonly (Trial & { readonly outcome: Outcome })[]
-  /** Without an outcome yet. */
-  readonly pending: readonly Trial[]
+/** What was learnt of a trial at one time. A later report of the same trial replaces an earlier one. */
+export interface Report {
+  readonly ordinal: number
+  readonly outcome: Outcome
 }
+
+/**
+ * All that a sampler is told: every trial that was proposed, and the reports in the order in which they were recorded. A
+ * trial without a report is pending. Who proposed a recipe does not matter: an agent's inform a sampler as its own do.
+ */
+export interface History {
+  readonly trials: readonly Trial[]
+  readonly reports: readonly Report[]
+}
+
+/** The history as it was when trial `ordinal` was proposed. */
+export const historyAt = ({ trials, reports }: History, ordinal: number): History => ({
+  trials: trials.slice(0, ordinal),
+  reports: reports.slice(0, trials[ordinal]?.asked ?? reports.length),
+})
 
 /** A trial with an outcome, in the coordinates of the space. */
 export interface Observation {
@@ -33,11 +47,13 @@ export interface Observation {
   readonly loss: number
   /** Of a partial one; Infinity when it finished. */
   readonly rung: number
+  /** How many trials had an outcome when it was proposed. */
   readonly asked: number
 }
 
 /** A history in the coordinates of a space. `pending` grows while a batch is proposed. */
 export interface View {
+  /** In the order of their first reports. */
   readonly observations: readonly Observation[]
   /** The same, best first: finished by loss, partial ones by rung and loss, failures last; ties in recorded order. */
   readonly ranked: readonly Observation[]
@@ -51,21 +67,37 @@ export interface PendingPoint {
 
 export type Goal = 'minimize' | 'maximize'
 
-export function viewOf(space: SearchSpace, goal: Goal, { known, pending }: History): View {
+export function viewOf(space: SearchSpace, goal: Goal, { trials, reports }: History): View {
   const sign = goal === 'minimize' ? 1 : -1
-  const observations = known.map(({ recipe, asked, outcome }): Observation => {
-    const value = 'value' in outcome ? outcome.value : Number.NaN
-    // A metric that is no number is a divergence, whatever it is called.
-    const state = 'value' in outcome && !Number.isFinite(value) ? 'diverged' : outcome.state
-    const loss = Number.isFinite(value) ? sign * value : Number.NaN
-    const rung = outcome.state === 'partial' ? outcome.rung : Infinity
-    return { coordinates: space.encode(recipe), asked, state, loss, rung }
+  const last = new Map<number, Outcome>() // by ordinal, in the order of first reports
+  const knownAfter = new Float64Array(reports.length + 1)
+  reports.forEach(({ ordinal, outcome }, i) => {
+    last.set(ordinal, outcome)
+    knownAfter[i + 1] = last.size
+  })
+  const pointOf = ({ recipe, asked }: Trial): PendingPoint => ({
+    coordinates: space.encode(recipe),
+    asked: knownAfter[asked] ?? last.size,
+  })
+  const observations = Array.from(last, ([ordinal, outcome]): Observation => {
+    const trial = trials[ordinal]
+    invariant(trial !== undefined, 'reports are of trials in the history')
+    return { ...pointOf(trial), ...measured(outcome, sign) }
   })
   return {
     observations,
     ranked: observations.toSorted(byMerit),
-    pending: pending.map(({ recipe, asked }) => ({ coordinates: space.encode(recipe), asked })),
+    pending: trials.filter((_, ordinal) => !last.has(ordinal)).map(pointOf),
   }
+}
+
+/** A metric that is no number is a divergence, whatever it is called. */
+function measured(outcome: Outcome, sign: 1 | -1): Pick<Observation, 'state' | 'loss' | 'rung'> {
+  if (outcome.state === 'failed') return { state: 'failed', loss: Number.NaN, rung: 0 }
+  if (outcome.state === 'diverged' || !Number.isFinite(outcome.value))
+    return { state: 'diverged', loss: Number.NaN, rung: 0 }
+  const rung = outcome.state === 'partial' ? outcome.rung : Infinity
+  return { state: outcome.state, loss: sign * outcome.value, rung }
 }
 
 const CLASS = { finished: 0, partial: 1, failed: 2, diverged: 2 } as const

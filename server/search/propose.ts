@@ -9,7 +9,7 @@ import { streamOf } from './stream.ts'
 export interface Proposal {
   /** How many trials the campaign had before it. */
   readonly ordinal: number
-  /** How many of them had an outcome: record it, it makes the ask replayable. */
+  /** How many reports the history had: record it, it makes the ask replayable. */
   readonly asked: number
   /** The active parameters of the space. */
   readonly values: Values
@@ -55,17 +55,17 @@ export function searchWith(parts: Parts): Search {
 function ask(parts: Parts, history: History, count: number): AskReply {
   const { space, sampler, seed, goal } = parts
   const view = viewOf(space, goal, history)
-  const asked = view.observations.length
+  const asked = history.reports.length
   const proposals: Proposal[] = []
   while (proposals.length < count) {
-    const ordinal = asked + view.pending.length
+    const ordinal = history.trials.length + proposals.length
     const stream = streamOf(seed, ordinal)
     const draw = sampler(view)
     const found = firstFree(parts, view, attempt => draw(stream, attempt))
     if (!found.ok) return { ...refused(space, ordinal, found.reason), proposals }
     const { point, recipe } = found
     proposals.push({ ordinal, asked, values: point.values, recipe })
-    view.pending.push({ coordinates: point.coordinates, asked })
+    view.pending.push({ coordinates: point.coordinates, asked: view.observations.length })
   }
   return { ok: true, proposals }
 }

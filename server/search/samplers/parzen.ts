@@ -129,7 +129,7 @@ interface Model extends Layout {
   readonly count: number
 }
 
-/** The inner loop of the sampler: ten thousand kernels for each candidate. */
+/** The inner loop of the sampler: thousands of kernels for each candidate. */
 function sumAt({ parameters, kernels, count, centers, norms }: Model, point: Float64Array): number {
   const d = parameters.length
   const factors = new Float64Array(count).fill(1)
