@@ -9,7 +9,8 @@ import type { SearchSpace } from './search-space.ts'
 export type Outcome =
   | { readonly state: 'finished'; readonly value: number }
   | { readonly state: 'partial'; readonly rung: number; readonly value: number }
-  | { readonly state: 'failed' | 'diverged' }
+  | { readonly state: 'failed' }
+  | { readonly state: 'diverged' }
 
 /** An experiment as it is recorded; its place in the history is its ordinal. */
 export interface Trial {
