@@ -1,5 +1,5 @@
 import type { Dimension } from '#protocol/space.ts'
-import { canonicalValue } from './axis.ts'
+import { canonicalValue, stepsBetween } from './axis.ts'
 import type { Value } from './expression.ts'
 
 /**
@@ -66,8 +66,7 @@ interface Steps {
 }
 
 function levels(name: string, { ends: [low, high], step }: Steps, scale: Scale): Parameter {
-  // A ratio of floats such as 0.3 / 0.1 may end just below the whole number.
-  const size = Math.floor((high - low) / step + 1e-9) + 1
+  const size = stepsBetween(low, high, step)
   const last = low + (size - 1) * step
   const isLog = scale === 'log' && low > 0
   // Cells reach half a step to each side; on a log scale they narrow upwards.
