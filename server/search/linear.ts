@@ -1,4 +1,12 @@
-const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN
+/** An element that the bounds of a loop promise. */
+export const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN
+
+/** (n,) of what `of` gives for 0…n−1; the library's own ways to map short typed arrays take ten times as long. */
+export function vector(n: number, of: (i: number) => number): Float64Array {
+  const values = new Float64Array(n)
+  for (let i = 0; i < n; i++) values[i] = of(i)
+  return values
+}
 
 /**
  * The lower Cholesky factor L of a symmetric positive definite matrix (n, n), row-major: L·Lᵀ = A. Undefined when a
@@ -47,10 +55,17 @@ export function solveUpper(l: Float64Array, b: ArrayLike<number>): Float64Array 
   return x
 }
 
+/** The Euclidean length of (n,). */
+export function lengthOf(x: Float64Array): number {
+  let sum = 0
+  for (let i = 0; i < x.length; i++) sum += at(x, i) ** 2
+  return Math.sqrt(sum)
+}
+
 /** L·x, L lower triangular (n, n). */
 export function timesLower(l: Float64Array, x: ArrayLike<number>): Float64Array {
   const n = x.length
-  return Float64Array.from({ length: n }, (_, i) => {
+  return vector(n, i => {
     let sum = 0
     for (let k = 0; k <= i; k++) sum += at(l, i * n + k) * at(x, k)
     return sum

@@ -40,14 +40,17 @@ export function regretsOf(problem: Problem, sampler: SamplerFile, count: number)
   })
 }
 
-const UNITS_PER_RUN = 27
-const NOISE = 0.005
+export const UNITS_PER_RUN = 27
+export const NOISE = 0.005
 
 /**
  * The regret, without noise, of the trial that shows the least at the full limit, when `units` of 1/27 run are spent on
  * `mixed`, one run at a time: what a pruner lets go on first, else a new trial.
  */
-export function regretWithin(units: number, sampler: SamplerFile, pruner: Pruner): number {
+export function regretWithin(
+  { units, pruner }: { readonly units: number; readonly pruner: Pruner },
+  sampler: SamplerFile,
+): number {
   const search = searchFor(mixed, sampler)
   const noise = streamOf(sampler.seed, 2 ** 31)
   const trials: Trial[] = []

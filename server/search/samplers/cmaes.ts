@@ -1,5 +1,6 @@
 import type { Observation, View } from '../history.ts'
 import { byMerit } from '../history.ts'
+import { at, vector } from '../linear.ts'
 import { normalQuantile } from '../normal.ts'
 import type { Parameter } from '../parameter.ts'
 import type { SearchSpace } from '../search-space.ts'
@@ -10,9 +11,10 @@ import {
   distributionAt,
   nextDistribution,
   offsetOf,
-  rankWeights,
+  type Rates,
+  ratesOf,
 } from './cmaes-state.ts'
-import { at, perBatch, type Sampler } from './sampler.ts'
+import { perBatch, type Sampler } from './sampler.ts'
 
 interface State {
   /** Over ranges and levels, in [0, 1]. */
@@ -94,9 +96,10 @@ function numbersOf(
 function leastDeviations(numeric: readonly Indexed[], population: number): Float64Array {
   const tail = 1 / (2 * Math.max(2, numeric.length * population))
   const reach = normalQuantile(1 - tail)
-  return Float64Array.from(numeric, ({ parameter: { size } }) =>
-    Number.isFinite(size) && size > 1 ? 0.5 / size / reach : 0,
-  )
+  return vector(numeric.length, i => {
+    const { size } = numeric[i]?.parameter ?? { size: Infinity }
+    return Number.isFinite(size) && size > 1 ? 0.5 / size / reach : 0
+  })
 }
 
 const STEP_MIN = 1e-5
@@ -107,11 +110,14 @@ function fold(shape: Shape, view: View): State {
   const n = shape.numeric.length + shape.categorical.length
   let state = freshState(shape, 4 + Math.floor(3 * Math.log(Math.max(1, n))), 0)
   let restarts = 0
+  const known = new Map<number, Rates>() // by population
   for (let start = 0; start < observations.length; ) {
     const population = Math.max(state.population, at(inFlight, start))
     if (start + population > observations.length) break
+    const rates = known.get(population) ?? ratesOf(shape.numeric.length, population)
+    known.set(population, rates)
     const generation = observations.slice(start, start + population)
-    state = afterGeneration(shape, state, generation, start)
+    state = afterGeneration(shape, state, { observations: generation, start, rates })
     if (shape.numeric.length > 0 && Math.max(...deviations(state.normal)) < STEP_MIN)
       state = freshState(shape, state.population * 2, ++restarts)
     start += population
@@ -135,25 +141,27 @@ function inFlightAt({ observations, pending }: View): Float64Array {
 
 function freshState({ numeric, categorical, seed }: Shape, population: number, restarts: number): State {
   const stream = streamOf(seed ^ 0x5e5a, restarts)
-  const mean = Float64Array.from(numeric, () => (restarts === 0 ? 0.5 : stream.uniform()))
+  const mean = vector(numeric.length, () => (restarts === 0 ? 0.5 : stream.uniform()))
   const chances = categorical.map(({ parameter: { size } }) => new Float64Array(size).fill(1 / size))
   return { normal: distributionAt(mean), chances, population }
 }
 
-function afterGeneration(
-  shape: Shape,
-  state: State,
-  generation: readonly Observation[],
-  start: number,
-): State {
+interface Generation {
+  readonly observations: readonly Observation[]
+  /** Number of the first. */
+  readonly start: number
+  readonly rates: Rates
+}
+
+function afterGeneration(shape: Shape, state: State, { observations, start, rates }: Generation): State {
   const spread = deviations(state.normal)
-  const order = generation
+  const order = observations
     .map((observation, i) => ({ observation, number: start + i }))
     .sort((a, b) => byMerit(a.observation, b.observation))
-  const points = order.map(({ observation, number }) => {
+  const points = order.map(({ observation: { coordinates }, number }) => {
     const stream = streamOf(shape.seed ^ 0x1dea, number)
-    return Float64Array.from(shape.numeric, ({ index }, i) => {
-      const x = at(observation.coordinates, index)
+    return vector(shape.numeric.length, i => {
+      const x = at(coordinates, shape.numeric[i]?.index ?? -1)
       return Number.isNaN(x) ? at(state.normal.mean, i) + at(spread, i) * stream.normal() : x
     })
   })
@@ -161,9 +169,10 @@ function afterGeneration(
     movedTo(
       state.chances[i] ?? new Float64Array(),
       order.map(({ observation }) => at(observation.coordinates, index)),
+      rates,
     ),
   )
-  const normal = shape.numeric.length > 0 ? nextDistribution(state.normal, points) : state.normal
+  const normal = shape.numeric.length > 0 ? nextDistribution(state.normal, points, rates) : state.normal
   return { ...state, normal, chances }
 }
 
@@ -171,8 +180,7 @@ function afterGeneration(
 const CATEGORY_RATE = 0.25
 const CATEGORY_MARGIN = 0.1
 
-function movedTo(chances: Float64Array, ranked: readonly number[]): Float64Array {
-  const weights = rankWeights(ranked.length)
+function movedTo(chances: Float64Array, ranked: readonly number[], { weights }: Rates): Float64Array {
   const target = new Float64Array(chances.length)
   weights.forEach((weight, k) => {
     const value = at(ranked, k)

@@ -1,9 +1,10 @@
 import type { Observation, View } from '../history.ts'
 import { byMerit } from '../history.ts'
+import { at } from '../linear.ts'
 import type { SearchSpace } from '../search-space.ts'
 import type { Stream } from '../stream.ts'
 import { mutated } from './mutate.ts'
-import { at, randomPoint, type Sampler } from './sampler.ts'
+import { pointOf, randomPoint, type Sampler } from './sampler.ts'
 
 export const POPULATION = 20
 const TOURNAMENT = 6
@@ -21,7 +22,7 @@ export function evolutionSampler(space: SearchSpace): Sampler {
     if (parent === undefined) return even
     const { parameters } = space
     const changed = stream.below(parameters.length)
-    return Float64Array.from(parameters, (parameter, i) => {
+    return pointOf(parameters, (parameter, i) => {
       const value = at(parent.coordinates, i)
       // What was inactive in the parent may be active in the child.
       if (Number.isNaN(value)) return at(even, i)

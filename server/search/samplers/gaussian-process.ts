@@ -1,7 +1,6 @@
 import { invariant } from '#domain/invariant.ts'
-import { cholesky, solveLower, solveUpper } from '../linear.ts'
+import { at, cholesky, lengthOf, solveLower, solveUpper, vector } from '../linear.ts'
 import type { Parameter } from '../parameter.ts'
-import { at } from './sampler.ts'
 
 /** A length for each parameter, in the coordinates of the space, and the variance of the noise relative to the signal's. */
 export interface Hyperparameters {
@@ -36,13 +35,14 @@ export function posteriorOf(
   const { factor, jitter } = factorOf(n, noise, (i, j) => kernel(points[i] ?? values, points[j] ?? values))
   const half = solveLower(factor, values)
   const alpha = solveUpper(factor, half)
-  const variance = half.reduce((sum, h) => sum + h * h, 0) / n
+  const variance = lengthOf(half) ** 2 / n
   return {
     least: values.reduce((least, y, i) => Math.min(least, y - jitter * at(alpha, i)), Infinity),
     at: point => {
-      const k = Float64Array.from(points, each => kernel(point, each))
-      const mean = k.reduce((sum, ki, i) => sum + ki * at(alpha, i), 0)
-      const explained = solveLower(factor, k).reduce((sum, v) => sum + v * v, 0)
+      const k = vector(n, i => kernel(point, points[i] ?? point))
+      let mean = 0
+      for (let i = 0; i < n; i++) mean += at(k, i) * at(alpha, i)
+      const explained = lengthOf(solveLower(factor, k)) ** 2
       return { mean, deviation: Math.sqrt(variance * Math.max(1e-12, 1 - explained)) }
     },
   }

@@ -1,11 +1,12 @@
 import type { Observation, View } from '../history.ts'
 import { isTaken } from '../history.ts'
+import { at } from '../linear.ts'
 import { normalCdf, normalDensity } from '../normal.ts'
 import type { SearchSpace } from '../search-space.ts'
 import type { Stream } from '../stream.ts'
 import { fitted, type Posterior, posteriorOf } from './gaussian-process.ts'
 import { mutated } from './mutate.ts'
-import { at, perBatch, randomPoint, type Sampler } from './sampler.ts'
+import { perBatch, pointOf, randomPoint, type Sampler } from './sampler.ts'
 
 // A model of more would take more than a quarter of a second: the best, the latest and those in flight stand for all.
 const POINTS_MAX = 300
@@ -122,7 +123,7 @@ function climbed(hunt: Hunt, start: Candidate): Candidate {
 function step({ space, stream }: Hunt, from: Float64Array, size: number): Float64Array {
   const { parameters } = space
   const even = randomPoint(space, stream)
-  return Float64Array.from(parameters, (parameter, i) => {
+  return pointOf(parameters, (parameter, i) => {
     const value = at(from, i)
     if (Number.isNaN(value)) return at(even, i)
     const chance = parameter.kind === 'range' ? 0.7 : 1 / parameters.length

@@ -1,8 +1,9 @@
 import type { Dimension } from '#protocol/space.ts'
 import { gridAxis } from '../axis.ts'
 import { isTaken, type View } from '../history.ts'
+import { at } from '../linear.ts'
 import type { SearchSpace } from '../search-space.ts'
-import { at, type Sampler } from './sampler.ts'
+import type { Sampler } from './sampler.ts'
 
 type GridReply =
   | { readonly ok: true; readonly sampler: Sampler; readonly size: number }

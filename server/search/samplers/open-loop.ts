@@ -1,7 +1,7 @@
 import type { View } from '../history.ts'
 import { PERMUTE_MAX, permute } from '../random.ts'
 import type { SearchSpace } from '../search-space.ts'
-import { fromUnit, randomPoint, type Sampler } from './sampler.ts'
+import { fromUnit, pointOf, randomPoint, type Sampler } from './sampler.ts'
 import { sobolPoint } from './sobol.ts'
 
 // Samplers that look at how many experiments there are, not at what became of them.
@@ -14,7 +14,7 @@ export function randomSampler(space: SearchSpace, seed: number): Sampler {
   if (!space.isPlain || size > PERMUTE_MAX) return () => stream => randomPoint(space, stream)
   return view => (_, attempt) => {
     let rest = permute(seed, (ordinalOf(view) + attempt) % size, size)
-    return Float64Array.from(parameters, parameter => {
+    return pointOf(parameters, parameter => {
       const index = rest % parameter.size
       rest = Math.floor(rest / parameter.size)
       return parameter.coordinate(index)

@@ -1,8 +1,8 @@
+import { at, vector } from '../linear.ts'
 import { normalCdf, normalQuantile } from '../normal.ts'
 import type { Parameter } from '../parameter.ts'
 import type { SearchSpace } from '../search-space.ts'
 import { type Stream, weighted } from '../stream.ts'
-import { at } from './sampler.ts'
 
 /** Densities over the points of a space: one kernel per observed point, and an even one of the same weight. */
 export interface Mixture {
@@ -39,7 +39,8 @@ export function mixtureOf(
   return {
     draw: (stream, even) => {
       const chosen = stream.below(count + 1)
-      return even.map((otherwise, j) => {
+      return vector(even.length, j => {
+        const otherwise = at(even, j)
         const u = stream.uniform()
         const center = chosen < count ? at(points[chosen] ?? even, j) : Number.NaN
         const [kernel, parameter] = [kernels[j], parameters[j]]
@@ -88,7 +89,7 @@ function drawFrom(kernel: Kernels, parameter: Parameter, center: number, u: numb
   }
   const { size, chance } = kernel
   const j = parameter.index(center)
-  const column = Float64Array.from({ length: size }, (_, i) => at(chance, i * size + j))
+  const column = vector(size, i => at(chance, i * size + j))
   return parameter.coordinate(weighted(column, u))
 }
 

@@ -1,4 +1,5 @@
 import { invariant } from '#domain/invariant.ts'
+import { vector } from '../linear.ts'
 import { mix } from '../random.ts'
 
 // Joe and Kuo, "Constructing Sobol sequences with better two-dimensional projections" (2008), their set D6: degree and
@@ -67,7 +68,7 @@ function vectors(degree: number, coefficients: number, initial: readonly number[
  */
 export function sobolPoint(seed: number, index: number, dimensions: number): Float64Array {
   invariant(dimensions <= VECTORS.length, `Sobol points have at most ${VECTORS.length} dimensions`)
-  return Float64Array.from({ length: dimensions }, (_, dimension) => {
+  return vector(dimensions, dimension => {
     let bits = 0
     for (let rest = index, i = 0; rest > 0; rest = Math.floor(rest / 2), i++)
       if (rest % 2 === 1) bits ^= VECTORS[dimension]?.[i] ?? 0
