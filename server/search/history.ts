@@ -1,5 +1,6 @@
 import { invariant } from '#domain/invariant.ts'
 import type { Recipe } from '#protocol/job.ts'
+import { at } from './linear.ts'
 import type { SearchSpace } from './search-space.ts'
 
 /**
@@ -113,9 +114,15 @@ export function byMerit(a: Observation, b: Observation): number {
 
 /** Whether a point is in the history already, with an outcome or without. */
 export function isTaken({ observations, pending }: View, point: Float64Array): boolean {
-  const isSame = ({ coordinates }: PendingPoint): boolean => {
-    for (let i = 0; i < point.length; i++) if (!Object.is(coordinates[i], point[i])) return false
-    return true
+  for (const { coordinates } of observations) if (isSame(coordinates, point)) return true
+  for (const { coordinates } of pending) if (isSame(coordinates, point)) return true
+  return false
+}
+
+function isSame(a: Float64Array, b: Float64Array): boolean {
+  for (let i = 0; i < b.length; i++) {
+    const [x, y] = [at(a, i), at(b, i)]
+    if (x !== y && !(Number.isNaN(x) && Number.isNaN(y))) return false
   }
-  return observations.some(isSame) || pending.some(isSame)
+  return true
 }

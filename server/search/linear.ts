@@ -1,5 +1,8 @@
-/** An element that the bounds of a loop promise. */
-export const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN
+/**
+ * An element that the bounds of a loop promise. Of one kind of array only: with several, V8 makes each call ten times as
+ * slow, and these are the innermost loops.
+ */
+export const at = (values: Float64Array, i: number): number => values[i] ?? Number.NaN
 
 /** (n,) of what `of` gives for 0…n−1; the library's own ways to map short typed arrays take ten times as long. */
 export function vector(n: number, of: (i: number) => number): Float64Array {
@@ -32,7 +35,7 @@ export function cholesky(a: Float64Array, n: number): Float64Array | undefined {
 const PIVOT_MIN = 1e-14
 
 /** x with L·x = b, L lower triangular (n, n). */
-export function solveLower(l: Float64Array, b: ArrayLike<number>): Float64Array {
+export function solveLower(l: Float64Array, b: Float64Array): Float64Array {
   const n = b.length
   const x = new Float64Array(n)
   for (let i = 0; i < n; i++) {
@@ -44,7 +47,7 @@ export function solveLower(l: Float64Array, b: ArrayLike<number>): Float64Array 
 }
 
 /** x with Lᵀ·x = b, L lower triangular (n, n). */
-export function solveUpper(l: Float64Array, b: ArrayLike<number>): Float64Array {
+export function solveUpper(l: Float64Array, b: Float64Array): Float64Array {
   const n = b.length
   const x = Float64Array.from(b)
   for (let i = n - 1; i >= 0; i--) {
@@ -63,7 +66,7 @@ export function lengthOf(x: Float64Array): number {
 }
 
 /** L·x, L lower triangular (n, n). */
-export function timesLower(l: Float64Array, x: ArrayLike<number>): Float64Array {
+export function timesLower(l: Float64Array, x: Float64Array): Float64Array {
   const n = x.length
   return vector(n, i => {
     let sum = 0

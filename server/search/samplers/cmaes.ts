@@ -168,7 +168,7 @@ function afterGeneration(shape: Shape, state: State, { observations, start, rate
   const chances = shape.categorical.map(({ index }, i) =>
     movedTo(
       state.chances[i] ?? new Float64Array(),
-      order.map(({ observation }) => at(observation.coordinates, index)),
+      vector(order.length, k => at(order[k]?.observation.coordinates ?? spread, index)),
       rates,
     ),
   )
@@ -180,7 +180,7 @@ function afterGeneration(shape: Shape, state: State, { observations, start, rate
 const CATEGORY_RATE = 0.25
 const CATEGORY_MARGIN = 0.1
 
-function movedTo(chances: Float64Array, ranked: readonly number[], { weights }: Rates): Float64Array {
+function movedTo(chances: Float64Array, ranked: Float64Array, { weights }: Rates): Float64Array {
   const target = new Float64Array(chances.length)
   weights.forEach((weight, k) => {
     const value = at(ranked, k)

@@ -62,7 +62,7 @@ function kernelsOf(parameter: Parameter, width: number, count: number): Kernels 
   const { kind, size } = parameter
   if (kind === 'range' || size > TABLE_SIZE_MAX) return { type: 'normal', width }
   const chance = new Float64Array(size * size)
-  const centers = Array.from({ length: size }, (_, i) => parameter.coordinate(i))
+  const centers = vector(size, i => parameter.coordinate(i))
   for (let j = 0; j < size; j++)
     for (let i = 0; i < size; i++)
       chance[i * size + j] =
@@ -74,7 +74,7 @@ function kernelsOf(parameter: Parameter, width: number, count: number): Kernels 
 const categoryChance = (isSame: boolean, size: number, count: number): number =>
   ((isSame ? 1 : 0) + 1 / (count + 1)) / (1 + size / (count + 1))
 
-function levelChance(centers: readonly number[], i: number, j: number, width: number): number {
+function levelChance(centers: Float64Array, i: number, j: number, width: number): number {
   const center = at(centers, j)
   const edge = (k: number): number =>
     k === 0 ? 0 : k === centers.length ? 1 : (at(centers, k - 1) + at(centers, k)) / 2
