@@ -23,11 +23,14 @@ export function gpSampler(space: SearchSpace): Sampler {
   const learn = perBatch(view => {
     const known = told(view)
     const toModel = standardised(known)
+    if (toModel === undefined) return undefined
     const hyperparameters = fitted({ ...toModel(selected(known, FIT_POINTS_MAX)), parameters })
     return { known, toModel, hyperparameters, leaders: known.toSorted(byLoss).slice(0, LEADERS) }
   })
   return view => {
-    const { known, toModel, hyperparameters, leaders } = learn(view)
+    const model = learn(view)
+    if (model === undefined) return stream => randomPoint(space, stream)
+    const { known, toModel, hyperparameters, leaders } = model
     const pending = view.pending.slice(-PENDING_MAX)
     const used = toModel(selected(known, POINTS_MAX - pending.length))
     const points = [...used.points, ...pending.map(({ coordinates }) => coordinates)]
@@ -64,13 +67,14 @@ function selected(known: readonly Told[], most: number): readonly Told[] {
   return known.filter(each => kept.has(each))
 }
 
-/** Mean 0 and deviation 1 over all. */
+/** Mean 0 and deviation 1 over all; undefined when they are all the same, as when every trial failed, or none is known. */
 function standardised(
   known: readonly Told[],
-): (some: readonly Told[]) => { points: Float64Array[]; values: Float64Array } {
+): ((some: readonly Told[]) => { points: Float64Array[]; values: Float64Array }) | undefined {
   const losses = known.map(({ loss }) => loss)
   const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length
-  const deviation = Math.sqrt(losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0) / losses.length) || 1
+  const deviation = Math.sqrt(losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0) / losses.length)
+  if (!(deviation > 0)) return undefined
   return some => ({
     points: some.map(({ coordinates }) => coordinates),
     values: Float64Array.from(some, ({ loss }) => (loss - mean) / deviation),
