@@ -11,16 +11,16 @@ export interface Importance {
 /** Of fewer finished trials no importance is said. */
 export const IMPORTANCE_TRIALS_MIN = 20
 
-// The best tenth against the best quarter: what makes good trials very good, not what makes bad ones bad.
-const TOP = 0.1
-const BASE = 0.25
+// What tells the best quarter from all.
+const TOP = 0.25
 /** Bins of a range. */
 const BINS = 32
 
 /**
- * How much each parameter alone explains that a finished trial is among the best tenth and not only among the best
- * quarter: the Pearson divergence of their densities, by PED-ANOVA (Watanabe, Bansal and Hutter 2023). Where a parameter
- * is inactive counts as one more value. Undefined below 20 finished trials. Linear in trials.
+ * How much each parameter alone explains that a finished trial is among the best quarter: the Pearson divergence of its
+ * density among them from that among all, by PED-ANOVA (Watanabe, Bansal and Hutter 2023). Since it is a ratio of
+ * densities, it does not matter where the sampler looked more often. Being inactive counts as one more value. Undefined
+ * below 20 finished trials. Linear in trials.
  */
 export function importances(
   { parameters }: SearchSpace,
@@ -28,16 +28,14 @@ export function importances(
 ): readonly Importance[] | undefined {
   const finished = ranked.filter(({ state }) => state === 'finished')
   if (finished.length < IMPORTANCE_TRIALS_MIN) return undefined
-  // As many as a density needs.
-  const base = finished.slice(0, Math.max(16, Math.ceil(BASE * finished.length)))
-  const top = base.slice(0, Math.max(8, Math.ceil(TOP * finished.length)))
+  const top = finished.slice(0, Math.ceil(TOP * finished.length))
   const divergences = parameters.map((parameter, i) => {
-    const density = (points: typeof base): Float64Array =>
+    const density = (points: typeof top): Float64Array =>
       densityOf(
         parameter,
         points.map(({ coordinates }) => coordinates[i] ?? Number.NaN),
       )
-    return divergence(density(top), density(base))
+    return divergence(density(top), density(finished))
   })
   const total = divergences.reduce((sum, each) => sum + each, 0)
   return parameters.map(({ name }, i) => ({ name, share: total > 0 ? (divergences[i] ?? 0) / total : 0 }))

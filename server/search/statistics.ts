@@ -72,7 +72,7 @@ export function residualsOf(experiments: readonly BySeed[]): {
     seed: cell.seed,
     residual: left(cell),
   }))
-  const degrees = cells.length - rows.size - columns.size + 1
+  const degrees = Math.min(cells.length - 1, cells.length - rows.size - columns.size + 1)
   const squares = residuals.reduce((sum, { residual }) => sum + residual ** 2, 0)
   return { residuals, sd: degrees < 1 ? null : Math.sqrt(squares / degrees) }
 }
