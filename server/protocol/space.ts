@@ -79,7 +79,8 @@ export const PRUNERS = ['none', 'asha', 'hyperband', 'median'] as const
 
 /** When runs, comparisons and the campaign end early. */
 export const StopFile = z.strictObject({
-  prune: z.enum(PRUNERS).default('none'),
+  /** Without it: `asha` for a sampler that learns, `none` for one whose runs stand for a whole space. */
+  prune: z.enum(PRUNERS).optional(),
   /** `effect` is the difference of the metric worth finding; `alpha` is spent over all tests of the campaign. */
   sprt: z
     .strictObject({

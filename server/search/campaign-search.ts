@@ -4,12 +4,16 @@ import type { Dimension } from '#protocol/space.ts'
 import { randomAxis } from './axis.ts'
 import { type Search, searchWith } from './propose.ts'
 import { samplerOf } from './samplers/registry.ts'
+import type { Pruner } from './scheduler.ts'
 import { compileSpace } from './search-space.ts'
 import { contradiction, type Refusal } from './space.ts'
 
 export interface CampaignSearch extends Search {
   readonly ok: true
+  readonly pruner: Pruner
 }
+
+const OPEN_LOOP: ReadonlySet<string> = new Set(['grid', 'random', 'sobol'])
 
 /**
  * What proposes the recipes of a campaign, for any sampler, conditions and constraints. Rules of the kernel between
@@ -36,7 +40,11 @@ export function searchOf(file: CampaignFile, manifest: KernelManifest): Campaign
     goal: file.metric.goal,
     recipeOf: values => canonicalRecipe(manifest, { ...file.recipe, ...values }),
   })
-  return { ok: true, ...search }
+  return {
+    ok: true,
+    pruner: file.stop?.prune ?? (OPEN_LOOP.has(file.sampler.name) ? 'none' : 'asha'),
+    ...search,
+  }
 }
 
 /** Why the kernel cannot take all of a dimension, by its ends or all of its choices; undefined when it can. */

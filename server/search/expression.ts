@@ -1,3 +1,4 @@
+import type { Recipe } from '#protocol/job.ts'
 import { EXPRESSION_CHARS_MAX, EXPRESSION_DEPTH_MAX } from '#protocol/limits.ts'
 import { type Token, tokensOf } from './expression-tokens.ts'
 
@@ -11,6 +12,13 @@ import { type Token, tokensOf } from './expression-tokens.ts'
 
 export type Value = string | number
 export type Values = Readonly<Record<string, Value>>
+
+/** What of a recipe conditions can name: there are no truth values among parameters. */
+export const plainValues = (recipe: Recipe): Values =>
+  Object.fromEntries(
+    Object.entries(recipe).flatMap(([name, value]) => (typeof value === 'boolean' ? [] : [[name, value]])),
+  )
+
 type Kind = 'number' | 'text' | 'truth'
 
 export interface Condition {

@@ -1,5 +1,6 @@
 import { unreachable } from '#domain/invariant.ts'
 import type { PRUNERS } from '#protocol/space.ts'
+import type { Goal, History } from './history.ts'
 import { weighted } from './stream.ts'
 
 export type Pruner = (typeof PRUNERS)[number]
@@ -9,6 +10,7 @@ const ETA = 3
 
 /** Where a run may stop, as shares of its full limit: a rung is a prefix of the full run. */
 export const RUNGS = [1 / 27, 1 / 9, 1 / 3, 1] as const
+const LAST_RUNG = RUNGS.length - 1
 
 /** A trial on the rungs. */
 export interface Climber {
@@ -17,6 +19,32 @@ export interface Climber {
   readonly losses: readonly number[]
   /** On its way to a rung now. */
   readonly isRunning: boolean
+}
+
+/**
+ * The trials of a history on the rungs. Once a trial has reported, it rests until it is let go on: `running` has the
+ * ordinals of those that were.
+ */
+export function climbersOf(
+  { trials, reports }: History,
+  goal: Goal,
+  running: ReadonlySet<number>,
+): readonly Climber[] {
+  const sign = goal === 'minimize' ? 1 : -1
+  const losses: number[][] = trials.map(() => [])
+  for (const { ordinal, outcome } of reports) {
+    const loss = 'value' in outcome ? sign * outcome.value : Number.NaN
+    const own = losses[ordinal]
+    if (own === undefined) continue
+    // A failure counts at the rung that it was on its way to.
+    own[outcome.state === 'partial' ? outcome.rung : outcome.state === 'finished' ? LAST_RUNG : own.length] =
+      loss
+  }
+  return losses.map((own, ordinal) => ({
+    ordinal,
+    losses: Array.from(own, loss => loss ?? Number.NaN),
+    isRunning: running.has(ordinal) || own.length === 0,
+  }))
 }
 
 /**
@@ -65,7 +93,7 @@ function noWorseThanMedian(losses: readonly number[]): number {
 
 function fromTheTop(climbers: readonly Climber[], quota: Quota): number[] {
   const chosen: number[] = []
-  for (let rung = RUNGS.length - 2; rung >= 0; rung--) {
+  for (let rung = LAST_RUNG - 1; rung >= 0; rung--) {
     const arrived = climbers
       .filter(({ losses }) => losses.length > rung)
       .map(climber => ({ ...climber, loss: finiteOr(climber.losses[rung]) }))

@@ -1,6 +1,6 @@
 import type { Recipe } from '#protocol/job.ts'
 import type { Dimension } from '#protocol/space.ts'
-import { type Condition, parseCondition, type Value, type Values } from './expression.ts'
+import { type Condition, parseCondition, plainValues, type Value, type Values } from './expression.ts'
 import { type Parameter, parameterOf } from './parameter.ts'
 
 /** A point that keeps every constraint: its values, and the same as coordinates (NaN: inactive), canonical both. */
@@ -74,11 +74,6 @@ const kindsOfSpace = (space: SpaceSource['space']): Kinds =>
     const isText = 'choice' in dimension && dimension.choice.some(value => typeof value === 'string')
     return [name, isText ? 'text' : 'number']
   })
-
-const plainValues = (recipe: Recipe): Record<string, Value> =>
-  Object.fromEntries(
-    Object.entries(recipe).flatMap(([name, value]) => (typeof value === 'boolean' ? [] : [[name, value]])),
-  )
 
 function refusal(
   field: string,

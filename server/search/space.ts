@@ -108,7 +108,7 @@ function unplannable({ sampler, space, constraints = [], stop }: CampaignFile): 
   if (constraints.length > 0) return 'constraints: this server plans all runs in advance, without constraints'
   const conditional = Object.entries(space).find(([, dimension]) => dimension.when !== undefined)
   if (conditional !== undefined) return `space.${conditional[0]}.when: this server plans all runs in advance`
-  const stops = stop !== undefined && (stop.prune !== 'none' || stop.sprt !== undefined)
+  const stops = stop !== undefined && ((stop.prune ?? 'none') !== 'none' || stop.sprt !== undefined)
   return stops ? 'stop: this server plans all runs in advance and stops none' : undefined
 }
 

@@ -7,13 +7,15 @@ export const PAIRS_MAX = 64
 
 // How many pairs the deviation from the campaign's replicates counts for, beside the test's own.
 const PRIOR_PAIRS = 4
+// Of the effect: replicates that agree in every digit do not make a ratio infinite.
+const DEVIATION_MIN = 1e-3
 
 export interface SprtSource {
   /** How much better the candidate was on each fresh seed, in the order of the seeds: positive is better. */
   readonly gains: readonly number[]
   /** The gain worth finding: H1 is that the mean is this, H0 that it is 0. */
   readonly effect: number
-  /** Standard deviation of a paired difference by the campaign's replicates. */
+  /** Standard deviation of a paired difference by the campaign's replicates; without them a campaign cannot test. */
   readonly deviation: number
   /** Number of the test in its campaign, from 1. */
   readonly test: number
@@ -41,10 +43,10 @@ export interface SprtVerdict {
  */
 export function sprt(source: SprtSource): SprtVerdict {
   const { gains, effect, deviation, test, beta } = source
-  invariant(effect > 0 && deviation > 0 && test >= 1, 'a test has an effect, a deviation and a number')
+  invariant(effect > 0 && deviation >= 0 && test >= 1, 'a test has an effect, a deviation and a number')
   const alpha = alphaOf(test, source.alpha)
   const bounds = { lower: Math.log(beta / (1 - alpha)), upper: Math.log((1 - beta) / alpha) }
-  const prior = PRIOR_PAIRS * deviation ** 2
+  const prior = PRIOR_PAIRS * Math.max(deviation, DEVIATION_MIN * effect) ** 2
   let [squares, squaresOff] = [prior, prior]
   let llr = 0
   const most = Math.min(gains.length, PAIRS_MAX)

@@ -44,6 +44,7 @@ describe('a campaign file', () => {
     const search = searchOf(file, kernel)
     const reply = search.ok ? search.ask(nothing(), 200) : search
     expect(reply).toMatchObject({ ok: true })
+    expect(search).toMatchObject({ pruner: 'asha' })
     const recipes = 'proposals' in reply ? reply.proposals.map(({ recipe }) => recipe) : []
     expect(recipes).toHaveLength(200)
     for (const recipe of recipes) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { PRUNERS } from '#protocol/space.ts'
-import { type Climber, goingOn } from '#search/scheduler.ts'
+import type { History } from '#search/history.ts'
+import { type Climber, climbersOf, goingOn } from '#search/scheduler.ts'
 
 /** `3 5` reached two rungs with these losses; `*` is on its way to the next; `x` is a failure. */
 const climbers = (...texts: string[]): Climber[] =>
@@ -70,4 +71,25 @@ test.each(PRUNERS)('%s decides again what it decided, and nothing new, once thos
   expect(chosen.size).toBeGreaterThan(0)
   const running = resting.map(climber => ({ ...climber, isRunning: chosen.has(climber.ordinal) }))
   expect(goingOn(pruner, running)).toEqual([])
+})
+
+test('a history puts trials on rungs: failures on the one they were on their way to, pending ones on none', () => {
+  const history: History = {
+    trials: [0, 1, 2, 3, 4].map(() => ({ recipe: {}, asked: 0 })),
+    reports: [
+      { ordinal: 0, outcome: { state: 'partial', rung: 0, value: 3 } },
+      { ordinal: 1, outcome: { state: 'partial', rung: 0, value: 2 } },
+      { ordinal: 2, outcome: { state: 'diverged' } },
+      { ordinal: 1, outcome: { state: 'failed' } },
+      { ordinal: 0, outcome: { state: 'partial', rung: 1, value: 1 } },
+      { ordinal: 4, outcome: { state: 'finished', value: 5 } },
+    ],
+  }
+  expect(climbersOf(history, 'maximize', new Set([0]))).toEqual([
+    { ordinal: 0, losses: [-3, -1], isRunning: true },
+    { ordinal: 1, losses: [-2, Number.NaN], isRunning: false },
+    { ordinal: 2, losses: [Number.NaN], isRunning: false },
+    { ordinal: 3, losses: [], isRunning: true },
+    { ordinal: 4, losses: [Number.NaN, Number.NaN, Number.NaN, -5], isRunning: false },
+  ])
 })

@@ -25,6 +25,11 @@ describe('a sequential test', () => {
     expect(sprt({ ...settings, gains })).toMatchObject({ state, pairs })
   })
 
+  test('of runs that do not scatter at all decides by the gain', () => {
+    expect(sprt({ ...settings, deviation: 0, gains: Array(5).fill(0) })).toMatchObject({ state: 'reject' })
+    expect(sprt({ ...settings, deviation: 0, gains: Array(5).fill(1) })).toMatchObject({ state: 'promote' })
+  })
+
   test('keeps its verdict when more pairs come in', () => {
     const early = sprt({ ...settings, gains: repeated(1, 30) })
     expect(sprt({ ...settings, gains: [...repeated(1, 30), ...repeated(-9, 30)] })).toEqual(early)

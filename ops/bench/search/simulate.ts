@@ -1,9 +1,9 @@
 import type { SamplerFile } from '#protocol/space.ts'
-import type { Values } from '#search/expression.ts'
+import { plainValues, type Values } from '#search/expression.ts'
 import type { Outcome, Report, Trial } from '#search/history.ts'
 import { type Proposal, type Search, searchWith } from '#search/propose.ts'
 import { samplerOf } from '#search/samplers/registry.ts'
-import { type Climber, goingOn, type Pruner, RUNGS } from '#search/scheduler.ts'
+import { climbersOf, goingOn, type Pruner, RUNGS } from '#search/scheduler.ts'
 import { compileSpace } from '#search/search-space.ts'
 import { streamOf } from '#search/stream.ts'
 import { mixed, mixedAfter, type Problem } from './functions.ts'
@@ -55,26 +55,22 @@ export function regretWithin(
   const noise = streamOf(sampler.seed, 2 ** 31)
   const trials: Trial[] = []
   const reports: Report[] = []
-  const climbers: (Climber & { readonly values: Values })[] = []
   let best = { shown: Infinity, regret: Infinity }
   for (let spent = 0; spent < units; ) {
-    const [next = climbers.length] = goingOn(pruner, climbers)
-    if (next === climbers.length) {
-      const { recipe, asked, values } = askOne(search, trials, reports)
+    const climbers = climbersOf({ trials, reports }, 'minimize', new Set())
+    const [ordinal = trials.length] = goingOn(pruner, climbers)
+    const rung = climbers[ordinal]?.losses.length ?? 0
+    if (rung === 0) {
+      const { recipe, asked } = askOne(search, trials, reports)
       trials.push({ recipe, asked })
-      climbers.push({ ordinal: next, losses: [], isRunning: false, values })
     }
-    const climber = climbers[next]
-    if (climber === undefined) throw new Error(`no trial ${next}`)
-    const { losses, values } = climber
-    const rung = losses.length
     spent += unitsAt(rung) - unitsAt(rung - 1)
     if (spent > units) break
+    const values = plainValues(trials[ordinal]?.recipe ?? {})
     const value = mixedAfter(values, unitsAt(rung)) + NOISE * noise.normal()
-    climbers[next] = { ...climber, losses: [...losses, value] }
     const isLast = rung === RUNGS.length - 1
     const outcome: Outcome = isLast ? { state: 'finished', value } : { state: 'partial', rung, value }
-    reports.push({ ordinal: next, outcome })
+    reports.push({ ordinal, outcome })
     if (isLast && value < best.shown) best = { shown: value, regret: mixed.of(values) }
   }
   return best.regret
