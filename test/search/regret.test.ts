@@ -1,20 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { BOUNDS } from '#ops/bench/search/bounds.ts'
-import { luckOf, median } from '#ops/bench/search/compare.ts'
+import { median } from '#ops/bench/search/compare.ts'
 import { mixed, PROBLEMS } from '#ops/bench/search/functions.ts'
 import { regretsOf, regretWithin } from '#ops/bench/search/simulate.ts'
 import type { SamplerFile } from '#protocol/space.ts'
 
 // `npm run bench:search` in small: what it takes minutes to measure, a change that breaks a sampler shows here in seconds.
-const SEEDS = [0, 1, 2, 3, 4]
+const SEEDS = [0, 1, 2]
+const QUICK: readonly string[] = ['sphere5', 'branin', 'hartmann6', 'mixed']
 
 const problem = (name: string) => PROBLEMS.find(each => each.name === name) ?? mixed
 
 const regrets = (function_: string, name: SamplerFile['name'], count: number): number[] =>
   SEEDS.map(seed => regretsOf(problem(function_), { name, seed }, count).at(-1) ?? Number.NaN)
 
-test.each(BOUNDS.filter(({ sampler }) => sampler !== 'gp'))(
-  'regret of $sampler on $problem after $after trials is below $most (median of five seeds)',
+test.each(BOUNDS.filter(({ problem, sampler }) => sampler !== 'gp' && QUICK.includes(problem)))(
+  'regret of $sampler on $problem after $after trials is below $most (median of three seeds)',
   ({ problem: function_, sampler, after, most }) => {
     const name = sampler === 'tpe' ? 'tpe' : 'cmaes'
     expect(median(regrets(function_, name, after))).toBeLessThan(most)
@@ -33,9 +34,11 @@ test('evolution beats chance on five functions of seven', () => {
   expect(won.length).toBeGreaterThanOrEqual(5)
 })
 
-test('Sobol points are no worse than chance', () => {
-  for (const { name } of PROBLEMS)
-    expect(luckOf(regrets(name, 'random', 100), regrets(name, 'sobol', 100)), name).toBeGreaterThan(0.01)
+test('Sobol points are no worse than chance: in the geometric mean over functions within a quarter', () => {
+  const ratios = PROBLEMS.map(
+    ({ name }) => median(regrets(name, 'sobol', 100)) / median(regrets(name, 'random', 100)),
+  )
+  expect(ratios.reduce((product, ratio) => product * ratio) ** (1 / ratios.length)).toBeLessThan(1.25)
 })
 
 describe('stopping at rungs', () => {

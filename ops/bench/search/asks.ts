@@ -1,8 +1,7 @@
 import { SAMPLERS } from '#protocol/space.ts'
 import type { History } from '#search/history.ts'
 import type { Figure } from '../../figures.ts'
-import { median } from './compare.ts'
-import { digits } from './fidelity.ts'
+import { digits, median } from './compare.ts'
 import { mixed } from './functions.ts'
 import { searchFor } from './simulate.ts'
 

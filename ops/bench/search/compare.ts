@@ -11,3 +11,5 @@ export function luckOf(a: readonly number[], b: readonly number[]): number {
   const deviation = Math.sqrt((pairs * (a.length + b.length + 1)) / 12)
   return normalCdf(-(wins - pairs / 2 - 0.5) / deviation)
 }
+
+export const digits = (value: number): number => Number(value.toPrecision(3))

@@ -1,5 +1,5 @@
 import type { Figure } from '../../figures.ts'
-import { median } from './compare.ts'
+import { digits, median } from './compare.ts'
 import type { Optuna } from './optuna.ts'
 import { regretWithin } from './simulate.ts'
 
@@ -36,5 +36,3 @@ export async function fidelityFigures(seeds: number, optuna: Optuna | undefined)
     },
   ]
 }
-
-export const digits = (value: number): number => Number(value.toPrecision(3))

@@ -3,8 +3,7 @@ import { Piscina } from 'piscina'
 import { SAMPLERS } from '#protocol/space.ts'
 import type { Figure } from '../../figures.ts'
 import { BOUNDS, CLEAR } from './bounds.ts'
-import { luckOf, median } from './compare.ts'
-import { digits } from './fidelity.ts'
+import { digits, luckOf, median } from './compare.ts'
 import { PROBLEMS, type Problem } from './functions.ts'
 import { OPTUNA_SAMPLERS, type Optuna } from './optuna.ts'
 import type { Task } from './thread.ts'
@@ -79,7 +78,7 @@ function rows(problem: string, runs: Runs): Figure[] {
       const peer = runs.get(`optuna-${sampler}`)
       return {
         ...{ name: `regret.${problem}.${sampler}.${n}`, value: digits(value), unit: 'regret' },
-        ...(bound === undefined ? {} : { reference: digits(bound.most) }),
+        ...(bound === undefined ? {} : { reference: bound.most }),
         ...(peer === undefined ? {} : { ratio: digits(value / median(after(peer, n))) }),
       }
     }),
