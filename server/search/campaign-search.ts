@@ -1,7 +1,9 @@
+import { invariant } from '#domain/invariant.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
-import { canonicalRecipe, type KernelManifest, valueFault } from '#protocol/kernel.ts'
+import { type CanonicalRecipe, canonicalRecipe, type KernelManifest, valueFault } from '#protocol/kernel.ts'
 import type { Dimension } from '#protocol/space.ts'
 import { randomAxis } from './axis.ts'
+import type { Values } from './expression.ts'
 import { type Search, searchWith } from './propose.ts'
 import { samplerOf } from './samplers/registry.ts'
 import type { Pruner } from './scheduler.ts'
@@ -29,7 +31,15 @@ export function searchOf(file: CampaignFile, manifest: KernelManifest): Campaign
     const axis = randomAxis(name, dimension)
     if (!axis.ok) return { ok: false, code: 'campaign_invalid', detail: axis.detail }
   }
-  const space = compileSpace(file)
+  const canonical = (values: Values): CanonicalRecipe =>
+    canonicalRecipe(manifest, { ...file.recipe, ...values })
+  const space = compileSpace({
+    ...file,
+    refuses: values => {
+      const reply = canonical(values)
+      return reply.ok ? undefined : reply.reason
+    },
+  })
   if (!space.ok) return { ok: false, code: 'campaign_invalid', detail: space.detail }
   const reply = samplerOf(space, file.space, file.sampler)
   if (!reply.ok) return { ok: false, code: 'campaign_invalid', detail: reply.detail }
@@ -38,7 +48,11 @@ export function searchOf(file: CampaignFile, manifest: KernelManifest): Campaign
     sampler: reply.sampler,
     seed: file.sampler.seed,
     goal: file.metric.goal,
-    recipeOf: values => canonicalRecipe(manifest, { ...file.recipe, ...values }),
+    recipeOf: values => {
+      const reply = canonical(values)
+      invariant(reply.ok, 'a settled point was accepted by the kernel')
+      return reply.recipe
+    },
   })
   return {
     ok: true,

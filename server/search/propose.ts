@@ -3,7 +3,7 @@ import { REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
 import type { Values } from './expression.ts'
 import { type Goal, type History, isTaken, type View, viewOf } from './history.ts'
 import type { Draw, Sampler } from './samplers/sampler.ts'
-import type { Point, SearchSpace } from './search-space.ts'
+import type { Broken, Point, SearchSpace } from './search-space.ts'
 import { streamOf } from './stream.ts'
 
 export interface Proposal {
@@ -26,11 +26,6 @@ export type AskReply =
       readonly proposals: readonly Proposal[]
     }
 
-/** The canonical recipe of values of the space, or why the kernel refuses it. */
-export type RecipeOf = (
-  values: Values,
-) => { readonly ok: true; readonly recipe: Recipe } | { readonly ok: false; readonly reason: string }
-
 export interface Search {
   readonly space: SearchSpace
   /**
@@ -45,7 +40,8 @@ interface Parts {
   readonly sampler: Sampler
   readonly seed: number
   readonly goal: Goal
-  readonly recipeOf: RecipeOf
+  /** The canonical recipe of the values of a point. */
+  readonly recipeOf: (values: Values) => Recipe
 }
 
 export function searchWith(parts: Parts): Search {
@@ -53,7 +49,7 @@ export function searchWith(parts: Parts): Search {
 }
 
 function ask(parts: Parts, history: History, count: number): AskReply {
-  const { space, sampler, seed, goal } = parts
+  const { space, sampler, seed, goal, recipeOf } = parts
   const view = viewOf(space, goal, history)
   const asked = history.reports.length
   const proposals: Proposal[] = []
@@ -61,32 +57,27 @@ function ask(parts: Parts, history: History, count: number): AskReply {
     const ordinal = history.trials.length + proposals.length
     const stream = streamOf(seed, ordinal)
     const draw = sampler(view)
-    const found = firstFree(parts, view, attempt => draw(stream, attempt))
+    const found = firstFree(space, view, attempt => draw(stream, attempt))
     if (!found.ok) return { ...refused(space, ordinal, found.reason), proposals }
-    const { point, recipe } = found
-    proposals.push({ ordinal, asked, values: point.values, recipe })
-    view.pending.push({ coordinates: point.coordinates, asked: view.observations.length })
+    const { values, coordinates } = found
+    proposals.push({ ordinal, asked, values, recipe: recipeOf(values) })
+    view.pending.push({ coordinates, asked: view.observations.length })
   }
   return { ok: true, proposals }
 }
 
-type Found =
-  | { readonly ok: true; readonly point: Point; readonly recipe: Recipe }
-  | { readonly ok: false; readonly reason: string }
-
 function firstFree(
-  { space, recipeOf }: Parts,
+  space: SearchSpace,
   view: View,
   draw: (attempt: number) => ReturnType<Draw>,
-): Found {
-  let reason = 'every draw breaks a constraint or repeats a recipe'
+): Point | Broken {
+  let reason = 'every recipe was tried'
   for (let attempt = 0; attempt < REJECTED_DRAWS_MAX; attempt++) {
     const raw = draw(attempt)
-    const point = raw && space.settle(raw)
-    if (point === undefined || isTaken(view, point.coordinates)) continue
-    const reply = recipeOf(point.values)
-    if (reply.ok) return { ok: true, point, recipe: reply.recipe }
-    reason = `the kernel refuses it: ${reply.reason}`
+    if (raw === undefined) continue
+    const point = space.settle(raw)
+    if (!point.ok) reason = point.reason
+    else if (!isTaken(view, point.coordinates)) return point
   }
   return { ok: false, reason }
 }

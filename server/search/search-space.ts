@@ -5,8 +5,15 @@ import { type Parameter, parameterOf } from './parameter.ts'
 
 /** A point that keeps every constraint: its values, and the same as coordinates (NaN: inactive), canonical both. */
 export interface Point {
+  readonly ok: true
   readonly values: Values
   readonly coordinates: Float64Array
+}
+
+/** What is no point, and the constraint that it breaks. */
+export interface Broken {
+  readonly ok: false
+  readonly reason: string
 }
 
 export interface SearchSpace {
@@ -15,10 +22,10 @@ export interface SearchSpace {
   readonly parameters: readonly Parameter[]
   /** Combinations before conditions and constraints; Infinity with a continuum. */
   readonly size: number
-  /** No conditions and no constraints: each combination is a point. */
+  /** No conditions and no constraints of the campaign. */
   readonly isPlain: boolean
-  /** The point of raw coordinates, which are rounded to canonical values; undefined where a constraint is broken. */
-  settle(raw: Float64Array): Point | undefined
+  /** The point of raw coordinates, which are rounded to canonical values. */
+  settle(raw: Float64Array): Point | Broken
   /** Coordinates of any recipe: clamped to the space, NaN where a parameter is inactive or its value foreign. */
   encode(recipe: Recipe): Float64Array
 }
@@ -30,10 +37,17 @@ export interface SpaceSource {
   readonly constraints?: readonly string[] | undefined
   /** What is the same in every run; conditions may name it. */
   readonly recipe?: Recipe
+  /** Why the kernel refuses values, by its rules between parameters; undefined: it takes them. */
+  readonly refuses?: (values: Values) => string | undefined
 }
 
 /** Compiles a space; the detail of a refusal names the field and the position in its text. */
-export function compileSpace({ space, constraints = [], recipe = {} }: SpaceSource): SpaceReply {
+export function compileSpace({
+  space,
+  constraints = [],
+  recipe = {},
+  refuses = () => undefined,
+}: SpaceSource): SpaceReply {
   const kinds = new Map([...kindsOfRecipe(recipe), ...kindsOfSpace(space)])
   const rules: Condition[] = []
   for (const [i, text] of constraints.entries()) {
@@ -57,7 +71,7 @@ export function compileSpace({ space, constraints = [], recipe = {} }: SpaceSour
       ? []
       : [{ parameter: parameterOf(name, dimension), when: conditions.get(name) }]
   })
-  return spaceOf({ dimensions, rules, fixed: plainValues(recipe) })
+  return spaceOf({ dimensions, rules, fixed: plainValues(recipe), refuses })
 }
 
 type Kinds = Iterable<readonly [string, 'number' | 'text']>
@@ -103,9 +117,10 @@ interface Compiled {
   readonly dimensions: readonly { readonly parameter: Parameter; readonly when: Condition | undefined }[]
   readonly rules: readonly Condition[]
   readonly fixed: Values
+  readonly refuses: (values: Values) => string | undefined
 }
 
-function spaceOf({ dimensions, rules, fixed }: Compiled): SearchSpace {
+function spaceOf({ dimensions, rules, fixed, refuses }: Compiled): SearchSpace {
   const parameters = dimensions.map(({ parameter }) => parameter)
   const hasConditions = dimensions.some(({ when }) => when !== undefined)
   return {
@@ -125,7 +140,11 @@ function spaceOf({ dimensions, rules, fixed }: Compiled): SearchSpace {
         all[parameter.name] = value
         values[parameter.name] = value
       })
-      return rules.every(rule => !applies(rule, all) || rule.holds(all)) ? { values, coordinates } : undefined
+      const broken = rules.findIndex(rule => applies(rule, all) && !rule.holds(all))
+      if (broken >= 0) return { ok: false, reason: `constraints.${broken} does not hold` }
+      const refusal = refuses(values)
+      if (refusal !== undefined) return { ok: false, reason: `the kernel refuses it: ${refusal}` }
+      return { ok: true, values, coordinates }
     },
     encode: recipe => {
       const coordinates = new Float64Array(dimensions.length).fill(Number.NaN)

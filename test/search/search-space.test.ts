@@ -4,7 +4,7 @@ import { Dimension } from '#protocol/space.ts'
 import { randomPoint } from '#search/samplers/sampler.ts'
 import { compileSpace, type SpaceSource } from '#search/search-space.ts'
 import { streamOf } from '#search/stream.ts'
-import { compiled, conditional } from '#support/searches.ts'
+import { compiled, conditional, settled } from '#support/searches.ts'
 
 describe('a space', () => {
   test.each<[string, SpaceSource, string]>([
@@ -41,7 +41,7 @@ describe('a space', () => {
   test('has no value for an inactive parameter, nor for one whose parent is inactive', () => {
     const space = compiled(conditional)
     const at = (opt: number, momentum: number) =>
-      space.settle(Float64Array.of(0.5, 0.5, opt, 0.5, momentum, 1))?.values
+      settled(space, Float64Array.of(0.5, 0.5, opt, 0.5, momentum, 1))
     expect(at(0, 0)).toEqual({ depth: 4, lr: 0.01, opt: 'adam', beta: 0.945 })
     expect(at(1, 0.1)).toEqual({ depth: 4, lr: 0.01, opt: 'sgd', momentum: 0.099 })
     expect(at(1, 0.9)).toEqual({ depth: 4, lr: 0.01, opt: 'sgd', momentum: 0.891, nesterov: 'yes' })
@@ -49,9 +49,12 @@ describe('a space', () => {
 
   test('refuses points that break a constraint; one that names an inactive parameter does not apply', () => {
     const space = compiled({ ...conditional, constraints: ['beta < 0.92'] })
-    expect(space.settle(Float64Array.of(0.5, 0.5, 0, 0.5, 0, 0))).toBeUndefined()
-    expect(space.settle(Float64Array.of(0.5, 0.5, 0, 0.1, 0, 0))?.values.beta).toBe(0.909)
-    expect(space.settle(Float64Array.of(0.5, 0.5, 1, 0.5, 0, 0))).toBeDefined()
+    expect(space.settle(Float64Array.of(0.5, 0.5, 0, 0.5, 0, 0))).toEqual({
+      ok: false,
+      reason: 'constraints.0 does not hold',
+    })
+    expect(settled(space, Float64Array.of(0.5, 0.5, 0, 0.1, 0, 0))?.beta).toBe(0.909)
+    expect(settled(space, Float64Array.of(0.5, 0.5, 1, 0.5, 0, 0))).toBeDefined()
   })
 
   test('lets conditions name what the campaign fixes', () => {
@@ -60,8 +63,8 @@ describe('a space', () => {
       constraints: ['warmup < steps'],
       recipe: { steps: 3, act: 'gelu' },
     })
-    expect(space.settle(Float64Array.of(0.2))?.values).toEqual({ warmup: 2 })
-    expect(space.settle(Float64Array.of(0.9))).toBeUndefined()
+    expect(settled(space, Float64Array.of(0.2))).toEqual({ warmup: 2 })
+    expect(settled(space, Float64Array.of(0.9))).toBeUndefined()
   })
 
   test('encodes what it settled as the same point, whatever the dimension', () => {
@@ -88,11 +91,11 @@ describe('a space', () => {
       fc.property(dimension, fc.nat(1e6), (given, seed) => {
         const space = compiled({ space: { x: Dimension.parse(given) } })
         const point = space.settle(randomPoint(space, streamOf(seed, 0)))
-        expect(point).toBeDefined()
-        expect(space.encode(point!.values)).toEqual(point!.coordinates)
+        if (!point.ok) throw new Error(point.reason)
+        expect(space.encode(point.values)).toEqual(point.coordinates)
         const ends =
           'log' in given ? given.log : 'float' in given ? given.float : 'int' in given ? given.int : []
-        const { x } = point!.values
+        const { x } = point.values
         if (ends.length > 0) {
           expect(x).toBeGreaterThanOrEqual(Number(ends[0]!.toPrecision(6)))
           expect(x).toBeLessThanOrEqual(Number(ends[1]!.toPrecision(6)))

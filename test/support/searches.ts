@@ -11,12 +11,17 @@ export function compiled(source: SpaceSource): SearchSpace {
   return space
 }
 
+/** The values of a recipe, if it is a point of the space. */
+export function settled(space: SearchSpace, coordinates: Float64Array): Values | undefined {
+  const point = space.settle(coordinates)
+  return point.ok ? point.values : undefined
+}
+
 export function searchOver(source: SpaceSource, sampler: SamplerFile, goal: Goal = 'minimize'): Search {
   const space = compiled(source)
   const reply = samplerOf(space, source.space, sampler)
   if (!reply.ok) throw new Error(reply.detail)
-  const recipeOf = (values: Values): { ok: true; recipe: Values } => ({ ok: true, recipe: values })
-  return searchWith({ space, sampler: reply.sampler, seed: sampler.seed, goal, recipeOf })
+  return searchWith({ space, sampler: reply.sampler, seed: sampler.seed, goal, recipeOf: values => values })
 }
 
 /** A history in the making. */

