@@ -35,7 +35,10 @@ export function mixtureOf(
   const scott = WIDTH * Math.max(total, 1) ** (-1 / (parameters.length + 4))
   const width = Math.min(1, Math.max(scott, WIDTH_MIN, 1 / (2 + total)))
   const kernels = parameters.map(parameter => kernelsOf(parameter, width, total))
-  const layout = layOut(parameters, kernels, points)
+  const model: Model = {
+    ...layOut(parameters, kernels, points),
+    ...{ parameters, kernels, count, factors: new Float64Array(count), exponents: new Float64Array(count) },
+  }
   return {
     draw: (stream, even) => {
       const chosen = stream.below(count + 1)
@@ -48,7 +51,7 @@ export function mixtureOf(
         return drawFrom(kernel, parameter, center, u)
       })
     },
-    sum: point => sumAt({ ...layout, parameters, kernels, count }, point),
+    sum: point => sumAt(model, point),
     even: point =>
       kernels.reduce(
         (product, kernel, j) =>
@@ -128,13 +131,17 @@ interface Model extends Layout {
   readonly parameters: readonly Parameter[]
   readonly kernels: readonly Kernels[]
   readonly count: number
+  /** Room for one factor and one exponent of each kernel. */
+  readonly factors: Float64Array
+  readonly exponents: Float64Array
 }
 
 /** The inner loop of the sampler: thousands of kernels for each candidate. */
-function sumAt({ parameters, kernels, count, centers, norms }: Model, point: Float64Array): number {
+function sumAt(model: Model, point: Float64Array): number {
+  const { parameters, kernels, count, centers, norms, factors, exponents } = model
   const d = parameters.length
-  const factors = new Float64Array(count).fill(1)
-  const exponents = new Float64Array(count)
+  factors.fill(1)
+  exponents.fill(0)
   for (let j = 0; j < d; j++) {
     const [x, kernel, parameter] = [at(point, j), kernels[j], parameters[j]]
     if (Number.isNaN(x) || kernel === undefined || parameter === undefined) continue

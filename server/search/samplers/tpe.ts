@@ -30,9 +30,10 @@ export function tpeSampler(space: SearchSpace): Sampler {
       let bestRatio = -Infinity
       for (let i = 0; i < CANDIDATES; i++) {
         const point = space.settle(good.draw(stream, randomPoint(space, stream)))
-        if (!point.ok || isTaken(view, point.coordinates)) continue
+        if (!point.ok) continue
         const odds = ratio(point.coordinates)
-        if (odds > bestRatio || best === undefined) {
+        // Looking through the history is the dearest part: only for what would be chosen.
+        if (odds > bestRatio && !isTaken(view, point.coordinates)) {
           best = point.coordinates
           bestRatio = odds
         }
