@@ -145,7 +145,7 @@ test.each(['tpe', 'gp'] as const)(
       asked: history.reports.length,
     }))
     const meanDistance = (trials: History['trials']): number => {
-      const found = Array.from({ length: 16 }, (_, seed) =>
+      const found = Array.from({ length: 8 }, (_, seed) =>
         proposals(searchOver(source, { name, seed }), { trials, reports: history.reports }, 1),
       ).flat()
       return found.reduce((sum, { values }) => sum + distance(values), 0) / found.length
