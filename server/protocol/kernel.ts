@@ -183,7 +183,7 @@ export function canonicalRecipe(manifest: RecipeTerms, given: Recipe): Canonical
   const recipe: Record<string, string | number | boolean> = {}
   for (const [name, schema] of Object.entries(properties)) {
     const value = given[name] ?? schema.default
-    const reason = whyNot(schema, value)
+    const reason = valueFault(schema, value)
     if (reason !== undefined) return { ok: false, reason: `${name}: ${reason}` }
     recipe[name] = typeof value === 'number' ? sixDigits(value) : value
   }
@@ -231,7 +231,8 @@ function tooLarge(manifest: RecipeTerms, recipe: Recipe): string | undefined {
   return `memory: may need ${toMiB(bytes)} MiB of ${toMiB(room)} (${sizesOf(manifest, recipe)})`
 }
 
-function whyNot(schema: ParameterSchema, value: string | number | boolean): string | undefined {
+/** Why a value is none of a parameter's; undefined when it is one. */
+export function valueFault(schema: ParameterSchema, value: string | number | boolean): string | undefined {
   if (schema.type === 'string') {
     const known = typeof value === 'string' && schema.enum.includes(value)
     return known ? undefined : `expected one of ${schema.enum.join(', ')}, got ${value}`
