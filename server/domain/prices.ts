@@ -20,7 +20,7 @@ export const PRICES: Readonly<Record<PriceClass, Price>> = {
 const UNITS = { Gfuel: 1_000_000_000n, TFLOP: 1_000_000_000_000n } as const
 
 /** What a campaign sets aside, on top of its planned results, for those beyond the quorum: late replies and disputes. */
-const CHECKING_SHARE = 0.1
+export const CHECKING_SHARE = 0.1
 
 /**
  * What an amount of work is worth in milli-credits, rounded up: `work` counts instructions of fuel, or FLOPs. Exact for

@@ -1,4 +1,7 @@
+import { lapseStarters, refundRest } from '#store/account-credit.ts'
+import { payDeferred } from '#store/credit.ts'
 import { inTransaction } from '#store/database.ts'
+import { listLeftovers } from '#store/ledger.ts'
 import { listUnsettled } from '#store/progress.ts'
 import { lockDueWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
@@ -26,4 +29,13 @@ export function sweepCampaigns(deps: Pick<JobDeps, 'knex' | 'enqueue'>): Promise
     await deps.enqueue(trx, 'propose', unsettled)
     return unsettled.length
   })
+}
+
+/** Moves the credit that time moves: deferred grants, starters that lapse, what came back to settled campaigns. */
+export async function sweepCredit({ knex, now }: Pick<JobDeps, 'knex' | 'now'>): Promise<void> {
+  await inTransaction(knex, trx => payDeferred(trx, now()))
+  await inTransaction(knex, trx => lapseStarters(trx, now()))
+  const leftovers = await inTransaction(knex, trx => listLeftovers(trx, CAMPAIGNS_PER_SWEEP))
+  for (const campaign of leftovers)
+    await inTransaction(knex, trx => refundRest(trx, { ...campaign, now: now() }))
 }

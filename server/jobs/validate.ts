@@ -1,15 +1,13 @@
 import { createHash } from 'node:crypto'
-import { payGrants } from '#domain/grants.ts'
 import { invariant } from '#domain/invariant.ts'
-import { escrowAccount, heldAccount } from '#domain/ledger.ts'
 import { type Case, type Settlement, type Standing, settle } from '#domain/settle.ts'
 import { isWanted, transition } from '#domain/transition.ts'
 import type { WorkUnit } from '#domain/types.ts'
 import type { HostId, Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
+import { payResults } from '#store/credit.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { freeLeases } from '#store/leases.ts'
-import { lockBalances, post } from '#store/ledger.ts'
 import { giveVerdicts, readSuccesses, type SuccessRow } from '#store/results.ts'
 import { lockStandings, saveStandings } from '#store/standing.ts'
 import { acceptWorkUnits, disputeWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
@@ -119,18 +117,10 @@ async function applySettlements(
   await deps.enqueue(trx, 'transition', judged)
 }
 
-async function pay(trx: Trx, settlements: readonly Settlement[], now: Instant): Promise<void> {
+// No result is provisional yet.
+function pay(trx: Trx, settlements: readonly Settlement[], now: Instant): Promise<void> {
   const grants = settlements.flatMap(settlement => settlement.grants)
-  if (grants.length === 0) return
-  const accounts = grants.flatMap(({ campaignId, payee }) => [
-    ...[escrowAccount(campaignId), payee, heldAccount(payee)],
-  ])
-  const { transfers } = payGrants(grants, await lockBalances(trx, accounts), {
-    vestNow: new Set(grants.map(grant => grant.resultId)),
-    overrunLeftMilli: Number.MAX_SAFE_INTEGER,
-  })
-  const posted = await post(trx, transfers, now)
-  invariant(posted === transfers.length, 'a verdict that was pending has not been paid')
+  return payResults(trx, grants, { vestNow: new Set(grants.map(grant => grant.resultId)), now })
 }
 
 // In a transaction of its own, because the work units are others: should it be lost, the leases end at their deadlines.

@@ -77,3 +77,9 @@ create trigger blocks_append_only before update or delete or truncate on blocks
   for each statement execute function refuse_change();
 create trigger sealed_append_only before update or delete or truncate on sealed_transfers
   for each statement execute function refuse_change();
+
+-- Starters from before they had limits lapse as well.
+insert into starters (user_id, amount_milli, granted_at, lapses_at)
+  select u.id, t.amount_milli, t.created_at, t.created_at + interval '90 days'
+  from transfers t join users u on t.credit = 'user:' || u.id
+  where t.kind = 'starter' on conflict do nothing;
