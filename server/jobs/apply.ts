@@ -1,5 +1,6 @@
 import { invariant } from '#domain/invariant.ts'
-import { type HostNote, loseLease } from '#domain/settle.ts'
+import type { HostNote } from '#domain/notes.ts'
+import { loseLease } from '#domain/settle.ts'
 import type { Effect } from '#domain/transition.ts'
 import type { WorkUnit } from '#domain/types.ts'
 import type { Instant, WorkUnitId } from '#protocol/units.ts'
