@@ -1,7 +1,18 @@
 import { addMs, type HostId, type Instant, instant, type ResultId } from '#protocol/units.ts'
 import { unreachable } from './invariant.ts'
+import {
+  awaitsVerifier,
+  holdersOf,
+  isError,
+  isLiveCheck,
+  isPending,
+  isSuccess,
+  isTrusted,
+  needsVerifier,
+  wanted,
+} from './seats.ts'
 import { votesNeeded } from './trust.ts'
-import type { Draw, FailureReason, Lane, Result, ResultKind, WorkUnit } from './types.ts'
+import type { FailureReason, Lane, Result, ResultKind, WorkUnit } from './types.ts'
 
 export type Effect =
   /** Its deadline has passed: over, no reply. It may still report until its grace ends. */
