@@ -1,6 +1,7 @@
 import './node-version.ts'
 import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
+import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
 import type { Edge } from '#http/edge.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
@@ -84,6 +85,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
     now,
     ids: secureIds,
     secret: secrets.server,
+    trust: TRUST,
     log,
   })
   closers.push(() => jobs.stop())
@@ -139,6 +141,7 @@ function openEdge(config: Config, { knex, blobs, wake, secrets, serverId, log }:
     version: packageJson.version,
     kernelKeys: [{ keyId, publicKey }],
     prefixSecret: secrets.server,
+    trust: { rules: TRUST, secret: secrets.server },
     settings: { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
   }
 }

@@ -4,6 +4,7 @@ import type { JobLog } from './deps.ts'
 
 export const EVERY_SECOND = '* * * * * *'
 export const EVERY_OTHER_SECOND = '*/2 * * * * *'
+export const EVERY_FIVE_SECONDS = '*/5 * * * * *'
 export const EVERY_MINUTE = '0 * * * * *'
 
 /** Does something again and again, never twice at once. A failure is logged, and met again the next time. */

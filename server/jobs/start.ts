@@ -1,14 +1,15 @@
 import type { Job, JobResult, PgBoss } from 'pg-boss'
-import { addMs, CampaignId, WorkUnitId } from '#protocol/units.ts'
+import { addMs, CampaignId, HostId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { setWakes } from '#store/work-units.ts'
 import { runAssimilate } from './assimilate.ts'
 import { runBatch } from './batch.ts'
 import { bossEnqueue } from './boss.ts'
-import { EVERY_MINUTE, EVERY_OTHER_SECOND, EVERY_SECOND, repeat } from './cron.ts'
+import { EVERY_FIVE_SECONDS, EVERY_MINUTE, EVERY_OTHER_SECOND, EVERY_SECOND, repeat } from './cron.ts'
 import type { JobDeps, QueueName } from './deps.ts'
 import { runPropose } from './propose.ts'
-import { sweepCampaigns, sweepCredit, sweepWorkUnits } from './sweep.ts'
+import { runStanding } from './standing.ts'
+import { sweepCampaigns, sweepCredit, sweepHosts, sweepWorkUnits } from './sweep.ts'
 import { runTransition } from './transition.ts'
 import { runValidate } from './validate.ts'
 
@@ -35,10 +36,13 @@ export async function startJobs({ boss, roles, ...rest }: JobsOptions): Promise<
 
 // Batches make the server fast (ten to thirty times over single calls); reports are up to 64 KiB, so validators and
 // assimilators take fewer. A campaign is a batch by itself.
-const BATCH_SIZES = { transition: 200, validate: 50, assimilate: 100, propose: 10 } as const satisfies Record<
-  QueueName,
-  number
->
+const BATCH_SIZES = {
+  transition: 200,
+  validate: 50,
+  assimilate: 100,
+  standing: 20,
+  propose: 10,
+} as const satisfies Record<QueueName, number>
 
 // Notifications come in milliseconds; polling is for those that a broken connection swallowed.
 const POLL_SECONDS = 2
@@ -65,6 +69,10 @@ export function runnerOf(deps: JobDeps, queue: QueueName): (jobs: WakeUps) => Pr
     const batch = { queue, handler: runPropose, postpone: async () => {} } // campaigns are swept anyway
     return jobs => runBatch(deps, batch, parsed(jobs, CampaignId.parse))
   }
+  if (queue === 'standing') {
+    const batch = { queue, handler: runStanding, postpone: async () => {} } // what is left to do is asked for again
+    return jobs => runBatch(deps, batch, parsed(jobs, HostId.parse))
+  }
   const handlers = { transition: runTransition, validate: runValidate, assimilate: runAssimilate }
   const postpone = (ids: readonly WorkUnitId[]) => postponeWorkUnits(deps, ids)
   return jobs => runBatch(deps, { queue, handler: handlers[queue], postpone }, parsed(jobs, WorkUnitId.parse))
@@ -87,7 +95,8 @@ function startSweepers(deps: JobDeps) {
   const { log } = deps
   return [
     repeat(log, { name: 'work units', when: EVERY_SECOND, what: () => sweepWorkUnits(deps) }),
-    repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
     repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
+    repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
+    repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
   ]
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { Debt, Grant, StandingGrant } from '#domain/grants.ts'
+import type { Debt, Grant } from '#domain/grants.ts'
 import type { Payee } from '#domain/ledger.ts'
-import { CampaignId, type Instant, ResultId } from '#protocol/units.ts'
+import { CampaignId, type HostId, type Instant, ResultId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Executor, execute, recordset, select, selectOne, toDb } from './rows.ts'
 
@@ -37,30 +37,24 @@ export async function insertDebts(
   await execute(trx, INSERT, { rows: recordset(debts), now: toDb(now), dueAt: toDb(dueAt) })
 }
 
-/** The debts about these results are not collected any more: an appeal was won. */
-export const forgiveDebts = (trx: Trx, resultIds: readonly ResultId[], now: Instant): Promise<number> =>
-  execute(trx, FORGIVE, { resultIds, now: toDb(now) })
+/** Debts for results of these hosts are not collected any more: an appeal was upheld. */
+export const forgiveDebts = (trx: Trx, hostIds: readonly HostId[], now: Instant): Promise<number> =>
+  execute(trx, FORGIVE, { hostIds, now: toDb(now) })
 
 /** What a claimed host owes, its user owes from now on. */
 export const moveDebts = (trx: Trx, { from, to }: { from: Payee; to: Payee }): Promise<number> =>
   execute(trx, MOVE, { from, to })
 
-const StandingRow = GrantRow.extend({ vested: z.boolean() })
+/** What was collected of reversed grants of these hosts and is still in `forfeit`. */
+export const forfeitsOf = (trx: Trx, hostIds: readonly HostId[]): Promise<Grant[]> =>
+  select(trx, GrantRow, `${FORFEITS} and r.host_id = any(:hostIds) order by b.id`, { hostIds })
 
-/**
- * The grants of these results that were not reversed, with who would get them today: a claimed host's go to its user.
- * Deferred ones are not among them.
- */
-export async function standingGrants(on: Executor, resultIds: readonly ResultId[]): Promise<StandingGrant[]> {
-  if (resultIds.length === 0) return []
-  return select(on, StandingRow, STANDING, { resultIds })
-}
-
-/** What was collected of these results' reversed grants and is still in `forfeit`. */
-export async function forfeitsOf(on: Executor, resultIds: readonly ResultId[]): Promise<Grant[]> {
-  if (resultIds.length === 0) return []
-  return select(on, GrantRow, FORFEITS, { resultIds })
-}
+/** The same of all hosts, reversed before a moment, oldest first. */
+export const oldForfeits = (trx: Trx, of: { before: Instant; limit: number }): Promise<Grant[]> =>
+  select(trx, GrantRow, `${FORFEITS} and b.created_at < :before order by b.id limit :limit`, {
+    before: toDb(of.before),
+    limit: of.limit,
+  })
 
 export interface DeferredGrant extends Grant {
   readonly vest: boolean
@@ -76,11 +70,18 @@ export async function deferGrants(trx: Trx, grants: readonly DeferredGrant[], no
 export const takeDeferred = (trx: Trx, limit: number): Promise<DeferredGrant[]> =>
   select(trx, GrantRow.extend({ vest: z.boolean() }), TAKE_DEFERRED, { limit })
 
-/** Deferred grants of results that are final, or not valid any more. */
-export const vestDeferred = (trx: Trx, resultIds: readonly ResultId[]): Promise<number> =>
-  execute(trx, VEST_DEFERRED, { resultIds })
-export const dropDeferred = (trx: Trx, resultIds: readonly ResultId[]): Promise<number> =>
-  execute(trx, DROP_DEFERRED, { resultIds })
+/** Deferred grants of results that are final now; which of these results have one. */
+export const vestDeferred = (trx: Trx, resultIds: readonly ResultId[]): Promise<ReadonlySet<ResultId>> =>
+  changedDeferred(trx, VEST_DEFERRED, resultIds)
+/** Deferred grants of results that are not valid any more are never paid; which of these results had one. */
+export const dropDeferred = (trx: Trx, resultIds: readonly ResultId[]): Promise<ReadonlySet<ResultId>> =>
+  changedDeferred(trx, DROP_DEFERRED, resultIds)
+
+async function changedDeferred(trx: Trx, sql: string, resultIds: readonly ResultId[]) {
+  if (resultIds.length === 0) return new Set<ResultId>()
+  const rows = await select(trx, z.object({ id: ResultId }), sql, { resultIds })
+  return new Set(rows.map(row => row.id))
+}
 
 /** What the mint added to escrows on the UTC day of `now`. Exact while `mint` is locked. */
 export const overrunOn = async (on: Executor, now: Instant): Promise<number> =>
@@ -104,33 +105,21 @@ const INSERT = `
     "amountMilli" bigint)`
 
 const FORGIVE = `
-  update debts set forgiven_at = :now where result_id = any(:resultIds) and forgiven_at is null`
+  update debts d set forgiven_at = :now from results r
+  where r.id = d.result_id and r.host_id = any(:hostIds) and d.forgiven_at is null`
 
 const MOVE = `update debts set payee = :to where payee = :from`
 
 const PAYEE = `case when h.user_id is null then 'host:' || h.id else 'user:' || h.user_id end as payee`
-
-// A grant of which nothing could be collected left no reversal, but a debt.
-const STANDING = `
-  select g.result_id as "resultId", x.decision, g.campaign_id as "campaignId", ${PAYEE},
-    g.amount_milli as "amountMilli",
-    exists (select from transfers v where v.key = 'vest:' || g.result_id || ':' || x.decision) as vested
-  from transfers g cross join lateral (select cast(split_part(g.key, ':', 3) as int) as decision) as x
-  join results r on r.id = g.result_id join hosts h on h.id = r.host_id
-  where g.result_id = any(:resultIds) and g.kind = 'grant'
-    and not exists (select from transfers b where b.key = 'reverse:' || g.result_id || ':' || x.decision)
-    and not exists (select from debts d where d.result_id = g.result_id and d.decision = x.decision)
-  order by g.id`
 
 const FORFEITS = `
   select b.result_id as "resultId", x.decision, b.campaign_id as "campaignId", ${PAYEE},
     b.amount_milli as "amountMilli"
   from transfers b cross join lateral (select cast(split_part(b.key, ':', 3) as int) as decision) as x
   join results r on r.id = b.result_id join hosts h on h.id = r.host_id
-  where b.result_id = any(:resultIds) and b.kind = 'reverse'
+  where b.kind = 'reverse'
     and not exists (select from transfers t where t.key in (
-      'forfeit:' || b.result_id || ':' || x.decision, 'restore:' || b.result_id || ':' || x.decision))
-  order by b.id`
+      'forfeit:' || b.result_id || ':' || x.decision, 'restore:' || b.result_id || ':' || x.decision))`
 
 const DEFER = `
   insert into deferred_grants (result_id, decision, campaign_id, payee, amount_milli, vest, created_at)
@@ -150,10 +139,11 @@ const TAKE_DEFERRED = `
   from taken d join results r on r.id = d.result_id join hosts h on h.id = r.host_id
   order by d.created_at, d.result_id`
 
-const VEST_DEFERRED = `update deferred_grants set vest = true where result_id = any(:resultIds)`
+const VEST_DEFERRED = `update deferred_grants set vest = true where result_id = any(:resultIds) returning result_id as id`
 
-const DROP_DEFERRED = `delete from deferred_grants where result_id = any(:resultIds)`
+const DROP_DEFERRED = `delete from deferred_grants where result_id = any(:resultIds) returning result_id as id`
 
 const OVERRUN = `
   select cast(coalesce(sum(amount_milli), 0) as bigint) as milli from transfers
-  where kind = 'overrun' and created_at >= date_trunc('day', cast(:now as timestamptz), 'UTC')`
+  where kind = 'overrun' and created_at >= date_trunc('day', cast(:now as timestamptz), 'UTC')
+    and created_at < date_trunc('day', cast(:now as timestamptz), 'UTC') + interval '1 day'`

@@ -123,10 +123,6 @@ const MOVE_BALANCES = `
   update accounts set balance_milli = balance_milli + change
   from unnest(:names::text[], :amounts::bigint[]) as c (account, change) where name = account`
 
-const REFUNDED = `
-  select cast(coalesce(sum(amount_milli), 0) as bigint) as milli from transfers
-  where campaign_id = :campaignId and kind = 'refund'`
-
 const LEFTOVERS = `
   select c.id as "campaignId", c.owner_id as "userId"
   from accounts a join campaigns c on a.name = 'escrow:' || c.id
@@ -156,3 +152,7 @@ const AUDIT_CAMPAIGNS = `
 const TOTALS = `
   select (select count(*) from transfers) as transfers,
     (select coalesce(sum(balance_milli), 0)::bigint from accounts) as "sumMilli"`
+
+const REFUNDED = `
+  select cast(coalesce(sum(amount_milli), 0) as bigint) as milli from transfers
+  where campaign_id = :campaignId and kind = 'refund'`

@@ -43,7 +43,8 @@ export const closeStarters = (trx: Trx, userIds: readonly UserId[], now: Instant
 const TODAY = `
   select cast(coalesce(sum(amount_milli), 0) as bigint) as "givenMilli",
     count(*) filter (where prefix = :prefix) as "ofPrefix"
-  from starters where granted_at >= date_trunc('day', cast(:now as timestamptz), 'UTC')`
+  from starters where granted_at >= date_trunc('day', cast(:now as timestamptz), 'UTC')
+    and granted_at < date_trunc('day', cast(:now as timestamptz), 'UTC') + interval '1 day'`
 
 const INSERT = `
   insert into starters (user_id, prefix, amount_milli, granted_at, lapses_at)
