@@ -20,12 +20,11 @@ import {
   type ResultId,
   type UserId,
 } from '#protocol/units.ts'
-import { giveStarter, lapseStarters, refundRest } from '#store/account-credit.ts'
+import { refundRest } from '#store/account-credit.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { moveDebts, openDebts } from '#store/debts.ts'
 import { insertHost } from '#store/hosts.ts'
 import { audit, balanceOf, listLeftovers, post } from '#store/ledger.ts'
-import { insertUser } from '#store/users.ts'
 import { addCampaign, addUser, sha256, stock, T0, testIds } from '#support/builders.ts'
 import { freshDatabase, type TestDatabase } from '#support/database.ts'
 

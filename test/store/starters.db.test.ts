@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { reserve, STARTER_MILLI, starter, userAccount } from '#domain/ledger.ts'
 import { addMs, type Instant, type UserId } from '#protocol/units.ts'
@@ -5,9 +8,6 @@ import { giveStarter, lapseStarters, refundRest } from '#store/account-credit.ts
 import { inTransaction, type Trx } from '#store/database.ts'
 import { audit, balanceOf, post } from '#store/ledger.ts'
 import { insertUser } from '#store/users.ts'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { addCampaign, stock, T0, testIds } from '#support/builders.ts'
 import { freshDatabase, type TestDatabase } from '#support/database.ts'
 
