@@ -156,8 +156,13 @@ export const CampaignView = z.object({
     cancelled: z.int(),
   }),
   failures: z.record(z.string(), z.int()),
+  /** reserved + overrun + returned = granted + refunded + balance. */
   credit: z.object({
     reservedMilli: z.int(),
+    /** Added by the mint, for results beyond the plan. */
+    overrunMilli: z.int(),
+    /** Grants that were taken back. */
+    returnedMilli: z.int(),
     grantedMilli: z.int(),
     refundedMilli: z.int(),
     balanceMilli: z.int(),
