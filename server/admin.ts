@@ -9,9 +9,9 @@ import { inTransaction } from '#store/database.ts'
 import { requestArtifacts } from '#store/files.ts'
 import { setHostState } from '#store/hosts.ts'
 import { freeLeases } from '#store/leases.ts'
-import { audit } from '#store/ledger.ts'
 import { migrate } from '#store/migrate.ts'
 import { RoleName, Scope } from '#store/tokens.ts'
+import { addCreditVerbs } from './admin-credit.ts'
 import { addToken, addUser, showUsers } from './admin-users.ts'
 import { admitRelease, examineRelease, signFit } from './admission.ts'
 import { systemClock } from './clock.ts'
@@ -24,13 +24,13 @@ import { openOperatorKey } from './secrets.ts'
 // The operator's commands: `xeenet admin …` on the machine that has the data directory, whether the server runs or not.
 
 /** What a command prints: an object for `--json`, lines for people. */
-interface Said {
+export interface Said {
   readonly json: object
   readonly lines: readonly string[]
   readonly ok?: boolean // false: the exit status is 1
 }
 
-interface Shared {
+export interface Shared {
   readonly json?: boolean
   readonly dataDir?: string
   readonly databaseUrl?: string
@@ -148,15 +148,7 @@ function addKernelVerbs(root: Command): void {
 }
 
 function addUpkeepVerbs(root: Command): void {
-  const ledger = root.command('ledger').description('credits')
-  verb(ledger, 'audit', 'derive every balance again from the transfers').action((options: Shared) =>
-    runOnDatabase(options, async knex => {
-      const found = await knex.transaction(trx => audit(trx), { isolationLevel: 'repeatable read' })
-      const verdict = found.balanced ? 'balanced' : 'NOT BALANCED'
-      const lines = [`${verdict}: ${found.transfers} transfers, sum ${found.sumMilli}`]
-      return { json: found, lines, ok: found.balanced }
-    }),
-  )
+  addCreditVerbs(root, { verb, runOnDatabase })
   const artifact = root.command('artifact').description('trained weights')
   verb(artifact, 'ask <result-ids...>', 'ask the hosts of these results for their weights').action(
     (ids: string[], options: Shared) =>

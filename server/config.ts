@@ -4,7 +4,7 @@ import envPaths from 'env-paths'
 import { z } from 'zod'
 import { LOG_LEVELS } from './log.ts'
 
-export const Role = z.enum(['http', 'transition', 'validate', 'assimilate', 'propose', 'cron'])
+export const Role = z.enum(['http', 'transition', 'validate', 'assimilate', 'propose', 'cron', 'seal'])
 export type Role = z.infer<typeof Role>
 
 const list = (text: string) =>

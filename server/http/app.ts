@@ -13,6 +13,7 @@ import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
+import * as ledger from './ledger.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as reads from './reads.ts'
 import { exportCampaign, showResult } from './results.ts'
@@ -68,8 +69,13 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
     [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
+    [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
     [`${API}/me`]: { get: [reads.showMe(edge)] },
-    [`${API}/ledger/summary`]: { get: [reads.showLedger(edge)] },
+    [`${API}/prices`]: { get: [ledger.showPrices()] },
+    [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
+    [`${API}/ledger/heads`]: { get: [ledger.showHeads(edge)] },
+    [`${API}/ledger/blocks/:number`]: { get: [ledger.showBlock(edge)] },
+    [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
   }
   for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
 }

@@ -9,6 +9,7 @@ import { readHostView } from '#store/views.ts'
 import { type Origin, originReader, prefixName } from './address.ts'
 import { requireScope, tokenOf } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
+import { readCredits } from './credits.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
 
@@ -95,6 +96,7 @@ export function showHost(edge: Edge): RequestHandler {
   return async (req, res) => {
     const view = await readHostView(edge.knex, parse(HostId, req.params.id, 'not_found'))
     if (view === undefined) throw new Refused('not_found')
-    res.json(HostView.parse(view))
+    const creditOf = await readCredits(edge.knex, [view])
+    res.json(HostView.parse({ ...view, credit: creditOf(view) }))
   }
 }

@@ -1,6 +1,5 @@
 import { retryAfter } from '#domain/dispatch.ts'
 import { invariant } from '#domain/invariant.ts'
-import { payeeAccount } from '#domain/ledger.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Lease, SchedulerReply } from '#protocol/scheduler.ts'
 import { type HostId, type Instant, type ResultId, toWire } from '#protocol/units.ts'
@@ -8,12 +7,12 @@ import type { Trx } from '#store/database.ts'
 import { type LeaseRow, noteProgress } from '#store/dispatch.ts'
 import { wantedOf } from '#store/files.ts'
 import { addHostEvents, type HostCall, type LockedHost, lockHosts, saveCalls } from '#store/hosts.ts'
-import { balancesOf } from '#store/ledger.ts'
 import { lockReported, storeErrors, storeSuccesses, tellVerdicts } from '#store/reports.ts'
 import { excludeHosts } from '#store/standing.ts'
 import { findCopied } from '#store/verdicts.ts'
 import type { ParsedCall } from './call.ts'
 import { type Catalogue, slotFiles } from './catalogue.ts'
+import { readCredits } from './credits.ts'
 import type { Edge } from './edge.ts'
 import { receiveReports } from './reception.ts'
 import { newVisit, reportedIds, successesIn, type Visit } from './visit.ts'
@@ -115,9 +114,9 @@ async function composeReplies(
   )
   const told = await tellVerdicts(trx, idsOf(visits, 'hasVerdicts'))
   const wanted = await wantedOf(trx, idsOf(visits, 'hasRequests'))
-  const balances = await balancesOf(
+  const creditOf = await readCredits(
     trx,
-    visits.map(visit => payeeAccount(visit.host)),
+    visits.map(visit => visit.host),
   )
   const saved = visits.map((visit): HostCall => {
     const mine = work.get(visit.host.id) ?? NO_WORK
@@ -135,7 +134,7 @@ async function composeReplies(
       verdicts: told.flatMap(({ hostId, resultId, verdict, milli }) =>
         hostId === visit.host.id ? [{ resultId, verdict, milli }] : [],
       ),
-      credit: { balanceMilli: balances.get(payeeAccount(visit.host)) ?? 0 },
+      credit: creditOf(visit.host),
     }
     return callOf(visit, JSON.stringify(reply), idleSince)
   })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { canonicalJson, utf8 } from './canonical.ts'
+import { Credit } from './credits.ts'
 import { CLIENT_CHARS_MAX, CORES_MAX, MEMORY_MIB_MAX, NAME_CHARS_MAX, PROTOCOL_VERSION } from './limits.ts'
 import { PublicKeyText } from './signature.ts'
 import { line } from './text.ts'
@@ -81,5 +82,6 @@ export const HostView = z.object({
     noReply: z.int(),
   }),
   grantedMilli: z.int(),
+  credit: Credit,
 })
 export type HostView = z.infer<typeof HostView>
