@@ -159,10 +159,8 @@ export const CampaignView = z.object({
   /** reserved + overrun + returned = granted + refunded + balance. */
   credit: z.object({
     reservedMilli: z.int(),
-    /** Added by the mint, for results beyond the plan. */
-    overrunMilli: z.int(),
-    /** Grants that were taken back. */
-    returnedMilli: z.int(),
+    overrunMilli: z.int(), // added by the mint, for results beyond the plan
+    returnedMilli: z.int(), // grants that were taken back
     grantedMilli: z.int(),
     refundedMilli: z.int(),
     balanceMilli: z.int(),
