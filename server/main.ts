@@ -2,6 +2,7 @@ import './node-version.ts'
 import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { createApp } from '#http/app.ts'
+import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { startJobs } from '#jobs/start.ts'
@@ -120,6 +121,7 @@ interface Parts {
 async function openEdge(config: Config, { knex, blobs, wake, secrets, log }: Parts): Promise<Edge> {
   const { publicKey, keyId } = secrets.operator
   const { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
+  const { enrolWork, perMinute, perPrefixDay } = config
   return {
     ...{ knex, blobs, wake, log },
     planner: {
@@ -133,7 +135,11 @@ async function openEdge(config: Config, { knex, blobs, wake, secrets, log }: Par
     version: packageJson.version,
     kernelKeys: [{ keyId, publicKey }],
     prefixSecret: secrets.server,
-    settings: { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
+    challengeKey: challengeKey(secrets.server),
+    settings: {
+      ...{ starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
+      ...{ enrolWork, perMinute, perPrefixDay },
+    },
   }
 }
 

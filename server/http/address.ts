@@ -10,7 +10,7 @@ export interface Origin {
 }
 
 /** Reads origins by the networks of the settings, written as `10.0.0.0/8` or `fd00::/8`. Throws on any other text. */
-export function originReader(sharedPrefixes: readonly string[]): (req: Request) => Origin {
+export function originReader(sharedPrefixes: readonly string[]): (req: Pick<Request, 'ip'>) => Origin {
   const shared = blockList(sharedPrefixes)
   return req => {
     // express reads X-Forwarded-For only behind the proxies that the operator named.
@@ -28,6 +28,23 @@ export function prefixName(address: string, secret: string): string {
     .slice(0, 32)
 }
 
+/** The network a request comes from: its name, or null when many people share it by design. */
+export interface Network {
+  readonly prefix: string | null
+}
+
+/** Reads the networks of requests. Throws as `originReader` does. */
+export function networkReader(
+  sharedPrefixes: readonly string[],
+  secret: string,
+): (req: Pick<Request, 'ip'>) => Network {
+  const originOf = originReader(sharedPrefixes)
+  return req => {
+    const { address, shared } = originOf(req)
+    return { prefix: shared ? null : prefixName(address, secret) }
+  }
+}
+
 const IPV6_GROUPS_KEPT = 3 // of 16 bits: /48
 
 function networkOf(address: string): string {
@@ -41,7 +58,8 @@ function networkOf(address: string): string {
 }
 
 // A dual-stack socket shows IPv4 callers as ::ffff:a.b.c.d, and a link-local one names its interface after a %.
-const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '')
+const plainAddress = (address: string): string =>
+  address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
 
 function blockList(prefixes: readonly string[]): BlockList {
   const list = new BlockList()

@@ -4,11 +4,12 @@ import helmet from 'helmet'
 import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi.ts'
 import { isReady } from '#store/settings.ts'
-import { originReader } from './address.ts'
+import { networkReader, originReader } from './address.ts'
 import { tokenOf } from './auth.ts'
 import { bytesUpTo } from './body.ts'
 import { cancel, submitCampaign, validateCampaign } from './campaigns.ts'
 import { newCatalogue } from './catalogue.ts'
+import { issueChallenge } from './challenge.ts'
 import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
@@ -43,6 +44,7 @@ function addRoutes(app: Express, edge: Edge): void {
   const readCall = hostCallReader(edge)
   const catalogue = newCatalogue()
   const anonymous = limitAnonymous(edge)
+  const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
   const routes: Record<string, Methods> = {
@@ -50,7 +52,8 @@ function addRoutes(app: Express, edge: Edge): void {
     '/readyz': { get: [showReady(edge)] },
     [`${API}/openapi.json`]: { get: [(_req, res) => void res.json(openApiDocument(edge.version))] },
     [`${API}/server`]: { get: [reads.showServer(edge)] },
-    [`${API}/hosts`]: { post: [anonymous, small, enrol(edge)] },
+    [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
+    [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },
     [`${API}/hosts/:id`]: { get: [showHost(edge)] },
     [`${API}/scheduler`]: { post: [anonymous, bytesUpTo(BODY_BYTES_MAX), scheduler(edge, readCall)] },
     [`${API}/files/:sha256`]: { get: [serveFile(edge)], put: [anonymous, receiveUpload(edge, readCall)] },

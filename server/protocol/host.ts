@@ -4,6 +4,7 @@ import { CLIENT_CHARS_MAX, CORES_MAX, MEMORY_MIB_MAX, NAME_CHARS_MAX, PROTOCOL_V
 import { PublicKeyText } from './signature.ts'
 import { line } from './text.ts'
 import { HostId, type ResultId, Sha256, UserId, WireInstant } from './units.ts'
+import { EnrolWork } from './work.ts'
 
 export const EngineClass = z.enum(['wasm'])
 export type EngineClass = z.infer<typeof EngineClass>
@@ -19,6 +20,8 @@ export const EnrolBody = z.strictObject({
   engineClasses: z.array(EngineClass).min(1).max(4),
   cores: z.int().min(1).max(CORES_MAX),
   memoryMiB: z.int().min(64).max(MEMORY_MIB_MAX),
+  /** Needed without a token: a solved challenge of GET /api/v1/hosts/challenge. It enrols one host. */
+  work: EnrolWork.optional(),
 })
 export type EnrolBody = z.infer<typeof EnrolBody>
 

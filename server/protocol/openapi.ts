@@ -16,6 +16,7 @@ import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HE
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { PROBLEMS, Problem } from './problem.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
+import { EnrolChallenge } from './work.ts'
 
 type Security = 'nobody' | 'anybody' | 'user' | 'host'
 
@@ -41,6 +42,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
     DatasetList,
     DatasetManifest,
     EnrolBody,
+    EnrolChallenge,
     EnrolReply,
   },
   ...{
@@ -74,6 +76,10 @@ export const OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'post', path: '/api/v1/hosts', summary: 'Enrol a host', security: 'anybody' },
     ...{ body: 'EnrolBody', reply: 'EnrolReply', status: 201 },
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/hosts/challenge', reply: 'EnrolChallenge' },
+    summary: 'Work for an enrolment without a token',
   },
   { method: 'get', path: '/api/v1/hosts/{id}', summary: 'A host, in public', reply: 'HostView' },
   {

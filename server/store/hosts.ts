@@ -13,6 +13,7 @@ export interface NewHost {
   readonly name: string
   readonly trusted: boolean
   readonly ownerKey: string
+  readonly prefix?: string | null // name of the network it enrols from; absent or null: a shared one
   readonly publicKey: string
   readonly tokenHash: Sha256
   readonly client: string
@@ -24,15 +25,16 @@ export interface NewHost {
 }
 
 const INSERT = `
-  insert into hosts (id, user_id, name, trusted, owner_key, public_key, token_hash, client, engine_classes, cores,
-    memory_mib, daily_quota, quota_day, created_at, last_seen_at)
-  values (:id, :userId, :name, :trusted, :ownerKey, :publicKey, :tokenHash, :client, :engineClasses, :cores,
-    :memoryMiB, :dailyQuota, :now, :now, :now)`
+  insert into hosts (id, user_id, name, trusted, owner_key, prefix, prefix_seen_at, public_key, token_hash, client,
+    engine_classes, cores, memory_mib, daily_quota, quota_day, created_at, last_seen_at)
+  values (:id, :userId, :name, :trusted, :ownerKey, cast(:prefix as text),
+    case when cast(:prefix as text) is not null then cast(:now as timestamptz) end, :publicKey, :tokenHash, :client,
+    :engineClasses, :cores, :memoryMiB, :dailyQuota, :now, :now, :now)`
 
 /** Adds a host; `key_taken` changes nothing: a key names one host for ever. */
 export async function insertHost(on: Executor, { now, ...host }: NewHost): Promise<'created' | 'key_taken'> {
   try {
-    await execute(on, INSERT, { ...host, now: toDb(now) })
+    await execute(on, INSERT, { ...host, prefix: host.prefix ?? null, now: toDb(now) })
     return 'created'
   } catch (error) {
     if (violatedConstraint(error) === 'hosts_public_key_key') return 'key_taken'

@@ -2,8 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { solveChallenge } from 'altcha-lib'
+import { deriveKey } from 'altcha-lib/algorithms/pbkdf2'
 import { pino } from 'pino'
 import { createApp } from '#http/app.ts'
+import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import {
@@ -19,6 +22,7 @@ import type { RunReport } from '#protocol/report.ts'
 import { SchedulerReply, type SuccessReport } from '#protocol/scheduler.ts'
 import { generateEd25519, signBytes } from '#protocol/signature.ts'
 import { addMs, type HostId, type Instant, type ResultId, type Sha256 } from '#protocol/units.ts'
+import { EnrolChallenge, type EnrolWork } from '#protocol/work.ts'
 import { buildRun, planCampaign } from '#search/space.ts'
 import type { Wake } from '#store/wake.ts'
 import { type Stock, sha256, stock, T0, testIds } from './builders.ts'
@@ -78,12 +82,16 @@ export async function startServer(settings: Partial<Edge['settings']> = {}): Pro
     version: '0.0.0',
     kernelKeys: [],
     prefixSecret: 'test',
+    challengeKey: challengeKey('test'),
     settings: {
       starveMs: 60_000,
       retryMinMs: 1_000,
       sharedPrefixes: ['127.0.0.0/8', '::1/128'],
       trustedProxies: ['loopback'],
       anonymousPerMinute: 1_000,
+      enrolWork: 16,
+      perMinute: 1_000,
+      perPrefixDay: 1_000,
       ...settings,
     },
   })
@@ -177,12 +185,25 @@ export const ENROLMENT = {
   memoryMiB: 4096,
 } as const
 
+/** A challenge of the server, solved as clients solve it. */
+export async function solvedWork(
+  server: TestServer,
+  headers: Record<string, string> = {},
+): Promise<EnrolWork> {
+  const reply = await server.call('GET', '/api/v1/hosts/challenge', { headers })
+  const challenge = EnrolChallenge.parse(reply.json)
+  const solution = await solveChallenge({ challenge, deriveKey })
+  if (solution === null) throw new Error('not solved in time')
+  return { challenge, solution: { counter: solution.counter, derivedKey: solution.derivedKey } }
+}
+
 export async function enrolHost(
   server: TestServer,
   { token, headers }: { token?: string; headers?: Record<string, string> } = {},
 ): Promise<TestHost> {
   const { publicKey, privateKey } = await generateEd25519()
-  const body = { ...ENROLMENT, publicKey }
+  const work = token === undefined ? { work: await solvedWork(server, headers) } : {}
+  const body = { ...ENROLMENT, publicKey, ...work }
   const reply = await server.call('POST', '/api/v1/hosts', { token, body, ...(headers ? { headers } : {}) })
   if (reply.status !== 201) throw new Error(reply.text)
   const enrolled = EnrolReply.parse(reply.json)
