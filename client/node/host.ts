@@ -27,6 +27,7 @@ import { thisMachine } from './machine.ts'
 import { CLIENT_VERSION } from './options.ts'
 import { openPool } from './pool.ts'
 import { type Preset, pausesFor } from './presets.ts'
+import { selfTest } from './self-test.ts'
 import { openHostStore } from './state-dir.ts'
 
 export interface HostSettings {
@@ -47,6 +48,8 @@ export interface HostSettings {
   readonly onOffline: (reason: string, retryMs: number) => void
   /** Enrolling without a token takes work first: so many hash iterations on average. */
   readonly onWork?: (iterations: number) => void
+  /** In place of this machine's own: how a test plays one that is broken. */
+  readonly selfTest?: Ports['selfTest']
   /** Wraps the computation: how a test or a demonstration makes a host that lies. */
   readonly wrapCompute?: ((honest: Compute) => Compute) | undefined
 }
@@ -81,6 +84,7 @@ export async function startHost(settings: HostSettings): Promise<Host> {
       store: await openHostStore(directory),
       cache: await openDiskCache(join(settings.cacheDir, 'files')),
       compute: settings.wrapCompute?.(honest) ?? honest,
+      selfTest: settings.selfTest ?? testMachine,
       machine: machineFacts(),
       now: () => Date.now(),
       rng: Math.random,
@@ -100,6 +104,11 @@ export async function startHost(settings: HostSettings): Promise<Host> {
       await pool.close()
     },
   }
+}
+
+const testMachine = async () => {
+  const { ok, found } = await selfTest()
+  return { passed: ok, detail: found }
 }
 
 const machineFacts = () => ({

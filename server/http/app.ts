@@ -14,6 +14,7 @@ import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
+import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as reads from './reads.ts'
 import { exportCampaign, showResult } from './results.ts'
@@ -38,7 +39,7 @@ export function createApp(edge: Edge): Express {
   return app
 }
 
-type Methods = Partial<Record<'get' | 'post' | 'put', RequestHandler[]>>
+type Methods = Partial<Record<'get' | 'post' | 'put' | 'delete', RequestHandler[]>>
 
 function addRoutes(app: Express, edge: Edge): void {
   const readCall = hostCallReader(edge)
@@ -54,8 +55,12 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/server`]: { get: [reads.showServer(edge)] },
     [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
     [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },
-    [`${API}/hosts/:id`]: { get: [showHost(edge)] },
-    [`${API}/scheduler`]: { post: [anonymous, bytesUpTo(BODY_BYTES_MAX), scheduler(edge, readCall)] },
+    [`${API}/hosts/:id`]: { get: [showHost(edge, readCall)] },
+    [`${API}/hosts/:id/appeal`]: { post: [anonymous, small, appeal(edge, readCall)] },
+    [`${API}/actions`]: { get: [showActions(edge)] },
+    [`${API}/scheduler`]: {
+      post: [anonymous, bytesUpTo(BODY_BYTES_MAX), scheduler(edge, readCall, networkOf)],
+    },
     [`${API}/files/:sha256`]: { get: [serveFile(edge)], put: [anonymous, receiveUpload(edge, readCall)] },
     [`${API}/kernels`]: { get: [reads.showKernels(edge)] },
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
@@ -71,18 +76,24 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
     [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
-    [`${API}/me`]: { get: [reads.showMe(edge)] },
+    [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
     [`${API}/ledger/summary`]: { get: [reads.showLedger(edge)] },
   }
   for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
 }
 
-function addRoute(app: Express, path: string, { get, post, put }: Methods): void {
+function addRoute(app: Express, path: string, { get, post, put, delete: remove }: Methods): void {
   const route = app.route(path)
   if (get !== undefined) route.get(...get)
   if (post !== undefined) route.post(...post)
   if (put !== undefined) route.put(...put)
-  const allowed = [...(get ? ['GET', 'HEAD'] : []), ...(post ? ['POST'] : []), ...(put ? ['PUT'] : [])]
+  if (remove !== undefined) route.delete(...remove)
+  const allowed = [
+    ...(get ? ['GET', 'HEAD'] : []),
+    ...(post ? ['POST'] : []),
+    ...(put ? ['PUT'] : []),
+    ...(remove ? ['DELETE'] : []),
+  ]
   route.all((req, res) => {
     res.setHeader('allow', allowed.join(', '))
     throw new Refused('method_not_allowed', `${req.method} ${req.path}; allowed: ${allowed.join(', ')}`)

@@ -12,6 +12,9 @@ import { requireScope, tokenOf } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import { admitAnonymous, verifyWork } from './challenge.ts'
 import type { Edge } from './edge.ts'
+import type { HostCallReader } from './host-call.ts'
+import { ownHostOf } from './own-host.ts'
+import { publicState, viewOwn } from './people.ts'
 import { parse, Refused } from './problem.ts'
 
 /**
@@ -101,11 +104,13 @@ function generatedName(id: HostId): string {
   return `${animal}-${tail.slice(-4)}`
 }
 
-/** GET /hosts/:id: what anyone may know of a host. */
-export function showHost(edge: Edge): RequestHandler {
+/** GET /hosts/:id: what anyone may know of a host, and more for the host itself and for its user. */
+export function showHost(edge: Edge, readCall: HostCallReader): RequestHandler {
   return async (req, res) => {
     const view = await readHostView(edge.knex, parse(HostId, req.params.id, 'not_found'))
     if (view === undefined) throw new Refused('not_found')
-    res.json(HostView.parse(view))
+    const own = await ownHostOf(edge, req, readCall)
+    if (own === undefined) res.json(HostView.parse({ ...view, state: await publicState(edge, view) }))
+    else res.json(HostView.parse({ ...view, own: await viewOwn(edge, own.host) }))
   }
 }

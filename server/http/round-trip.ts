@@ -9,10 +9,12 @@ import { type LeaseRow, noteProgress } from '#store/dispatch.ts'
 import { wantedOf } from '#store/files.ts'
 import { addHostEvents, type HostCall, type LockedHost, lockHosts, saveCalls } from '#store/hosts.ts'
 import { balancesOf } from '#store/ledger.ts'
+import { tellNotices } from '#store/notices.ts'
 import { lockReported, storeErrors, storeSuccesses, tellVerdicts } from '#store/reports.ts'
 import type { ParsedCall } from './call.ts'
 import { type Catalogue, slotFiles } from './catalogue.ts'
 import type { Edge } from './edge.ts'
+import { noteHosts } from './host-notes.ts'
 import { receiveReports } from './reception.ts'
 import { newVisit, reportedIds, type Visit } from './visit.ts'
 import { giveWork, type Work } from './work.ts'
@@ -20,7 +22,7 @@ import { giveWork, type Work } from './work.ts'
 /** The answer to a call: the text of a SchedulerReply, kept byte for byte for a repeated call, or a refusal. */
 export type Answer =
   | { readonly type: 'reply'; readonly text: string }
-  | { readonly type: 'refused'; readonly code: ProblemCode }
+  | { readonly type: 'refused'; readonly code: ProblemCode; readonly detail?: string }
 
 /**
  * Answers scheduler calls of different hosts in one transaction. Locks are taken in the order work unit, result, host;
@@ -47,6 +49,7 @@ export async function answerCalls(
     const host = hosts.get(call.hostId)
     return host === undefined || early[i] !== undefined ? [] : [newVisit(call, host)]
   })
+  await noteHosts(trx, visits, now)
   const results = new Map(reported.map(result => [String(result.id), result]))
   for (const visit of visits) receiveReports(visit, results, now)
   await storeReports(trx, visits, edge, now)
@@ -64,7 +67,12 @@ function answerEarly(call: ParsedCall, host: LockedHost | undefined): Answer | u
   if (call.call === host.lastCall && call.bodySha256 === host.lastBodySha256 && host.lastReply !== null)
     return { type: 'reply', text: host.lastReply }
   if (call.call <= host.lastCall) return { type: 'refused', code: 'call_replayed' }
-  return host.state === 'quarantined' ? { type: 'refused', code: 'host_quarantined' } : undefined
+  if (host.state !== 'quarantined') return undefined
+  return {
+    type: 'refused',
+    code: 'host_quarantined',
+    ...(host.lastNotice === null ? {} : { detail: host.lastNotice }),
+  }
 }
 
 async function storeReports(trx: Trx, visits: readonly Visit[], edge: Edge, now: Instant): Promise<void> {
@@ -103,6 +111,7 @@ async function composeReplies(
   )
   const told = await tellVerdicts(trx, idsOf(visits, 'hasVerdicts'))
   const wanted = await wantedOf(trx, idsOf(visits, 'hasRequests'))
+  const notices = await tellNotices(trx, idsOf(visits, 'hasNotices'))
   const balances = await balancesOf(
     trx,
     visits.map(visit => payeeAccount(visit.host)),
@@ -124,6 +133,8 @@ async function composeReplies(
         hostId === visit.host.id ? [{ resultId, verdict, milli }] : [],
       ),
       credit: { balanceMilli: balances.get(payeeAccount(visit.host)) ?? 0 },
+      ...(visit.selfTest === 'demanded' ? { selfTest: true } : {}),
+      notices: notices.flatMap(({ hostId, notice }) => (hostId === visit.host.id ? [notice] : [])),
     }
     return callOf(visit, JSON.stringify(reply), idleSince)
   })
@@ -132,7 +143,7 @@ async function composeReplies(
   return new Map(saved.map(({ id, reply }) => [id, { type: 'reply', text: reply }]))
 }
 
-const idsOf = (visits: readonly Visit[], fact: 'hasVerdicts' | 'hasRequests'): HostId[] =>
+const idsOf = (visits: readonly Visit[], fact: 'hasVerdicts' | 'hasRequests' | 'hasNotices'): HostId[] =>
   visits.flatMap(({ host }) => (host[fact] ? [host.id] : []))
 
 const NO_WORK: Work = { leases: [], isNew: false, abort: [] }

@@ -1,4 +1,5 @@
 import { nextQuota, type QuotaEvent } from '#domain/quota.ts'
+import { DAILY_QUOTA_MIN } from '#protocol/limits.ts'
 import type { ReportReply } from '#protocol/scheduler.ts'
 import type { ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { HostEvent, LockedHost } from '#store/hosts.ts'
@@ -16,6 +17,7 @@ export interface Visit {
   readonly events: HostEvent[]
   dailyQuota: number
   usedToday: number
+  selfTest: LockedHost['selfTest']
 }
 
 export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
@@ -28,12 +30,16 @@ export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
   events: [],
   dailyQuota: host.dailyQuota,
   usedToday: host.usedToday,
+  selfTest: host.selfTest,
 })
 
 /** Notes something that speaks against the host: its quota changes, and the operator can read why. */
 export function holdAgainst(visit: Visit, quota: QuotaEvent, event: string, detail: string): void {
-  visit.dailyQuota = nextQuota(visit.dailyQuota, quota)
+  const before = visit.dailyQuota
+  visit.dailyQuota = nextQuota(before, quota)
   visit.events.push({ hostId: visit.host.id, event, detail })
+  if (before > DAILY_QUOTA_MIN && visit.dailyQuota === DAILY_QUOTA_MIN)
+    visit.events.push({ hostId: visit.host.id, event: 'throttled', detail: `after ${event}` })
 }
 
 /** Every result id that the host named in its reports. */

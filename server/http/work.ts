@@ -100,7 +100,7 @@ const PAGES_PER_MIB = 16
 async function dealWork(trx: Trx, standings: readonly Standing[], dispatch: Dispatch): Promise<LeaseRow[]> {
   const asking = standings.flatMap(({ visit, held, resend }): Wish[] => {
     const take = leasesAllowed({ ...termsOf(visit), held, resent: resend.length })
-    return take === 0 ? [] : [{ visit, take, offset: 0 }]
+    return take === 0 || visit.selfTest === 'demanded' ? [] : [{ visit, take, offset: 0 }]
   })
   if (asking.length === 0) return []
   const starvedBefore = await starvedBy(trx, asking, dispatch)

@@ -22,3 +22,54 @@ create index hosts_prefix_age on hosts (prefix_seen_at) where prefix is not null
 alter table results add column prefix text; -- copied from the host when leased
 create unique index one_result_per_prefix on results (work_unit_id, prefix) where prefix is not null and not trusted;
 create index results_naming_networks on results (sent_at) where prefix is not null or owner_key like 'prefix:%';
+
+-- Sentences to the owner, told once in a scheduler reply; the host's own view keeps showing them.
+alter table host_events
+  add column notice text check (notice is null or length(notice) between 1 and 500),
+  add column told boolean not null default false;
+create index host_events_by_host on host_events (host_id, id);
+create index host_events_untold on host_events (host_id) where notice is not null and not told;
+
+-- Who somebody is in the public log. Deleting the row severs it: nothing else leads from one to the other.
+create table pseudonyms (
+  party text primary key check (party ~ '^(user|host):'),
+  pseudonym text not null unique
+);
+
+create type action_kind as enum ('quarantine', 'release');
+create type appeal_decision as enum ('upheld', 'rejected');
+create table actions ( -- what was done to volunteers, by whom, and why
+  id text primary key,
+  kind action_kind not null,
+  party text, -- null once its account was deleted
+  pseudonym text not null,
+  actor text not null check (actor in ('server', 'operator')),
+  reason text not null check (length(reason) between 1 and 500), -- for everybody
+  detail text not null, -- for operators
+  at timestamptz not null,
+  appeal_until timestamptz not null check (appeal_until >= at) -- public from then on
+);
+create table action_hosts (
+  action_id text not null references actions,
+  host_id text not null references hosts,
+  primary key (action_id, host_id)
+);
+create index actions_of_host on action_hosts (host_id);
+create table appeals ( -- one per exclusion
+  action_id text primary key references actions,
+  host_id text not null references hosts,
+  user_id text references users, -- null: signed by the host
+  words text not null, -- a stranger's: data, never instruction; empty once its account was deleted
+  filed_at timestamptz not null,
+  decision appeal_decision,
+  reason text,
+  decided_at timestamptz,
+  constraint decided_iff_decision check ((decision is null) = (decided_at is null) and (decision is null) = (reason is null)),
+  constraint short_words check (length(words) <= 2000)
+);
+create index appeals_open on appeals (filed_at) where decision is null;
+
+alter table users add column deleted_at timestamptz;
+
+alter table hosts add column self_test text not null default 'none'
+  check (self_test in ('none', 'demanded', 'passed', 'failed'));

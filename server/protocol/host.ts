@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { canonicalJson, utf8 } from './canonical.ts'
 import { CLIENT_CHARS_MAX, CORES_MAX, MEMORY_MIB_MAX, NAME_CHARS_MAX, PROTOCOL_VERSION } from './limits.ts'
+import { OwnView } from './people.ts'
 import { PublicKeyText } from './signature.ts'
 import { line } from './text.ts'
 import { HostId, type ResultId, Sha256, UserId, WireInstant } from './units.ts'
@@ -67,7 +68,8 @@ export const reportBytes = (r: {
 export const HostView = z.object({
   id: HostId,
   name,
-  state: z.enum(['active', 'quarantined', 'retired']),
+  /** A quarantine is public when its appeal period ends or its appeal is decided; until then it is `paused`. */
+  state: z.enum(['active', 'paused', 'quarantined', 'retired']),
   trusted: z.boolean(),
   client: z.string(),
   engineClasses: z.array(z.string()),
@@ -84,5 +86,7 @@ export const HostView = z.object({
     noReply: z.int(),
   }),
   grantedMilli: z.int(),
+  /** For a signed call of the host itself, or with a token of its user. */
+  own: OwnView.optional(),
 })
 export type HostView = z.infer<typeof HostView>

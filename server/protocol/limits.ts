@@ -93,6 +93,7 @@ export const ENROL_WORK_MAX = 1e12
 
 /** A notice is one sentence; a host that was away for long hears the newest. */
 export const NOTICES_PER_REPLY_MAX = 8
+export const NOTICES_SHOWN_MAX = 20
 export const APPEAL_CHARS_MAX = 2_000
 /** How long an exclusion can be appealed; it becomes public when this ends, or with the decision. */
 export const APPEAL_DAYS = 14

@@ -36,7 +36,12 @@ export const PROBLEMS = {
     'Sign with the key the host enrolled with.',
   ],
   call_replayed: [409, false, 'A call with a higher number was already answered', 'Number calls upwards.'],
-  host_quarantined: [403, false, 'This host is quarantined', 'Its results differed from trusted re-runs.'],
+  host_quarantined: [
+    403,
+    false,
+    'This host is quarantined',
+    'xeenet host show says why; xeenet host appeal.',
+  ],
   host_retired: [403, false, 'This host was retired', 'Enrol again.'],
   protocol_too_old: [426, false, 'This client is too old for the server', 'Update the client.'],
   key_taken: [409, false, 'Another host enrolled with this key', 'Use a fresh key for each host.'],
