@@ -147,7 +147,7 @@ async function settleUp(trx: Trx, { log }: JobDeps, campaign: ProgressRow, now: 
   const { id: campaignId, ownerId: userId, state } = campaign
   const escrow = escrowAccount(campaignId)
   const amountMilli = (await lockBalances(trx, [escrow])).get(escrow) ?? 0
-  if (amountMilli > 0) await post(trx, [refund({ campaignId, userId, amountMilli })], now)
+  if (amountMilli > 0) await post(trx, [refund({ campaignId, userId, amountMilli, refundedMilli: 0 })], now)
   await settleCampaign(trx, campaignId, now)
   const became = state === 'running' ? 'finished' : state
   log.info({ campaignId, state: became, refundedMilli: amountMilli }, 'a campaign was settled')

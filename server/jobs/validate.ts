@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { payGrants } from '#domain/grants.ts'
 import { invariant } from '#domain/invariant.ts'
-import { escrowAccount, payGrants } from '#domain/ledger.ts'
+import { escrowAccount, heldAccount } from '#domain/ledger.ts'
 import { type Case, type Settlement, type Standing, settle } from '#domain/settle.ts'
 import { isWanted, transition } from '#domain/transition.ts'
 import type { WorkUnit } from '#domain/types.ts'
@@ -121,8 +122,13 @@ async function applySettlements(
 async function pay(trx: Trx, settlements: readonly Settlement[], now: Instant): Promise<void> {
   const grants = settlements.flatMap(settlement => settlement.grants)
   if (grants.length === 0) return
-  const accounts = grants.flatMap(({ campaignId, payee }) => [escrowAccount(campaignId), payee])
-  const transfers = payGrants(grants, await lockBalances(trx, accounts))
+  const accounts = grants.flatMap(({ campaignId, payee }) => [
+    ...[escrowAccount(campaignId), payee, heldAccount(payee)],
+  ])
+  const { transfers } = payGrants(grants, await lockBalances(trx, accounts), {
+    vestNow: new Set(grants.map(grant => grant.resultId)),
+    overrunLeftMilli: Number.MAX_SAFE_INTEGER,
+  })
   const posted = await post(trx, transfers, now)
   invariant(posted === transfers.length, 'a verdict that was pending has not been paid')
 }

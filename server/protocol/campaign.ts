@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Quote } from './credits.ts'
 import { Limit, Recipe } from './job.ts'
 import {
   CHOICES_MAX,
@@ -14,7 +15,7 @@ import {
   UPDATES_MAX,
 } from './limits.ts'
 import { line, lines } from './text.ts'
-import { CampaignId, MilliCredit, Sha256, Versioned, WireInstant } from './units.ts'
+import { CampaignId, Sha256, Versioned, WireInstant } from './units.ts'
 
 const points = z.int().min(1).max(1000).optional()
 const ordered = (lo: number, hi: number) => lo <= hi
@@ -90,17 +91,6 @@ export const CampaignFile = z.strictObject({
   deadline_ms: z.int().min(DEADLINE_MS_MIN).max(DEADLINE_MS_MAX).optional(),
 })
 export type CampaignFile = z.infer<typeof CampaignFile>
-
-/** What a campaign will cost at most; the unused part comes back. */
-export const Quote = z.object({
-  experiments: z.int(),
-  workUnits: z.int(),
-  fuelPlanned: z.number(),
-  priceMilliPerGfuel: z.int(),
-  checkingShare: z.number(),
-  reserveMilli: MilliCredit,
-})
-export type Quote = z.infer<typeof Quote>
 
 /** Everything needed to compute one run anywhere: what `run-local` and `repro` take. */
 export const RunPlan = z.object({

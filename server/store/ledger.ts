@@ -76,7 +76,7 @@ export async function audit(trx: Executor): Promise<Audit> {
 }
 
 const Account = z.custom<AccountName>(
-  value => typeof value === 'string' && /^(mint|(user|host|escrow):.+)$/.test(value),
+  value => typeof value === 'string' && /^(mint|forfeit|escrow:.+|(held:)?(user|host):.+)$/.test(value),
 )
 const BalanceRow = z.object({ name: Account, balance_milli: z.int() })
 const PostedRow = z.object({ debit: Account, credit: Account, amountMilli: z.int() })
