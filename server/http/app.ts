@@ -10,6 +10,7 @@ import { bytesUpTo } from './body.ts'
 import { cancel, submitCampaign, validateCampaign } from './campaigns.ts'
 import { newCatalogue } from './catalogue.ts'
 import { issueChallenge } from './challenge.ts'
+import { claim } from './claim.ts'
 import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
@@ -56,6 +57,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
     [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },
     [`${API}/hosts/:id`]: { get: [showHost(edge, readCall)] },
+    [`${API}/hosts/:id/claim`]: { post: [anonymous, small, claim(edge, readCall)] },
     [`${API}/hosts/:id/appeal`]: { post: [anonymous, small, appeal(edge, readCall)] },
     [`${API}/actions`]: { get: [showActions(edge)] },
     [`${API}/scheduler`]: {

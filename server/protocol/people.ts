@@ -13,7 +13,7 @@ export const ClaimReply = z.object({
   /** Credit that moved to the account, held credit included; 0 when the host was claimed before. */
   movedMilli: z.int(),
   /** Work units on which only this host and others of the account agreed: a trusted host computes them again. */
-  reopened: z.int(),
+  voided: z.int(),
 })
 export type ClaimReply = z.infer<typeof ClaimReply>
 

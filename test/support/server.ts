@@ -150,6 +150,8 @@ export interface TestHost {
   readonly id: HostId
   readonly token: string
   readonly privateKey: string
+  /** A signed call of any address; numbered by the clock. `privateKey` may be another's. */
+  say(method: string, path: string, body?: unknown, how?: { privateKey?: string }): Promise<Reply>
   /** Calls the scheduler; numbers itself upwards unless told. */
   call(body?: Partial<HostWords>, how?: Partial<How>): Promise<Reply>
   /** The same, parsed; throws when it was refused. */
@@ -161,6 +163,7 @@ export interface TestHost {
 }
 
 interface HostWords {
+  readonly selfTest: { passed: boolean; detail: string }
   readonly cores: number
   readonly memoryMiB: number
   readonly reports: readonly unknown[]
@@ -175,6 +178,7 @@ interface How {
   readonly text: string // the body, byte for byte
   readonly signedText: string // what is signed instead of the body
   readonly path: string
+  readonly headers: Readonly<Record<string, string>>
 }
 
 export const ENROLMENT = {
@@ -208,6 +212,23 @@ export async function enrolHost(
   if (reply.status !== 201) throw new Error(reply.text)
   const enrolled = EnrolReply.parse(reply.json)
   let number = 0
+  const say: TestHost['say'] = async (method, path, body, how = {}) => {
+    const text = body === undefined ? '' : JSON.stringify(body)
+    const signed = callBytes({
+      ...{ serverId: server.serverId, hostId: enrolled.hostId, call: 1, path, bodySha256: sha256(text) },
+      method: method as 'POST' | 'GET',
+    })
+    return server.call(method, path, {
+      token: enrolled.token,
+      ...(body === undefined ? {} : { body: text }),
+      headers: {
+        [HOST_HEADER]: enrolled.hostId,
+        [CALL_HEADER]: '1',
+        [SIGNATURE_HEADER]: await signBytes(how.privateKey ?? privateKey, signed),
+        ...headers,
+      },
+    })
+  }
   const call: TestHost['call'] = async (words = {}, how = {}) => {
     const said = {
       client: 'test/1',
@@ -233,11 +254,13 @@ export async function enrolHost(
         [HOST_HEADER]: enrolled.hostId,
         [CALL_HEADER]: String(number),
         [SIGNATURE_HEADER]: await signBytes(how.privateKey ?? privateKey, signed),
+        ...headers,
+        ...how.headers,
       },
     })
   }
   return {
-    ...{ id: enrolled.hostId, token: enrolled.token, privateKey, call },
+    ...{ id: enrolled.hostId, token: enrolled.token, privateKey, call, say },
     ask: async words => {
       const reply = await call(words)
       if (reply.status !== 200) throw new Error(reply.text)
