@@ -4,6 +4,7 @@ import { adminCommand } from './commands/admin.ts'
 import { campaignCommand } from './commands/campaign.ts'
 import { creditsCommand, leaderboardCommand } from './commands/credits.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { hostCommand } from './commands/host.ts'
 import { reproCommand } from './commands/repro.ts'
 import { serveCommand } from './commands/serve.ts'
 import { type Hooks, upCommand } from './commands/up.ts'
@@ -47,6 +48,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     serveCommand(done),
     adminCommand(done),
     campaignCommand(done),
+    hostCommand(),
     reproCommand(done),
     leaderboardCommand(),
     creditsCommand(),

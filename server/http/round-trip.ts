@@ -111,7 +111,10 @@ async function composeReplies(
   )
   const told = await tellVerdicts(trx, idsOf(visits, 'hasVerdicts'))
   const wanted = await wantedOf(trx, idsOf(visits, 'hasRequests'))
-  const notices = await tellNotices(trx, idsOf(visits, 'hasNotices'))
+  const notices = await tellNotices(
+    trx,
+    visits.flatMap(({ host, events }) => (host.hasNotices || events.length > 0 ? [host.id] : [])),
+  )
   const balances = await balancesOf(
     trx,
     visits.map(visit => payeeAccount(visit.host)),
@@ -143,7 +146,7 @@ async function composeReplies(
   return new Map(saved.map(({ id, reply }) => [id, { type: 'reply', text: reply }]))
 }
 
-const idsOf = (visits: readonly Visit[], fact: 'hasVerdicts' | 'hasRequests' | 'hasNotices'): HostId[] =>
+const idsOf = (visits: readonly Visit[], fact: 'hasVerdicts' | 'hasRequests'): HostId[] =>
   visits.flatMap(({ host }) => (host[fact] ? [host.id] : []))
 
 const NO_WORK: Work = { leases: [], isNew: false, abort: [] }

@@ -1,5 +1,4 @@
-import { nextQuota, type QuotaEvent } from '#domain/quota.ts'
-import { DAILY_QUOTA_MIN } from '#protocol/limits.ts'
+import { isThrottled, nextQuota, type QuotaEvent } from '#domain/quota.ts'
 import type { ReportReply } from '#protocol/scheduler.ts'
 import type { ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { HostEvent, LockedHost } from '#store/hosts.ts'
@@ -38,7 +37,7 @@ export function holdAgainst(visit: Visit, quota: QuotaEvent, event: string, deta
   const before = visit.dailyQuota
   visit.dailyQuota = nextQuota(before, quota)
   visit.events.push({ hostId: visit.host.id, event, detail })
-  if (before > DAILY_QUOTA_MIN && visit.dailyQuota === DAILY_QUOTA_MIN)
+  if (isThrottled(before, visit.dailyQuota))
     visit.events.push({ hostId: visit.host.id, event: 'throttled', detail: `after ${event}` })
 }
 

@@ -8,6 +8,7 @@ import { runAssimilate } from './assimilate.ts'
 import { runBatch } from './batch.ts'
 import { bossEnqueue } from './boss.ts'
 import type { JobDeps, QueueName } from './deps.ts'
+import { forgetTraces } from './forget.ts'
 import { runPropose } from './propose.ts'
 import { sweepCampaigns, sweepWorkUnits } from './sweep.ts'
 import { runTransition } from './transition.ts'
@@ -86,6 +87,7 @@ function postponeWorkUnits(deps: JobDeps, ids: readonly WorkUnitId[]): Promise<v
 
 const EVERY_SECOND = '* * * * * *'
 const EVERY_OTHER_SECOND = '*/2 * * * * *'
+const EVERY_TEN_MINUTES = '0 */10 * * * *'
 
 function startSweepers(deps: JobDeps) {
   const sweep = (name: string, what: () => Promise<number>) => async () => {
@@ -107,6 +109,11 @@ function startSweepers(deps: JobDeps) {
     cron.schedule(
       EVERY_OTHER_SECOND,
       sweep('campaigns', () => sweepCampaigns(deps)),
+      options,
+    ),
+    cron.schedule(
+      EVERY_TEN_MINUTES,
+      sweep('traces', () => forgetTraces(deps)),
       options,
     ),
   ]

@@ -47,7 +47,7 @@ create table actions ( -- what was done to volunteers, by whom, and why
   reason text not null check (length(reason) between 1 and 500), -- for everybody
   detail text not null, -- for operators
   at timestamptz not null,
-  appeal_until timestamptz not null check (appeal_until >= at) -- public from then on
+  appeal_until timestamptz not null -- public from then on; of a release: when what it ends is
 );
 create table action_hosts (
   action_id text not null references actions,

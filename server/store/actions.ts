@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { appealUntil } from '#domain/appeal.ts'
 import { ActionId, HostId, type Instant, type UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Executor, execute, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 /** Whom an action is about: an account, or a host that nobody claimed. */
 export type Party = `user:${string}` | `host:${string}`
+const Party = z.custom<Party>(value => typeof value === 'string' && /^(user|host):/.test(value))
 
 export const partyOf = (host: { readonly id: HostId; readonly userId: UserId | null }): Party =>
   host.userId === null ? `host:${host.id}` : `user:${host.userId}`
@@ -19,6 +19,8 @@ export interface NewAction {
   readonly actor: 'server' | 'operator'
   readonly reason: string // for everybody: names nobody and nothing that leads to anybody
   readonly detail: string // for operators
+  /** Until when it can be appealed; from then on it is public. What is good news is public with what it undoes. */
+  readonly appealUntil: Instant
 }
 
 const KEEP_PSEUDONYM = `
@@ -30,10 +32,14 @@ const INSERT_ACTION = `
 const INSERT_HOSTS = `insert into action_hosts (action_id, host_id) select :id, unnest(cast(:hostIds as text[]))`
 
 /** Writes down what was done, under the pseudonym of whom it was done to. */
-export async function addAction(trx: Trx, { hostIds, ...action }: NewAction, now: Instant): Promise<void> {
+export async function addAction(
+  trx: Trx,
+  { hostIds, appealUntil, ...action }: NewAction,
+  now: Instant,
+): Promise<void> {
   const { id, party } = action
   await execute(trx, KEEP_PSEUDONYM, { party, proposed: `p_${randomBytes(8).toString('hex')}` })
-  await execute(trx, INSERT_ACTION, { ...action, now: toDb(now), appealUntil: toDb(appealUntil(now)) })
+  await execute(trx, INSERT_ACTION, { ...action, now: toDb(now), appealUntil: toDb(appealUntil) })
   await execute(trx, INSERT_HOSTS, { id, hostIds })
 }
 
@@ -139,5 +145,5 @@ export const hostsConcerned = async (on: Executor, actionId: ActionId): Promise<
 const PARTY = `select party from actions where id = :actionId`
 
 /** Whom an action was about; null once the account was deleted. */
-export const partyConcerned = async (on: Executor, actionId: ActionId): Promise<string | null> =>
-  (await selectOne(on, z.object({ party: z.string().nullable() }), PARTY, { actionId })).party
+export const partyConcerned = async (on: Executor, actionId: ActionId): Promise<Party | null> =>
+  (await selectOne(on, z.object({ party: Party.nullable() }), PARTY, { actionId })).party
