@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { BlockList, isIPv6, SocketAddress } from 'node:net'
+import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net'
 import type { Request } from 'express'
 
 /** Where a request comes from, for limits and for the owner of an anonymous host. */
@@ -16,7 +16,8 @@ export function originReader(sharedPrefixes: readonly string[]): (req: Pick<Requ
     // express reads X-Forwarded-For only behind the proxies that the operator named.
     const address = plainAddress(req.ip ?? '')
     const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    return { address, shared: address !== '' && shared.check(address, family) }
+    // A proxy may pass on what a client claims to be: what is no address is shared with nobody.
+    return { address, shared: isIP(address) !== 0 && shared.check(address, family) }
   }
 }
 
@@ -58,8 +59,12 @@ function networkOf(address: string): string {
 }
 
 // A dual-stack socket shows IPv4 callers as ::ffff:a.b.c.d, and a link-local one names its interface after a %.
-const plainAddress = (address: string): string =>
-  address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+// A mapped one may also be spelled ::ffff:cb00:7107.
+function plainAddress(text: string): string {
+  const address = text.replace(/%.*$/, '')
+  if (!isIPv6(address)) return address
+  return new SocketAddress({ address, family: 'ipv6' }).address.replace(/^::ffff:(?=\d+\.)/, '')
+}
 
 function blockList(prefixes: readonly string[]): BlockList {
   const list = new BlockList()

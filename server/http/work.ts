@@ -135,17 +135,22 @@ async function dealOnce(
 ): Promise<LeaseRow[]> {
   const hosts = wishes.map(({ visit: { host, call }, take, offset }) => ({
     ...{ hostId: host.id, userId: host.userId, ownerKey: host.ownerKey, trusted: host.trusted },
+    prefix: networkOf(host, call),
     ...{ engineClasses: call.body.engineClasses, memoryPages: call.body.memoryMiB * PAGES_PER_MIB },
     ...{ limit: candidatesFor(take), offset },
   }))
   const candidates = await lockCandidates(trx, hosts, starvedBefore)
-  const asking = wishes.map(({ visit: { host }, take }) => ({
-    ...{ hostId: host.id, ownerKey: host.ownerKey, take },
+  const asking = wishes.map(({ visit: { host, call }, take }) => ({
+    ...{ hostId: host.id, ownerKey: host.ownerKey, prefix: networkOf(host, call), take },
     candidates: candidates.filter(candidate => candidate.hostId === host.id),
   }))
   const dealt = deal(asking, random)
   return storeLeases(trx, dealt, candidates, now)
 }
+
+/** Trusted hosts are the operator's, and check whomever they stand beside. */
+const networkOf = ({ trusted }: Visit['host'], { prefix }: Visit['call']): string | null =>
+  trusted ? null : prefix
 
 /** Hosts that have waited longest come first: with `offset` each leaves the first results to those before it. */
 function queue(asking: readonly Wish[]): Wish[] {

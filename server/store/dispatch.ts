@@ -6,6 +6,7 @@ export interface AskingHost {
   readonly hostId: HostId
   readonly userId: string | null
   readonly ownerKey: string
+  readonly prefix: string | null // null: it may be beside anybody of another owner
   readonly trusted: boolean
   readonly engineClasses: readonly string[]
   readonly memoryPages: number
@@ -25,14 +26,14 @@ export type CandidateRow = z.infer<typeof CandidateRow>
 
 // One look for all hosts of a group. Rows that another process holds are skipped: nobody waits, so that dispatch cannot be
 // part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their wake-up
-// moves. A volunteer gets replicas only, none of a work unit its owner is in, none of its own campaigns. A trusted host
+// moves. A volunteer gets replicas only, none of a work unit its owner or its network is in, none of its own campaigns. A trusted host
 // gets every check, and replicas that no volunteer took for a while, unless another trusted one is at the unit. The order is
 // that of the index results_unsent, so that a host costs as many rows as it may be given, however many are waiting. (select
 // true … limit 1) is null is a not exists that the planner cannot turn into a scan of all results.
 const CANDIDATES = `
   select h."hostId", c.*
-  from jsonb_to_recordset(cast(:hosts as jsonb)) as h("hostId" text, "userId" text, "ownerKey" text, trusted boolean,
-    "engineClasses" text[], "memoryPages" bigint, "limit" int, "offset" int)
+  from jsonb_to_recordset(cast(:hosts as jsonb)) as h("hostId" text, "userId" text, "ownerKey" text, prefix text,
+    trusted boolean,    "engineClasses" text[], "memoryPages" bigint, "limit" int, "offset" int)
   cross join lateral (
     select locked.*, row_number() over () as place from (
       select r.id as "resultId", w.id as "workUnitId", r.attempt, w.deadline_ms as "deadlineMs",
@@ -50,8 +51,8 @@ const CANDIDATES = `
               and (o.state = 'in_progress' or o.verdict = 'pending') limit 1) is null)
         else
           r.kind = 'replica' and p.owner_id is distinct from h."userId" and (
-            select true from results o where o.work_unit_id = w.id and o.owner_key = h."ownerKey" and not o.trusted
-            limit 1) is null
+            select true from results o where o.work_unit_id = w.id and (o.owner_key = h."ownerKey" or o.prefix = h.prefix)
+              and not o.trusted limit 1) is null
         end
       order by r.priority desc, r.work_unit_id, r.id
       limit :window
@@ -103,12 +104,13 @@ const LEASE_COLUMNS = `
 const LEASE = `
   with x as (
     select x."resultId", x."hostId", to_timestamp(x.deadline / 1000.0) as deadline,
-      to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted
+      to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted,
+      case when not h.trusted then h.prefix end as prefix
     from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, deadline double precision,
       "graceUntil" double precision) join hosts h on h.id = x."hostId"),
   leased as (
     update results r set state = 'in_progress', host_id = x."hostId", owner_key = x.owner_key, trusted = x.trusted,
-      sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
+      prefix = x.prefix,      sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
     from x where r.id = x."resultId" and r.state = 'unsent'
     returning r.id, r.host_id, r.work_unit_id, r.deadline),
   woken as (

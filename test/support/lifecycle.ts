@@ -169,7 +169,13 @@ export async function take(life: Lifecycle, hostId: HostId, limit = 1): Promise<
     hostId,
   })
   return inTransaction(life.knex, async trx => {
-    const asking = { hostId, userId: host.user_id, ownerKey: host.owner_key, trusted: host.trusted }
+    const asking = {
+      hostId,
+      userId: host.user_id,
+      ownerKey: host.owner_key,
+      prefix: null,
+      trusted: host.trusted,
+    }
     const candidates = await lockCandidates(
       trx,
       [{ ...asking, engineClasses: ['wasm'], memoryPages: 65_536, limit: candidatesFor(limit), offset: 0 }],
