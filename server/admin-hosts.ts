@@ -6,6 +6,7 @@ import { addAction, lastExclusion, listAppeals, partyOf } from '#store/actions.t
 import { inTransaction } from '#store/database.ts'
 import { readHost, setHostState } from '#store/hosts.ts'
 import { freeLeases } from '#store/leases.ts'
+import { liftExclusions } from '#store/standing.ts'
 import { idOf, runOnDatabase, type Shared, verb } from './admin-verbs.ts'
 import { settleAppeal } from './appeals.ts'
 import { systemClock } from './clock.ts'
@@ -56,6 +57,7 @@ function setState(id: HostId, state: 'quarantined' | 'active', options: Reasoned
       const host = await readHost(trx, id)
       if (host === undefined || !(await setHostState(trx, change)))
         throw new OperatorError('host_unknown', `there is no host ${id}`, 'Check the id.')
+      if (state === 'active') await liftExclusions(trx, [id], change.now)
       const kind = state === 'active' ? 'release' : 'quarantine'
       const until =
         state === 'quarantined' ? appealUntil(change.now) : (await lastExclusion(trx, id))?.appealUntil

@@ -2,6 +2,7 @@ import type { ActionId, HostId, Instant } from '#protocol/units.ts'
 import { addAction, decideAppeal, hostsConcerned, lastExclusion, partyConcerned } from '#store/actions.ts'
 import type { Trx } from '#store/database.ts'
 import { addHostEvents, setHostState } from '#store/hosts.ts'
+import { liftExclusions } from '#store/standing.ts'
 import type { Ids } from './ids.ts'
 
 interface Decided {
@@ -58,5 +59,6 @@ async function releaseHosts(
     const change = { id, state: 'active', reason: `the appeal was upheld: ${reason}`, now } as const
     if (await setHostState(trx, change)) released.push(id)
   }
+  await liftExclusions(trx, released, now)
   return released
 }

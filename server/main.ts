@@ -1,6 +1,7 @@
 import './node-version.ts'
 import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
+import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
 import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
@@ -83,6 +84,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
     now,
     ids: secureIds,
     secret: secrets.server,
+    trust: TRUST,
     log,
   })
   closers.push(() => jobs.stop())
@@ -136,6 +138,7 @@ async function openEdge(config: Config, { knex, blobs, wake, secrets, log }: Par
     kernelKeys: [{ keyId, publicKey }],
     prefixSecret: secrets.server,
     challengeKey: challengeKey(secrets.server),
+    trust: { rules: TRUST, secret: secrets.server },
     settings: {
       ...{ starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
       ...{ enrolWork, perMinute, perPrefixDay },

@@ -19,3 +19,6 @@ export const mayAppeal = ({ appealUntil, appeal }: Exclusion, now: Instant): boo
 /** Whether everybody may read of an exclusion: its appeal period is over, or its appeal was decided. */
 export const isPublic = ({ appealUntil, appeal }: Exclusion, now: Instant): boolean =>
   now > appealUntil || appeal === 'upheld' || appeal === 'rejected'
+
+/** A reason as everybody may read it: without ids, which lead to results, and those to hosts. */
+export const publicReason = (reason: string): string => reason.replace(/\b[a-z]_[0-9a-z]{26}\b/g, '…')

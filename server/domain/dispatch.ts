@@ -5,6 +5,7 @@ import {
   RETRY_AFTER_MS_MAX,
 } from '#protocol/limits.ts'
 import type { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { Lane } from './types.ts'
 
 /** A number in [0, 1). */
 export type Random = () => number
@@ -18,10 +19,13 @@ export function leasesAllowed(host: {
   readonly held: number
   readonly cores: number
   readonly trusted: boolean
+  /** It may compute for others at all: neither out of play nor waiting for its self-test. */
+  readonly mayCompute: boolean
   readonly dailyQuota: number
   readonly usedToday: number
   readonly resent: number
 }): number {
+  if (!host.mayCompute) return 0
   const perCores = host.cores * LEASES_PER_CORE_MAX
   const mayHold = host.trusted ? perCores : Math.min(perCores, LEASES_UNTRUSTED_MAX)
   // The verifier is the operator's own: a quota would only keep disputes open.
@@ -116,8 +120,34 @@ export function retryAfter(
   return Math.round(wished * (0.8 + 0.4 * random()))
 }
 
+/** An unsent replica of a unit, as far as it matters who takes it. */
+export interface Seat {
+  readonly lane: Lane
+  readonly waitedMs: number
+}
+
+/**
+ * Whether a host may take an unsent result (DESIGN §8: owners are paired at random, strangers with proven hosts). A result
+ * is kept for its lane until it has waited for `patience`; then any volunteer may have it, and when it has starved a
+ * trusted host as well. Whether its owner is in the unit already is for the caller to know.
+ */
+export function mayTake(
+  host: { readonly trusted: boolean; readonly proven: boolean },
+  { lane, waitedMs }: Seat,
+  patience: { readonly pairMs: number; readonly starveMs: number },
+): boolean {
+  if (host.trusted) return lane === 'verifier' || waitedMs >= patience.starveMs
+  if (lane === 'verifier') return false
+  if (lane === 'anyone' || (lane === 'proven') === host.proven) return true
+  return waitedMs >= patience.pairMs
+}
+
+/** How long a replica is kept for its lane, milliseconds. */
+export const pairAfter = (provenOwnersSeen: number, starveMs: number): number =>
+  provenOwnersSeen < OWNERS_FOR_QUORUM ? 0 : starveMs
+
 // Below this many owners no quorum of strangers comes together, so that waiting for one is pointless.
-const OWNERS_FOR_QUORUM = 3
+export const OWNERS_FOR_QUORUM = 3
 
 /** How long a replica waits for volunteers before a trusted host may compute it, milliseconds. */
 export const starveAfter = (ownersSeen: number, starveMs: number): number =>

@@ -33,7 +33,10 @@ async function claimPatiently(edge: Edge, hostId: HostId, userId: UserId): Promi
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const outcome = await inTransaction(edge.knex, async trx => {
       const outcome = await claimHost(trx, { hostId, userId, now })
-      if (outcome.type === 'claimed') await edge.wake.workUnits(trx, outcome.woken)
+      if (outcome.type === 'claimed') {
+        await edge.wake.workUnits(trx, outcome.woken)
+        await edge.wake.hosts(trx, [hostId])
+      }
       return outcome
     })
     if (outcome.type === 'refused') throw new Refused(outcome.code)

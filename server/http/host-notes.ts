@@ -1,5 +1,5 @@
-import { DAILY_QUOTA_MIN } from '#protocol/limits.ts'
-import { addMs, type Instant } from '#protocol/units.ts'
+import { answerSelfTest as afterSelfTest } from '#domain/trust.ts'
+import { addMs, type HostId, type Instant } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 import { notePrefixes, saveSelfTests } from '#store/hosts.ts'
 import type { Visit } from './visit.ts'
@@ -24,13 +24,18 @@ function hasMoved({ call, host: { prefix, prefixSeenAt } }: Visit, now: Instant)
   return prefixSeenAt !== null && prefixSeenAt < addMs(now, -PREFIX_REFRESH_MS)
 }
 
-/** A machine that computes something else is no liar: it is told, and wastes little. */
-function answerSelfTest(visit: Visit): { hostId: Visit['host']['id']; passed: boolean } | undefined {
+/** Who is sound and differs from trusted hosts again and again has lied; who is broken is told, and wastes little. */
+function answerSelfTest(visit: Visit): { hostId: HostId; passed: boolean } | undefined {
   const answer = visit.call.body.selfTest
-  if (answer === undefined || visit.selfTest !== 'demanded') return undefined
+  const { host } = visit
+  if (answer === undefined || host.selfTest !== 'demanded') return undefined
   const { passed, detail } = answer
-  visit.selfTest = passed ? 'passed' : 'failed'
-  if (!passed) visit.dailyQuota = DAILY_QUOTA_MIN
-  visit.events.push({ hostId: visit.host.id, event: `self_test_${visit.selfTest}`, detail })
-  return { hostId: visit.host.id, passed }
+  const after = afterSelfTest(host, passed)
+  visit.selfTest = after.selfTest
+  visit.dailyQuota = after.dailyQuota
+  if (after.state === 'quarantined' && host.state !== 'quarantined') visit.cheated = LIED
+  visit.events.push({ hostId: host.id, event: `self_test_${after.selfTest}`, detail })
+  return { hostId: host.id, passed }
 }
+
+const LIED = 'several of its results differ from trusted re-runs, although its self-test passed'

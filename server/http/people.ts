@@ -114,5 +114,5 @@ const viewExclusion = (action: ActionRow): ExclusionView => ({
 export async function publicState(edge: Edge, view: HostView): Promise<HostView['state']> {
   if (view.state !== 'quarantined') return view.state
   const exclusion = await lastExclusion(edge.knex, view.id)
-  return exclusion === undefined || isPublic(exclusion, edge.now()) ? 'quarantined' : 'paused'
+  return exclusion !== undefined && isPublic(exclusion, edge.now()) ? 'quarantined' : 'paused'
 }

@@ -18,6 +18,8 @@ alter table hosts
   add column prefix text,
   add column prefix_seen_at timestamptz,
   add constraint prefix_has_time check ((prefix is null) = (prefix_seen_at is null));
+alter table hosts add column joined_at timestamptz; -- claimed; what only hosts of its account agreed on is still to be opened
+create index hosts_joined on hosts (joined_at) where joined_at is not null;
 create index hosts_prefix_age on hosts (prefix_seen_at) where prefix is not null;
 alter table results add column prefix text; -- copied from the host when leased
 create unique index one_result_per_prefix on results (work_unit_id, prefix) where prefix is not null and not trusted;
@@ -70,6 +72,3 @@ create table appeals ( -- one per exclusion
 create index appeals_open on appeals (filed_at) where decision is null;
 
 alter table users add column deleted_at timestamptz;
-
-alter table hosts add column self_test text not null default 'none'
-  check (self_test in ('none', 'demanded', 'passed', 'failed'));

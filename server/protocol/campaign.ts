@@ -85,8 +85,10 @@ export const CampaignFile = z.strictObject({
     .strictObject({
       quorum: z.int().min(1).max(QUORUM_MAX).default(2),
       seeds: z.int().min(1).max(SEEDS_PER_EXPERIMENT_MAX).default(1),
+      /** `adaptive`: a host with a streak of confirmed results may stand alone; `fixed`: always `quorum` results. */
+      policy: z.enum(['adaptive', 'fixed']).default('adaptive'),
     })
-    .default({ quorum: 2, seeds: 1 }),
+    .default({ quorum: 2, seeds: 1, policy: 'adaptive' }),
   /** How long a host may take for one run. */
   deadline_ms: z.int().min(DEADLINE_MS_MIN).max(DEADLINE_MS_MAX).optional(),
 })
@@ -132,7 +134,14 @@ export const CampaignView = z.object({
   createdAt: WireInstant,
   endedAt: WireInstant.nullable(),
   experiments: z.object({ planned: z.int(), created: z.int() }),
-  workUnits: z.object({ open: z.int(), valid: z.int(), failed: z.int(), cancelled: z.int() }),
+  /** `provisional` are among the valid ones: a single result that waits for the next check of its host. */
+  workUnits: z.object({
+    open: z.int(),
+    valid: z.int(),
+    failed: z.int(),
+    cancelled: z.int(),
+    provisional: z.int(),
+  }),
   results: z.object({
     unsent: z.int(),
     inProgress: z.int(),
@@ -170,6 +179,8 @@ export const Leaderboard = z.object({
       ci95: z.number().nullable(),
       diverged: z.int(),
       failed: z.int(),
+      /** How many of the runs are provisional. */
+      provisional: z.int(),
       /** The published result to reproduce, best seed first. */
       resultId: z.string().nullable(),
     }),
@@ -212,6 +223,8 @@ export const ResultView = z.object({
   digest: Sha256,
   status: z.string(),
   metric: z.object({ name: z.string(), value: z.number() }).nullable(),
+  /** It stands alone until the next check of its host passes. */
+  provisional: z.boolean(),
   report: z.unknown(),
 })
 export type ResultView = z.infer<typeof ResultView>

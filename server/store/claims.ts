@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { judgeClaim } from '#domain/claim.ts'
 import { claim, heldAccount, payeeAccount, userAccount } from '#domain/ledger.ts'
-import { type HostId, type Instant, UserId, WorkUnitId } from '#protocol/units.ts'
+import { HostId, type Instant, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { addHostEvents, HostState } from './hosts.ts'
 import { lockBalances, post } from './ledger.ts'
-import { execute, select, selectFirst } from './rows.ts'
-import { disputeWorkUnits, lockWorkUnits } from './work-units.ts'
+import { execute, select, selectFirst, toDb } from './rows.ts'
+import { demandChecks, lockWorkUnits } from './work-units.ts'
 
 interface Claim {
   readonly hostId: HostId
@@ -44,18 +44,33 @@ export async function claimHost(trx: Trx, { hostId, userId, now }: Claim): Promi
   const open = await unitsOf(trx, OPEN, ids)
   if (open.some(id => !locked.includes(id))) return { type: 'again' }
   const shared = await unitsOf(trx, SHARED, ids)
-  await disputeWorkUnits(trx, shared)
+  await demandChecks(
+    trx,
+    shared.map(id => ({ id, demand: 'disagreement' })),
+  )
   const ownerKey = `user:${userId}`
   await execute(trx, OWN, { ...ids, ownerKey })
   await execute(trx, RENAME_RESULTS, { hostId, ownerKey, open })
-  const agreed = await unitsOf(trx, AGREED, ids)
+  const agreed = await unitsOf(trx, JOINT, { hostId })
+  if (agreed.length > 0) {
+    await execute(trx, JOIN, { hostId, now: toDb(now) })
+    await execute(trx, END_STREAK, { hostId })
+  }
+  await execute(trx, RENAME_EXCLUSIONS, { hostId, ownerKey })
   const movedMilli = await moveCredit(trx, ids, now)
   await addHostEvents(trx, [{ hostId, event: 'claimed', detail: userId }], now)
   return { type: 'claimed', movedMilli, voided: shared.length + agreed.length, woken: shared }
 }
 
-const unitsOf = async (trx: Trx, sql: string, ids: Pick<Claim, 'hostId' | 'userId'>): Promise<WorkUnitId[]> =>
-  (await select(trx, z.object({ id: WorkUnitId }), sql, ids)).map(({ id }) => id)
+const UnitRow = z.object({ id: WorkUnitId })
+const IdRow = z.object({ id: HostId })
+
+const unitsOf = async (
+  trx: Trx,
+  sql: string,
+  ids: Pick<Claim, 'hostId'> & Partial<Claim>,
+): Promise<WorkUnitId[]> =>
+  (await select(trx, UnitRow, sql, { hostId: ids.hostId, userId: ids.userId ?? null })).map(({ id }) => id)
 
 async function moveCredit(
   trx: Trx,
@@ -88,16 +103,44 @@ const SHARED = `
     where o.work_unit_id = w.id and o.id <> r.id and h.user_id = :userId and not o.trusted)
   order by w.id`
 
-// Valid results of both, and of nobody else.
-const AGREED = `
-  select w.id from results r join work_units w on w.id = r.work_unit_id
+// Valid results of one account, several of them, and of nobody else.
+const JOINT = `
+  select w.id from results r join work_units w on w.id = r.work_unit_id join hosts me on me.id = r.host_id
   where r.host_id = :hostId and r.verdict = 'valid' and w.state = 'valid' and exists (
     select from results o join hosts h on h.id = o.host_id
-    where o.work_unit_id = w.id and o.id <> r.id and o.verdict = 'valid' and h.user_id = :userId)
+    where o.work_unit_id = w.id and o.id <> r.id and o.verdict = 'valid' and h.user_id = me.user_id)
   and not exists (
     select from results o join hosts h on h.id = o.host_id
-    where o.work_unit_id = w.id and o.verdict = 'valid' and (o.trusted or h.user_id is distinct from :userId))
+    where o.work_unit_id = w.id and o.verdict = 'valid' and (o.trusted or h.user_id is distinct from me.user_id))
   order by w.id`
+
+// They may have confirmed each other: what that was worth is not told apart from the rest.
+const END_STREAK = `
+  update streaks set count = 0, fuel = 0 where host_id = :hostId`
+const RENAME_EXCLUSIONS = `update exclusions set owner_key = :ownerKey where host_id = :hostId`
+const JOIN = `update hosts set joined_at = :now where id = :hostId`
+const JOINED = `select id from hosts where joined_at is not null order by joined_at limit :limit`
+const PART = `update hosts set joined_at = null where id = :hostId and joined_at is not null`
+const STILL_JOINED = `select id from hosts where id = :hostId and joined_at is not null`
+const VALID_RESULTS = `
+  select id from results where work_unit_id = any(:ids) and verdict in ('valid', 'inconclusive') and not trusted`
+
+/** Units on whose answer only hosts of this host's account agreed, if it was claimed and nobody looked since. */
+export async function listJoint(trx: Trx, hostId: HostId, limit: number): Promise<WorkUnitId[]> {
+  if ((await select(trx, IdRow, STILL_JOINED, { hostId })).length === 0) return []
+  return (await select(trx, UnitRow, `${JOINT} limit :limit`, { hostId, limit })).map(({ id }) => id)
+}
+
+/** Claimed hosts whose joint work was not looked at yet. */
+export const listJoined = async (trx: Trx, limit: number): Promise<HostId[]> =>
+  (await select(trx, IdRow, JOINED, { limit })).map(({ id }) => id)
+
+/** All joint work of a claimed host is open again. */
+export const partHost = (trx: Trx, hostId: HostId): Promise<number> => execute(trx, PART, { hostId })
+
+/** The results of locked units that were judged before, all of strangers. */
+export const judgedResultsOf = async (trx: Trx, ids: readonly WorkUnitId[]): Promise<ResultId[]> =>
+  (await select(trx, z.object({ id: ResultId }), VALID_RESULTS, { ids })).map(({ id }) => id)
 
 const OWN = `
   update hosts set user_id = :userId, owner_key = :ownerKey where id = :hostId and user_id is null`

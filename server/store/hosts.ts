@@ -4,8 +4,9 @@ import type { EngineClass } from '#protocol/host.ts'
 import { HostId, type Instant, Sha256, UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'
 import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
+import { EXCLUSIONS, exclusionsSince, STREAKS, StreaksRow } from './streaks.ts'
 
-export const HostState = z.enum(['active', 'quarantined', 'retired'])
+export const HostState = z.enum(['active', 'paused', 'quarantined', 'retired'])
 export type HostState = z.infer<typeof HostState>
 
 export interface NewHost {
@@ -84,18 +85,21 @@ const LockedHost = z.object({
   dailyQuota: z.int(),
   usedToday: z.int(),
   idleSince: Timestamp.nullable(),
+  recentChecks: z.string(),
   hasVerdicts: z.boolean(),
   hasRequests: z.boolean(),
   hasNotices: z.boolean(),
   selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
+  streaks: StreaksRow,
+  exclusions: z.int(),
   prefix: z.string().nullable(),
   prefixSeenAt: Timestamp.nullable(),
   lastNotice: z.string().nullable(),
 })
 /**
  * A host during its scheduler call. `usedToday` is 0 on the first call of a day (UTC). `hasVerdicts`, `hasRequests` and
- * `hasNotices` say whether it is worth asking for what it has not heard, and for artifacts wanted of it. `lastNotice` is why
- * a quarantined host is refused.
+ * `hasNotices` say whether it is worth asking for what it has not heard, and for artifacts wanted of it. `exclusions` are
+ * those of its owner that still count. `lastNotice` is why a quarantined host is refused.
  */
 export type LockedHost = z.infer<typeof LockedHost>
 
@@ -104,17 +108,18 @@ const LOCK = `
     last_call as "lastCall", last_reply as "lastReply", last_body_sha256 as "lastBodySha256",
     daily_quota as "dailyQuota",
     case when quota_day = cast(:today as date) then quota_used else 0 end as "usedToday", idle_since as "idleSince",
+    recent_checks as "recentChecks",
     exists (select from results r where r.host_id = hosts.id and not r.verdict_told) as "hasVerdicts",
     exists (select from file_requests f where f.host_id = hosts.id and f.received_at is null) as "hasRequests",
     exists (select from host_events e where e.host_id = hosts.id and e.notice is not null and not e.told) as "hasNotices",
-    self_test as "selfTest", prefix, prefix_seen_at as "prefixSeenAt",
-    case when state = 'quarantined' then
+    self_test as "selfTest", ${STREAKS} as streaks, ${EXCLUSIONS} as exclusions, prefix,
+    prefix_seen_at as "prefixSeenAt", case when state = 'quarantined' then
       (select notice from host_events e where e.host_id = hosts.id and e.notice is not null order by e.id desc limit 1)
     end as "lastNotice"
   from hosts where id = any(:ids) order by id for no key update`
 
 export const lockHosts = (on: Executor, ids: readonly HostId[], now: Instant): Promise<LockedHost[]> =>
-  select(on, LockedHost, LOCK, { ids, today: dayOf(now) })
+  select(on, LockedHost, LOCK, { ids, today: dayOf(now), exclusionsSince: exclusionsSince(now) })
 
 /** What a scheduler call leaves behind on its host. */
 export interface HostCall {

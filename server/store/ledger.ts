@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type AccountName, netChanges, type Transfer } from '#domain/ledger.ts'
-import type { Instant, MilliCredit } from '#protocol/units.ts'
+import type { CampaignId, Instant, MilliCredit } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { column, type Executor, execute, select, selectOne, toDb } from './rows.ts'
 
@@ -58,6 +58,10 @@ export async function balancesOf(
 ): Promise<ReadonlyMap<AccountName, MilliCredit>> {
   return asMap(await select(trx, BalanceRow, READ_ACCOUNTS, { names: [...new Set(names)] }))
 }
+
+/** What was refunded of a campaign before. */
+export const refundedOf = async (trx: Trx, campaignId: CampaignId): Promise<MilliCredit> =>
+  (await selectOne(trx, z.object({ milli: z.int() }), REFUNDED, { campaignId })).milli
 
 export interface Audit {
   /** Over all accounts, derived from the transfers; zero by construction, so anything else is corruption. */
@@ -123,3 +127,7 @@ const AUDIT_ACCOUNTS = `
 const TOTALS = `
   select (select count(*) from transfers) as transfers,
     (select coalesce(sum(balance_milli), 0)::bigint from accounts) as "sumMilli"`
+
+const REFUNDED = `
+  select cast(coalesce(sum(amount_milli), 0) as bigint) as milli from transfers
+  where campaign_id = :campaignId and kind = 'refund'`

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { solveChallenge } from 'altcha-lib'
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2'
 import { pino } from 'pino'
+import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
 import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
@@ -34,7 +35,7 @@ export interface TestServer extends Stock {
   readonly url: string
   readonly serverId: string
   /** What the edge asked the jobs to look at. */
-  readonly woken: { workUnits: string[]; campaigns: string[] }
+  readonly woken: { workUnits: string[]; campaigns: string[]; hosts: string[] }
   now(): Instant
   advance(ms: number): void
   call(method: string, path: string, options?: CallOptions): Promise<Reply>
@@ -59,10 +60,11 @@ export async function startServer(settings: Partial<Edge['settings']> = {}): Pro
   const directory = await mkdtemp(join(tmpdir(), 'xeenet-edge-'))
   const database = await freshDatabase()
   const stocked = await stock(database.knex, join(directory, 'files'))
-  const woken = { workUnits: [] as string[], campaigns: [] as string[] }
+  const woken = { workUnits: [] as string[], campaigns: [] as string[], hosts: [] as string[] }
   const wake: Wake = {
     workUnits: async (_trx, ids) => void woken.workUnits.push(...ids),
     campaigns: async (_trx, ids) => void woken.campaigns.push(...ids),
+    hosts: async (_trx, ids) => void woken.hosts.push(...ids),
   }
   let now = T0
   const serverId = 'test-server'
@@ -83,6 +85,7 @@ export async function startServer(settings: Partial<Edge['settings']> = {}): Pro
     kernelKeys: [],
     prefixSecret: 'test',
     challengeKey: challengeKey('test'),
+    trust: { rules: TRUST, secret: 'test' },
     settings: {
       starveMs: 60_000,
       retryMinMs: 1_000,
