@@ -6,9 +6,9 @@ import { NAME_CHARS_MAX } from '#protocol/limits.ts'
 import { type Instant, ResultId } from '#protocol/units.ts'
 import { openBlobs } from '#store/blobs.ts'
 import { requestArtifacts } from '#store/files.ts'
-import { audit } from '#store/ledger.ts'
 import { migrate } from '#store/migrate.ts'
 import { RoleName, Scope } from '#store/tokens.ts'
+import { addCreditVerbs } from './admin-credit.ts'
 import { addHostVerbs } from './admin-hosts.ts'
 import { addToken, addUser, removeUser, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
@@ -105,15 +105,7 @@ function addKernelVerbs(root: Command): void {
 }
 
 function addUpkeepVerbs(root: Command): void {
-  const ledger = root.command('ledger').description('credits')
-  verb(ledger, 'audit', 'derive every balance again from the transfers').action((options: Shared) =>
-    runOnDatabase(options, async knex => {
-      const found = await knex.transaction(trx => audit(trx), { isolationLevel: 'repeatable read' })
-      const verdict = found.balanced ? 'balanced' : 'NOT BALANCED'
-      const lines = [`${verdict}: ${found.transfers} transfers, sum ${found.sumMilli}`]
-      return { json: found, lines, ok: found.balanced }
-    }),
-  )
+  addCreditVerbs(root)
   const artifact = root.command('artifact').description('trained weights')
   verb(artifact, 'ask <result-ids...>', 'ask the hosts of these results for their weights').action(
     (ids: string[], options: Shared) =>

@@ -1,3 +1,4 @@
+import { restoreForfeits } from '#jobs/pay.ts'
 import type { ActionId, HostId, Instant } from '#protocol/units.ts'
 import { addAction, decideAppeal, hostsConcerned, lastExclusion, partyConcerned } from '#store/actions.ts'
 import type { Trx } from '#store/database.ts'
@@ -45,7 +46,7 @@ export async function settleAppeal(
       now,
     )
   }
-  return { hostIds: released, restoredMilli: 0 }
+  return { hostIds: released, restoredMilli: await restoreForfeits(trx, released, now) }
 }
 
 /** Those whom nothing newer excludes, and who did not retire. */

@@ -5,6 +5,7 @@ import { campaignCommand } from './commands/campaign.ts'
 import { creditsCommand, leaderboardCommand } from './commands/credits.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { hostCommand } from './commands/host.ts'
+import { ledgerCommand } from './commands/ledger.ts'
 import { reproCommand } from './commands/repro.ts'
 import { serveCommand } from './commands/serve.ts'
 import { type Hooks, upCommand } from './commands/up.ts'
@@ -52,6 +53,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     reproCommand(done),
     leaderboardCommand(),
     creditsCommand(),
+    ledgerCommand(done),
     doctorCommand(done),
     versionCommand(),
     helpCommand(root),

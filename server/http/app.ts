@@ -15,6 +15,7 @@ import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
+import * as ledger from './ledger.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as reads from './reads.ts'
@@ -79,7 +80,12 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
-    [`${API}/ledger/summary`]: { get: [reads.showLedger(edge)] },
+    [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
+    [`${API}/prices`]: { get: [ledger.showPrices()] },
+    [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
+    [`${API}/ledger/heads`]: { get: [ledger.showHeads(edge)] },
+    [`${API}/ledger/blocks/:number`]: { get: [ledger.showBlock(edge)] },
+    [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
   }
   for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
 }

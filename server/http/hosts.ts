@@ -11,6 +11,7 @@ import type { Network } from './address.ts'
 import { requireScope, tokenOf } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import { admitAnonymous, verifyWork } from './challenge.ts'
+import { readCredits } from './credits.ts'
 import type { Edge } from './edge.ts'
 import type { HostCallReader } from './host-call.ts'
 import { ownHostOf } from './own-host.ts'
@@ -111,6 +112,9 @@ export function showHost(edge: Edge, readCall: HostCallReader): RequestHandler {
     if (view === undefined) throw new Refused('not_found')
     const own = await ownHostOf(edge, req, readCall)
     if (own === undefined) res.json(HostView.parse({ ...view, state: await publicState(edge, view) }))
-    else res.json(HostView.parse({ ...view, own: await viewOwn(edge, own.host) }))
+    else {
+      const creditOf = await readCredits(edge.knex, [view])
+      res.json(HostView.parse({ ...view, credit: creditOf(view), own: await viewOwn(edge, own.host) }))
+    }
   }
 }

@@ -111,7 +111,10 @@ const viewExclusion = (action: ActionRow): ExclusionView => ({
 })
 
 /** A quarantine that is not public yet shows as a pause. */
-export async function publicState(edge: Edge, view: HostView): Promise<HostView['state']> {
+export async function publicState(
+  edge: Edge,
+  view: Pick<HostView, 'id' | 'state'>,
+): Promise<HostView['state']> {
   if (view.state !== 'quarantined') return view.state
   const exclusion = await lastExclusion(edge.knex, view.id)
   return exclusion !== undefined && isPublic(exclusion, edge.now()) ? 'quarantined' : 'paused'

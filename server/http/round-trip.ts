@@ -1,6 +1,5 @@
 import { retryAfter } from '#domain/dispatch.ts'
 import { invariant } from '#domain/invariant.ts'
-import { payeeAccount } from '#domain/ledger.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Lease, SchedulerReply } from '#protocol/scheduler.ts'
 import { type HostId, type Instant, type ResultId, toWire } from '#protocol/units.ts'
@@ -8,13 +7,13 @@ import type { Trx } from '#store/database.ts'
 import { type LeaseRow, noteProgress } from '#store/dispatch.ts'
 import { wantedOf } from '#store/files.ts'
 import { addHostEvents, type HostCall, type LockedHost, lockHosts, saveCalls } from '#store/hosts.ts'
-import { balancesOf } from '#store/ledger.ts'
 import { tellNotices } from '#store/notices.ts'
 import { lockReported, storeErrors, storeSuccesses, tellVerdicts } from '#store/reports.ts'
 import { excludeHosts } from '#store/standing.ts'
 import { findCopied } from '#store/verdicts.ts'
 import type { ParsedCall } from './call.ts'
 import { type Catalogue, slotFiles } from './catalogue.ts'
+import { readCredits } from './credits.ts'
 import type { Edge } from './edge.ts'
 import { noteHosts } from './host-notes.ts'
 import { receiveReports } from './reception.ts'
@@ -127,9 +126,9 @@ async function composeReplies(
     trx,
     visits.flatMap(({ host, events }) => (host.hasNotices || events.length > 0 ? [host.id] : [])),
   )
-  const balances = await balancesOf(
+  const creditOf = await readCredits(
     trx,
-    visits.map(visit => payeeAccount(visit.host)),
+    visits.map(visit => visit.host),
   )
   const saved = visits.map((visit): HostCall => {
     const mine = work.get(visit.host.id) ?? NO_WORK
@@ -147,7 +146,7 @@ async function composeReplies(
       verdicts: told.flatMap(({ hostId, resultId, verdict, milli }) =>
         hostId === visit.host.id ? [{ resultId, verdict, milli }] : [],
       ),
-      credit: { balanceMilli: balances.get(payeeAccount(visit.host)) ?? 0 },
+      credit: creditOf(visit.host),
       ...(visit.selfTest === 'demanded' ? { selfTest: true } : {}),
       notices: notices.flatMap(({ hostId, notice }) => (hostId === visit.host.id ? [notice] : [])),
     }

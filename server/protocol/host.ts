@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { canonicalJson, utf8 } from './canonical.ts'
+import { Credit } from './credits.ts'
 import { CLIENT_CHARS_MAX, CORES_MAX, MEMORY_MIB_MAX, NAME_CHARS_MAX, PROTOCOL_VERSION } from './limits.ts'
 import { OwnView } from './people.ts'
 import { PublicKeyText } from './signature.ts'
@@ -86,7 +87,8 @@ export const HostView = z.object({
     noReply: z.int(),
   }),
   grantedMilli: z.int(),
-  /** For a signed call of the host itself, or with a token of its user. */
+  /** For a signed call of the host itself, or with a token of its user. A balance would lead everybody to the user. */
   own: OwnView.optional(),
+  credit: Credit.optional(),
 })
 export type HostView = z.infer<typeof HostView>

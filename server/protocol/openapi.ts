@@ -11,8 +11,10 @@ import {
   ServerView,
   ValidateReply,
 } from './campaign.ts'
+import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
+import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { PROBLEMS, Problem } from './problem.ts'
@@ -57,6 +59,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
     ResultView,
     SchedulerBody,
   },
+  ...{ LedgerBlock, LedgerHeads, PriceList, Receipt },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   Health: z.object({ ok: z.literal(true) }),
@@ -163,6 +166,10 @@ export const OPERATIONS: readonly Operation[] = [
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',
   },
+  {
+    ...{ method: 'get', path: '/api/v1/results/{id}/receipt', reply: 'Receipt' },
+    summary: 'What a result earned: fuel, price, level, transfers and their blocks',
+  },
   { method: 'get', path: '/api/v1/me', summary: 'Who a token belongs to', security: 'user', reply: 'MeView' },
   {
     ...{ method: 'delete', path: '/api/v1/me', security: 'user', reply: 'DeletedReply' },
@@ -173,6 +180,19 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/api/v1/ledger/summary',
     summary: 'Balances, and that they sum to zero',
     reply: 'LedgerSummary',
+  },
+  { method: 'get', path: '/api/v1/prices', summary: 'What work is worth', reply: 'PriceList' },
+  {
+    ...{ method: 'get', path: '/api/v1/ledger/heads', summary: 'Signed heads of the chain, newest first' },
+    ...{ reply: 'LedgerHeads', query: ['limit', 'before'] },
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/ledger/blocks/{number}', summary: 'A block and its rows' },
+    reply: 'LedgerBlock',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/ledger/export', summary: 'Every sealed row: a LedgerLine a line' },
+    reply: 'text',
   },
 ]
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Credit } from './credits.ts'
 import { EngineClass } from './host.ts'
 import { SignedRelease } from './kernel.ts'
 import {
@@ -102,7 +103,8 @@ export const SchedulerReply = z.object({
   verdicts: z.array(
     z.object({ resultId: ResultId, verdict: z.enum(['valid', 'invalid', 'inconclusive']), milli: z.int() }),
   ),
-  credit: z.object({ balanceMilli: z.int() }),
+  /** Of the payee: its balance and what is held; pending of this host, from the moment its report is accepted. */
+  credit: Credit,
   /** Nothing is leased until the host has tested itself and said how it went. */
   selfTest: z.literal(true).optional(),
   /** Sentences to the owner, oldest first: what was found about this host and what follows. */

@@ -3,6 +3,7 @@ import { judgeClaim } from '#domain/claim.ts'
 import { claim, heldAccount, payeeAccount, userAccount } from '#domain/ledger.ts'
 import { HostId, type Instant, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
+import { moveDebts } from './debts.ts'
 import { addHostEvents, HostState } from './hosts.ts'
 import { lockBalances, post } from './ledger.ts'
 import { execute, select, selectFirst, toDb } from './rows.ts'
@@ -82,6 +83,7 @@ async function moveCredit(
   const balances = await lockBalances(trx, [from, heldAccount(from), to, heldAccount(to)])
   const transfers = claim({ hostId, userId }, balances)
   await post(trx, transfers, now)
+  await moveDebts(trx, { from, to })
   return transfers.reduce((sum, { amountMilli }) => sum + amountMilli, 0)
 }
 

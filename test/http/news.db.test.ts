@@ -66,7 +66,7 @@ describe('what else a host hears', () => {
     await knex.raw(`insert into accounts values (?, 10)`, [`host:${host.id}`])
     const reply = await host.ask()
     expect(reply.verdicts).toEqual([{ resultId, verdict: 'valid', milli: 10 }])
-    expect(reply.credit).toEqual({ balanceMilli: 10 })
+    expect(reply.credit).toEqual({ balanceMilli: 10, heldMilli: 0, pendingMilli: 0 })
     expect((await host.ask()).verdicts).toEqual([])
   })
 

@@ -160,8 +160,11 @@ describe('notices', () => {
     await note(host, 'released', 'looked into')
     const path = `/api/v1/hosts/${host.id}`
     expect((await server.call('GET', path)).json).not.toHaveProperty('own')
+    expect((await server.call('GET', path)).json).not.toHaveProperty('credit')
     expect((await server.call('GET', path, { token: scene.ownerToken })).json).not.toHaveProperty('own')
-    expect((await server.call('GET', path, { token: user.token })).json).toHaveProperty('own.notices.0.text')
+    const own = (await server.call('GET', path, { token: user.token })).json
+    expect(own).toHaveProperty('own.notices.0.text')
+    expect(own).toHaveProperty('credit.heldMilli', 0)
     const other = await enrolHost(server)
     expect((await other.say('GET', path)).code).toBe('signature_invalid')
   })

@@ -124,7 +124,7 @@ export async function submit(
   })
   const id = testIds.campaign(life.now())
   const { reserveMilli, priceMilliPerGfuel } = quote({
-    ...{ engineClass: 'wasm', workUnits: runs * seeds, fuelMax: FUEL, quorum },
+    ...{ engineClass: 'wasm', policy: 'adaptive', workUnits: runs * seeds, fuelMax: FUEL, quorum },
   })
   await inTransaction(life.knex, async trx => {
     await insertCampaign(trx, {
