@@ -118,6 +118,21 @@ describe('without a token, an enrolment takes work', () => {
   })
 })
 
+test('two processes of a server honour each other’s challenges, spend them once, and count together', async () => {
+  const settings = { perMinute: 3, enrolWork: 16 }
+  const one = await startServer(settings)
+  const two = await startServer(settings, one)
+  const work = await solvedWork(one)
+  const both = await Promise.all([enrol(work, {}, one), enrol(work, {}, two)])
+  expect(both.map(({ status }) => status).sort()).toEqual([201, 409])
+  const works = await Promise.all([one, two, one, two, one, two].map(server => solvedWork(server)))
+  const replies = await Promise.all(works.map((work, i) => enrol(work, {}, i % 3 === 0 ? one : two)))
+  expect(replies.filter(({ status }) => status === 201)).toHaveLength(2)
+  expect(replies.filter(({ status }) => status === 429)).toHaveLength(4)
+  await two.close()
+  await one.close()
+})
+
 describe('a flood of enrolments', () => {
   const from = (address: string) => ({ 'x-forwarded-for': address })
 

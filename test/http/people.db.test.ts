@@ -54,6 +54,32 @@ describe('a self-test', () => {
     expect((await host.ask()).notices, 'told once').toEqual([])
   })
 
+  test('that passes on a host whose results differ again and again means that it lied', async () => {
+    await scene.campaign([{}, {}])
+    const host = await enrolHost(server)
+    await demand(host)
+    await server.database.knex.raw(`update hosts set recent_checks = '=x=x==x' where id = ?`, [host.id])
+    const reply = await host.ask({ want: 1, selfTest: { passed: true, detail: 'sound' } })
+    expect(reply.leases).toEqual([])
+    expect(await scene.row('hosts', host.id)).toMatchObject({ state: 'quarantined', self_test: 'passed' })
+    const { rows } = await server.database.knex.raw('select reason from exclusions where host_id = ?', [
+      host.id,
+    ])
+    expect(rows).toEqual([{ reason: expect.stringContaining('although its self-test passed') }])
+    expect((await host.call()).json).toMatchObject({
+      code: 'host_quarantined',
+      detail: expect.stringContaining('differ from trusted re-runs'),
+    })
+  })
+
+  test('that fails on such a host excludes nobody', async () => {
+    const host = await enrolHost(server)
+    await demand(host)
+    await server.database.knex.raw(`update hosts set recent_checks = 'xxxx' where id = ?`, [host.id])
+    await host.ask({ selfTest: { passed: false, detail: 'bits flip' } })
+    expect((await scene.row('hosts', host.id)).state).toBe('active')
+  })
+
   test('that nobody asked for is not believed', async () => {
     const host = await enrolHost(server)
     await host.ask({ selfTest: { passed: true, detail: 'I am fine' } })

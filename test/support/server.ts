@@ -56,10 +56,14 @@ export interface Reply {
   readonly code: string | undefined // of a problem
 }
 
-export async function startServer(settings: Partial<Edge['settings']> = {}): Promise<TestServer> {
+/** @param beside another one, whose database it shares: two processes of one server */
+export async function startServer(
+  settings: Partial<Edge['settings']> = {},
+  beside?: TestServer,
+): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'xeenet-edge-'))
-  const database = await freshDatabase()
-  const stocked = await stock(database.knex, join(directory, 'files'))
+  const database = beside?.database ?? (await freshDatabase())
+  const stocked = beside ?? (await stock(database.knex, join(directory, 'files')))
   const woken = { workUnits: [] as string[], campaigns: [] as string[], hosts: [] as string[] }
   const wake: Wake = {
     workUnits: async (_trx, ids) => void woken.workUnits.push(...ids),
@@ -112,7 +116,7 @@ export async function startServer(settings: Partial<Edge['settings']> = {}): Pro
     close: async () => {
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
-      await database.drop()
+      if (beside === undefined) await database.drop()
       await rm(directory, { recursive: true, force: true })
     },
   }
