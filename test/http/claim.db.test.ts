@@ -118,22 +118,24 @@ describe('what a claim does to work that both had', () => {
     expect((await (await enrolHost(server)).ask({ want: 1 })).leases).toHaveLength(1)
   })
 
-  test('while the host is being given work, the claim begins again and sees it', async () => {
-    await scene.campaign(Array.from({ length: 20 }, () => ({})))
-    const mine = await enrolHost(server, { token: user.token })
-    const anonymous = await enrolHost(server)
-    const [reply] = await Promise.all([
-      claim(anonymous),
-      anonymous.ask({ want: 2 }),
-      mine.ask({ want: 2 }),
-      anonymous.ask({ want: 2 }),
-    ])
-    expect(reply.status).toBe(200)
-    const { rows } = await server.database.knex.raw(
-      `select w.id from work_units w join results a on a.work_unit_id = w.id and a.host_id = :a
-       join results b on b.work_unit_id = w.id and b.host_id = :b where not w.disputed`,
-      { a: anonymous.id, b: mine.id },
-    )
-    expect(rows).toEqual([])
+  test('while both are being given work, whatever comes first: no unit is left with a result of each and no dispute', async () => {
+    await scene.campaign(Array.from({ length: 40 }, () => ({})))
+    for (let round = 0; round < 8; round++) {
+      const account = await addUser(server.database.knex, `racer ${++names}`)
+      const mine = await enrolHost(server, { token: account.token })
+      const anonymous = await enrolHost(server)
+      const [reply] = await Promise.all([
+        claim(anonymous, account.token),
+        anonymous.ask({ want: 2 }),
+        mine.ask({ want: 2 }),
+      ])
+      expect(reply.status).toBe(200)
+      const { rows } = await server.database.knex.raw(
+        `select w.id from work_units w join results a on a.work_unit_id = w.id and a.host_id = :a
+         join results b on b.work_unit_id = w.id and b.host_id = :b where not w.disputed`,
+        { a: anonymous.id, b: mine.id },
+      )
+      expect(rows).toEqual([])
+    }
   })
 })
