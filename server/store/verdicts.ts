@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Decided } from '#domain/settle.ts'
-import { ExperimentId, HostId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { ExperimentId, HostId, ResultId, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { column, execute, select, Timestamp } from './rows.ts'
 
@@ -27,6 +27,7 @@ const SuccessRow = z.object({
   report: z.string(),
   engineClass: z.string(),
   priceMilliPerGfuel: z.int(),
+  payerId: UserId,
 })
 /** A success with its report and what judging it needs of its campaign. */
 export type SuccessRow = z.infer<typeof SuccessRow>
@@ -122,7 +123,7 @@ const COLUMNS = `
   r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict, r.confirmed, r.provisional, r.decision,
   r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", r.vested,
   r.reported_at as "reportedAt", r.fuel_used as "fuelUsed", r.metric, r.digest, w.engine_class as "engineClass",
-  c.price_milli_per_gfuel as "priceMilliPerGfuel"`
+  c.price_milli_per_gfuel as "priceMilliPerGfuel", c.owner_id as "payerId"`
 const OF_UNITS = `
   from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
   where r.work_unit_id = any(:workUnitIds) and r.outcome = 'success' order by r.id`

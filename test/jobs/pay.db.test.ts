@@ -9,8 +9,6 @@ import {
   type Payee,
   payeeAccount,
   reserve,
-  STARTER_MILLI,
-  starter,
   userAccount,
 } from '#domain/ledger.ts'
 import { type Payday, pay, payDeferred, restoreForfeits, settleForfeits } from '#jobs/pay.ts'
@@ -22,12 +20,11 @@ import {
   type ResultId,
   type UserId,
 } from '#protocol/units.ts'
-import { giveStarter, lapseStarters, refundRest } from '#store/account-credit.ts'
+import { refundRest } from '#store/account-credit.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { moveDebts, openDebts } from '#store/debts.ts'
 import { insertHost } from '#store/hosts.ts'
 import { audit, balanceOf, listLeftovers, post } from '#store/ledger.ts'
-import { insertUser } from '#store/users.ts'
 import { addCampaign, addUser, sha256, stock, T0, testIds } from '#support/builders.ts'
 import { freshDatabase, type TestDatabase } from '#support/database.ts'
 
@@ -253,67 +250,4 @@ test('what comes back to a settled campaign is refunded again', async () => {
   expect(await run(trx => listLeftovers(trx, 100))).toContainEqual({ campaignId, userId })
   expect([await refund(), await balance(userAccount(userId))]).toEqual([30, 100])
   await isSound()
-})
-
-describe('a starter', () => {
-  const newUser = async (): Promise<UserId> => {
-    const id = testIds.user(T0)
-    await insertUser(database.knex, { id, name: `newcomer ${++names}`, roles: ['researcher'], createdAt: T0 })
-    return id
-  }
-  const give = async (prefix: string | null, now: Instant, amountMilli = STARTER_MILLI) => {
-    const userId = await newUser()
-    return { userId, outcome: await run(trx => giveStarter(trx, { userId, amountMilli, prefix, now })) }
-  }
-
-  test('is given once to an account, three times a day to a prefix, and so much a day to all', async () => {
-    const now = addMs(T0, 1_000 * DAY_MS)
-    const { userId, outcome } = await give('p1', now)
-    expect(outcome).toBe('given')
-    expect(await balance(userAccount(userId))).toBe(STARTER_MILLI)
-    const again = await run(trx => giveStarter(trx, { userId, amountMilli: 5, prefix: null, now }))
-    expect(again).toBe('given_before')
-    // At once, and still no more than three.
-    const others = await Promise.all([1, 2, 3, 4].map(() => give('p1', now)))
-    expect(others.map(other => other.outcome).sort()).toEqual([
-      'given',
-      'given',
-      'prefix_limit',
-      'prefix_limit',
-    ])
-    expect((await give(null, now, 998 * STARTER_MILLI)).outcome).toBe('daily_limit')
-    expect((await give(null, now, 997 * STARTER_MILLI)).outcome).toBe('given')
-    expect((await give('p1', addMs(now, DAY_MS))).outcome).toBe('given')
-    await isSound()
-  })
-
-  test('lapses after ninety days, but for what was spent', async () => {
-    const { userId } = await give(null, T0, 1_000)
-    const { campaignId } = scene
-    await database.knex.raw(`update campaigns set owner_id = :userId where id = :campaignId`, {
-      userId,
-      campaignId,
-    })
-    await run(trx =>
-      post(trx, [{ ...reserve({ campaignId, userId, amountMilli: 300 }), key: `more ${names}` }], T0),
-    )
-    const later = addMs(T0, 90 * DAY_MS)
-    await run(trx => lapseStarters(trx, addMs(later, -1)))
-    expect(await balance(userAccount(userId))).toBe(700)
-    await run(trx => lapseStarters(trx, later))
-    // 100 more were reserved in the scene by the owner of before: they count as this owner's.
-    expect(await balance(userAccount(userId))).toBe(100)
-    // What its campaign gives back lapses as well.
-    await run(trx => refundRest(trx, { campaignId, userId, now: later }))
-    await run(trx => lapseStarters(trx, later))
-    expect(await balance(userAccount(userId))).toBe(100)
-    await isSound()
-  })
-
-  test('of before the limits has the same key', async () => {
-    const userId = await newUser()
-    await run(trx => post(trx, [starter({ userId, amountMilli: 5 })], T0))
-    await run(trx => giveStarter(trx, { userId, amountMilli: 5, prefix: null, now: T0 }))
-    expect(await balance(userAccount(userId))).toBe(5)
-  })
 })
