@@ -7,7 +7,8 @@ import { generateEd25519 } from '#protocol/signature.ts'
 import type { EnrolWork } from '#protocol/work.ts'
 import { enrolHost as enrolAsClient } from '#runtime/enrol.ts'
 import { addUser } from '#support/builders.ts'
-import { ENROLMENT, type Reply, solvedWork, startServer, type TestServer } from '#support/server.ts'
+import { ENROLMENT, type Reply, startServer, type TestServer } from '#support/server.ts'
+import { solvedWork } from '#support/solved.ts'
 
 let server: TestServer
 beforeAll(async () => {

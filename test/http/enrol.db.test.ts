@@ -3,7 +3,8 @@ import { EnrolReply, HostView } from '#protocol/host.ts'
 import { generateEd25519 } from '#protocol/signature.ts'
 import { addMs } from '#protocol/units.ts'
 import { addToken, addUser, T0 } from '#support/builders.ts'
-import { ENROLMENT, enrolHost, solvedWork, startServer, type TestServer } from '#support/server.ts'
+import { ENROLMENT, enrolHost, startServer, type TestServer } from '#support/server.ts'
+import { solvedWork } from '#support/solved.ts'
 
 let server: TestServer
 beforeAll(async () => {

@@ -2,8 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { solveChallenge } from 'altcha-lib'
-import { deriveKey } from 'altcha-lib/algorithms/pbkdf2'
 import { pino } from 'pino'
 import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
@@ -23,11 +21,11 @@ import type { RunReport } from '#protocol/report.ts'
 import { SchedulerReply, type SuccessReport } from '#protocol/scheduler.ts'
 import { generateEd25519, signBytes } from '#protocol/signature.ts'
 import { addMs, type HostId, type Instant, type ResultId, type Sha256 } from '#protocol/units.ts'
-import { EnrolChallenge, type EnrolWork } from '#protocol/work.ts'
 import { buildRun, planCampaign } from '#search/space.ts'
 import type { Wake } from '#store/wake.ts'
 import { type Stock, sha256, stock, T0, testIds } from './builders.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
+import { solvedWork } from './solved.ts'
 
 /** The real edge on a real port and a real database; only the clock is ours, and the jobs do not run. */
 export interface TestServer extends Stock {
@@ -195,18 +193,6 @@ export const ENROLMENT = {
   cores: 8,
   memoryMiB: 4096,
 } as const
-
-/** A challenge of the server, solved as clients solve it. */
-export async function solvedWork(
-  server: TestServer,
-  headers: Record<string, string> = {},
-): Promise<EnrolWork> {
-  const reply = await server.call('GET', '/api/v1/hosts/challenge', { headers })
-  const challenge = EnrolChallenge.parse(reply.json)
-  const solution = await solveChallenge({ challenge, deriveKey })
-  if (solution === null) throw new Error('not solved in time')
-  return { challenge, solution: { counter: solution.counter, derivedKey: solution.derivedKey } }
-}
 
 export async function enrolHost(
   server: TestServer,
