@@ -5,10 +5,10 @@ import { invariant } from './invariant.ts'
 import type { Policy } from './types.ts'
 
 /**
- * The price list: what one unit of work of each engine class is worth, the same whether the host is fast or slow. A
- * TFLOP of `wasm` (about 900 Gfuel, since an f32x4 operation is four FLOPs) comes to some 9,000 milli-credits. Native
- * code does three to four times as many a second on the same core, so that `onnx-cpu` at 2,500 pays a core-hour alike;
- * GPU classes pay more a TFLOP, for hardware that fewer people have and that draws more power.
+ * The price list: what one unit of work of each engine class is worth, the same whether the host is fast or slow.
+ * `charlm` does 1.15 GFLOP with a Gfuel (ops/LOG.md, the first loop), so that a TFLOP in `wasm` earns some 8,700
+ * milli-credits. Native code does three to four times as many a second on the same core: at 2,500 `onnx-cpu` pays a
+ * core-hour alike. GPU classes pay more a TFLOP, for hardware that fewer people have and that draws more power.
  */
 export const PRICES: Readonly<Record<PriceClass, Price>> = {
   wasm: { milli: 10, per: 'Gfuel' },

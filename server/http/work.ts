@@ -83,7 +83,8 @@ function standingOf(visit: Visit, rows: readonly HeldRow[], now: Instant): Stand
   const listed = new Set(visit.call.body.held.map(held => held.resultId))
   // A lease whose report was refused just now is not pressed upon the host again in the same breath.
   const reported = new Set<string>(visit.reports.map(report => report.resultId))
-  const resend = mine.map(row => row.resultId).filter(id => !listed.has(id) && !reported.has(id))
+  const unlisted = mine.map(row => row.resultId).filter(id => !listed.has(id) && !reported.has(id))
+  const resend = visit.cheated === null ? unlisted : [] // they are about to be taken away
   const byId = new Map(rows.map(row => [row.resultId, row]))
   const abort = [...listed].flatMap(resultId => {
     const reason = whyAbort(byId.get(resultId), visit.host.id, now)

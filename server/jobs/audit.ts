@@ -18,7 +18,7 @@ export function auditLedger(knex: Knex, publicKey?: string): Promise<LedgerAudit
     async trx => {
       const found = await audit(trx)
       const check = checkLedger({ hash: sha256Bytes, publicKey })
-      for await (const lines of chainLines(trx)) for (const line of lines) check.line(JSON.stringify(line))
+      for await (const lines of chainLines(trx)) for (const line of lines) check.add(line)
       const chain = await check.end()
       const last = await lastBlock(trx)
       const smuggled = last === undefined ? 0 : await countSmuggled(trx, last)

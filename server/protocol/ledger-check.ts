@@ -39,6 +39,8 @@ export interface LedgerVerdict {
 export interface LedgerCheck {
   /** A line of the export, in order. */
   line(text: string): void
+  /** The same, read already. */
+  add(line: LedgerLine): void
   end(): Promise<LedgerVerdict>
 }
 
@@ -66,13 +68,15 @@ interface Chain {
 /** Checks an export line by line: it holds the hashes of one block, and the keys of all rows. */
 export function checkLedger({ hash, head, publicKey }: CheckOptions): LedgerCheck {
   const chain: Chain = { hash, problems: [], heads: [], keys: new Set(), leaves: [], lines: 0, n: 0 }
+  const add = (line: LedgerLine): void =>
+    'block' in line ? openBlock(chain, line.block) : addRow(chain, line)
   return {
+    add,
     line: text => {
       const line = readLine(text)
       if (line === undefined)
         note(chain, 'line_unreadable', chain.n + 1, `after row ${chain.n}: ${text.slice(0, 60)}`)
-      else if ('block' in line) openBlock(chain, line.block)
-      else addRow(chain, line)
+      else add(line)
     },
     end: async () => {
       closeBlock(chain)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { canonicalJson, hex, utf8 } from './canonical.ts'
+import { canonicalJson, utf8 } from './canonical.ts'
 import { SignatureText } from './signature.ts'
 import { Sha256, WireInstant } from './units.ts'
 
@@ -59,7 +59,7 @@ export type LedgerHeads = z.infer<typeof LedgerHeads>
 export const LedgerBlock = z.object({ block: LedgerHead, rows: z.array(SealedRow) })
 export type LedgerBlock = z.infer<typeof LedgerBlock>
 
-const sha = (bytes: Uint8Array): Sha256 => Sha256.parse(hex(bytes))
+const sha = (bytes: Uint8Array): Sha256 => Sha256.parse(bytes.toHex())
 
 const LEAF = 0
 const NODE = 1
@@ -70,7 +70,7 @@ export const leafOf = (row: LedgerRow, hash: Hash): Sha256 =>
 
 /** The Merkle tree hash of RFC 6962 over at least one leaf; `leaves` are 64 hexadecimal digits each. */
 export function merkleRoot(leaves: readonly Sha256[], hash: Hash): Sha256 {
-  let level: Uint8Array[] = leaves.map(fromHex)
+  let level: Uint8Array[] = leaves.map(leaf => Uint8Array.fromHex(leaf))
   while (level.length > 1) {
     const above: Uint8Array[] = []
     for (let i = 0; i < level.length; i += 2) {
@@ -84,9 +84,6 @@ export function merkleRoot(leaves: readonly Sha256[], hash: Hash): Sha256 {
   if (root === undefined) throw new RangeError('a tree has at least one leaf')
   return sha(root)
 }
-
-const fromHex = (text: string): Uint8Array =>
-  Uint8Array.from(text.match(/../g) ?? [], byte => Number.parseInt(byte, 16))
 
 /** The bytes under a block's hash and its signature. */
 export const statementBytes = (statement: BlockStatement): Uint8Array<ArrayBuffer> =>

@@ -59,7 +59,7 @@ const COLUMNS = `
 // part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their wake-up
 // moves. First what is kept for such hosts, walked in the order of the index results_in_lane, so that a host costs as many
 // rows as it may be given, however many are waiting; then what was kept for others long enough, by the index
-// results_waiting; last what is for anyone. The rule is \`mayTake\` of the domain.
+// results_waiting; last what is for anyone. The rule is mayTake of the domain.
 const CANDIDATES = `
   select h."hostId", c.*
   from (

@@ -60,7 +60,7 @@ describe('what else a host hears', () => {
     await host.ask({ reports: [await host.report(resultId, runReport())] })
     const { knex } = server.database
     await knex.raw(
-      `update results set verdict = 'valid', granted_milli = 10, verdict_told = false where id = ?`,
+      `update results set verdict = 'valid', granted_milli = 10, granted_decision = 0, verdict_told = false where id = ?`,
       [resultId],
     )
     await knex.raw(`insert into accounts values (?, 10)`, [`host:${host.id}`])

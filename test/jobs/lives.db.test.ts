@@ -6,9 +6,8 @@ import { type CampaignId, WorkUnitId } from '#protocol/units.ts'
 import { cancelCampaign } from '#store/campaigns.ts'
 import { inTransaction } from '#store/database.ts'
 import { freeLeases } from '#store/leases.ts'
+import { addHost, answerSelfTest } from '#support/hosts.ts'
 import {
-  addHost,
-  answerSelfTest,
   auditOf,
   balance,
   DEADLINE,
@@ -251,7 +250,7 @@ test('who agrees in the grace of a cancelled unit is paid, who stands alone is n
   await report(life, a, [...a1, ...a2])
   await report(life, b, b1)
   await wait(life, DEADLINE + 1)
-  expect(await story(life)).toBe('late valid, late valid, late inconclusive, not_needed')
+  expect(await story(life)).toBe('late valid, late inconclusive, late valid, not_needed')
   expect([await balance(life, `host:${a}`), await balance(life, `host:${b}`)]).toEqual([PAY, PAY])
   expect(await rows(life, `select count(*) as n from corpus`)).toEqual([{ n: 0 }])
 })

@@ -210,6 +210,18 @@ describe('what somebody did to an export', () => {
   })
 })
 
+test('one row altered among a hundred thousand is named', async () => {
+  const many = await seal(
+    Array.from({ length: 100_000 }, (_, i) => row(i + 1)),
+    1_000,
+    key,
+  )
+  const at = many.lines.findIndex(line => line.startsWith('{"n":77777,'))
+  const altered = many.lines.with(at, many.lines[at]!.replace('"amountMilli":', '"amountMilli":1'))
+  const { ok, problems } = await check(altered, { head: many.heads.at(-1), publicKey: key.publicKey })
+  expect([ok, problems]).toMatchObject([false, [{ code: 'row_altered', block: 78, row: 77_777 }]])
+})
+
 type Mutation =
   | { type: 'altered'; field: string; hide: boolean }
   | { type: 'removed' | 'inserted'; hide: boolean }
