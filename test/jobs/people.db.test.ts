@@ -7,8 +7,8 @@ import { claimHost } from '#store/claims.ts'
 import { inTransaction } from '#store/database.ts'
 import { excludeHosts } from '#store/standing.ts'
 import { addUser, testIds } from '#support/builders.ts'
+import { addHost } from '#support/hosts.ts'
 import {
-  addHost,
   auditOf,
   balance,
   type Lifecycle,
