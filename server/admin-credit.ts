@@ -3,17 +3,12 @@ import type { Knex } from 'knex'
 import { auditLedger } from '#jobs/audit.ts'
 import { DETAIL_CHARS_MAX } from '#protocol/limits.ts'
 import { line } from '#protocol/text.ts'
-import type { Said, Shared } from './admin.ts'
 import { correctCredit } from './admin-users.ts'
+import { runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
 import { systemClock } from './clock.ts'
 
-interface Tools {
-  verb(parent: Command, usage: string, description: string): Command
-  runOnDatabase(options: Shared, work: (knex: Knex) => Promise<Said>): Promise<void>
-}
-
 /** `xeenet admin credit` and `xeenet admin ledger`. */
-export function addCreditVerbs(root: Command, { verb, runOnDatabase }: Tools): void {
+export function addCreditVerbs(root: Command): void {
   verb(root, 'credit <name>', 'correct the credit of a user')
     .argument('<milli>', 'so many milli-credits more; negative: less', signed)
     .requiredOption('--reason <text>', 'for everybody to read, in the ledger', reasonText)

@@ -5,6 +5,7 @@ import { type Instant, toWire, type UserId } from '#protocol/units.ts'
 import { giveStarter } from '#store/account-credit.ts'
 import { inTransaction } from '#store/database.ts'
 import { lockBalances, post } from '#store/ledger.ts'
+import { deleteUser } from '#store/people.ts'
 import { insertToken, newTokenText, type RoleName, type Scope, tokenHash } from '#store/tokens.ts'
 import { findUserByName, insertUser, listUsers } from '#store/users.ts'
 import type { Ids } from './ids.ts'
@@ -104,4 +105,17 @@ export async function addToken(knex: Knex, { name, scopes, expiresAt, ids, now }
   await insertToken(knex, facts)
   const expires = expiresAt === null ? null : toWire(expiresAt)
   return { token, tokenId: id, userId: user.id, name, scopes, expiresAt: expires }
+}
+
+/** Deletes an account by its name; returns the id that is left of it. */
+export async function removeUser(knex: Knex, name: string, now: Instant): Promise<UserId> {
+  const user = await findUserByName(knex, name)
+  if (user === undefined)
+    throw new OperatorError('user_unknown', `there is no user ${name}`, 'xeenet admin user list names them.')
+  const { outcome } = await inTransaction(knex, trx => deleteUser(trx, user.id, now))
+  if (outcome === 'campaigns_running')
+    throw new OperatorError('campaigns_running', `${name} has campaigns that run`, 'Cancel them first.')
+  if (outcome === 'is_operator')
+    throw new OperatorError('user_is_operator', `${name} is an operator`, 'Operators cannot be deleted.')
+  return user.id
 }

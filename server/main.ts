@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
+import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { startSealer } from '#jobs/seal.ts'
@@ -129,6 +130,7 @@ interface Parts {
 function openEdge(config: Config, { knex, blobs, wake, secrets, serverId, log }: Parts): Edge {
   const { publicKey, keyId } = secrets.operator
   const { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
+  const { enrolWork, perMinute, perPrefixDay } = config
   return {
     ...{ knex, blobs, wake, serverId, log },
     planner: {
@@ -141,8 +143,12 @@ function openEdge(config: Config, { knex, blobs, wake, secrets, serverId, log }:
     version: packageJson.version,
     kernelKeys: [{ keyId, publicKey }],
     prefixSecret: secrets.server,
+    challengeKey: challengeKey(secrets.server),
     trust: { rules: TRUST, secret: secrets.server },
-    settings: { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
+    settings: {
+      ...{ starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
+      ...{ enrolWork, perMinute, perPrefixDay },
+    },
   }
 }
 

@@ -115,6 +115,16 @@ export async function schedule(
   return ask({ ...endpoint, token: identity.token }, SchedulerReply, { ...asked, headers })
 }
 
+/** A signed call about the host itself, and its body as it came. Its number stands for nothing: such calls may be repeated. */
+export async function askAsHost<Reply>(
+  endpoint: Endpoint,
+  identity: Identity,
+  { schema, ...asked }: Asked & { readonly schema: z.ZodType<Reply> },
+): Promise<{ readonly reply: Reply; readonly text: string }> {
+  const headers = await signed(identity, 1, asked)
+  return askBoth({ ...endpoint, token: identity.token }, schema, { ...asked, headers })
+}
+
 /** GET /api/v1/files/:sha256, not checked: see fetchByHash. */
 export async function download(endpoint: Endpoint, hash: Sha256): Promise<Uint8Array> {
   const response = await send(endpoint, { method: 'GET', path: `/api/v1/files/${hash}` }, DOWNLOAD_MS)

@@ -5,8 +5,16 @@ import { setWakes } from '#store/work-units.ts'
 import { runAssimilate } from './assimilate.ts'
 import { runBatch } from './batch.ts'
 import { bossEnqueue } from './boss.ts'
-import { EVERY_FIVE_SECONDS, EVERY_MINUTE, EVERY_OTHER_SECOND, EVERY_SECOND, repeat } from './cron.ts'
+import {
+  EVERY_FIVE_SECONDS,
+  EVERY_MINUTE,
+  EVERY_OTHER_SECOND,
+  EVERY_SECOND,
+  EVERY_TEN_MINUTES,
+  repeat,
+} from './cron.ts'
 import type { JobDeps, QueueName } from './deps.ts'
+import { forgetTraces } from './forget.ts'
 import { runPropose } from './propose.ts'
 import { runStanding } from './standing.ts'
 import { sweepCampaigns, sweepCredit, sweepHosts, sweepWorkUnits } from './sweep.ts'
@@ -98,5 +106,6 @@ function startSweepers(deps: JobDeps) {
     repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
     repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
     repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
+    repeat(log, { name: 'traces', when: EVERY_TEN_MINUTES, what: () => forgetTraces(deps) }),
   ]
 }

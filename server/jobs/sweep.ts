@@ -1,4 +1,5 @@
 import { lapseStarters, refundRest } from '#store/account-credit.ts'
+import { listJoined } from '#store/claims.ts'
 import { inTransaction } from '#store/database.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { listLeftovers } from '#store/ledger.ts'
@@ -27,7 +28,7 @@ export function sweepWorkUnits(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>):
 
 /**
  * Lets paused hosts go of whose results none is left to be judged again, and asks for a look at exclusions that nobody acted
- * on: their request got lost. Returns how many it found.
+ * on, or at claims whose joint work is still closed: their request got lost. Returns how many it found.
  */
 export function sweepHosts(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>): Promise<number> {
   return inTransaction(deps.knex, async trx => {
@@ -38,7 +39,8 @@ export function sweepHosts(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>): Pro
       released.map(hostId => ({ hostId, event: 'released', detail })),
       deps.now(),
     )
-    const waiting = await listUnspread(trx, HOSTS_PER_SWEEP)
+    const unspread = await listUnspread(trx, HOSTS_PER_SWEEP)
+    const waiting = [...unspread, ...(await listJoined(trx, HOSTS_PER_SWEEP))]
     await deps.enqueue(trx, 'standing', waiting)
     return released.length + waiting.length
   })

@@ -45,13 +45,16 @@ export const forgiveDebts = (trx: Trx, hostIds: readonly HostId[], now: Instant)
 export const moveDebts = (trx: Trx, { from, to }: { from: Payee; to: Payee }): Promise<number> =>
   execute(trx, MOVE, { from, to })
 
-/** What was collected of reversed grants of these hosts and is still in `forfeit`. */
+/**
+ * What was collected of reversed grants of these hosts, is still in `forfeit`, and was right: results that were found valid
+ * again while nothing was paid for them. What waits to be judged is paid then; what was wrong stays forfeited.
+ */
 export const forfeitsOf = (trx: Trx, hostIds: readonly HostId[]): Promise<Grant[]> =>
-  select(trx, GrantRow, `${FORFEITS} and r.host_id = any(:hostIds) order by b.id`, { hostIds })
+  select(trx, GrantRow, `${FORFEITS} ${OF_HOSTS} order by b.id`, { hostIds })
 
-/** The same of all hosts, reversed before a moment, oldest first. */
+/** All that is in `forfeit` since before a moment, oldest first; not while an appeal about it waits. */
 export const oldForfeits = (trx: Trx, of: { before: Instant; limit: number }): Promise<Grant[]> =>
-  select(trx, GrantRow, `${FORFEITS} and b.created_at < :before order by b.id limit :limit`, {
+  select(trx, GrantRow, `${FORFEITS} ${OLD} order by b.id limit :limit`, {
     before: toDb(of.before),
     limit: of.limit,
   })
@@ -120,6 +123,11 @@ const FORFEITS = `
   where b.kind = 'reverse'
     and not exists (select from transfers t where t.key in (
       'forfeit:' || b.result_id || ':' || x.decision, 'restore:' || b.result_id || ':' || x.decision))`
+
+const OF_HOSTS = `and r.host_id = any(:hostIds) and r.verdict = 'valid' and r.granted_milli = 0`
+const OLD = `and b.created_at < :before and not exists (
+  select from action_hosts x join appeals p on p.action_id = x.action_id
+  where x.host_id = r.host_id and p.decision is null)`
 
 const DEFER = `
   insert into deferred_grants (result_id, decision, campaign_id, payee, amount_milli, vest, created_at)

@@ -10,5 +10,6 @@ export const aReply = (given: Partial<SchedulerReply> = {}): SchedulerReply => (
   wanted: [],
   verdicts: [],
   credit: { balanceMilli: 0, heldMilli: 0, pendingMilli: 0 },
+  notices: [],
   ...given,
 })

@@ -76,7 +76,7 @@ describe('credit on its way', () => {
       expect(credit).toEqual({ balanceMilli: 0, heldMilli: 0, pendingMilli: EARNED })
     const me = MeView.parse((await get('/api/v1/me', volunteer.token)).json)
     expect(me).toMatchObject({ balanceMilli: 0, heldMilli: 0, pendingMilli: EARNED, entries: [] })
-    const page = HostView.parse((await get(`/api/v1/hosts/${mine.id}`)).json)
+    const page = HostView.parse((await mine.say('GET', `/api/v1/hosts/${mine.id}`)).json)
     expect(page.credit).toEqual({ balanceMilli: 0, heldMilli: 0, pendingMilli: EARNED })
   })
 

@@ -155,7 +155,13 @@ export async function take(life: Lifecycle, hostId: HostId, limit = 1): Promise<
     const [host] = await lockHosts(trx, [hostId], life.now())
     if (host === undefined || !mayCompute(host)) return []
     const fuel = host.trusted ? 0 : provenFuel(streakOf(host, 'wasm'), host.exclusions, life.deps.trust)
-    const asking = { hostId, userId: host.userId, ownerKey: host.ownerKey, trusted: host.trusted }
+    const asking = {
+      hostId,
+      userId: host.userId,
+      ownerKey: host.ownerKey,
+      prefix: null,
+      trusted: host.trusted,
+    }
     const machine = { engineClasses: ['wasm'], memoryPages: 65_536, limit: candidatesFor(limit), offset: 0 }
     const candidates = await lockCandidates(
       trx,
