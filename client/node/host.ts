@@ -3,17 +3,19 @@
 import { availableParallelism, getPriority, setPriority, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleepFor } from 'node:timers/promises'
+import type { EnrolBody } from '#protocol/host.ts'
 import { PROTOCOL_VERSION } from '#protocol/limits.ts'
 import { fingerprint } from '#protocol/signature.ts'
 import { type AgentOptions, PAUSE_REASONS, type PauseReason } from '#runtime/agent-state.ts'
-import { type Endpoint, enrol, Refusal, Unreachable } from '#runtime/api.ts'
+import { type Endpoint, Refusal, Unreachable } from '#runtime/api.ts'
 import { backoffMs } from '#runtime/backoff.ts'
 import type { FileCache } from '#runtime/cache.ts'
+import { enrolHost } from '#runtime/enrol.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { type Compute, type Ports, type Volunteer, volunteer } from '#runtime/volunteer.ts'
 import { openDiskCache } from './disk-cache.ts'
 import { type Engine, type EngineChoice, openEngine } from './engine.ts'
-import { openEngineMemory } from './engine-memory.ts'
+import { type EngineMemory, openEngineMemory } from './engine-memory.ts'
 import { Failure, selfTestFailure } from './failure.ts'
 import {
   type Enrolled,
@@ -29,6 +31,7 @@ import { thisMachine } from './machine.ts'
 import { CLIENT_VERSION } from './options.ts'
 import { computeIn, openPool, type Pool } from './pool.ts'
 import { type Preset, pausesFor } from './presets.ts'
+import { retest } from './retest.ts'
 import { openHostStore } from './state-dir.ts'
 
 export interface HostSettings {
@@ -49,6 +52,10 @@ export interface HostSettings {
   readonly onEngine: (engine: Pick<Engine, 'kind' | 'why'>) => void
   readonly onEnrolled: (enrolled: Enrolled, fresh: boolean) => void
   readonly onOffline: (reason: string, retryMs: number) => void
+  /** Enrolling without a token takes work first: so many hash iterations on average. */
+  readonly onWork?: (iterations: number) => void
+  /** In place of this machine's own: how a test plays one that is broken. */
+  readonly selfTest?: Ports['selfTest']
   /** Wraps the computation: how a test or a demonstration makes a host that lies. */
   readonly wrapCompute?: ((honest: Compute) => Compute) | undefined
 }
@@ -82,7 +89,7 @@ export async function startHost(settings: HostSettings): Promise<Host> {
   const pool = openPool(settings.agent.cores)
   try {
     if (known !== undefined) await testMachine(engine, known, pool)
-    return await startVolunteer(settings, { cache, engine, pool })
+    return await startVolunteer(settings, { cache, memory, engine, pool })
   } catch (error) {
     await pool.close()
     throw error
@@ -97,11 +104,12 @@ async function testMachine(engine: Engine, known: KnownRelease, pool: Pool): Pro
 
 interface Parts {
   readonly cache: FileCache
+  readonly memory: EngineMemory
   readonly engine: Engine
   readonly pool: Pool
 }
 
-async function startVolunteer(settings: HostSettings, { cache, engine, pool }: Parts): Promise<Host> {
+async function startVolunteer(settings: HostSettings, { cache, memory, engine, pool }: Parts): Promise<Host> {
   const directory = await hostDirectory(settings.stateDir, settings.endpoint.server)
   const client = `${CLIENT_VERSION} node/${process.versions.node} ${engine.kind}`
   const { enrolled, key } = await ensureEnrolled({ ...settings, client }, directory)
@@ -122,6 +130,7 @@ async function startVolunteer(settings: HostSettings, { cache, engine, pool }: P
         if (!fitness.ok && fitness.again) engineFailure = fitness.reason
         return fitness
       },
+      selfTest: settings.selfTest ?? (() => retest(cache, memory, pool)),
       machine: machineFacts(client),
       now: () => Date.now(),
       rng: Math.random,
@@ -205,14 +214,15 @@ function mayPass(error: unknown): number | undefined {
 
 async function enrolOnce(settings: EnrolSettings, key: HostKey): Promise<Enrolled> {
   const { name, endpoint, keyFingerprint, client } = settings
-  const reply = await enrol(endpoint, {
+  const body: Omit<EnrolBody, 'work'> = {
     protocol: PROTOCOL_VERSION,
     publicKey: key.publicKey,
     ...(name === undefined ? {} : { name }),
     cores: availableParallelism(),
     ...machineFacts(client),
     engineClasses: ['wasm'],
-  })
+  }
+  const reply = await enrolHost(endpoint, body, settings)
   for (const { keyId, publicKey } of reply.kernelKeys)
     if ((await fingerprint(publicKey)) !== keyId)
       throw new Failure(EXIT.auth, 'key_mismatch', {

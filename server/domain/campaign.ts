@@ -1,6 +1,6 @@
 import { DEADLINE_MS_DEFAULT } from '#protocol/limits.ts'
 import type { CampaignId, ExperimentId, WorkUnitId } from '#protocol/units.ts'
-import type { WorkUnit } from './types.ts'
+import type { Policy, UnitCheck, WorkUnit } from './types.ts'
 
 // Six hosts that cannot compute a run are not six broken hosts: the seventh try would cost more than it tells.
 const ERRORS_MAX = 6
@@ -24,7 +24,10 @@ interface NewUnit {
   readonly id: WorkUnitId
   readonly campaignId: CampaignId
   readonly experimentId: ExperimentId
+  readonly engineClass: string
+  readonly policy: Policy
   readonly quorum: number
+  readonly check: UnitCheck
   readonly deadlineMs: number | undefined // of the campaign file
   readonly fuelMax: number
 }
@@ -35,6 +38,8 @@ export function newWorkUnit({ quorum, deadlineMs = DEADLINE_MS_DEFAULT, ...rest 
     ...rest,
     state: 'open',
     disputed: false,
+    canary: false,
+    auditedAt: null,
     minQuorum: quorum,
     targetResults: quorum,
     maxErrorResults: ERRORS_MAX,

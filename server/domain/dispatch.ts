@@ -5,6 +5,7 @@ import {
   RETRY_AFTER_MS_MAX,
 } from '#protocol/limits.ts'
 import type { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { Lane } from './types.ts'
 
 /** A number in [0, 1). */
 export type Random = () => number
@@ -18,10 +19,13 @@ export function leasesAllowed(host: {
   readonly held: number
   readonly cores: number
   readonly trusted: boolean
+  /** It may compute for others at all: neither out of play nor waiting for its self-test. */
+  readonly mayCompute: boolean
   readonly dailyQuota: number
   readonly usedToday: number
   readonly resent: number
 }): number {
+  if (!host.mayCompute) return 0
   const perCores = host.cores * LEASES_PER_CORE_MAX
   const mayHold = host.trusted ? perCores : Math.min(perCores, LEASES_UNTRUSTED_MAX)
   // The verifier is the operator's own: a quota would only keep disputes open.
@@ -34,6 +38,8 @@ export function leasesAllowed(host: {
 export interface Asking {
   readonly hostId: HostId
   readonly ownerKey: string
+  /** The network it calls from; null: one that many people share by design. */
+  readonly prefix: string | null
   readonly take: number
   readonly candidates: readonly Candidate[]
 }
@@ -54,14 +60,14 @@ const MIX = 8
 
 /**
  * Deals results to hosts one at a time in turn, each drawn at random from the first few that the host may have, so
- * that pairs of owners mix. No result is dealt twice and no owner gets two results of one work unit.
+ * that pairs of owners mix. No result is dealt twice, and no owner and no network gets two results of one work unit.
  */
 export function deal(asking: readonly Asking[], random: Random): Assignment[] {
   const taken = new Set<ResultId>()
-  const ownersOf = new Map<WorkUnitId, Set<string>>()
+  const partiesIn = new Map<WorkUnitId, Set<string>>()
   const dealt: Assignment[] = []
   const isFree = (host: Asking, c: Candidate): boolean =>
-    !taken.has(c.resultId) && !ownersOf.get(c.workUnitId)?.has(host.ownerKey)
+    !taken.has(c.resultId) && !partiesOf(host).some(party => partiesIn.get(c.workUnitId)?.has(party))
   for (let round = 0, progress = true; progress; round++) {
     progress = false
     for (const host of asking) {
@@ -73,12 +79,16 @@ export function deal(asking: readonly Asking[], random: Random): Assignment[] {
       if (choice === undefined) continue
       progress = true
       taken.add(choice.resultId)
-      ownersOf.set(choice.workUnitId, (ownersOf.get(choice.workUnitId) ?? new Set()).add(host.ownerKey))
+      const parties = partiesIn.get(choice.workUnitId) ?? new Set()
+      partiesIn.set(choice.workUnitId, parties.union(new Set(partiesOf(host))))
       dealt.push({ hostId: host.hostId, resultId: choice.resultId })
     }
   }
   return dealt
 }
+
+const partiesOf = ({ ownerKey, prefix }: Asking): string[] =>
+  prefix === null ? [ownerKey] : [ownerKey, `network:${prefix}`]
 
 /** How many candidates to look up for a host that may take `take`: enough that the draw has its window to the end. */
 export const candidatesFor = (take: number): number => take * 4 + MIX
@@ -110,8 +120,34 @@ export function retryAfter(
   return Math.round(wished * (0.8 + 0.4 * random()))
 }
 
+/** An unsent replica of a unit, as far as it matters who takes it. */
+export interface Seat {
+  readonly lane: Lane
+  readonly waitedMs: number
+}
+
+/**
+ * Whether a host may take an unsent result (DESIGN §8: owners are paired at random, strangers with proven hosts). A result
+ * is kept for its lane until it has waited for `patience`; then any volunteer may have it, and when it has starved a
+ * trusted host as well. Whether its owner is in the unit already is for the caller to know.
+ */
+export function mayTake(
+  host: { readonly trusted: boolean; readonly proven: boolean },
+  { lane, waitedMs }: Seat,
+  patience: { readonly pairMs: number; readonly starveMs: number },
+): boolean {
+  if (host.trusted) return lane === 'verifier' || waitedMs >= patience.starveMs
+  if (lane === 'verifier') return false
+  if (lane === 'anyone' || (lane === 'proven') === host.proven) return true
+  return waitedMs >= patience.pairMs
+}
+
+/** How long a replica is kept for its lane, milliseconds. */
+export const pairAfter = (provenOwnersSeen: number, starveMs: number): number =>
+  provenOwnersSeen < OWNERS_FOR_QUORUM ? 0 : starveMs
+
 // Below this many owners no quorum of strangers comes together, so that waiting for one is pointless.
-const OWNERS_FOR_QUORUM = 3
+export const OWNERS_FOR_QUORUM = 3
 
 /** How long a replica waits for volunteers before a trusted host may compute it, milliseconds. */
 export const starveAfter = (ownersSeen: number, starveMs: number): number =>

@@ -1,89 +1,117 @@
-import type { CampaignId, HostId, MilliCredit, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
-import { judge, type Same } from './judge.ts'
-import { earned, type Grant, payeeAccount } from './ledger.ts'
-import { nextQuota, type QuotaEvent } from './quota.ts'
-import { recordCheck, shouldQuarantine } from './trust.ts'
-import type { FinalVerdict, Verdict, WorkUnit } from './types.ts'
+import type { HostId, Instant, MilliCredit, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
+import type { Grant, StandingGrant } from './grants.ts'
+import { type Claim, type Demand, type Judgement, judge } from './judge.ts'
+import { payeeAccount } from './ledger.ts'
+import { disputeNotes, type HostNote, type News, notesOn } from './notes.ts'
+import { earned } from './prices.ts'
+import { nextQuota } from './quota.ts'
+import { fault, isDoubtedBy, passCheck, recordCheck, type Standing, streakOf } from './trust.ts'
+import type { Draw, FinalVerdict, Verdict, WorkUnit } from './types.ts'
 
 /** A success of the work unit: the pending ones are judged, the others are what they are compared with. */
 export interface Success {
   readonly id: ResultId
   readonly hostId: HostId
+  readonly ownerKey: string
   readonly trusted: boolean
+  readonly proven: boolean // when the report was accepted
+  readonly draw: Draw
   readonly verdict: Verdict
+  readonly confirmed: boolean
+  readonly reportedAt: Instant
   readonly fuelUsed: number
+  /** How often a verdict was given before. */
+  readonly decision: number
+  /** What it was paid for an earlier verdict, that of `decision`; `vested`: not held any more. */
+  readonly paid: {
+    readonly amountMilli: MilliCredit
+    readonly decision: number
+    readonly vested: boolean
+  } | null
   /** Why the report cannot be read at all; null: it can. */
   readonly unreadable: string | null
-}
-
-/** What judging changes of a host. */
-export interface Standing {
-  readonly id: HostId
-  readonly userId: UserId | null
-  readonly state: 'active' | 'quarantined' | 'retired'
-  readonly dailyQuota: number
-  readonly recentChecks: string
 }
 
 export interface Case {
   readonly workUnit: WorkUnit
   readonly successes: readonly Success[]
   readonly priceMilliPerGfuel: number
-  readonly same: Same
+  /** Whose credit pays: nobody earns from a campaign of its own, also not with a host that it claimed meanwhile. */
+  readonly payerId?: UserId
+  /** Symmetric; only readable successes are compared. */
+  same(a: ResultId, b: ResultId): boolean
+  /** Whether a readable success would be seen first by whoever looks at the campaign. */
+  isRecord(id: ResultId): boolean
   /** How two readable successes differ, in words. */
   whereTheyPart(a: ResultId, b: ResultId): string
 }
 
 export interface Settlement {
   readonly workUnitId: WorkUnitId
-  /** The unit becomes valid with this canonical result. */
+  /** The open unit becomes valid with this canonical result, or the valid one gets it instead of the one it had. */
   readonly canonicalId: ResultId | null
-  readonly becomesDisputed: boolean
-  readonly verdicts: readonly { resultId: ResultId; verdict: FinalVerdict; amountMilli: MilliCredit }[]
+  /** What it published is withdrawn: the verifier contradicts the answer that stood. */
+  readonly overturned: boolean
+  /** Why it must wait for the verifier from now on. */
+  readonly demand: Demand | null
+  readonly verdicts: readonly Decided[]
+  /** Valid before, confirmed now. */
+  readonly confirmed: readonly ResultId[]
+  /** Their host's streak broke since they were accepted: they count as a stranger's. */
+  readonly doubted: readonly ResultId[]
   readonly grants: readonly Grant[]
+  /** What was paid for a verdict that does not hold. */
+  readonly reversals: readonly StandingGrant[]
+  /** Paid before, held until now. */
+  readonly vests: readonly Grant[]
   readonly notes: readonly HostNote[]
 }
 
-/** For whoever reads what became of a host. */
-export interface HostNote {
-  readonly hostId: HostId
-  readonly event: 'disputed' | 'invalid' | 'differs_from_trusted' | 'quarantined' | 'no_reply'
-  readonly detail: string
+export interface Decided {
+  readonly resultId: ResultId
+  readonly verdict: FinalVerdict
+  readonly amountMilli: MilliCredit // that it has earned in all
+  readonly confirmed: boolean
+  /** It stands alone: until the next check of its host passes it is shown as such, and its pay is held. */
+  readonly provisional: boolean
 }
 
 /**
- * Judges what is pending of a work unit and says what follows: verdicts, pay, and how the hosts stand afterwards. Trusted
- * hosts are the operator's: they earn nothing and have no quota. Only hosts in `standings` are touched; their new
- * standings come back.
+ * Judges what is pending of a work unit and says what follows: verdicts, pay, what is confirmed, and how the hosts stand
+ * afterwards. Trusted hosts are the operator's: they earn nothing and have no quota. Only hosts in `standings` are
+ * touched; their new standings come back.
  */
 export function settle(
   facts: Case,
   standings: ReadonlyMap<HostId, Standing>,
+  now: Instant,
 ): { settlement: Settlement; standings: ReadonlyMap<HostId, Standing> } {
-  const after = new Map(standings)
-  const notes: HostNote[] = []
+  const { workUnit, successes } = facts
   const judgement = judgeCase(facts, standings)
   const truth = truthOf(facts, judgement.canonicalId)
-  const decided = facts.successes.flatMap(success => {
+  const confirmed = confirmedBy(facts, judgement, standings)
+  const after = new Map(standings)
+  const notes: HostNote[] = []
+  for (const success of successes) {
     const verdict = judgement.verdicts.get(success.id)
-    if (verdict === undefined) return []
-    const standing = after.get(success.hostId)
-    if (standing !== undefined) {
-      const wasChecked = truth?.trusted === true && success.unreadable === null
-      const judged = success.trusted ? standing : judgeHost(standing, verdict, wasChecked)
-      after.set(standing.id, judged)
-      notes.push(...notesOn({ facts, success, verdict, truth, before: standing, after: judged }))
-    }
-    return [{ resultId: success.id, verdict, amountMilli: payOf(facts, success, verdict, standing) }]
-  })
-  if (judgement.disputed) notes.push(...disputeNotes(facts))
+    const before = after.get(success.hostId)
+    if (before === undefined) continue
+    const news = { facts, success, verdict, truth, isConfirmed: confirmed.has(success.id) }
+    const host = success.trusted ? before : judgeHost(before, news, now)
+    after.set(host.id, host)
+    notes.push(...notesOn({ ...news, before, after: host }))
+  }
+  const decided = decidedOf(facts, judgement, confirmed, standings)
   const settlement = {
-    workUnitId: facts.workUnit.id,
-    canonicalId: facts.workUnit.state === 'open' ? judgement.canonicalId : null,
-    becomesDisputed: judgement.disputed && !facts.workUnit.disputed,
+    workUnitId: workUnit.id,
+    canonicalId: judgement.canonicalId,
+    overturned: workUnit.state === 'valid' && judgement.canonicalId !== null,
+    demand: judgement.demand,
     verdicts: decided,
-    grants: grantsOf(facts, decided, standings),
-    notes,
+    confirmed: successes.flatMap(({ id }) => (confirmed.has(id) && !judgement.verdicts.has(id) ? [id] : [])),
+    doubted: successes.flatMap(s => (s.proven && !isProvenStill(facts, s, standings) ? [s.id] : [])),
+    ...payOf(facts, decided, standings),
+    notes: judgement.demand === 'disagreement' ? [...notes, ...disputeNotes(facts)] : notes,
   }
   return { settlement, standings: after }
 }
@@ -93,108 +121,157 @@ export function loseLease(standing: Standing): Standing {
   return { ...standing, dailyQuota: nextQuota(standing.dailyQuota, 'no_reply') }
 }
 
-function judgeCase(facts: Case, standings: ReadonlyMap<HostId, Standing>) {
-  const { workUnit, successes, same } = facts
-  const claimOf = (success: Success) => ({
-    id: success.id,
-    trusted: success.trusted,
+const isProvenStill = (
+  { workUnit }: Case,
+  { hostId, proven, verdict, reportedAt }: Success,
+  standings: ReadonlyMap<HostId, Standing>,
+): boolean => {
+  const host = standings.get(hostId)
+  if (!proven || host === undefined || verdict !== 'pending') return proven
+  return host.state === 'active' && !isDoubtedBy(reportedAt, streakOf(host, workUnit.engineClass))
+}
+
+function judgeCase(facts: Case, standings: ReadonlyMap<HostId, Standing>): Judgement {
+  const { workUnit, successes, same, isRecord } = facts
+  const claimOf = (success: Success): Claim => ({
+    ...{ id: success.id, trusted: success.trusted, draw: success.draw },
+    proven: isProvenStill(facts, success, standings),
     excluded: standings.get(success.hostId)?.state === 'quarantined',
   })
-  const pending = successes.filter(success => success.verdict === 'pending')
   const canonicalId = workUnit.state === 'valid' ? workUnit.canonicalId : null
   const canonical = successes.find(success => success.id === canonicalId)
+  const isVerified = successes.some(success => success.trusted && success.verdict === 'valid')
+  const standing = canonical === undefined ? null : claimOf(canonical)
+  const readable = successes.filter(success => success.unreadable === null)
   const judgement = judge(
-    { ...workUnit, canonical: canonical === undefined ? null : claimOf(canonical) },
-    pending.filter(success => success.unreadable === null).map(claimOf),
-    same,
+    {
+      ...workUnit,
+      canonical: standing === null ? null : { ...standing, trusted: standing.trusted || isVerified },
+    },
+    {
+      pending: readable.filter(success => success.verdict === 'pending').map(claimOf),
+      judged: readable.filter(isJudged).map(claimOf),
+      same,
+      isRecord,
+    },
   )
-  const verdicts = new Map(judgement.verdicts)
-  for (const { id, unreadable } of pending) if (unreadable !== null) verdicts.set(id, 'invalid')
-  return { ...judgement, verdicts }
-}
-
-/** What the others were compared with: the canonical result, of now or of before. */
-function truthOf({ workUnit, successes }: Case, canonicalId: ResultId | null): Success | undefined {
-  const id = workUnit.state === 'valid' ? workUnit.canonicalId : canonicalId
-  return successes.find(success => success.id === id)
-}
-
-function judgeHost(standing: Standing, verdict: FinalVerdict, wasChecked: boolean): Standing {
-  if (verdict === 'inconclusive') return standing
-  const event: QuotaEvent = verdict
-  const recentChecks = wasChecked
-    ? recordCheck(standing.recentChecks, verdict === 'valid')
-    : standing.recentChecks
-  const isOut = standing.state === 'active' && shouldQuarantine(recentChecks)
+  const unreadable = successes.filter(s => s.verdict === 'pending' && s.unreadable !== null)
   return {
-    ...standing,
-    dailyQuota: nextQuota(standing.dailyQuota, event),
-    recentChecks,
-    state: isOut ? 'quarantined' : standing.state,
+    ...judgement,
+    verdicts: new Map([...judgement.verdicts, ...unreadable.map(({ id }) => [id, 'invalid'] as const)]),
   }
 }
 
-function payOf(
-  { workUnit, priceMilliPerGfuel }: Case,
-  { fuelUsed, trusted }: Success,
-  verdict: FinalVerdict,
-  standing: Standing | undefined,
+const isJudged = ({ verdict }: Success): boolean => verdict === 'valid' || verdict === 'inconclusive'
+
+/** What the others were compared with: the canonical result, of now or of before. */
+function truthOf({ workUnit, successes }: Case, canonicalId: ResultId | null): Success | undefined {
+  const standing = workUnit.state === 'valid' ? workUnit.canonicalId : null
+  const said = successes.find(success => success.trusted && success.unreadable === null)
+  return said ?? successes.find(success => success.id === (canonicalId ?? standing))
+}
+
+const verdictOf = (success: Success, { verdicts }: Judgement): Verdict =>
+  verdicts.get(success.id) ?? success.verdict
+
+/** Valid results that are confirmed now: another one is the verifier's, or a proven host's of another owner. */
+function confirmedBy(
+  facts: Case,
+  judgement: Judgement,
+  standings: ReadonlyMap<HostId, Standing>,
+): ReadonlySet<ResultId> {
+  const valid = facts.successes.filter(success => verdictOf(success, judgement) === 'valid')
+  const vouches = valid.filter(s => s.trusted || isProvenStill(facts, s, standings))
+  const isVouchedFor = ({ id, ownerKey }: Success): boolean =>
+    vouches.some(other => other.id !== id && (other.trusted || other.ownerKey !== ownerKey))
+  return new Set(valid.flatMap(s => (!s.confirmed && (s.trusted || isVouchedFor(s)) ? [s.id] : [])))
+}
+
+function judgeHost(standing: Standing, news: News, now: Instant): Standing {
+  const { facts, success, verdict, truth, isConfirmed } = news
+  const { engineClass, auditedAt } = facts.workUnit
+  const isReadable = success.unreadable === null
+  const wasChecked = truth?.trusted === true && isReadable && (isConfirmed || verdict === 'invalid')
+  const recentChecks = wasChecked
+    ? recordCheck(standing.recentChecks, verdict !== 'invalid')
+    : standing.recentChecks
+  const compared = { ...standing, recentChecks }
+  if (verdict === 'invalid')
+    return isReadable ? fault(compared, engineClass, now) : withQuota(compared, 'invalid')
+  const paid = verdict === 'valid' ? withQuota(compared, 'valid') : compared
+  if (!isConfirmed) return paid
+  const drawnAt = auditedAt !== null && auditedAt > success.reportedAt ? auditedAt : success.reportedAt
+  const passed = passCheck(paid, { engineClass, fuel: success.fuelUsed, at: drawnAt })
+  return truth?.trusted && passed.selfTest === 'failed' ? { ...passed, selfTest: 'none' } : passed
+}
+
+// Whose self-test failed stays at what it was throttled to until it is right again in a comparison with the verifier.
+const withQuota = (standing: Standing, event: 'valid' | 'invalid'): Standing =>
+  standing.selfTest === 'failed' && event === 'valid'
+    ? standing
+    : { ...standing, dailyQuota: nextQuota(standing.dailyQuota, event) }
+
+function decidedOf(
+  facts: Case,
+  judgement: Judgement,
+  confirmed: ReadonlySet<ResultId>,
+  standings: ReadonlyMap<HostId, Standing>,
+): Decided[] {
+  const { workUnit, successes } = facts
+  const agreeing = successes.filter(success => verdictOf(success, judgement) === 'valid').length
+  const isAlone = workUnit.policy === 'adaptive' && agreeing === 1 && judgement.canonicalId !== null
+  return successes.flatMap(success => {
+    const verdict = judgement.verdicts.get(success.id)
+    if (verdict === undefined) return []
+    const isConfirmed = confirmed.has(success.id) || (success.confirmed && verdict === 'valid')
+    const provisional = isAlone && verdict === 'valid' && !isConfirmed
+    const amountMilli = verdict === 'valid' ? earnedBy(facts, success, standings) : 0
+    return [{ resultId: success.id, verdict, amountMilli, confirmed: isConfirmed, provisional }]
+  })
+}
+
+function earnedBy(
+  { workUnit, priceMilliPerGfuel, payerId }: Case,
+  { hostId, trusted, fuelUsed, paid }: Success,
+  standings: ReadonlyMap<HostId, Standing>,
 ): MilliCredit {
-  if (verdict !== 'valid' || trusted || standing === undefined || standing.state === 'quarantined') return 0
+  const host = standings.get(hostId)
+  if (paid !== null) return paid.amountMilli
+  if (trusted || host === undefined || host.state === 'quarantined') return 0
+  if (host.userId !== null && host.userId === payerId) return 0
   return earned({ fuelUsed, fuelMax: workUnit.fuelMax, priceMilliPerGfuel })
 }
 
-function grantsOf(
+/** The grant that a result was given before, for taking it back or letting it go. */
+export function grantOf(
+  { campaignId }: Pick<WorkUnit, 'campaignId'>,
+  { id: resultId, paid }: Pick<Success, 'id' | 'paid'>,
+  host: Pick<Standing, 'id' | 'userId'> | undefined,
+): StandingGrant[] {
+  return paid === null || host === undefined
+    ? []
+    : [{ resultId, campaignId, payee: payeeAccount(host), ...paid }]
+}
+
+function payOf(
   { workUnit, successes }: Case,
-  verdicts: Settlement['verdicts'],
+  verdicts: readonly Decided[],
   standings: ReadonlyMap<HostId, Standing>,
-): Grant[] {
-  const hostOf = new Map(successes.map(success => [success.id, standings.get(success.hostId)]))
-  return verdicts.flatMap(({ resultId, amountMilli }) => {
-    const host = hostOf.get(resultId)
-    if (host === undefined || amountMilli === 0) return []
-    const campaignId: CampaignId = workUnit.campaignId
-    return [{ resultId, decision: 0, campaignId, payee: payeeAccount(host), amountMilli }]
-  })
-}
-
-interface Judged {
-  readonly facts: Case
-  readonly success: Success
-  readonly verdict: FinalVerdict
-  readonly truth: Success | undefined
-  readonly before: Standing
-  readonly after: Standing
-}
-
-function notesOn({ facts, success, verdict, truth, before, after }: Judged): HostNote[] {
-  if (verdict === 'valid') return []
-  const { id, hostId, unreadable } = success
-  const where = truth === undefined || unreadable !== null ? undefined : facts.whereTheyPart(truth.id, id)
-  const about = `result ${id} of work unit ${facts.workUnit.id}`
-  const notes: HostNote[] = []
-  if (unreadable !== null) notes.push({ hostId, event: 'invalid', detail: `${about}: ${unreadable}` })
-  else if (where !== undefined && truth !== undefined)
-    notes.push({
-      hostId,
-      event: truth.trusted ? 'differs_from_trusted' : 'disputed',
-      detail: `${about} against ${truth.id}: ${where}`,
-    })
-  if (before.state !== after.state)
-    notes.push({
-      hostId,
-      event: 'quarantined',
-      detail: `last comparisons with trusted results: ${after.recentChecks}`,
-    })
-  return notes
-}
-
-function disputeNotes({ workUnit, successes, whereTheyPart, same }: Case): HostNote[] {
-  const claims = successes.filter(success => success.verdict === 'pending' && success.unreadable === null)
-  return claims.flatMap(success => {
-    const other = claims.find(claim => claim.id !== success.id && !same(claim.id, success.id))
-    if (other === undefined) return []
-    const detail = `result ${success.id} of work unit ${workUnit.id} against ${other.id}: ${whereTheyPart(other.id, success.id)}`
-    return [{ hostId: success.hostId, event: 'disputed' as const, detail }]
-  })
+): Pick<Settlement, 'grants' | 'reversals' | 'vests'> {
+  const of = new Map(successes.map(success => [success.id, success]))
+  const grants: Grant[] = []
+  const reversals: StandingGrant[] = []
+  const vests: Grant[] = []
+  for (const { resultId, amountMilli, verdict, provisional } of verdicts) {
+    const success = of.get(resultId)
+    const host = success === undefined ? undefined : standings.get(success.hostId)
+    if (success === undefined || host === undefined) continue
+    const { decision, paid } = success
+    const { campaignId } = workUnit
+    if (paid === null && amountMilli > 0)
+      grants.push({ resultId, decision, campaignId, payee: payeeAccount(host), amountMilli })
+    else if (verdict !== 'valid') reversals.push(...grantOf(workUnit, success, host))
+    else if (!provisional && paid?.vested === false) vests.push(...grantOf(workUnit, success, host))
+  }
+  return { grants, reversals, vests }
 }

@@ -1,6 +1,18 @@
 import { addMs, type HostId, type Instant, instant, type ResultId } from '#protocol/units.ts'
 import { unreachable } from './invariant.ts'
-import type { FailureReason, Result, ResultKind, WorkUnit } from './types.ts'
+import {
+  awaitsVerifier,
+  holdersOf,
+  isError,
+  isLiveCheck,
+  isPending,
+  isSuccess,
+  isTrusted,
+  needsVerifier,
+  wanted,
+} from './seats.ts'
+import { votesNeeded } from './trust.ts'
+import type { FailureReason, Lane, Result, ResultKind, WorkUnit } from './types.ts'
 
 export type Effect =
   /** Its deadline has passed: over, no reply. It may still report until its grace ends. */
@@ -12,6 +24,7 @@ export type Effect =
   | {
       readonly type: 'create_results'
       readonly kind: ResultKind
+      readonly lane: Lane
       readonly count: number
       readonly attempt: number
     }
@@ -40,9 +53,11 @@ export function deadlineFor(workUnit: Pick<WorkUnit, 'deadlineMs'>, attempt: num
  * What should happen to a work unit now, given all its results (DESIGN §6). Total and idempotent: with the effects
  * applied, deciding again at the same moment gives nothing but the wake-up.
  *
- * An open unit wants `targetResults` replicas that succeeded or may still; it is judged when `minQuorum` have succeeded,
- * or at once when a trusted one has. Once disputed, only a trusted result settles it, so it wants exactly one check. A
- * closed unit waits for what is still in progress or in its grace, has late successes judged, and is then published.
+ * An open unit wants as many replicas, succeeded or still possible, as its policy asks for (`votesNeeded`); it is judged
+ * when enough have succeeded, or at once when a trusted one has. Once disputed, or when a check by the verifier was drawn,
+ * only a trusted result settles it, so it wants exactly one check. A canary wants the check first, then one replica. A
+ * closed unit waits for what is still in progress or in its grace, has late successes judged, and is then published; a
+ * valid one of which a check is wanted has it made, before or after.
  */
 export function transition(workUnit: WorkUnit, results: readonly Result[], now: Instant): Effect[] {
   const expired: Effect[] = []
@@ -52,8 +67,7 @@ export function transition(workUnit: WorkUnit, results: readonly Result[], now: 
     return { ...result, state: 'over', outcome: 'no_reply' } as const
   })
   if (workUnit.state === 'open') return [...expired, ...decideOpen(workUnit, current, now)]
-  const closed = { hasAnswer: workUnit.state === 'valid', isPublished: workUnit.publishedAt !== null }
-  return [...expired, ...decideClosed(closed, current, now)]
+  return [...expired, ...decideClosed(closedOf(workUnit, current, now), current, now)]
 }
 
 /** Whether a decision asks for this: what was asked for may be done, or overtaken, when it comes to be answered. */
@@ -69,50 +83,86 @@ export function cancelWorkUnit(workUnit: WorkUnit, results: readonly Result[], n
 function decideOpen(workUnit: WorkUnit, results: readonly Result[], now: Instant): Effect[] {
   if (canBeJudged(workUnit, results)) return awaitAnswer('request_validation', now)
   const failure = whyHopeless(workUnit, results, now)
+  // The verifier's own answer is left of a canary that nobody took.
+  if (failure !== undefined && results.some(result => isPending(result) && isTrusted(result)))
+    return awaitAnswer('request_validation', now)
   if (failure !== undefined) return [{ type: 'fail', failure }, ...giveUp(workUnit, results, now)]
-  const { kind, count, unneeded } = wanted(workUnit, results)
-  const attempt = results.filter(result => result.state === 'over' && result.outcome === 'no_reply').length
+  const { kind, lane, count, unneeded } = wanted(workUnit, results)
   const kept = results.filter(result => !unneeded.includes(result))
   const wakes = kept.flatMap(result => wakeOf(workUnit, result))
   return [
     ...unneeded.map(result => ({ type: 'drop_result', resultId: result.id }) as const),
-    ...(count === 0 ? [] : [{ type: 'create_results', kind, count, attempt } as const]),
+    ...(count === 0
+      ? []
+      : [{ type: 'create_results', kind, lane, count, attempt: attemptOf(results) } as const]),
     wakeAt(count === 0 ? wakes : [...wakes, addMs(now, workUnit.giveUpMs)]),
   ]
 }
 
+const attemptOf = (results: readonly Result[]): number =>
+  results.filter(result => result.state === 'over' && result.outcome === 'no_reply').length
+
 interface Closed {
   readonly hasAnswer: boolean // a canonical result
   readonly isPublished: boolean
+  /** The verifier's word on the answer is wanted, and may still come. */
+  readonly wantsCheck: boolean
+  readonly giveUpMs: number
+}
+
+function closedOf(workUnit: WorkUnit, results: readonly Result[], now: Instant): Closed {
+  const hasAnswer = workUnit.state === 'valid'
+  const isPublished = workUnit.state !== 'open' && workUnit.publishedAt !== null
+  const isChecked = results.some(result => isSuccess(result) && isTrusted(result))
+  const wantsCheck =
+    hasAnswer && needsVerifier(workUnit) && !isChecked && mayBeChecked(workUnit, results, now)
+  return { hasAnswer, isPublished, wantsCheck, giveUpMs: workUnit.giveUpMs }
+}
+
+// A check that nobody took for so long was dropped: no verifier comes, and the answer stands as it is.
+function mayBeChecked(workUnit: WorkUnit, results: readonly Result[], now: Instant): boolean {
+  const checks = results.filter(result => result.kind === 'check')
+  if (checks.some(result => result.state === 'over' && result.outcome === 'not_needed')) return false
+  const starved = (result: Result): boolean =>
+    result.state === 'unsent' && addMs(result.createdAt, workUnit.giveUpMs) <= now
+  const live = results.filter(isLiveCheck)
+  return live.length > 0 ? !live.every(starved) : results.length < workUnit.maxTotalResults
 }
 
 function decideClosed(closed: Closed, results: readonly Result[], now: Instant): Effect[] {
+  const { hasAnswer, isPublished, wantsCheck, giveUpMs } = closed
+  const kept = results.filter(result => wantsCheck && isLiveCheck(result))
   const drops = results.flatMap(result =>
-    result.state === 'unsent' ? [{ type: 'drop_result', resultId: result.id } as const] : [],
+    result.state === 'unsent' && !kept.includes(result)
+      ? [{ type: 'drop_result', resultId: result.id } as const]
+      : [],
   )
-  const awaited = results.flatMap(result => closedWakeOf(result, now))
-  // Against a canonical result a late one is judged at once; without one, together with whatever may still come.
-  if (results.some(isPending) && (closed.hasAnswer || awaited.length === 0))
+  const checked = kept.flatMap(result =>
+    result.state === 'unsent' ? [addMs(result.createdAt, giveUpMs)] : [],
+  )
+  const awaited = [...results.flatMap(result => closedWakeOf(result, now)), ...checked]
+  const pending = results.filter(isPending)
+  // Against a canonical result a late one is judged at once, unless it waits for the verifier; without a canonical one,
+  // together with whatever may still come.
+  if (pending.some(isTrusted) || (pending.length > 0 && !wantsCheck && (hasAnswer || awaited.length === 0)))
     return [...drops, ...awaitAnswer('request_validation', now)]
-  if (awaited.length > 0 || closed.isPublished) return [...drops, wakeAt(awaited)]
+  if (wantsCheck && kept.length === 0) {
+    const check = { type: 'create_results', kind: 'check', lane: 'verifier', count: 1 } as const
+    return [...drops, { ...check, attempt: attemptOf(results) }, wakeAt([...awaited, addMs(now, giveUpMs)])]
+  }
+  if (awaited.length > 0 || isPublished || wantsCheck) return [...drops, wakeAt(awaited)]
   return [...drops, ...awaitAnswer('publish', now)]
 }
 
-const isPending = (result: Result): boolean =>
-  result.state === 'over' && result.outcome === 'success' && result.verdict === 'pending'
-const isLive = (result: Result): boolean => result.state === 'unsent' || result.state === 'in_progress'
-const isSuccess = (result: Result): boolean => result.state === 'over' && result.outcome === 'success'
-const isError = (result: Result): boolean =>
-  result.state === 'over' && result.outcome === 'error' && !result.givenBack
-const isTrusted = (result: Result): boolean => 'trusted' in result && result.trusted
-
-// A trusted success is an answer by itself. Strangers' agreement is not asked for while a trusted host computes: its
-// answer would come too late to stop a wrong one.
+// A trusted success is an answer by itself, but of a canary somebody else's is wanted as well. Strangers' agreement is not
+// asked for while a trusted host computes: its answer would come too late to stop a wrong one.
 function canBeJudged(workUnit: WorkUnit, results: readonly Result[]): boolean {
   const pending = results.filter(isPending)
-  if (pending.some(isTrusted)) return true
+  if (pending.some(isTrusted))
+    return !workUnit.canary || workUnit.disputed || pending.some(result => !isTrusted(result))
   const trustedComputes = results.some(result => result.state === 'in_progress' && result.trusted)
-  return !workUnit.disputed && !trustedComputes && pending.length >= workUnit.minQuorum
+  if (trustedComputes || awaitsVerifier(workUnit, results) || pending.length === 0) return false
+  return pending.length >= votesNeeded(workUnit, holdersOf(pending))
 }
 
 // Fails only when the results that exist and those that may still be created cannot reach the quorum: a rule that
@@ -123,7 +173,7 @@ function whyHopeless(
   now: Instant,
 ): FailureReason | undefined {
   if (results.filter(isError).length > workUnit.maxErrorResults) return 'too_many_errors'
-  const { kind, missing, room, roomInTotal, unneeded } = wanted(workUnit, results)
+  const { target, needed, missing, room, roomInTotal, unneeded } = wanted(workUnit, results)
   const starved = results.some(
     result =>
       result.state === 'unsent' &&
@@ -131,40 +181,12 @@ function whyHopeless(
       addMs(result.createdAt, workUnit.giveUpMs) <= now,
   )
   if (starved) return 'no_eligible_host'
-  const [target, needed] = kind === 'check' ? [1, 1] : [workUnit.targetResults, workUnit.minQuorum]
   const alive = target - missing
   if (alive + roomInTotal < needed) return 'too_many_results'
   return alive + room < needed ? 'too_many_successes' : undefined
 }
 
-interface Wanted {
-  readonly kind: ResultKind
-  /** Results short of the target, which is one check or `targetResults` replicas. */
-  readonly missing: number
-  /** How many more may be created: by the limit on all results, and by that on successes as well. */
-  readonly roomInTotal: number
-  readonly room: number
-  /** How many to create: the missing ones, as far as there is room. */
-  readonly count: number
-  /** Unsent results that cannot help any more. */
-  readonly unneeded: readonly Result[]
-}
-
-function wanted(workUnit: WorkUnit, results: readonly Result[]): Wanted {
-  const live = results.filter(isLive)
-  const roomInTotal = Math.max(0, workUnit.maxTotalResults - results.length)
-  if (workUnit.disputed) {
-    const settling = live.filter(result => result.kind === 'check' || isTrusted(result))
-    const missing = settling.length === 0 ? 1 : 0
-    const unneeded = live.filter(result => result.state === 'unsent' && result.kind === 'replica')
-    const count = Math.min(missing, roomInTotal)
-    return { kind: 'check', missing, roomInTotal, room: roomInTotal, count, unneeded }
-  }
-  const succeeded = results.filter(isSuccess).length
-  const room = Math.min(roomInTotal, Math.max(0, workUnit.maxSuccessResults - succeeded - live.length))
-  const missing = Math.max(0, workUnit.targetResults - results.filter(isPending).length - live.length)
-  return { kind: 'replica', missing, roomInTotal, room, count: Math.min(missing, room), unneeded: [] }
-}
+const UNANSWERED = { hasAnswer: false, isPublished: false, wantsCheck: false } as const
 
 function giveUp(workUnit: WorkUnit, results: readonly Result[], now: Instant): Effect[] {
   const graceEnd = addMs(now, workUnit.graceMs)
@@ -175,7 +197,7 @@ function giveUp(workUnit: WorkUnit, results: readonly Result[], now: Instant): E
     ends.push({ type: 'cancel_result', resultId: result.id, graceUntil })
     return { ...result, state: 'over', outcome: 'cancelled', graceUntil } as const
   })
-  return [...ends, ...decideClosed({ hasAnswer: false, isPublished: false }, remaining, now)]
+  return [...ends, ...decideClosed({ ...UNANSWERED, giveUpMs: workUnit.giveUpMs }, remaining, now)]
 }
 
 /** When an open unit must look at this result again. */

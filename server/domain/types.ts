@@ -8,16 +8,36 @@ export type FinalVerdict = Exclude<Verdict, 'pending'>
 /** Who may compute a result: anyone, or trusted hosts only (the re-run that settles a dispute). */
 export type ResultKind = 'replica' | 'check'
 
+/** Whom an unsent result is kept for until it has waited for a while (DESIGN §8: owners are paired at random). */
+export type Lane = 'anyone' | 'proven' | 'unproven' | 'verifier'
+
+/** `adaptive`: one result of a proven host may stand alone; `fixed`: always as many as the quorum. */
+export type Policy = 'adaptive' | 'fixed'
+
+/** What the verifier is asked of a unit: nothing, a word when nobody proven is among those who agree, or a word. */
+export type UnitCheck = 'none' | 'sample' | 'verifier'
+
+/** The check drawn for a report when it was accepted: none, by another owner (V2), or by the verifier (V3). */
+export type Draw = 'none' | 'replica' | 'verifier'
+
 /** One bounded run that is replicated and judged. A field exists only in the states that have it. */
 export type WorkUnit = {
   readonly id: WorkUnitId
   readonly campaignId: CampaignId
   readonly experimentId: ExperimentId
+  readonly engineClass: string
+  readonly policy: Policy
   /** Two hosts disagreed; from then on only a trusted result settles the unit. */
   readonly disputed: boolean
+  /** `verifier`: no other result settles it while it is open, and one is wanted even when it is valid. */
+  readonly check: UnitCheck
+  /** The verifier computes it first, then exactly one host: does that host tell the truth? */
+  readonly canary: boolean
+  /** When a check of its standing answer was drawn at random; null: never. */
+  readonly auditedAt: Instant | null
   /** Equal results of strangers that make it valid. */
   readonly minQuorum: number
-  /** Replicas kept alive at a time. */
+  /** Replicas kept alive at a time, at most: an adaptive unit wants one while it may stand alone. */
   readonly targetResults: number
   readonly maxErrorResults: number
   readonly maxTotalResults: number
@@ -38,6 +58,7 @@ export type WorkUnitState =
 export type Result = {
   readonly id: ResultId
   readonly kind: ResultKind
+  readonly lane: Lane
   /** How many leases of the unit had been lost when this result was created: its deadline grows with it. */
   readonly attempt: number
   readonly createdAt: Instant
@@ -46,7 +67,12 @@ export type Result = {
 export type ResultState =
   | { readonly state: 'unsent' }
   | ({ readonly state: 'in_progress'; readonly deadline: Instant; readonly graceUntil: Instant } & Holder)
-  | ({ readonly state: 'over'; readonly outcome: 'success'; readonly verdict: Verdict } & Holder)
+  | ({
+      readonly state: 'over'
+      readonly outcome: 'success'
+      readonly verdict: Verdict
+      readonly draw: Draw
+    } & Holder)
   /** `givenBack`: the volunteer stopped; that says nothing about the run. */
   | ({ readonly state: 'over'; readonly outcome: 'error'; readonly givenBack: boolean } & Holder)
   | ({ readonly state: 'over'; readonly outcome: 'no_reply'; readonly graceUntil: Instant } & Holder)
@@ -56,4 +82,6 @@ export type ResultState =
 interface Holder {
   readonly hostId: HostId
   readonly trusted: boolean
+  /** Its streak allowed single replication of this unit when it was leased; of a success, when that was accepted. */
+  readonly proven: boolean
 }

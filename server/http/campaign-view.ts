@@ -29,11 +29,14 @@ export async function viewCampaign(on: Executor, campaign: CampaignRow): Promise
     workUnits: {
       ...{ open: count(workUnits, 'open'), valid: count(workUnits, 'valid') },
       ...{ failed: count(workUnits, 'failed'), cancelled: count(workUnits, 'cancelled') },
+      provisional: count(workUnits, 'provisional'),
     },
     results: resultCounts(results),
     failures: Object.fromEntries(failures),
     credit: {
       reservedMilli: campaign.reservedMilli,
+      overrunMilli: count(moved, 'overrun'),
+      returnedMilli: count(moved, 'forfeit') + count(moved, 'repay'),
       grantedMilli: count(moved, 'grant'),
       refundedMilli: count(moved, 'refund'),
       balanceMilli: (await balancesOf(on, [escrow])).get(escrow) ?? 0,

@@ -1,6 +1,6 @@
-import { nextQuota, type QuotaEvent } from '#domain/quota.ts'
+import { isThrottled, nextQuota, type QuotaEvent } from '#domain/quota.ts'
 import type { ReportReply } from '#protocol/scheduler.ts'
-import type { ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { HostEvent, LockedHost } from '#store/hosts.ts'
 import type { AcceptedError, AcceptedSuccess } from '#store/reports.ts'
 import type { ParsedCall } from './call.ts'
@@ -16,6 +16,9 @@ export interface Visit {
   readonly events: HostEvent[]
   dailyQuota: number
   usedToday: number
+  selfTest: LockedHost['selfTest']
+  /** How the host cheated in this call; null: it did not. */
+  cheated: string | null
 }
 
 export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
@@ -28,14 +31,25 @@ export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
   events: [],
   dailyQuota: host.dailyQuota,
   usedToday: host.usedToday,
+  selfTest: host.selfTest,
+  cheated: null,
 })
 
 /** Notes something that speaks against the host: its quota changes, and the operator can read why. */
 export function holdAgainst(visit: Visit, quota: QuotaEvent, event: string, detail: string): void {
-  visit.dailyQuota = nextQuota(visit.dailyQuota, quota)
+  const before = visit.dailyQuota
+  visit.dailyQuota = nextQuota(before, quota)
   visit.events.push({ hostId: visit.host.id, event, detail })
+  if (isThrottled(before, visit.dailyQuota))
+    visit.events.push({ hostId: visit.host.id, event: 'throttled', detail: `after ${event}` })
 }
 
 /** Every result id that the host named in its reports. */
 export const reportedIds = (call: ParsedCall): ResultId[] =>
   call.reports.flatMap(report => (report.type === 'refused' ? [] : [report.sent.resultId]))
+
+/** The finished runs that the host reports. */
+export const successesIn = (call: ParsedCall): { resultId: ResultId; digest: Sha256 }[] =>
+  call.reports.flatMap(report =>
+    report.type === 'success' ? [{ resultId: report.sent.resultId, digest: report.sent.digest }] : [],
+  )

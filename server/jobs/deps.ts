@@ -1,8 +1,17 @@
 import type { Knex } from 'knex'
-import type { CampaignId, ExperimentId, Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { TrustRules } from '#domain/trust.ts'
+import type {
+  ActionId,
+  CampaignId,
+  ExperimentId,
+  HostId,
+  Instant,
+  ResultId,
+  WorkUnitId,
+} from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 
-export const QUEUES = ['transition', 'validate', 'assimilate', 'propose'] as const
+export const QUEUES = ['transition', 'validate', 'assimilate', 'standing', 'propose'] as const
 export type QueueName = (typeof QUEUES)[number]
 
 /** Asks for a look at the things named by `ids`, in the caller's transaction. Requests that still wait collapse into one. */
@@ -22,9 +31,11 @@ export interface JobDeps {
     experiment(now: Instant): ExperimentId
     workUnit(now: Instant): WorkUnitId
     result(now: Instant): ResultId
+    action(now: Instant): ActionId
   }
-  /** Seeds are drawn under it. */
+  /** Seeds and checks are drawn under it. */
   readonly secret: string | Uint8Array
+  readonly trust: TrustRules
   readonly enqueue: Enqueue
   readonly log: JobLog
 }
@@ -34,3 +45,4 @@ export type Handler<Id> = (deps: JobDeps, ids: readonly Id[]) => Promise<void>
 
 export type CampaignHandler = Handler<CampaignId>
 export type WorkUnitHandler = Handler<WorkUnitId>
+export type HostHandler = Handler<HostId>

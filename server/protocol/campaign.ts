@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
 import { Limit, Recipe } from './job.ts'
+import { LedgerHead } from './ledger.ts'
 import {
   DEADLINE_MS_MAX,
   DEADLINE_MS_MIN,
@@ -14,7 +16,7 @@ import {
 } from './limits.ts'
 import { ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
 import { line, lines } from './text.ts'
-import { CampaignId, MilliCredit, Sha256, Versioned, WireInstant } from './units.ts'
+import { CampaignId, Sha256, Versioned, WireInstant } from './units.ts'
 
 /** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
 export const CampaignFile = z.strictObject({
@@ -47,23 +49,14 @@ export const CampaignFile = z.strictObject({
     .strictObject({
       quorum: z.int().min(1).max(QUORUM_MAX).default(2),
       seeds: z.int().min(1).max(SEEDS_PER_EXPERIMENT_MAX).default(1),
+      /** `adaptive`: a host with a streak of confirmed results may stand alone; `fixed`: always `quorum` results. */
+      policy: z.enum(['adaptive', 'fixed']).default('adaptive'),
     })
-    .default({ quorum: 2, seeds: 1 }),
+    .default({ quorum: 2, seeds: 1, policy: 'adaptive' }),
   /** How long a host may take for one run. */
   deadline_ms: z.int().min(DEADLINE_MS_MIN).max(DEADLINE_MS_MAX).optional(),
 })
 export type CampaignFile = z.infer<typeof CampaignFile>
-
-/** What a campaign will cost at most; the unused part comes back. */
-export const Quote = z.object({
-  experiments: z.int(),
-  workUnits: z.int(),
-  fuelPlanned: z.number(),
-  priceMilliPerGfuel: z.int(),
-  checkingShare: z.number(),
-  reserveMilli: MilliCredit,
-})
-export type Quote = z.infer<typeof Quote>
 
 /** Everything needed to compute one run anywhere: what `run-local` and `repro` take. */
 export const RunPlan = z.object({
@@ -105,7 +98,14 @@ export const CampaignView = z.object({
   createdAt: WireInstant,
   endedAt: WireInstant.nullable(),
   experiments: z.object({ planned: z.int(), created: z.int() }),
-  workUnits: z.object({ open: z.int(), valid: z.int(), failed: z.int(), cancelled: z.int() }),
+  /** `provisional` are among the valid ones: a single result that waits for the next check of its host. */
+  workUnits: z.object({
+    open: z.int(),
+    valid: z.int(),
+    failed: z.int(),
+    cancelled: z.int(),
+    provisional: z.int(),
+  }),
   results: z.object({
     unsent: z.int(),
     inProgress: z.int(),
@@ -119,8 +119,11 @@ export const CampaignView = z.object({
     cancelled: z.int(),
   }),
   failures: z.record(z.string(), z.int()),
+  /** reserved + overrun + returned = granted + refunded + balance. */
   credit: z.object({
     reservedMilli: z.int(),
+    overrunMilli: z.int(), // added by the mint, for results beyond the plan
+    returnedMilli: z.int(), // grants that were taken back
     grantedMilli: z.int(),
     refundedMilli: z.int(),
     balanceMilli: z.int(),
@@ -143,6 +146,8 @@ export const Leaderboard = z.object({
       ci95: z.number().nullable(),
       diverged: z.int(),
       failed: z.int(),
+      /** How many of the runs are provisional. */
+      provisional: z.int(),
       /** The published result to reproduce, best seed first. */
       resultId: z.string().nullable(),
     }),
@@ -185,6 +190,8 @@ export const ResultView = z.object({
   digest: Sha256,
   status: z.string(),
   metric: z.object({ name: z.string(), value: z.number() }).nullable(),
+  /** It stands alone until the next check of its host passes. */
+  provisional: z.boolean(),
   report: z.unknown(),
 })
 export type ResultView = z.infer<typeof ResultView>
@@ -208,6 +215,13 @@ export const LedgerSummary = z.object({
   transfers: z.int(),
   accounts: z.array(z.object({ account: z.string(), balanceMilli: z.int() })),
   balanced: z.boolean(),
+  /** What the mint adds for results beyond the plan of their campaigns; beyond the cap grants wait for the next day. */
+  overrun: z.object({ todayMilli: z.int(), capMilli: z.int() }),
+  /** What is owed after reversals, and what waits for the next day's overrun. */
+  debtsMilli: z.int(),
+  deferredMilli: z.int(),
+  /** The last sealed block; null before the first. Keep it: `xeenet ledger verify FILE --head` takes it. */
+  head: LedgerHead.nullable(),
 })
 export type LedgerSummary = z.infer<typeof LedgerSummary>
 
@@ -217,9 +231,15 @@ export const MeView = z.object({
   name: z.string(),
   roles: z.array(z.string()),
   balanceMilli: z.int(),
+  heldMilli: z.int(),
+  pendingMilli: z.int(),
+  /** What later grants will repay. */
+  owedMilli: z.int(),
   hosts: z.array(
     z.object({ id: z.string(), name: z.string(), state: z.string(), lastSeenAt: WireInstant.nullable() }),
   ),
+  /** The last transfers, newest first. */
+  entries: z.array(LedgerEntry),
 })
 export type MeView = z.infer<typeof MeView>
 

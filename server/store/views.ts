@@ -1,12 +1,22 @@
 import { z } from 'zod'
 import type { HostView } from '#protocol/host.ts'
 import { Recipe } from '#protocol/job.ts'
-import { type CampaignId, ExperimentId, HostId, ResultId, toWire, WorkUnitId } from '#protocol/units.ts'
+import {
+  type CampaignId,
+  ExperimentId,
+  HostId,
+  type Instant,
+  ResultId,
+  toWire,
+  UserId,
+  WorkUnitId,
+} from '#protocol/units.ts'
 import { HostState } from './hosts.ts'
-import { type Executor, select, selectFirst, selectOne, Timestamp } from './rows.ts'
+import { type Executor, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 const HostRow = z.object({
   id: HostId,
+  userId: UserId.nullable(),
   name: z.string(),
   state: HostState,
   trusted: z.boolean(),
@@ -26,7 +36,7 @@ const HostRow = z.object({
 })
 
 const HOST = `
-  select h.id, h.name, h.state, h.trusted, h.client, h.engine_classes as "engineClasses", h.cores,
+  select h.id, h.user_id as "userId", h.name, h.state, h.trusted, h.client, h.engine_classes as "engineClasses", h.cores,
     h.created_at as "createdAt", h.last_seen_at as "lastSeenAt",
     count(*) filter (where r.state = 'in_progress') as "inProgress",
     count(*) filter (where r.verdict = 'pending') as pending,
@@ -40,7 +50,10 @@ const HOST = `
   where h.id = :id group by h.id`
 
 /** What anyone may know of a host. */
-export async function readHostView(on: Executor, id: HostId): Promise<HostView | undefined> {
+export async function readHostView(
+  on: Executor,
+  id: HostId,
+): Promise<(Omit<HostView, 'credit'> & { userId: UserId | null }) | undefined> {
   const row = await selectFirst(on, HostRow, HOST, { id })
   if (row === undefined) return undefined
   const { inProgress, pending, valid, invalid, inconclusive, error, noReply, ...host } = row
@@ -69,6 +82,9 @@ const tally = async (on: Executor, sql: string, campaignId: CampaignId): Promise
 
 const WORK_UNIT_STATES = `
   select cast(state as text) as name, count(*) as count from work_units where campaign_id = :campaignId group by state`
+const PROVISIONAL = `
+  select 'provisional' as name, count(*) as count from corpus
+  where campaign_id = :campaignId and provisional and retracted_at is null`
 const FAILURES = `
   select cast(failure as text) as name, count(*) as count from work_units
   where campaign_id = :campaignId and failure is not null group by failure`
@@ -88,7 +104,7 @@ export interface CampaignCounts {
 }
 
 export const countCampaign = async (on: Executor, id: CampaignId): Promise<CampaignCounts> => ({
-  workUnits: await tally(on, WORK_UNIT_STATES, id),
+  workUnits: new Map([...(await tally(on, WORK_UNIT_STATES, id)), ...(await tally(on, PROVISIONAL, id))]),
   failures: await tally(on, FAILURES, id),
   results: await tally(on, RESULT_STATES, id),
   moved: await tally(on, MOVED, id),
@@ -102,6 +118,7 @@ const LeaderRow = z.object({
   sd: z.number().nullable(),
   diverged: z.int(),
   failed: z.int(),
+  provisional: z.int(),
   resultId: ResultId.nullable(),
 })
 export type LeaderRow = z.infer<typeof LeaderRow>
@@ -110,14 +127,14 @@ export type LeaderRow = z.infer<typeof LeaderRow>
 const LEADERS = `
   with published as (
     select experiment_id, count(metric_value) as n, avg(metric_value) as mean, stddev_samp(metric_value) as sd,
-      count(*) filter (where status <> 'ok') as diverged,
+      count(*) filter (where status <> 'ok') as diverged, count(*) filter (where provisional) as provisional,
       (array_agg(result_id order by metric_value * :sign nulls last))[1] as best
-    from corpus where campaign_id = :campaignId group by experiment_id),
+    from corpus where campaign_id = :campaignId and retracted_at is null group by experiment_id),
   lost as (
     select experiment_id, count(*) as failed from work_units
     where campaign_id = :campaignId and state = 'failed' group by experiment_id)
   select e.id as "experimentId", e.recipe, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged,
-    coalesce(l.failed, 0) as failed, p.best as "resultId"
+    coalesce(l.failed, 0) as failed, coalesce(p.provisional, 0) as provisional, p.best as "resultId"
   from experiments e left join published p on p.experiment_id = e.id left join lost l on l.experiment_id = e.id
   where e.campaign_id = :campaignId and (p.experiment_id is not null or l.experiment_id is not null)
   order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal
@@ -175,13 +192,26 @@ const LedgerRow = z.object({ account: z.string(), balanceMilli: z.int() })
 const LEDGER = `
   select name as account, balance_milli as "balanceMilli" from accounts
   where balance_milli <> 0 order by name limit :limit`
-const SUM = `
-  select cast(coalesce(sum(balance_milli), 0) as bigint) as "sumMilli", (select count(*) from transfers) as transfers
-  from accounts`
-
 export const readAccounts = (on: Executor, limit: number): Promise<z.infer<typeof LedgerRow>[]> =>
   select(on, LedgerRow, LEDGER, { limit })
 
-/** The sum over all accounts, which is zero unless something is broken. */
-export const readLedgerSum = (on: Executor): Promise<{ sumMilli: number; transfers: number }> =>
-  selectOne(on, z.object({ sumMilli: z.int(), transfers: z.int() }), SUM)
+const LedgerState = z.object({
+  sumMilli: z.int(),
+  transfers: z.int(),
+  overrunTodayMilli: z.int(),
+  debtsMilli: z.int(),
+  deferredMilli: z.int(),
+})
+
+const LEDGER_STATE = `
+  select (select cast(coalesce(sum(balance_milli), 0) as bigint) from accounts) as "sumMilli",
+    (select count(*) from transfers) as transfers,
+    (select cast(coalesce(sum(amount_milli), 0) as bigint) from transfers
+      where kind = 'overrun' and created_at >= date_trunc('day', cast(:now as timestamptz), 'UTC')) as "overrunTodayMilli",
+    (select cast(coalesce(sum(amount_milli), 0) as bigint) from debts where forgiven_at is null)
+      - (select cast(coalesce(sum(amount_milli), 0) as bigint) from transfers where kind = 'repay') as "debtsMilli",
+    (select cast(coalesce(sum(amount_milli), 0) as bigint) from deferred_grants) as "deferredMilli"`
+
+/** The sum over all accounts, which is zero unless something is broken, and what an operator watches. */
+export const readLedgerState = (on: Executor, now: Instant): Promise<z.infer<typeof LedgerState>> =>
+  selectOne(on, LedgerState, LEDGER_STATE, { now: toDb(now) })

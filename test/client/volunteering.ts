@@ -46,6 +46,7 @@ export async function start(peer: Peer, options: Partial<AgentOptions> = {}, cha
     cache: await openDiskCache(join(directory, 'cache')),
     compute: here,
     prove: async () => ({ ok: true }),
+    selfTest: async () => ({ passed: true, detail: 'sound' }),
     machine: { client: 'test', engineClasses: ['wasm'], memoryMiB: 1024 },
     now: () => {
       now += 1

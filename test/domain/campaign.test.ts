@@ -3,7 +3,10 @@ import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
 import { workUnit } from '#support/work-units.ts'
 
 const { id, campaignId, experimentId } = workUnit()
-const ids = { id, campaignId, experimentId }
+const ids = {
+  ...{ id, campaignId, experimentId, engineClass: 'wasm' },
+  ...({ policy: 'adaptive', check: 'none' } as const),
+}
 
 test('a work unit takes its deadline from the campaign file, and a grace as long up to a day', () => {
   const day = 24 * 3600_000

@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Asking, deal, leasesAllowed, retryAfter, starveAfter } from '#domain/dispatch.ts'
+import {
+  type Asking,
+  deal,
+  leasesAllowed,
+  mayTake,
+  pairAfter,
+  retryAfter,
+  starveAfter,
+} from '#domain/dispatch.ts'
 import { LEASES_PER_CALL_MAX, LEASES_UNTRUSTED_MAX, RETRY_AFTER_MS_MAX } from '#protocol/limits.ts'
 import { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
 
@@ -10,7 +18,10 @@ const result = (n: number) => ResultId.parse(id('r', n))
 const unit = (n: number) => WorkUnitId.parse(id('w', n))
 
 describe('how many leases a host may be given', () => {
-  const terms = { want: 16, held: 0, cores: 8, trusted: false, dailyQuota: 100, usedToday: 0, resent: 0 }
+  const terms = {
+    ...{ want: 16, held: 0, cores: 8, trusted: false, mayCompute: true },
+    ...{ dailyQuota: 100, usedToday: 0, resent: 0 },
+  }
   test.each([
     ['a stranger', {}, LEASES_UNTRUSTED_MAX],
     ['a stranger that holds one', { held: 1 }, 1],
@@ -18,6 +29,7 @@ describe('how many leases a host may be given', () => {
     ['one that wants nothing', { want: 0 }, 0],
     ['one whose quota is used up', { usedToday: 100 }, 0],
     ['one whose quota was halved below what it used', { usedToday: 100, dailyQuota: 50 }, 0],
+    ['one that is to test itself first', { mayCompute: false }, 0],
     ['a trusted one', { trusted: true }, 16],
     ['a trusted one with two cores', { trusted: true, cores: 2 }, 4],
     ['a trusted one beyond its quota', { trusted: true, usedToday: 1000 }, 16],
@@ -35,6 +47,7 @@ describe('dealing', () => {
       hosts: fc.array(
         fc.record({
           owner: fc.integer({ min: 0, max: 4 }),
+          network: fc.option(fc.integer({ min: 0, max: 2 })),
           take: fc.integer({ min: 0, max: 6 }),
           skip: fc.nat(10),
         }),
@@ -47,22 +60,24 @@ describe('dealing', () => {
         resultId: result(i),
         workUnitId: unit(Math.floor(i / replicas)),
       }))
-      const asking: Asking[] = hosts.map(({ owner, take, skip }, i) => ({
+      const asking: Asking[] = hosts.map(({ owner, network, take, skip }, i) => ({
         ...{ hostId: host(i), ownerKey: `user:${owner}`, take },
+        prefix: network === null ? null : `network ${network}`,
         candidates: candidates.slice(skip),
       }))
       let draw = 0
       return { asking, random: () => draws[draw++ % draws.length] ?? 0 }
     })
 
-  test('no result is dealt twice, no owner is twice in a unit, nobody gets more than it may or what it cannot', () => {
+  test('no result is dealt twice, no owner and no network is twice in a unit, nobody gets more than it may or what it cannot', () => {
     fc.assert(
       fc.property(table, ({ asking, random }) => {
         const dealt = deal(asking, random)
         expect(new Set(dealt.map(d => d.resultId)).size).toBe(dealt.length)
-        const seats = dealt.map(({ hostId, resultId }) => {
-          const { ownerKey, candidates } = asking.find(a => a.hostId === hostId)!
-          return `${ownerKey} ${candidates.find(c => c.resultId === resultId)!.workUnitId}`
+        const seats = dealt.flatMap(({ hostId, resultId }) => {
+          const { ownerKey, prefix, candidates } = asking.find(a => a.hostId === hostId)!
+          const { workUnitId } = candidates.find(c => c.resultId === resultId)!
+          return [ownerKey, ...(prefix === null ? [] : [prefix])].map(party => `${party} ${workUnitId}`)
         })
         expect(new Set(seats).size).toBe(seats.length)
         for (const { hostId, take } of asking)
@@ -77,11 +92,12 @@ describe('dealing', () => {
       fc.property(table, ({ asking, random }) => {
         const dealt = deal(asking, random)
         const taken = new Set(dealt.map(d => d.resultId))
-        for (const { hostId, ownerKey, take, candidates } of asking) {
+        for (const { hostId, ownerKey, prefix, take, candidates } of asking) {
+          const isNear = (a: Asking) => a.ownerKey === ownerKey || (prefix !== null && a.prefix === prefix)
           if (dealt.filter(d => d.hostId === hostId).length === take) continue
           const mine = new Set(
             dealt
-              .filter(d => asking.find(a => a.hostId === d.hostId)!.ownerKey === ownerKey)
+              .filter(d => isNear(asking.find(a => a.hostId === d.hostId)!))
               .map(d => asking.flatMap(a => a.candidates).find(c => c.resultId === d.resultId)!.workUnitId),
           )
           expect(candidates.filter(c => !taken.has(c.resultId) && !mine.has(c.workUnitId))).toEqual([])
@@ -96,9 +112,40 @@ describe('dealing', () => {
       resultId: result(i),
       workUnitId: unit(i >> 1),
     }))
-    const asking = [0, 1].map(n => ({ hostId: host(n), ownerKey: `user:${n}`, take: 1, candidates }))
+    const asking = [0, 1].map(n => ({
+      hostId: host(n),
+      ownerKey: `user:${n}`,
+      prefix: null,
+      take: 1,
+      candidates,
+    }))
     const firsts = new Set([0, 0.3, 0.6, 0.9].map(draw => deal(asking, () => draw)[0]!.resultId))
     expect(firsts.size).toBe(4)
+  })
+})
+
+describe('who may take what', () => {
+  const hosts = {
+    stranger: { trusted: false, proven: false },
+    proven: { trusted: false, proven: true },
+    verifier: { trusted: true, proven: false },
+  }
+  const patience = { pairMs: 60, starveMs: 100 }
+  test.each([
+    ['anyone', 'at once', 'at once', 'starved'],
+    ['proven', 'after a while', 'at once', 'starved'],
+    ['unproven', 'at once', 'after a while', 'starved'],
+    ['verifier', 'never', 'never', 'at once'],
+  ] as const)('what is kept for %s: a stranger %s, a proven host %s, the verifier %s', (lane, ...words) => {
+    const when = (host: { trusted: boolean; proven: boolean }): string => {
+      const [first] = [0, 60, 100].filter(waitedMs => mayTake(host, { lane, waitedMs }, patience))
+      return { 0: 'at once', 60: 'after a while', 100: 'starved' }[first ?? -1] ?? 'never'
+    }
+    expect([when(hosts.stranger), when(hosts.proven), when(hosts.verifier)]).toEqual(words)
+  })
+
+  test('nothing is kept for proven hosts while fewer than three owners have one', () => {
+    expect([0, 2, 3].map(owners => pairAfter(owners, 60_000))).toEqual([0, 0, 60_000])
   })
 })
 

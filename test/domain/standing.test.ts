@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { nextQuota } from '#domain/quota.ts'
 import { seedFor } from '#domain/seeds.ts'
-import { recordCheck, shouldQuarantine } from '#domain/trust.ts'
+import { differsTooOften, recordCheck } from '#domain/trust.ts'
 import { DAILY_QUOTA_MAX, DAILY_QUOTA_MIN, SEED_MAX } from '#protocol/limits.ts'
 import { Sha256 } from '#protocol/units.ts'
 
@@ -30,7 +30,7 @@ describe('comparisons with trusted results', () => {
     [`x${'='.repeat(18)}xx`, false], // the first of three is forgotten
     [`x${'='.repeat(17)}xx`, true],
   ])('after %s the host is quarantined: %s', (line, expected) => {
-    expect(shouldQuarantine(recall(line))).toBe(expected)
+    expect(differsTooOften(recall(line))).toBe(expected)
   })
 })
 

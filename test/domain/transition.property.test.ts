@@ -16,6 +16,9 @@ const parameters = fc
     moreSuccesses: fc.integer({ min: 0, max: 4 }),
     moreResults: fc.integer({ min: 0, max: 6 }),
     disputed: fc.boolean(),
+    canary: fc.constantFrom(false, false, false, true),
+    policy: fc.constantFrom('adaptive' as const, 'adaptive' as const, 'fixed' as const),
+    check: fc.constantFrom('none' as const, 'none' as const, 'sample' as const, 'verifier' as const),
   })
   .map(({ quorum, extra, moreSuccesses, moreResults, ...rest }) => ({
     ...rest,
@@ -30,6 +33,8 @@ const word = fc
     fc.constantFrom(...'UuPLSVIQEBNOXCD'),
     fc.constantFrom('', '', '', '!'),
     fc.constantFrom('', '', '', '?'),
+    fc.constantFrom('', '+'),
+    fc.constantFrom('', '', '', 'r', 'v'),
   )
   .map(parts => parts.join(''))
 
@@ -69,6 +74,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant('lease' as const),
       trusted: fc.constantFrom(false, false, true),
+      proven: fc.boolean(),
     }),
   },
   {
@@ -76,6 +82,13 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant('report' as const),
       answer: fc.constantFrom('truth', 'truth', 'lie'),
+      draw: fc.constantFrom(
+        'none' as const,
+        'none' as const,
+        'none' as const,
+        'replica' as const,
+        'verifier' as const,
+      ),
     }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('error' as const) }) },
@@ -124,7 +137,8 @@ function expectWithinLimits({ workUnit: unit, results }: Life, now: Instant): vo
   const live = results.filter(result => result.state === 'unsent' || result.state === 'in_progress')
   expect(live.filter(result => result.kind === 'check').length).toBeLessThanOrEqual(1)
   expect(live.every(result => result.state !== 'in_progress' || result.deadline > now)).toBe(true)
-  if (unit.state !== 'open') expect(live.every(result => result.state !== 'unsent')).toBe(true)
+  if (unit.state !== 'open')
+    expect(live.every(result => result.state !== 'unsent' || result.kind === 'check')).toBe(true)
 }
 
 function expectEnded({ workUnit: unit, results, answers }: Life): void {

@@ -21,7 +21,7 @@ function word(effect: Effect): string {
     case 'drop_result':
       return `drop ${Number(effect.resultId.slice(2))}`
     case 'create_results':
-      return `create ${effect.count} ${effect.kind} attempt ${effect.attempt}`
+      return `create ${effect.count} ${effect.lane === 'anyone' || effect.kind === 'check' ? '' : `${effect.lane} `}${effect.kind} attempt ${effect.attempt}`
     case 'fail':
       return `fail ${effect.failure}`
     case 'request_validation':
@@ -84,6 +84,84 @@ describe('a disputed unit of quorum 2', () => {
     ['S S S S S S', 'create 1 check attempt 0, wake 60'], // a check is created beyond the successes allowed
   ])('[%s] -> %s', (results, effects) => {
     expect(summarise(transition(workUnit({ disputed: true }), parseResults(results), NOW))).toBe(effects)
+  })
+})
+
+describe('an adaptive unit of quorum 2', () => {
+  test.each([
+    ['', 'create 1 replica attempt 0, wake 60'], // perhaps a proven host takes it
+    ['U', 'wake 40'],
+    ['P', 'create 1 proven replica attempt 0, wake 1'],
+    ['P U', 'wake 1'],
+    ['P+', 'wake 1'],
+    ['P P+', 'wake 1'],
+    ['S+', 'validate, wake 0.25'],
+    ['S+ P', 'validate, wake 0.25'],
+    ['S+r', 'create 1 proven replica attempt 0, wake 60'], // a check was drawn
+    ['S+r S', 'validate, wake 0.25'],
+    ['S+v', 'create 1 check attempt 0, wake 60'],
+    ['S+v U', 'drop 2, create 1 check attempt 0, wake 60'],
+    ['S+v P!', 'wake 1'],
+    ['S+v S!?', 'validate, wake 0.25'],
+    ['S', 'create 1 proven replica attempt 0, wake 60'],
+    ['S P+', 'wake 1'], // the proven one may stand alone, the stranger may not
+    ['S S', 'validate, wake 0.25'],
+    ['S U U', 'drop 2, wake 40'], // one too many since a lease was lost
+    ['P+ U', 'drop 2, wake 1'],
+    ['L', 'expire 1, create 1 replica attempt 1, wake 60'],
+    ['L U', 'expire 1, wake 40'],
+    ['E E E E', 'fail too_many_errors, publish, wake 0.25'],
+    ['O O O O O O O O O O', 'fail too_many_results, publish, wake 0.25'],
+  ])('[%s] -> %s', (results, effects) => {
+    expect(summarise(transition(workUnit({ policy: 'adaptive' }), parseResults(results), NOW))).toBe(effects)
+  })
+  test('of quorum 1 believes a stranger, unless a check was drawn', () => {
+    const unit = workUnit({ policy: 'adaptive', quorum: 1 })
+    expect(summarise(transition(unit, parseResults('S'), NOW))).toBe('validate, wake 0.25')
+    expect(summarise(transition(unit, parseResults('Sr'), NOW))).toBe(
+      'create 1 proven replica attempt 0, wake 60',
+    )
+  })
+})
+
+describe('a canary', () => {
+  test.each([
+    ['', 'create 1 check attempt 0, wake 60'],
+    ['U', 'drop 1, create 1 check attempt 0, wake 60'],
+    ['P!?', 'wake 1'],
+    ['S!?', 'create 1 unproven replica attempt 0, wake 60'],
+    ['S!? U', 'wake 40'],
+    ['S!? P', 'wake 1'],
+    ['S!? S', 'validate, wake 0.25'],
+    ['S!? L', 'expire 2, create 1 unproven replica attempt 1, wake 60'],
+    ['S!? u', 'validate, wake 0.25'], // nobody came: the verifier's answer is one all the same
+    ['S!? E E E E', 'validate, wake 0.25'],
+  ])('[%s] -> %s', (results, effects) => {
+    const unit = workUnit({ policy: 'adaptive', canary: true })
+    expect(summarise(transition(unit, parseResults(results), NOW))).toBe(effects)
+  })
+})
+
+describe('a valid unit that the verifier is to check', () => {
+  const published = { state: 'valid', canonicalId: resultId(1), publishedAt: NOW } as const
+  const embargoed = { ...published, publishedAt: null }
+  test.each<[WorkUnitState, string, string]>([
+    [published, 'V+', 'create 1 check attempt 0, wake 60'],
+    [published, 'V+ U?', 'wake 40'],
+    [published, 'V+ P!?', 'wake 1'],
+    [published, 'V+ L!?', 'expire 2, create 1 check attempt 1, wake 4+'],
+    [published, 'V+ S!?', 'validate, wake 0.25'],
+    [published, 'V+ V!?', 'sleep'],
+    [embargoed, 'V+ S', 'create 1 check attempt 0, wake 60'], // one that differs waits with it
+    [embargoed, 'V+ S P!?', 'wake 1'],
+    [embargoed, 'V+ S S!?', 'validate, wake 0.25'],
+    [embargoed, 'V+ V V!?', 'publish, wake 0.25'],
+    [embargoed, 'V+ S u?', 'drop 3, validate, wake 0.25'], // no verifier came
+    [published, 'V+ u?', 'drop 2, sleep'],
+    [published, 'V+ X?', 'sleep'],
+  ])('%o [%s] -> %s', (state, results, effects) => {
+    const unit = workUnit({ policy: 'adaptive', check: 'verifier' }, state)
+    expect(summarise(transition(unit, parseResults(results), NOW))).toBe(effects)
   })
 })
 

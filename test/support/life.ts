@@ -1,6 +1,6 @@
 import { judge } from '#domain/judge.ts'
 import { deadlineFor, type Effect, transition } from '#domain/transition.ts'
-import type { Result, WorkUnit, WorkUnitState } from '#domain/types.ts'
+import type { Draw, Result, WorkUnit, WorkUnitState } from '#domain/types.ts'
 import { addMs, type Instant, type ResultId } from '#protocol/units.ts'
 import { hostId, resultId } from './work-units.ts'
 
@@ -43,11 +43,11 @@ function appliedOne(life: Life, effect: Effect, now: Instant): Life {
 
 function created(
   existing: number,
-  { count, kind, attempt }: Extract<Effect, { type: 'create_results' }>,
+  { count, kind, lane, attempt }: Extract<Effect, { type: 'create_results' }>,
   now: Instant,
 ): Result[] {
   return Array.from({ length: count }, (_, i) => ({
-    ...{ id: resultId(existing + 1 + i), kind, attempt, createdAt: now },
+    ...{ id: resultId(existing + 1 + i), kind, lane, attempt, createdAt: now },
     state: 'unsent' as const,
   }))
 }
@@ -81,14 +81,23 @@ function validated(life: Life): Life {
     r.state === 'over' && r.outcome === 'success' ? [{ ...r, excluded: false }] : [],
   )
   const canonicalId = workUnit.state === 'valid' ? workUnit.canonicalId : null
+  const canonical = successes.find(({ id }) => id === canonicalId)
+  const isVerified = successes.some(({ trusted, verdict }) => trusted && verdict === 'valid')
   const { verdicts, ...judgement } = judge(
-    { ...workUnit, canonical: successes.find(({ id }) => id === canonicalId) ?? null },
-    successes.filter(({ verdict }) => verdict === 'pending'),
-    (a, b) => answers.get(a) === answers.get(b),
+    { ...workUnit, canonical: canonical === undefined ? null : { ...canonical, trusted: isVerified } },
+    {
+      pending: successes.filter(({ verdict }) => verdict === 'pending'),
+      judged: successes.filter(({ verdict }) => verdict === 'valid' || verdict === 'inconclusive'),
+      same: (a, b) => answers.get(a) === answers.get(b),
+      isRecord: id => answers.get(id) === 'record',
+    },
   )
   const after = { ...life, results: results.map(r => ({ ...r, ...verdictOf(verdicts.get(r.id)) }) as Result) }
-  if (judgement.disputed) return { ...after, workUnit: { ...workUnit, disputed: true } }
-  if (workUnit.state !== 'open' || judgement.canonicalId === null) return after
+  if (judgement.demand !== null) {
+    const disputed = workUnit.disputed || judgement.demand === 'disagreement'
+    return { ...after, workUnit: { ...workUnit, disputed, check: 'verifier' } }
+  }
+  if (judgement.canonicalId === null) return after
   return closed(after, { state: 'valid', canonicalId: judgement.canonicalId, publishedAt: null })
 }
 
@@ -96,8 +105,8 @@ const verdictOf = (verdict: string | undefined) => (verdict === undefined ? {} :
 
 /** What a host does with a result, as the scheduler would take it. */
 export type Deed =
-  | { readonly type: 'lease'; readonly trusted: boolean }
-  | { readonly type: 'report'; readonly answer: string }
+  | { readonly type: 'lease'; readonly trusted: boolean; readonly proven: boolean }
+  | { readonly type: 'report'; readonly answer: string; readonly draw: Draw }
   | { readonly type: 'error' }
 
 /** The life after `deed` was done to the result that `pick` (in [0, 1)) points at; the same if nobody may do it. */
@@ -108,18 +117,26 @@ export function done(life: Life, deed: Deed, pick: number, now: Instant): Life {
   const holder = {
     hostId: hostId(Number(result.id.slice(2))),
     trusted: 'trusted' in result && result.trusted,
+    proven: 'proven' in result && result.proven,
   }
   switch (deed.type) {
     case 'lease': {
       const deadline = addMs(now, deadlineFor(life.workUnit, result.attempt))
       const graceUntil = addMs(deadline, life.workUnit.graceMs)
-      const lease = { state: 'in_progress', deadline, graceUntil, ...holder, trusted: deed.trusted }
+      const lease = {
+        state: 'in_progress',
+        deadline,
+        graceUntil,
+        ...holder,
+        trusted: deed.trusted,
+        proven: deed.proven,
+      }
       return changed(life, result.id, r => ({ ...r, ...lease }) as Result)
     }
     case 'report': {
       const answers = new Map(life.answers).set(result.id, deed.answer)
       const { graceUntil: _, ...rest } = { graceUntil: null, ...result }
-      const success = { state: 'over', outcome: 'success', verdict: 'pending', ...holder }
+      const success = { state: 'over', outcome: 'success', verdict: 'pending', draw: deed.draw, ...holder }
       return { ...changed(life, result.id, () => ({ ...rest, ...success }) as Result), answers }
     }
     case 'error':

@@ -23,7 +23,7 @@ export const campaignId = (n: number): CampaignId => CampaignId.parse(numbered('
 
 type Parameters = Partial<Omit<Extract<WorkUnit, { state: 'open' }>, 'state'>> & { quorum?: number }
 
-/** An open work unit of quorum 2, at most 3 errors, 6 successes and 10 results, unless told otherwise. */
+/** An open work unit of a fixed quorum 2, at most 3 errors, 6 successes and 10 results, unless told otherwise. */
 export function workUnit(
   { quorum = 2, ...given }: Parameters = {},
   state: WorkUnitState = { state: 'open' },
@@ -32,7 +32,12 @@ export function workUnit(
     id: WorkUnitId.parse(numbered('w', 1)),
     campaignId: campaignId(1),
     experimentId: ExperimentId.parse(numbered('e', 1)),
+    engineClass: 'wasm',
+    policy: 'fixed',
     disputed: false,
+    check: 'none',
+    canary: false,
+    auditedAt: null,
     minQuorum: quorum,
     targetResults: quorum,
     maxErrorResults: 3,
@@ -50,7 +55,8 @@ export function workUnit(
 /**
  * Results from a line of letters, numbered from 1: U unsent, u unsent for too long, P in progress, L in progress past its deadline,
  * S a pending success, V a valid, I an invalid, Q an inconclusive one, E error, B given back, N no reply in grace, O no reply out of
- * grace, X not needed, C cancelled in grace, D cancelled out of grace. `!` after a letter: of a trusted host; `?`: a check.
+ * grace, X not needed, C cancelled in grace, D cancelled out of grace. `!` after a letter: of a trusted host; `?`: a check; `+`: of a
+ * proven host; `r`, `v` after `S`: a check by another owner, or by the verifier, was drawn.
  */
 export function parseResults(line: string): Result[] {
   return line
@@ -59,6 +65,7 @@ export function parseResults(line: string): Result[] {
     .map((word, i) => ({
       id: resultId(i + 1),
       kind: word.includes('?') ? 'check' : 'replica',
+      lane: word.includes('?') ? 'verifier' : 'anyone',
       attempt: 0,
       createdAt: addMs(NOW, word.startsWith('u') ? -GIVE_UP_MS : -20 * MINUTE),
       ...stateOf(word, i + 1),
@@ -66,9 +73,10 @@ export function parseResults(line: string): Result[] {
 }
 
 function stateOf(word: string, n: number): ResultState {
-  const holder = { hostId: hostId(n), trusted: word.includes('!') }
+  const holder = { hostId: hostId(n), trusted: word.includes('!'), proven: word.includes('+') }
+  const draw = word.includes('r') ? 'replica' : word.includes('v') ? 'verifier' : 'none'
   const success = (verdict: Verdict): ResultState => ({
-    ...{ state: 'over', outcome: 'success', verdict },
+    ...{ state: 'over', outcome: 'success', verdict, draw },
     ...holder,
   })
   const lease = (deadline: Instant): ResultState => ({

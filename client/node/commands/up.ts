@@ -93,6 +93,7 @@ async function up(command: Command, hooks: Hooks): Promise<number> {
       onEngine: narrate.engine,
       onEnrolled: narrate.enrolled,
       onOffline: narrate.offline,
+      onWork: narrate.working,
       wrapCompute: hooks.wrapCompute,
     })
     const exit = await untilDone(host)

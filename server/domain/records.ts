@@ -1,0 +1,84 @@
+import { studentT99 } from './statistics.ts'
+
+export type Goal = 'minimize' | 'maximize'
+
+/** The valid metrics of one campaign, as far as its records depend on them. */
+export interface Scores {
+  readonly goal: Goal
+  readonly n: number
+  readonly mean: number
+  /** Sum of squared differences from the mean (Welford). */
+  readonly m2: number
+  readonly best: number | null
+  /** The best experiments by their means over seeds, best first: one more than there are leading rows. */
+  readonly leaders: readonly Leader[]
+}
+
+/** An experiment's valid metrics. */
+export interface Score {
+  readonly n: number
+  readonly mean: number
+}
+
+interface Leader extends Score {
+  readonly experimentId: string
+}
+
+/** A run with the valid metrics of its experiment before it; none: undefined. */
+export interface ScoredRun {
+  readonly experimentId: string
+  readonly metric: number
+  readonly before: Score | undefined
+}
+
+export const noScores = (goal: Goal): Scores => ({ goal, n: 0, mean: 0, m2: 0, best: null, leaders: [] })
+
+/** Below this many values a predicted interval says nothing. */
+const PREDICTABLE_MIN = 8
+
+/**
+ * Whether people would look at this run first (DESIGN §8): it is the best of its campaign, its experiment would be among
+ * the best `leaderRows`, or it lies beyond the better end of the 99 % interval that the campaign's valid metrics predict
+ * for one more, mean ± t·sd·√(1 + 1/n).
+ */
+export function isRecord(scores: Scores, run: ScoredRun, leaderRows: number): boolean {
+  if (leaderRows === 0) return false
+  const sign = signOf(scores)
+  const metric = run.metric * sign
+  if (scores.best === null || metric < scores.best * sign) return true
+  const mine = scoreAfter(run).mean * sign
+  const others = scores.leaders.filter(leader => leader.experimentId !== run.experimentId)
+  const better = others.filter(leader => leader.mean * sign < mine).length
+  return better < leaderRows || isBeyondPrediction(scores, metric, sign)
+}
+
+const signOf = ({ goal }: Scores): 1 | -1 => (goal === 'minimize' ? 1 : -1)
+
+function isBeyondPrediction({ n, mean, m2 }: Scores, signed: number, sign: number): boolean {
+  if (n < PREDICTABLE_MIN) return false
+  const sd = Math.sqrt(m2 / (n - 1))
+  return signed < mean * sign - studentT99(n - 1) * sd * Math.sqrt(1 + 1 / n)
+}
+
+/**
+ * The scores with one more valid run. A leader whose mean became worse stays listed, also where one that is not known here
+ * is better by now: until the scores are read again rather too much counts as a record.
+ */
+export function addRun(scores: Scores, run: ScoredRun, leaderRows: number): Scores {
+  const sign = signOf(scores)
+  const n = scores.n + 1
+  const delta = run.metric - scores.mean
+  const mean = scores.mean + delta / n
+  const best = scores.best === null || run.metric * sign < scores.best * sign ? run.metric : scores.best
+  const others = scores.leaders.filter(leader => leader.experimentId !== run.experimentId)
+  const mine = { experimentId: run.experimentId, ...scoreAfter(run) }
+  const place = others.findIndex(leader => leader.mean * sign > mine.mean * sign)
+  const leaders = others.toSpliced(place < 0 ? others.length : place, 0, mine).slice(0, leaderRows + 1)
+  return { ...scores, n, mean, m2: scores.m2 + delta * (run.metric - mean), best, leaders }
+}
+
+/** The metrics of the run's experiment with this one. */
+export function scoreAfter({ before, metric }: ScoredRun): Score {
+  const { n, mean } = before ?? { n: 0, mean: 0 }
+  return { n: n + 1, mean: mean + (metric - mean) / (n + 1) }
+}

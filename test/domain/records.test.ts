@@ -1,0 +1,83 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { addRun, isRecord, noScores, type Score, type Scores, scoreAfter } from '#domain/records.ts'
+
+const ROWS = 10
+
+/** The scores of a campaign whose runs gave these metrics, and the means of its experiments. */
+function scored(runs: readonly (readonly [string, number])[], goal: Scores['goal'] = 'minimize') {
+  const experiments = new Map<string, Score>()
+  let scores = noScores(goal)
+  for (const [experimentId, metric] of runs) {
+    const run = { experimentId, metric, before: experiments.get(experimentId) }
+    scores = addRun(scores, run, ROWS)
+    experiments.set(experimentId, scoreAfter(run))
+  }
+  return { scores, experiments }
+}
+
+const twenty = Array.from({ length: 20 }, (_, i) => [`e${i}`, 2 + i / 10] as const)
+
+describe('with twenty experiments from 2.0 to 3.9', () => {
+  const { scores, experiments } = scored(twenty)
+  test.each([
+    ['the best', 'new', 1.99, true],
+    ['the tenth best', 'new', 2.89, true],
+    ['the eleventh', 'new', 2.91, false],
+    ['a run that spoils its leading experiment', 'e0', 5, false],
+    ['a run that lifts its experiment into the best ten', 'e19', 1.5, true],
+    ['one beyond all that was predicted', 'e19', 0, true],
+  ])('%s is a record: %s', (_, experimentId, metric, expected) => {
+    const run = { experimentId, metric, before: experiments.get(experimentId) }
+    expect(isRecord(scores, run, ROWS)).toBe(expected)
+  })
+  test('nothing is a record where nobody asks for records', () => {
+    expect(isRecord(scores, { experimentId: 'new', metric: 0, before: undefined }, 0)).toBe(false)
+  })
+})
+
+test('the first run of a campaign is a record', () => {
+  expect(isRecord(noScores('minimize'), { experimentId: 'e', metric: 9, before: undefined }, ROWS)).toBe(true)
+})
+
+test('a metric to be maximised is turned round', () => {
+  const { scores } = scored(twenty, 'maximize')
+  const record = (metric: number) =>
+    isRecord(scores, { experimentId: 'new', metric, before: undefined }, ROWS)
+  expect([record(4), record(3.01), record(2.99), record(1)]).toEqual([true, true, false, false])
+})
+
+test('a metric below the interval that 99 % of runs fall in is a record, also far down the board', () => {
+  // A thousand runs of one experiment near 3 and eleven better ones: mean 2.99, sd 0.1, so the bound is 2.73.
+  const many = Array.from({ length: 1000 }, (_, i) => ['bulk', 3 + ((i % 3) - 1) / 100] as const)
+  const better = Array.from({ length: 11 }, (_, i) => [`better ${i}`, 2] as const)
+  const { scores } = scored([...many, ...better])
+  const sd = Math.sqrt(scores.m2 / (scores.n - 1))
+  const bound = scores.mean - 2.58 * sd
+  const at = (metric: number) => isRecord(scores, { experimentId: 'new', metric, before: undefined }, ROWS)
+  expect([at(bound - 0.01), at(bound + 0.01)]).toEqual([true, false])
+})
+
+test('mean and variance are those of all runs, and the leaders those with the best means', () => {
+  const runs = fc.array(
+    fc.tuple(
+      fc.nat(30).map(i => `e${i}`),
+      fc.double({ min: 0, max: 10, noNaN: true }),
+    ),
+    { minLength: 2, maxLength: 60 },
+  )
+  fc.assert(
+    fc.property(runs, all => {
+      const unique = [...new Map(all).entries()]
+      const { scores } = scored(unique)
+      const mean = unique.reduce((sum, [, metric]) => sum + metric, 0) / unique.length
+      const m2 = unique.reduce((sum, [, metric]) => sum + (metric - mean) ** 2, 0)
+      expect(scores.mean).toBeCloseTo(mean, 9)
+      expect(scores.m2).toBeCloseTo(m2, 7)
+      const sorted = unique.map(([, metric]) => metric).sort((a, b) => a - b)
+      expect(scores.best).toBe(sorted[0])
+      expect(scores.leaders.map(leader => leader.mean)).toEqual(sorted.slice(0, ROWS + 1))
+    }),
+    { numRuns: 2_000 },
+  )
+})
