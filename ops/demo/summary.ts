@@ -16,7 +16,8 @@ export async function summarise(grid: Grid, ending: Ending): Promise<Figure[]> {
   const { view, board } = ending
   const ledger = await grid.get('/api/v1/ledger/summary', LedgerSummary)
   const liar = await grid.get(`/api/v1/hosts/${ending.liar.hostId}`, HostView)
-  const account = ledger.accounts.find(row => row.account === `user:${ending.liar.userId}`)
+  const theirs = [`user:${ending.liar.userId}`, `held:user:${ending.liar.userId}`]
+  const kept = ledger.accounts.filter(row => theirs.includes(row.account))
   const { open, valid, failed, cancelled } = view.workUnits
   const baseline = (name: string): number =>
     board.baselines.find(row => row.name === name)?.value ?? Number.NaN
@@ -33,7 +34,11 @@ export async function summarise(grid: Grid, ending: Ending): Promise<Figure[]> {
     // Three refuted lies and a sound self-test after each exclude it; a short campaign may be over before the third.
     { name: 'cheater_caught', value: liar.results.invalid > 0 && liar.results.valid === 0, unit: '' },
     { name: 'cheater_excluded', value: liar.state === 'quarantined', unit: '' },
-    { name: 'cheater_credit', value: account?.balanceMilli ?? 0, unit: 'milli-credits' },
+    {
+      name: 'cheater_credit',
+      value: kept.reduce((sum, row) => sum + row.balanceMilli, 0),
+      unit: 'milli-credits',
+    },
     { name: 'reissued', value: view.results.noReply, unit: 'results' },
     { name: 'ledger_balanced', value: ledger.balanced && ledger.sumMilli === 0, unit: '' },
     { name: 'replay_identical', value: ending.identical, unit: '' },
