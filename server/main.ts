@@ -1,6 +1,7 @@
 import './node-version.ts'
 import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
+import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
 import type { Edge } from '#http/edge.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
@@ -82,6 +83,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
     now,
     ids: secureIds,
     secret: secrets.server,
+    trust: TRUST,
     log,
   })
   closers.push(() => jobs.stop())
@@ -133,6 +135,7 @@ async function openEdge(config: Config, { knex, blobs, wake, secrets, log }: Par
     version: packageJson.version,
     kernelKeys: [{ keyId, publicKey }],
     prefixSecret: secrets.server,
+    trust: { rules: TRUST, secret: secrets.server },
     settings: { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
   }
 }

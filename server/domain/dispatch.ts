@@ -141,7 +141,7 @@ export const pairAfter = (provenOwnersSeen: number, starveMs: number): number =>
   provenOwnersSeen < OWNERS_FOR_QUORUM ? 0 : starveMs
 
 // Below this many owners no quorum of strangers comes together, so that waiting for one is pointless.
-const OWNERS_FOR_QUORUM = 3
+export const OWNERS_FOR_QUORUM = 3
 
 /** How long a replica waits for volunteers before a trusted host may compute it, milliseconds. */
 export const starveAfter = (ownersSeen: number, starveMs: number): number =>

@@ -1,19 +1,19 @@
-import type { Quote } from '#protocol/campaign.ts'
 import type { CampaignId, HostId, MilliCredit, ResultId, UserId } from '#protocol/units.ts'
 import { invariant } from './invariant.ts'
 
-// A core executes one to two Gfuel a second, so a core-hour costs 36 to 72 credits, and the smallest useful run
-// (a tenth of a second) is still worth a whole milli-credit.
-const PRICE_MILLI_PER_GFUEL = 10
+// The transfers, a closed list (DESIGN §9). Here are those of accounts and campaigns; what results earn is in grants.ts.
 
-/** What a campaign sets aside, on top of its planned results, for those beyond the quorum: late replies and disputes. */
-const CHECKING_SHARE = 0.1
+/** Who earns: a user, or a host while nobody claimed it. */
+export type Payee = `user:${string}` | `host:${string}`
+/** `held:` is earned and not final yet; `forfeit` is taken back and not given on yet; all credit comes from `mint`. */
+export type AccountName = 'mint' | 'forfeit' | Payee | `held:${Payee}` | `escrow:${string}`
 
-// A first campaign of about 20 core-hours without asking anybody.
-export const STARTER_MILLI = 1_000_000
-
-export type AccountName = 'mint' | `user:${string}` | `host:${string}` | `escrow:${string}`
-type TransferKind = 'starter' | 'reserve' | 'grant' | 'refund' | 'overrun'
+export const TRANSFER_KINDS = [
+  ...(['starter', 'lapse', 'claim', 'correction'] as const), // of accounts
+  ...(['reserve', 'refund', 'overrun'] as const), // of campaigns
+  ...(['grant', 'vest', 'reverse', 'forfeit', 'restore', 'repay'] as const), // of results
+] as const
+export type TransferKind = (typeof TRANSFER_KINDS)[number]
 
 /** Moves credit between two accounts. The key makes posting it twice the same as once. */
 export interface Transfer {
@@ -27,59 +27,109 @@ export interface Transfer {
   readonly reason: string | null
 }
 
-export const userAccount = (id: UserId): AccountName => `user:${id}`
+export const userAccount = (id: UserId): Payee => `user:${id}`
 export const escrowAccount = (id: CampaignId): AccountName => `escrow:${id}`
+export const heldAccount = (payee: Payee): AccountName => `held:${payee}`
 
 /** Where a host's earnings go: to its user, or to itself while nobody claimed it. */
-export function payeeAccount(host: { readonly id: HostId; readonly userId: UserId | null }): AccountName {
+export function payeeAccount(host: { readonly id: HostId; readonly userId: UserId | null }): Payee {
   return host.userId === null ? `host:${host.id}` : userAccount(host.userId)
 }
 
-/** What `fuel` instructions are worth, in milli-credits, rounded up. Exact for every fuel up to FUEL_MAX. */
-export function priceOf(fuel: number, priceMilliPerGfuel: number): MilliCredit {
-  const perGfuel = 1_000_000_000n
-  return Number((BigInt(fuel) * BigInt(priceMilliPerGfuel) + perGfuel - 1n) / perGfuel)
+// A first campaign of about 20 core-hours without asking anybody.
+export const STARTER_MILLI = 1_000_000
+const STARTER_DAYS = 90
+export const STARTER_MS = STARTER_DAYS * 24 * 3600_000
+// A household or a class behind one address; more accounts from there on one day are somebody farming.
+const STARTERS_PER_PREFIX_MAX = 3
+// A thousand newcomers a day: what the mint can lose to sign-ups, however many there are.
+const STARTERS_DAILY_MILLI = 1_000 * STARTER_MILLI
+
+/** Whether a new account may still get this starter today; `ofPrefix` counts those of its network prefix, if known. */
+export function starterLimit(today: {
+  readonly givenMilli: MilliCredit
+  readonly ofPrefix: number
+  readonly amountMilli: MilliCredit
+}): 'allowed' | 'prefix_limit' | 'daily_limit' {
+  if (today.ofPrefix >= STARTERS_PER_PREFIX_MAX) return 'prefix_limit'
+  return today.givenMilli + today.amountMilli > STARTERS_DAILY_MILLI ? 'daily_limit' : 'allowed'
 }
 
-export interface Plan {
-  readonly workUnits: number
-  readonly fuelMax: number // of one run
-  readonly quorum: number
-}
-
-/**
- * What a campaign costs at most: every result of every quorum at its full fuel, and the checking share rounded up to a
- * milli-credit.
- */
-export function quote(plan: Plan): Omit<Quote, 'experiments'> {
-  const { workUnits, fuelMax, quorum } = plan
-  const results = workUnits * quorum * priceOf(fuelMax, PRICE_MILLI_PER_GFUEL)
-  const reserveMilli = results + Math.ceil(results / Math.round(1 / CHECKING_SHARE))
-  invariant(Number.isSafeInteger(reserveMilli), 'a quote is an exact integer')
-  return {
-    workUnits,
-    fuelPlanned: workUnits * quorum * fuelMax,
-    priceMilliPerGfuel: PRICE_MILLI_PER_GFUEL,
-    checkingShare: CHECKING_SHARE,
-    reserveMilli,
-  }
-}
-
-/** What one valid result earns: its fuel at the campaign's price, never more than was planned for it. */
-export function earned(run: { fuelUsed: number; fuelMax: number; priceMilliPerGfuel: number }): MilliCredit {
-  return priceOf(Math.min(run.fuelUsed, run.fuelMax), run.priceMilliPerGfuel)
+interface AccountMoney {
+  readonly userId: UserId
+  readonly amountMilli: MilliCredit
 }
 
 /** mint → user, once per account. */
-export function starter({ userId, amountMilli }: { userId: UserId; amountMilli: MilliCredit }): Transfer {
+export function starter({ userId, amountMilli }: AccountMoney): Transfer {
   const accounts = { debit: 'mint', credit: userAccount(userId) } as const
   return transfer({ key: `starter:${userId}`, kind: 'starter', ...accounts, amountMilli })
 }
 
-interface CampaignMoney {
-  readonly campaignId: CampaignId
+interface StarterUse {
   readonly userId: UserId
-  readonly amountMilli: MilliCredit
+  readonly starterMilli: MilliCredit
+  /** What lapsed of it before. */
+  readonly lapsedMilli: MilliCredit
+  /** Reserved, less refunded, by campaigns submitted before it lapsed: a starter is spent before what was earned. */
+  readonly spentMilli: MilliCredit
+  readonly balanceMilli: MilliCredit
+}
+
+/** user → mint: what is unspent of a starter after its 90 days. Once more when a refund brings some of it back. */
+export function lapse({
+  userId,
+  starterMilli,
+  lapsedMilli,
+  spentMilli,
+  balanceMilli,
+}: StarterUse): Transfer[] {
+  const unspent = starterMilli - lapsedMilli - Math.max(0, spentMilli)
+  const amountMilli = Math.min(unspent, balanceMilli)
+  if (amountMilli <= 0) return []
+  const accounts = { debit: userAccount(userId), credit: 'mint' } as const
+  const reason = `starter credit lapses after ${STARTER_DAYS} days`
+  return [
+    transfer({ key: `lapse:${userId}:${lapsedMilli}`, kind: 'lapse', ...accounts, amountMilli, reason }),
+  ]
+}
+
+/** anonymous host → user, held credit as well, when the host is claimed. */
+export function claim(
+  { hostId, userId }: { hostId: HostId; userId: UserId },
+  balances: ReadonlyMap<AccountName, MilliCredit>,
+): Transfer[] {
+  const [from, to] = [payeeAccount({ id: hostId, userId: null }), userAccount(userId)]
+  const moves = [
+    { key: `claim:${hostId}`, debit: from, credit: to },
+    { key: `claim:${hostId}:held`, debit: heldAccount(from), credit: heldAccount(to) },
+  ] as const
+  return moves.flatMap(move => {
+    const amountMilli = balances.get(move.debit) ?? 0
+    return amountMilli === 0 ? [] : [transfer({ ...move, kind: 'claim', amountMilli })]
+  })
+}
+
+interface Correction {
+  readonly id: string // makes repeating it harmless
+  readonly account: Payee | 'forfeit'
+  readonly amountMilli: MilliCredit // negative: taken from the account
+  readonly reason: string
+}
+
+/** mint → account, or account → mint, by an operator, with a reason that everybody can read. */
+export function correction({ id, account, amountMilli, reason }: Correction): Transfer {
+  const accounts =
+    amountMilli > 0
+      ? ({ debit: 'mint', credit: account } as const)
+      : ({ debit: account, credit: 'mint' } as const)
+  invariant(reason !== '', 'a correction has a reason')
+  const facts = { amountMilli: Math.abs(amountMilli), reason }
+  return transfer({ key: `correction:${id}`, kind: 'correction', ...accounts, ...facts })
+}
+
+interface CampaignMoney extends AccountMoney {
+  readonly campaignId: CampaignId
 }
 
 /** user → escrow, at submission: the exact quote. */
@@ -88,46 +138,15 @@ export function reserve({ campaignId, userId, amountMilli }: CampaignMoney): Tra
   return transfer({ key: `reserve:${campaignId}`, kind: 'reserve', ...accounts, amountMilli, campaignId })
 }
 
-/** escrow → payer, once, when nothing can be earned from the campaign any more. */
-export function refund({ campaignId, userId, amountMilli }: CampaignMoney): Transfer {
-  const accounts = { debit: escrowAccount(campaignId), credit: userAccount(userId) }
-  return transfer({ key: `refund:${campaignId}`, kind: 'refund', ...accounts, amountMilli, campaignId })
-}
-
-export interface Grant {
-  readonly resultId: ResultId
-  /** How often the result's verdict had changed before: a verdict is paid once. */
-  readonly decision: number
-  readonly campaignId: CampaignId
-  readonly payee: AccountName
-  readonly amountMilli: MilliCredit
-}
-
 /**
- * escrow → payee for each grant, and mint → escrow (overrun) for what an escrow lacks: late and disputed results are
- * paid although the campaign planned for fewer. `balances` are those of the escrows, under lock; a missing one is 0.
+ * escrow → payer, when nothing can be earned from the campaign any more, and again when credit comes back to it later.
+ * `refundedMilli` is what was refunded before.
  */
-export function payGrants(
-  grants: readonly Grant[],
-  balances: ReadonlyMap<AccountName, MilliCredit>,
-): Transfer[] {
-  const left = new Map(balances)
-  return grants.flatMap(({ resultId, decision, campaignId, payee, amountMilli }) => {
-    const escrow = escrowAccount(campaignId)
-    const lacking = Math.max(0, amountMilli - (left.get(escrow) ?? 0))
-    left.set(escrow, (left.get(escrow) ?? 0) + lacking - amountMilli)
-    const about = { campaignId, resultId }
-    const pay = transfer({
-      ...{ key: `grant:${resultId}:${decision}`, kind: 'grant', ...about },
-      ...{ debit: escrow, credit: payee, amountMilli },
-    })
-    if (lacking === 0) return [pay]
-    const overrun = transfer({
-      ...{ key: `overrun:${resultId}:${decision}`, kind: 'overrun', ...about },
-      ...{ debit: 'mint', credit: escrow, amountMilli: lacking, reason: 'results beyond the plan' },
-    })
-    return [overrun, pay]
-  })
+export function refund(money: CampaignMoney & { readonly refundedMilli: MilliCredit }): Transfer {
+  const { campaignId, userId, amountMilli, refundedMilli } = money
+  const accounts = { debit: escrowAccount(campaignId), credit: userAccount(userId) }
+  const key = refundedMilli === 0 ? `refund:${campaignId}` : `refund:${campaignId}:${refundedMilli}`
+  return transfer({ key, kind: 'refund', ...accounts, amountMilli, campaignId })
 }
 
 /** By how much each account changes, milli-credits; accounts that end where they began are left out. Sums to zero. */
@@ -144,7 +163,8 @@ export function netChanges(
 
 type TransferFacts = Omit<Transfer, 'campaignId' | 'resultId' | 'reason'> & Partial<Transfer>
 
-function transfer(facts: TransferFacts): Transfer {
+/** A checked transfer; whatever is not given is null. */
+export function transfer(facts: TransferFacts): Transfer {
   invariant(Number.isSafeInteger(facts.amountMilli), 'credit is whole milli-credits')
   invariant(facts.amountMilli > 0, 'a transfer moves credit')
   return { campaignId: null, resultId: null, reason: null, ...facts }

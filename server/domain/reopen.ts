@@ -1,6 +1,6 @@
 import type { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
-import { type Grant, payeeAccount } from './ledger.ts'
-import type { Success } from './settle.ts'
+import type { StandingGrant } from './grants.ts'
+import { grantOf, type Success } from './settle.ts'
 import { isDoubtedBy, type Standing, streakOf } from './trust.ts'
 import type { WorkUnit } from './types.ts'
 
@@ -10,7 +10,7 @@ export interface Reopening {
   /** Judged before, pending again. */
   readonly results: readonly ResultId[]
   /** Pay of those that cheated. What the others were paid stays theirs if they turn out to be right. */
-  readonly reversals: readonly Grant[]
+  readonly reversals: readonly StandingGrant[]
 }
 
 /**
@@ -25,11 +25,9 @@ export function reopen(
   const judged = successes.filter(
     s => !s.trusted && s.unreadable === null && (s.verdict === 'valid' || s.verdict === 'inconclusive'),
   )
-  const reversals = judged.flatMap((s): Grant[] => {
+  const reversals = judged.flatMap(s => {
     const host = doubted.get(s.hostId)
-    if (host?.state !== 'quarantined' || s.grantedMilli === 0) return []
-    const { id: resultId, decision, grantedMilli: amountMilli } = s
-    return [{ resultId, decision, campaignId: workUnit.campaignId, payee: payeeAccount(host), amountMilli }]
+    return host?.state === 'quarantined' ? grantOf(workUnit, s, host) : []
   })
   return { workUnitId: workUnit.id, results: judged.map(s => s.id), reversals }
 }

@@ -1,6 +1,9 @@
 import type { HostId, Instant, MilliCredit, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { Grant, StandingGrant } from './grants.ts'
 import { type Claim, type Demand, type Judgement, judge } from './judge.ts'
-import { earned, type Grant, payeeAccount } from './ledger.ts'
+import { payeeAccount } from './ledger.ts'
+import { disputeNotes, type HostNote, type News, notesOn } from './notes.ts'
+import { earned } from './prices.ts'
 import { nextQuota } from './quota.ts'
 import { fault, isDoubtedBy, passCheck, recordCheck, type Standing, streakOf } from './trust.ts'
 import type { Draw, FinalVerdict, Verdict, WorkUnit } from './types.ts'
@@ -17,10 +20,14 @@ export interface Success {
   readonly confirmed: boolean
   readonly reportedAt: Instant
   readonly fuelUsed: number
-  /** What it was paid for an earlier verdict. */
-  readonly grantedMilli: MilliCredit
-  /** How often its verdict has changed. */
+  /** How often a verdict was given before. */
   readonly decision: number
+  /** What it was paid for an earlier verdict, that of `decision`; `vested`: not held any more. */
+  readonly paid: {
+    readonly amountMilli: MilliCredit
+    readonly decision: number
+    readonly vested: boolean
+  } | null
   /** Why the report cannot be read at all; null: it can. */
   readonly unreadable: string | null
 }
@@ -52,7 +59,9 @@ export interface Settlement {
   readonly doubted: readonly ResultId[]
   readonly grants: readonly Grant[]
   /** What was paid for a verdict that does not hold. */
-  readonly reversals: readonly Grant[]
+  readonly reversals: readonly StandingGrant[]
+  /** Paid before, held until now. */
+  readonly vests: readonly Grant[]
   readonly notes: readonly HostNote[]
 }
 
@@ -63,13 +72,6 @@ export interface Decided {
   readonly confirmed: boolean
   /** It stands alone: until the next check of its host passes it is shown as such, and its pay is held. */
   readonly provisional: boolean
-}
-
-/** For whoever reads what became of a host. */
-export interface HostNote {
-  readonly hostId: HostId
-  readonly event: 'disputed' | 'invalid' | 'differs_from_trusted' | 'quarantined' | 'no_reply'
-  readonly detail: string
 }
 
 /**
@@ -183,14 +185,6 @@ function confirmedBy(
   return new Set(valid.flatMap(s => (!s.confirmed && (s.trusted || isVouchedFor(s)) ? [s.id] : [])))
 }
 
-interface News {
-  readonly facts: Case
-  readonly success: Success
-  readonly verdict: FinalVerdict | undefined // of now
-  readonly truth: Success | undefined
-  readonly isConfirmed: boolean // now
-}
-
 function judgeHost(standing: Standing, news: News, now: Instant): Standing {
   const { facts, success, verdict, truth, isConfirmed } = news
   const { engineClass, auditedAt } = facts.workUnit
@@ -236,70 +230,45 @@ function decidedOf(
 
 function earnedBy(
   { workUnit, priceMilliPerGfuel }: Case,
-  { hostId, trusted, fuelUsed, grantedMilli }: Success,
+  { hostId, trusted, fuelUsed, paid }: Success,
   standings: ReadonlyMap<HostId, Standing>,
 ): MilliCredit {
   const host = standings.get(hostId)
-  if (grantedMilli > 0) return grantedMilli
+  if (paid !== null) return paid.amountMilli
   if (trusted || host === undefined || host.state === 'quarantined') return 0
   return earned({ fuelUsed, fuelMax: workUnit.fuelMax, priceMilliPerGfuel })
 }
 
+/** The grant that a result was given before, for taking it back or letting it go. */
+export function grantOf(
+  { campaignId }: Pick<WorkUnit, 'campaignId'>,
+  { id: resultId, paid }: Pick<Success, 'id' | 'paid'>,
+  host: Pick<Standing, 'id' | 'userId'> | undefined,
+): StandingGrant[] {
+  return paid === null || host === undefined
+    ? []
+    : [{ resultId, campaignId, payee: payeeAccount(host), ...paid }]
+}
+
 function payOf(
-  { workUnit: { campaignId }, successes }: Case,
+  { workUnit, successes }: Case,
   verdicts: readonly Decided[],
   standings: ReadonlyMap<HostId, Standing>,
-): Pick<Settlement, 'grants' | 'reversals'> {
+): Pick<Settlement, 'grants' | 'reversals' | 'vests'> {
   const of = new Map(successes.map(success => [success.id, success]))
-  const moves = verdicts.flatMap(({ resultId, amountMilli: earnedMilli }) => {
+  const grants: Grant[] = []
+  const reversals: StandingGrant[] = []
+  const vests: Grant[] = []
+  for (const { resultId, amountMilli, verdict, provisional } of verdicts) {
     const success = of.get(resultId)
     const host = success === undefined ? undefined : standings.get(success.hostId)
-    if (success === undefined || host === undefined || success.grantedMilli === earnedMilli) return []
-    const { decision, grantedMilli } = success
-    const amountMilli = Math.abs(earnedMilli - grantedMilli)
-    const grant: Grant = { resultId, decision, campaignId, payee: payeeAccount(host), amountMilli }
-    return [{ grant, isReversal: earnedMilli < grantedMilli }]
-  })
-  return {
-    grants: moves.flatMap(move => (move.isReversal ? [] : [move.grant])),
-    reversals: moves.flatMap(move => (move.isReversal ? [move.grant] : [])),
+    if (success === undefined || host === undefined) continue
+    const { decision, paid } = success
+    const { campaignId } = workUnit
+    if (paid === null && amountMilli > 0)
+      grants.push({ resultId, decision, campaignId, payee: payeeAccount(host), amountMilli })
+    else if (verdict !== 'valid') reversals.push(...grantOf(workUnit, success, host))
+    else if (!provisional && paid?.vested === false) vests.push(...grantOf(workUnit, success, host))
   }
-}
-
-interface Judged extends News {
-  readonly before: Standing
-  readonly after: Standing
-}
-
-function notesOn({ facts, success, verdict, truth, before, after }: Judged): HostNote[] {
-  if (verdict === undefined || verdict === 'valid') return []
-  const { id, hostId, unreadable } = success
-  const about = `result ${id} of work unit ${facts.workUnit.id}`
-  const notes: HostNote[] = []
-  if (unreadable !== null) notes.push({ hostId, event: 'invalid', detail: `${about}: ${unreadable}` })
-  else if (truth !== undefined)
-    notes.push({
-      hostId,
-      event: truth.trusted ? 'differs_from_trusted' : 'disputed',
-      detail: `${about} against ${truth.id}: ${facts.whereTheyPart(truth.id, id)}`,
-    })
-  if (before.state !== after.state)
-    notes.push({
-      hostId,
-      event: 'quarantined',
-      detail: `another host of its owner cheated; last comparisons with trusted results: ${after.recentChecks}`,
-    })
-  return notes
-}
-
-function disputeNotes({ workUnit, successes, whereTheyPart, same }: Case): HostNote[] {
-  const claims = successes.filter(
-    ({ verdict, unreadable }) => unreadable === null && (verdict === 'pending' || verdict === 'valid'),
-  )
-  return claims.flatMap(success => {
-    const other = claims.find(claim => claim.id !== success.id && !same(claim.id, success.id))
-    if (other === undefined) return []
-    const detail = `result ${success.id} of work unit ${workUnit.id} against ${other.id}: ${whereTheyPart(other.id, success.id)}`
-    return [{ hostId: success.hostId, event: 'disputed' as const, detail }]
-  })
+  return { grants, reversals, vests }
 }

@@ -198,3 +198,23 @@ export const isFinalBy = (reportedAt: Instant, streak: Pick<Streak, 'finalUntil'
 /** Whether an unconfirmed result is in doubt since its host's last fault. */
 export const isDoubtedBy = (reportedAt: Instant, streak: Pick<Streak, 'faultAt'>): boolean =>
   streak.faultAt !== null && reportedAt <= streak.faultAt
+
+/**
+ * Hosts of one owner after some of them were excluded, as far as they change: the first exclusion pauses the others until
+ * their results were looked at again, a second one takes all out.
+ */
+export function spreadExclusion(
+  hosts: readonly Standing[],
+  excluded: ReadonlySet<HostId>,
+): (Standing & { readonly state: 'paused' | 'quarantined' })[] {
+  const others = hosts.filter(host => !excluded.has(host.id))
+  const count = (owner: string): number =>
+    hosts.filter(host => host.ownerKey === owner && excluded.has(host.id)).length
+  const changed = (host: Standing, state: 'paused' | 'quarantined') => ({ ...host, state })
+  return others.flatMap(host => {
+    const ofOwner = count(host.ownerKey)
+    const isIn = host.state === 'active' || host.state === 'paused'
+    if (ofOwner > 1 && isIn) return [changed(host, 'quarantined')]
+    return ofOwner === 1 && host.state === 'active' ? [changed(host, 'paused')] : []
+  })
+}

@@ -1,6 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
-import { quote } from '#domain/ledger.ts'
-import type { CampaignFile, Quote, RunPlan } from '#protocol/campaign.ts'
+import { quote } from '#domain/prices.ts'
+import type { CampaignFile, RunPlan } from '#protocol/campaign.ts'
+import type { Quote } from '#protocol/credits.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
 import { Job, type Recipe } from '#protocol/job.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
@@ -39,7 +40,9 @@ export async function checkCampaign(
   if (!plan.ok) throw new Refused(plan.code, plan.detail)
   const { quorum, seeds } = file.replicate
   const { experiments, fuelMax } = plan
-  const costs = { experiments, ...quote({ workUnits: experiments * seeds, fuelMax, quorum }) }
+  const { engine: engineClass } = kernel.manifest
+  const workUnits = experiments * seeds
+  const costs = { experiments, ...quote({ engineClass, workUnits, fuelMax, quorum }) }
   const budgetMilli = milliOf(file.budget.credits)
   if (costs.reserveMilli > budgetMilli) {
     const detail = `budget.credits: the quote is ${costs.reserveMilli / 1000} credits, the budget ${file.budget.credits}`

@@ -29,6 +29,7 @@ export async function viewCampaign(on: Executor, campaign: CampaignRow): Promise
     workUnits: {
       ...{ open: count(workUnits, 'open'), valid: count(workUnits, 'valid') },
       ...{ failed: count(workUnits, 'failed'), cancelled: count(workUnits, 'cancelled') },
+      provisional: count(workUnits, 'provisional'),
     },
     results: resultCounts(results),
     failures: Object.fromEntries(failures),

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
+import type { TrustRules } from '#domain/trust.ts'
 import type { CampaignId, HostId, Instant, Sha256 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
@@ -19,6 +20,8 @@ export interface Edge {
   readonly version: string
   /** The operator's keys by which kernels are signed. */
   readonly kernelKeys: readonly { readonly keyId: Sha256; readonly publicKey: string }[]
+  /** Checks of reports are drawn under `secret`. */
+  readonly trust: { readonly rules: TrustRules; readonly secret: string | Uint8Array }
   /** Under which network prefixes are hashed: addresses themselves are not kept. */
   readonly prefixSecret: string
   readonly settings: EdgeSettings

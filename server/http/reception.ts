@@ -1,25 +1,39 @@
-import { type Reception, type Refusal, receiveError, receiveSuccess } from '#domain/report.ts'
+import {
+  type ExaminedReport,
+  type Reception,
+  type Refusal,
+  receiveError,
+  receiveSuccess,
+} from '#domain/report.ts'
+import { drawCheck, drawn, mayCompute, provenFuel, streakOf } from '#domain/trust.ts'
+import type { Draw } from '#domain/types.ts'
 import { PROBLEMS } from '#protocol/problem.ts'
 import type { ReportReply } from '#protocol/scheduler.ts'
-import type { Instant } from '#protocol/units.ts'
+import type { Instant, ResultId } from '#protocol/units.ts'
 import type { LockedResult } from '#store/reports.ts'
 import type { ParsedReport } from './call.ts'
+import type { Edge } from './edge.ts'
 import { holdAgainst, type Visit } from './visit.ts'
 
 /**
  * Decides every report of a call, in order, against the locked results, and notes on the visit what is to be stored. A
  * result that is accepted changes in `results`, so that a second report on it in the same call meets the first.
  */
-export function receiveReports(visit: Visit, results: Map<string, LockedResult>, now: Instant): void {
-  for (const report of visit.call.reports) visit.reports.push(receive(visit, report, results, now))
+export function receiveReports(visit: Visit, desk: Desk): void {
+  for (const report of visit.call.reports) visit.reports.push(receive(visit, report, desk))
 }
 
-function receive(
-  visit: Visit,
-  report: ParsedReport,
-  results: Map<string, LockedResult>,
-  now: Instant,
-): ReportReply {
+/** What is known of the results that a group of calls reports on. */
+export interface Desk {
+  readonly results: Map<string, LockedResult>
+  /** Results whose digest was accepted before for another run. */
+  readonly copied: ReadonlySet<ResultId>
+  readonly trust: Edge['trust']
+  readonly now: Instant
+}
+
+function receive(visit: Visit, report: ParsedReport, desk: Desk): ReportReply {
+  const { results, now } = desk
   if (report.type === 'refused') return refuse(visit, report.resultId, report.refusal)
   const { resultId } = report.sent
   const result = results.get(resultId)
@@ -28,8 +42,9 @@ function receive(
     report.type === 'success' ? receiveSuccess(report, result, hostId, now) : receiveError(result, hostId)
   if (reception.type === 'refuse') return refuse(visit, resultId, reception)
   if (reception.type === 'accept' && result !== undefined) {
+    if (report.type === 'success' && isCopied(report, desk)) return refuseCopy(visit, resultId)
     visit.touched.add(result.workUnitId)
-    results.set(resultId, accept(visit, report, result, reception))
+    results.set(resultId, accept(visit, report, result, { ...reception, desk }))
   }
   return { resultId, outcome: 'accepted' }
 }
@@ -38,7 +53,7 @@ function accept(
   visit: Visit,
   report: Exclude<ParsedReport, { type: 'refused' }>,
   result: LockedResult,
-  { late }: Extract<Reception, { type: 'accept' }>,
+  { late, desk }: Extract<Reception, { type: 'accept' }> & { readonly desk: Desk },
 ): LockedResult {
   const { id: hostId } = visit.host
   if (report.type === 'error') {
@@ -49,12 +64,37 @@ function accept(
     return { ...result, state: 'over', outcome: 'error' }
   }
   const { resultId, digest, report: text, signature, cpuMs } = report.sent
-  const { artifactSha256, fuelUsed } = report.run
+  const { artifactSha256, fuelUsed, metric } = report.run
   visit.successes.push({
     ...{ resultId, hostId, digest, report: text, signature },
     ...{ artifactSha256, fuelUsed, cpuMs, late },
+    ...{ metric: metric?.value ?? null, ...standingOf(visit, report.run.status === 'ok', result, desk) },
   })
   return { ...result, state: 'over', outcome: 'success', digest }
+}
+
+/** Whether the host is proven at this moment, and the check that is drawn for the report: before anyone sees it. */
+function standingOf(
+  { host }: Visit,
+  ok: boolean,
+  result: LockedResult,
+  { trust: { rules, secret } }: Desk,
+): { proven: boolean; draw: Draw } {
+  if (host.trusted) return { proven: false, draw: 'none' }
+  const streak = streakOf(host, result.engineClass)
+  const proven = mayCompute(host) && provenFuel(streak, host.exclusions, rules) >= result.fuelMax
+  const facts = { unit: result, ok, proven, streak: streak.count }
+  return { proven, draw: drawCheck(facts, drawn(secret, 'check', result.id), rules) }
+}
+
+const isCopied = ({ sent, run }: ExaminedReport, { copied }: Desk): boolean =>
+  run.status === 'ok' && copied.has(sent.resultId)
+
+// Two runs never give the same trace: whoever sends the digest of another run has not computed this one.
+function refuseCopy(visit: Visit, resultId: ResultId): ReportReply {
+  if (!visit.host.trusted)
+    visit.cheated = `result ${resultId}: its digest was accepted before for another run`
+  return refuse(visit, resultId, { code: 'report_copied', penal: true })
 }
 
 function refuse(visit: Visit, resultId: string, { code, detail, penal }: Refusal): ReportReply {

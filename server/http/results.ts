@@ -38,6 +38,7 @@ export function showResult(edge: Edge, catalogue: Catalogue): RequestHandler {
       plan: runPlan({ run: found, kernel, dataset, fuelMax }),
       status: report.status,
       metric: report.metric,
+      provisional: found.provisional,
       report,
     }
     res.json(view)

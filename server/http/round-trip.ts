@@ -10,11 +10,13 @@ import { wantedOf } from '#store/files.ts'
 import { addHostEvents, type HostCall, type LockedHost, lockHosts, saveCalls } from '#store/hosts.ts'
 import { balancesOf } from '#store/ledger.ts'
 import { lockReported, storeErrors, storeSuccesses, tellVerdicts } from '#store/reports.ts'
+import { excludeHosts } from '#store/standing.ts'
+import { findCopied } from '#store/verdicts.ts'
 import type { ParsedCall } from './call.ts'
 import { type Catalogue, slotFiles } from './catalogue.ts'
 import type { Edge } from './edge.ts'
 import { receiveReports } from './reception.ts'
-import { newVisit, reportedIds, type Visit } from './visit.ts'
+import { newVisit, reportedIds, successesIn, type Visit } from './visit.ts'
 import { giveWork, type Work } from './work.ts'
 
 /** The answer to a call: the text of a SchedulerReply, kept byte for byte for a repeated call, or a refusal. */
@@ -48,7 +50,11 @@ export async function answerCalls(
     return host === undefined || early[i] !== undefined ? [] : [newVisit(call, host)]
   })
   const results = new Map(reported.map(result => [String(result.id), result]))
-  for (const visit of visits) receiveReports(visit, results, now)
+  const copied = await findCopied(
+    trx,
+    visits.flatMap(visit => successesIn(visit.call)),
+  )
+  for (const visit of visits) receiveReports(visit, { results, copied, trust: edge.trust, now })
   await storeReports(trx, visits, edge, now)
   const replies = await composeReplies(trx, visits, edge, now)
   return calls.map((call, i) => {
@@ -81,6 +87,11 @@ async function storeReports(trx: Trx, visits: readonly Visit[], edge: Edge, now:
     visits.flatMap(visit => visit.events),
     now,
   )
+  await excludeHosts(
+    trx,
+    visits.flatMap(({ host, cheated }) => (cheated === null ? [] : [{ hostId: host.id, reason: cheated }])),
+    now,
+  )
   await noteProgress(
     trx,
     visits.flatMap(({ host, call }) => call.body.held.map(held => ({ ...held, hostId: host.id }))),
@@ -95,7 +106,8 @@ async function composeReplies(
 ): Promise<Map<HostId, Answer>> {
   if (visits.length === 0) return new Map()
   const { starveMs } = edge.settings
-  const work = await giveWork(trx, visits, { now, random: edge.random, starveMs })
+  const { rules } = edge.trust
+  const work = await giveWork(trx, visits, { now, random: edge.random, starveMs, rules, wake: edge.wake })
   const leases = await buildLeases(
     trx,
     [...work.values()].flatMap(w => w.leases),

@@ -1,6 +1,6 @@
 import { nextQuota, type QuotaEvent } from '#domain/quota.ts'
 import type { ReportReply } from '#protocol/scheduler.ts'
-import type { ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { HostEvent, LockedHost } from '#store/hosts.ts'
 import type { AcceptedError, AcceptedSuccess } from '#store/reports.ts'
 import type { ParsedCall } from './call.ts'
@@ -16,6 +16,8 @@ export interface Visit {
   readonly events: HostEvent[]
   dailyQuota: number
   usedToday: number
+  /** How the host cheated in this call; null: it did not. */
+  cheated: string | null
 }
 
 export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
@@ -28,6 +30,7 @@ export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
   events: [],
   dailyQuota: host.dailyQuota,
   usedToday: host.usedToday,
+  cheated: null,
 })
 
 /** Notes something that speaks against the host: its quota changes, and the operator can read why. */
@@ -39,3 +42,9 @@ export function holdAgainst(visit: Visit, quota: QuotaEvent, event: string, deta
 /** Every result id that the host named in its reports. */
 export const reportedIds = (call: ParsedCall): ResultId[] =>
   call.reports.flatMap(report => (report.type === 'refused' ? [] : [report.sent.resultId]))
+
+/** The finished runs that the host reports. */
+export const successesIn = (call: ParsedCall): { resultId: ResultId; digest: Sha256 }[] =>
+  call.reports.flatMap(report =>
+    report.type === 'success' ? [{ resultId: report.sent.resultId, digest: report.sent.digest }] : [],
+  )

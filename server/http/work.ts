@@ -3,11 +3,14 @@ import {
   candidatesFor,
   deal,
   leasesAllowed,
+  OWNERS_FOR_QUORUM,
+  pairAfter,
   type Random,
   starveAfter,
 } from '#domain/dispatch.ts'
 import { invariant } from '#domain/invariant.ts'
 import { deadlineFor } from '#domain/transition.ts'
+import { mayCompute, provenFuel, type TrustRules } from '#domain/trust.ts'
 import { addMs, type HostId, type Instant, type ResultId } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 import {
@@ -17,9 +20,12 @@ import {
   type LeaseRow,
   lease,
   lockCandidates,
+  type Patience,
   readHeld,
   readLeases,
 } from '#store/dispatch.ts'
+import { countProvenOwners } from '#store/streaks.ts'
+import type { Edge } from './edge.ts'
 import type { Visit } from './visit.ts'
 
 /** What a host is told about leases: those to compute (new, or sent again because it does not list them), and those to drop. */
@@ -33,6 +39,8 @@ interface Dispatch {
   readonly now: Instant
   readonly random: Random
   readonly starveMs: number
+  readonly rules: TrustRules
+  readonly wake: Edge['wake']
 }
 
 /** Decides and stores the leases of a group of calls whose reports were received. */
@@ -103,15 +111,15 @@ async function dealWork(trx: Trx, standings: readonly Standing[], dispatch: Disp
     return take === 0 ? [] : [{ visit, take, offset: 0 }]
   })
   if (asking.length === 0) return []
-  const starvedBefore = await starvedBy(trx, asking, dispatch)
+  const patience = await patienceOf(trx, asking, dispatch)
   const first = queue(asking)
-  const dealt = await dealOnce(trx, first, starvedBefore, dispatch)
+  const dealt = await dealOnce(trx, first, patience, dispatch)
   // What the hosts before could not use is left for those that skipped it.
   const unmet = first.flatMap((wish): Wish[] => {
     const take = wish.take - dealt.filter(d => d.hostId === wish.visit.host.id).length
     return take > 0 && wish.offset > 0 ? [{ ...wish, take, offset: 0 }] : []
   })
-  return unmet.length === 0 ? dealt : [...dealt, ...(await dealOnce(trx, unmet, starvedBefore, dispatch))]
+  return unmet.length === 0 ? dealt : [...dealt, ...(await dealOnce(trx, unmet, patience, dispatch))]
 }
 
 /** A host that may be given `take` results, and leaves the first `offset` to others of its group. */
@@ -121,30 +129,46 @@ interface Wish {
   readonly offset: number
 }
 
-async function starvedBy(trx: Trx, asking: readonly Wish[], { now, starveMs }: Dispatch): Promise<Instant> {
+async function patienceOf(trx: Trx, asking: readonly Wish[], { now, starveMs }: Dispatch): Promise<Patience> {
+  const since = addMs(now, -PRESENT_MS)
   const someTrusted = asking.some(({ visit }) => visit.host.trusted)
-  const owners = someTrusted ? await countOwners(trx, addMs(now, -PRESENT_MS)) : 0
-  return addMs(now, -starveAfter(owners, starveMs))
+  const owners = someTrusted ? await countOwners(trx, since) : 0
+  const proven = await countProvenOwners(trx, since, OWNERS_FOR_QUORUM)
+  return {
+    starvedBefore: addMs(now, -starveAfter(owners, starveMs)),
+    pairedBefore: addMs(now, -pairAfter(proven, starveMs)),
+  }
 }
 
 async function dealOnce(
   trx: Trx,
   wishes: readonly Wish[],
-  starvedBefore: Instant,
-  { now, random }: Dispatch,
+  patience: Patience,
+  dispatch: Dispatch,
 ): Promise<LeaseRow[]> {
   const hosts = wishes.map(({ visit: { host, call }, take, offset }) => ({
     ...{ hostId: host.id, userId: host.userId, ownerKey: host.ownerKey, trusted: host.trusted },
     ...{ engineClasses: call.body.engineClasses, memoryPages: call.body.memoryMiB * PAGES_PER_MIB },
-    ...{ limit: candidatesFor(take), offset },
+    ...{ provenFuel: provenOf(host, dispatch.rules), limit: candidatesFor(take), offset },
   }))
-  const candidates = await lockCandidates(trx, hosts, starvedBefore)
+  const candidates = await lockCandidates(trx, hosts, patience)
   const asking = wishes.map(({ visit: { host }, take }) => ({
     ...{ hostId: host.id, ownerKey: host.ownerKey, take },
     candidates: candidates.filter(candidate => candidate.hostId === host.id),
   }))
-  const dealt = deal(asking, random)
-  return storeLeases(trx, dealt, candidates, now)
+  const dealt = deal(asking, dispatch.random)
+  const proven = new Map(hosts.map(host => [host.hostId, host.provenFuel]))
+  return storeLeases(trx, { dealt, candidates, proven }, dispatch)
+}
+
+type ProvenFuel = Readonly<Record<string, number>>
+
+/** By engine class, what the host may compute alone; only where there is anything. */
+function provenOf({ trusted, streaks, exclusions }: Visit['host'], rules: TrustRules): ProvenFuel {
+  const fuels = Object.entries(trusted ? {} : streaks).map(
+    ([engineClass, streak]) => [engineClass, provenFuel(streak, exclusions, rules)] as const,
+  )
+  return Object.fromEntries(fuels.filter(([, fuel]) => fuel > 0))
 }
 
 /** Hosts that have waited longest come first: with `offset` each leaves the first results to those before it. */
@@ -161,28 +185,43 @@ function queue(asking: readonly Wish[]): Wish[] {
 
 const idleOf = ({ host }: Visit): number => host.idleSince ?? Number.MAX_SAFE_INTEGER
 
-const termsOf = ({ call, host, dailyQuota, usedToday }: Visit) => ({
+const termsOf = ({ call, host, dailyQuota, usedToday, cheated }: Visit) => ({
   want: call.body.want,
   cores: call.body.cores,
   trusted: host.trusted,
+  mayCompute: cheated === null && (host.trusted || mayCompute(host)),
   dailyQuota,
   usedToday,
 })
 
+interface Deal {
+  readonly dealt: readonly Assignment[]
+  readonly candidates: readonly CandidateRow[]
+  readonly proven: ReadonlyMap<HostId, ProvenFuel>
+}
+
 async function storeLeases(
   trx: Trx,
-  dealt: readonly Assignment[],
-  candidates: readonly CandidateRow[],
-  now: Instant,
+  { dealt, candidates, proven }: Deal,
+  { now, wake }: Dispatch,
 ): Promise<LeaseRow[]> {
   const byId = new Map(candidates.map(candidate => [candidate.resultId, candidate]))
-  const leases = dealt.flatMap(assignment => {
-    const candidate = byId.get(assignment.resultId)
+  const leases = dealt.flatMap(({ hostId, resultId }) => {
+    const candidate = byId.get(resultId)
     if (candidate === undefined) return []
-    const deadline = addMs(now, deadlineFor(candidate, candidate.attempt))
-    return [{ ...assignment, deadline, graceUntil: addMs(deadline, candidate.graceMs) }]
+    const { attempt, graceMs, engineClass, fuelMax, workUnitId, policy } = candidate
+    const deadline = addMs(now, deadlineFor(candidate, attempt))
+    const isProven = (proven.get(hostId)?.[engineClass] ?? 0) >= fuelMax
+    const lease = { hostId, resultId, deadline, graceUntil: addMs(deadline, graceMs), proven: isProven }
+    return [{ lease, wakes: policy === 'adaptive' && !isProven ? [workUnitId] : [] }]
   })
-  const stored = await lease(trx, leases, now)
+  const stored = await lease(
+    trx,
+    leases.map(each => each.lease),
+    now,
+  )
   invariant(stored.length === dealt.length, 'locked candidates stay unsent until they are leased')
+  // A stranger needs a partner: the unit creates its replica now, not when the stranger is done.
+  await wake.workUnits(trx, [...new Set(leases.flatMap(each => each.wakes))])
   return stored
 }

@@ -1,5 +1,6 @@
 import { invariant } from '#domain/invariant.ts'
-import { type HostNote, loseLease } from '#domain/settle.ts'
+import type { HostNote } from '#domain/notes.ts'
+import { loseLease } from '#domain/settle.ts'
 import type { Effect } from '#domain/transition.ts'
 import type { WorkUnit } from '#domain/types.ts'
 import type { Instant, WorkUnitId } from '#protocol/units.ts'
@@ -32,7 +33,8 @@ export async function applyDecisions(
   await all(dropped, ids => dropResults(trx, ids))
   const created = effectsOf(decisions, 'create_results').flatMap(({ workUnitId, effect }) =>
     Array.from({ length: effect.count }, () => ({
-      ...{ id: deps.ids.result(now), workUnitId, kind: effect.kind, attempt: effect.attempt },
+      ...{ id: deps.ids.result(now), workUnitId, kind: effect.kind },
+      ...{ lane: effect.lane, attempt: effect.attempt },
     })),
   )
   await all(created, rows => insertResults(trx, rows, now))

@@ -1,8 +1,9 @@
 import type { Knex } from 'knex'
-import type { CampaignId, ExperimentId, Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { TrustRules } from '#domain/trust.ts'
+import type { CampaignId, ExperimentId, HostId, Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 
-export const QUEUES = ['transition', 'validate', 'assimilate', 'propose'] as const
+export const QUEUES = ['transition', 'validate', 'assimilate', 'standing', 'propose'] as const
 export type QueueName = (typeof QUEUES)[number]
 
 /** Asks for a look at the things named by `ids`, in the caller's transaction. Requests that still wait collapse into one. */
@@ -23,8 +24,9 @@ export interface JobDeps {
     workUnit(now: Instant): WorkUnitId
     result(now: Instant): ResultId
   }
-  /** Seeds are drawn under it. */
+  /** Seeds and checks are drawn under it. */
   readonly secret: string | Uint8Array
+  readonly trust: TrustRules
   readonly enqueue: Enqueue
   readonly log: JobLog
 }
@@ -34,3 +36,4 @@ export type Handler<Id> = (deps: JobDeps, ids: readonly Id[]) => Promise<void>
 
 export type CampaignHandler = Handler<CampaignId>
 export type WorkUnitHandler = Handler<WorkUnitId>
+export type HostHandler = Handler<HostId>

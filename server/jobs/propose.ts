@@ -1,36 +1,52 @@
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
 import { invariant } from '#domain/invariant.ts'
 import { escrowAccount, refund } from '#domain/ledger.ts'
 import { cancelWorkUnit, transition } from '#domain/transition.ts'
+import { drawn, drawSample } from '#domain/trust.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import { splitOf } from '#protocol/dataset.ts'
-import { addMs, type CampaignId, type Instant, Sha256 } from '#protocol/units.ts'
+import { addMs, type CampaignId, type Instant, Sha256, type WorkUnitId } from '#protocol/units.ts'
 import { buildRun, type CampaignPlan, planCampaign, type RunSource } from '#search/space.ts'
 import { answerFromCorpus } from '#store/corpus.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { kernelsByHash } from '#store/kernels.ts'
-import { lockBalances, post } from '#store/ledger.ts'
+import { lockBalances, post, refundedOf } from '#store/ledger.ts'
 import {
   countWork,
+  drawAudits,
   insertExperiments,
+  listUnverifiedLeaders,
   lockUnsettled,
   type NewExperiment,
   type ProgressRow,
   remainingOf,
   settleCampaign,
+  unsettle,
 } from '#store/progress.ts'
-import { insertWorkUnits, lockOpenWorkUnits, type NewWorkUnit } from '#store/work-units.ts'
+import { refreshScores } from '#store/scores.ts'
+import {
+  demandChecks,
+  insertWorkUnits,
+  lockOpenWorkUnits,
+  lockWorkUnits,
+  type NewWorkUnit,
+  touchWorkUnits,
+} from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 
 /**
- * Moves campaigns on: creates experiments lazily while they run, closes what is open after they were cancelled, and
- * returns the rest of the escrow when nothing can be earned any more. One transaction per campaign and batch.
+ * Moves campaigns on: creates experiments lazily while they run, closes what is open after they were cancelled, has checked
+ * what still stands unchecked, and returns the rest of the escrow when nothing can be earned any more. One transaction per
+ * campaign and batch.
  */
 export const runPropose: CampaignHandler = async (deps, ids) => {
-  for (const id of ids) await inTransaction(deps.knex, trx => moveOn(trx, deps, id))
+  for (const id of ids) {
+    await inTransaction(deps.knex, trx => moveOn(trx, deps, id))
+    await demandAudits(deps, id)
+  }
 }
 
 /** Hosts that called within this time count as active. */
@@ -40,6 +56,7 @@ const ACTIVE_MS = 3600_000
 const CANCELLED_PER_BATCH = 500
 
 async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
+  await unsettle(trx, id)
   const campaign = await lockUnsettled(trx, id)
   if (campaign === undefined) return
   const now = deps.now()
@@ -47,8 +64,8 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
     campaign.state === 'running' ? await grow(trx, deps, campaign, now) : await cancel(trx, deps, id, now)
   if (more === 'later') return
   if (more === 'now') return deps.enqueue(trx, 'propose', [id])
-  const { isOpen, isUnpublished } = await remainingOf(trx, id)
-  if (!isOpen && !isUnpublished) await settleUp(trx, deps, campaign, now)
+  const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, id)
+  if (!isOpen && !isUnpublished && !isProvisional) await settleUp(trx, deps, campaign, now)
 }
 
 /** Whether the campaign has more to create or to cancel: `now`, `later` when there is room, or `nothing`. */
@@ -57,11 +74,11 @@ type More = 'now' | 'later' | 'nothing'
 async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<More> {
   const remaining = campaign.experimentsPlanned - campaign.experimentsCreated
   if (remaining === 0) return 'nothing'
-  const { quorum, seeds } = campaign.file.replicate
+  const { quorum, seeds, policy } = campaign.file.replicate
   const { unsent, activeHosts } = await countWork(trx, campaign.id, addMs(now, -ACTIVE_MS))
   const count = experimentsToCreate({
     ...{ unsent, activeHosts, remaining },
-    ...{ seedsPerExperiment: seeds, resultsPerExperiment: seeds * quorum },
+    ...{ seedsPerExperiment: seeds, resultsPerExperiment: seeds * (policy === 'fixed' ? quorum : 1) },
   })
   if (count === 0) return 'later'
   const { plan, source } = await planOf(trx, deps, campaign)
@@ -110,27 +127,59 @@ interface Growth {
 /** Creates the work units of these experiments; gives how many of them the corpus did not answer. */
 async function createUnits(growth: Growth, experiments: readonly NewExperiment[]): Promise<number> {
   const { trx, deps, campaign, plan, source, now } = growth
-  const { quorum, seeds } = campaign.file.replicate
+  const { quorum, seeds, policy } = campaign.file.replicate
+  const engineClass = source.manifest.engine
   const units: NewWorkUnit[] = []
   for (const { id: experimentId, recipe } of experiments) {
     for (let seedIndex = 0; seedIndex < seeds; seedIndex++) {
+      const id = deps.ids.workUnit(now)
       const workUnit = newWorkUnit({
-        ...{ id: deps.ids.workUnit(now), campaignId: campaign.id, experimentId, quorum },
+        ...{ id, campaignId: campaign.id, experimentId, engineClass, policy, quorum },
         ...{ deadlineMs: campaign.file.deadline_ms, fuelMax: plan.fuelMax },
+        check: drawSample(drawn(deps.secret, 'sample', id), deps.trust),
       })
       const run = await buildRun(source, recipe, seedIndex)
-      const kernel = { engineClass: source.manifest.engine, kernelSha256: source.moduleSha256 }
-      units.push({ workUnit, seedIndex, ...run, ...kernel })
+      units.push({ workUnit, seedIndex, ...run, kernelSha256: source.moduleSha256 })
     }
   }
   await insertWorkUnits(trx, units, now)
   const ids = units.map(({ workUnit }) => workUnit.id)
   const answered = new Set(await answerFromCorpus(trx, ids, now))
+  await refreshScores(
+    trx,
+    units.flatMap(({ workUnit: { id, experimentId } }) => (answered.has(id) ? [experimentId] : [])),
+  )
   const decisions = units
     .filter(({ workUnit }) => !answered.has(workUnit.id))
     .map(({ workUnit }) => ({ workUnit, effects: transition(workUnit, [], now) }))
   await applyDecisions(trx, deps, decisions, now)
   return decisions.length
+}
+
+/**
+ * Has the verifier check what nobody may keep looking at unchecked: the runs behind the best rows, and, when nothing else is
+ * left to do, one drawn result of each host with provisional ones. In a transaction of its own: work units are locked
+ * before campaigns everywhere else.
+ */
+async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
+  await inTransaction(deps.knex, async trx => {
+    const now = deps.now()
+    const leaders = await listUnverifiedLeaders(trx, id, deps.trust.leaderRows)
+    const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, id)
+    const isWaiting = isProvisional && !isOpen && !isUnpublished
+    const salt = createHmac('sha256', deps.secret).update(`audit|${id}|${now}`).digest('hex')
+    const audits = isWaiting ? await drawAudits(trx, id, salt) : []
+    const wanted = [...new Set([...leaders, ...audits])]
+    if (wanted.length === 0) return
+    const locked = (await lockWorkUnits(trx, wanted)).map(({ workUnit }) => workUnit)
+    const standing = new Set(locked.flatMap(unit => (unit.state === 'valid' ? [unit.id] : [])))
+    const demand = (ids: readonly WorkUnitId[]) =>
+      ids.flatMap(unitId => (standing.has(unitId) ? [{ id: unitId, demand: 'audit' as const }] : []))
+    await demandChecks(trx, demand(audits), now)
+    await demandChecks(trx, demand(leaders))
+    await touchWorkUnits(trx, [...standing], now)
+    await deps.enqueue(trx, 'transition', [...standing])
+  })
 }
 
 async function cancel(trx: Trx, deps: JobDeps, id: CampaignId, now: Instant): Promise<More> {
@@ -147,7 +196,8 @@ async function settleUp(trx: Trx, { log }: JobDeps, campaign: ProgressRow, now: 
   const { id: campaignId, ownerId: userId, state } = campaign
   const escrow = escrowAccount(campaignId)
   const amountMilli = (await lockBalances(trx, [escrow])).get(escrow) ?? 0
-  if (amountMilli > 0) await post(trx, [refund({ campaignId, userId, amountMilli })], now)
+  const refundedMilli = await refundedOf(trx, campaignId)
+  if (amountMilli > 0) await post(trx, [refund({ campaignId, userId, amountMilli, refundedMilli })], now)
   await settleCampaign(trx, campaignId, now)
   const became = state === 'running' ? 'finished' : state
   log.info({ campaignId, state: became, refundedMilli: amountMilli }, 'a campaign was settled')

@@ -1,6 +1,6 @@
 import cron from 'node-cron'
 import type { Job, JobResult, PgBoss } from 'pg-boss'
-import { addMs, CampaignId, WorkUnitId } from '#protocol/units.ts'
+import { addMs, CampaignId, HostId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { isUnavailable } from '#store/errors.ts'
 import { setWakes } from '#store/work-units.ts'
@@ -9,7 +9,8 @@ import { runBatch } from './batch.ts'
 import { bossEnqueue } from './boss.ts'
 import type { JobDeps, QueueName } from './deps.ts'
 import { runPropose } from './propose.ts'
-import { sweepCampaigns, sweepWorkUnits } from './sweep.ts'
+import { runStanding } from './standing.ts'
+import { sweepCampaigns, sweepHosts, sweepWorkUnits } from './sweep.ts'
 import { runTransition } from './transition.ts'
 import { runValidate } from './validate.ts'
 
@@ -36,10 +37,13 @@ export async function startJobs({ boss, roles, ...rest }: JobsOptions): Promise<
 
 // Batches make the server fast (ten to thirty times over single calls); reports are up to 64 KiB, so validators and
 // assimilators take fewer. A campaign is a batch by itself.
-const BATCH_SIZES = { transition: 200, validate: 50, assimilate: 100, propose: 10 } as const satisfies Record<
-  QueueName,
-  number
->
+const BATCH_SIZES = {
+  transition: 200,
+  validate: 50,
+  assimilate: 100,
+  standing: 20,
+  propose: 10,
+} as const satisfies Record<QueueName, number>
 
 // Notifications come in milliseconds; polling is for those that a broken connection swallowed.
 const POLL_SECONDS = 2
@@ -66,6 +70,10 @@ export function runnerOf(deps: JobDeps, queue: QueueName): (jobs: WakeUps) => Pr
     const batch = { queue, handler: runPropose, postpone: async () => {} } // campaigns are swept anyway
     return jobs => runBatch(deps, batch, parsed(jobs, CampaignId.parse))
   }
+  if (queue === 'standing') {
+    const batch = { queue, handler: runStanding, postpone: async () => {} } // what is left to do is asked for again
+    return jobs => runBatch(deps, batch, parsed(jobs, HostId.parse))
+  }
   const handlers = { transition: runTransition, validate: runValidate, assimilate: runAssimilate }
   const postpone = (ids: readonly WorkUnitId[]) => postponeWorkUnits(deps, ids)
   return jobs => runBatch(deps, { queue, handler: handlers[queue], postpone }, parsed(jobs, WorkUnitId.parse))
@@ -85,6 +93,7 @@ function postponeWorkUnits(deps: JobDeps, ids: readonly WorkUnitId[]): Promise<v
 }
 
 const EVERY_SECOND = '* * * * * *'
+const EVERY_FIVE_SECONDS = '*/5 * * * * *'
 const EVERY_OTHER_SECOND = '*/2 * * * * *'
 
 function startSweepers(deps: JobDeps) {
@@ -107,6 +116,11 @@ function startSweepers(deps: JobDeps) {
     cron.schedule(
       EVERY_OTHER_SECOND,
       sweep('campaigns', () => sweepCampaigns(deps)),
+      options,
+    ),
+    cron.schedule(
+      EVERY_FIVE_SECONDS,
+      sweep('hosts', () => sweepHosts(deps)),
       options,
     ),
   ]

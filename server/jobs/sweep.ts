@@ -1,11 +1,14 @@
 import { inTransaction } from '#store/database.ts'
+import { addHostEvents } from '#store/hosts.ts'
 import { listUnsettled } from '#store/progress.ts'
+import { listUnspread, releaseRechecked } from '#store/standing.ts'
 import { lockDueWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 // Enough for a thousand deadlines a second; more wait for the next sweep, which is a second later.
 const DUE_PER_SWEEP = 1_000
 const CAMPAIGNS_PER_SWEEP = 1_000
+const HOSTS_PER_SWEEP = 1_000
 
 /**
  * Asks for a look at every work unit whose moment has come: deadlines, and wake-ups that got lost. Locked ones are being
@@ -16,6 +19,25 @@ export function sweepWorkUnits(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>):
     const due = await lockDueWorkUnits(trx, deps.now(), DUE_PER_SWEEP)
     await deps.enqueue(trx, 'transition', due)
     return due.length
+  })
+}
+
+/**
+ * Lets paused hosts go of whose results none is left to be judged again, and asks for a look at exclusions that nobody acted
+ * on: their request got lost. Returns how many it found.
+ */
+export function sweepHosts(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>): Promise<number> {
+  return inTransaction(deps.knex, async trx => {
+    const released = await releaseRechecked(trx, HOSTS_PER_SWEEP)
+    const detail = 'its results were checked again and are right'
+    await addHostEvents(
+      trx,
+      released.map(hostId => ({ hostId, event: 'released', detail })),
+      deps.now(),
+    )
+    const waiting = await listUnspread(trx, HOSTS_PER_SWEEP)
+    await deps.enqueue(trx, 'standing', waiting)
+    return released.length + waiting.length
   })
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Quote } from './credits.ts'
 import { Limit, Recipe } from './job.ts'
 import {
   CHOICES_MAX,
@@ -14,7 +15,7 @@ import {
   UPDATES_MAX,
 } from './limits.ts'
 import { line, lines } from './text.ts'
-import { CampaignId, MilliCredit, Sha256, Versioned, WireInstant } from './units.ts'
+import { CampaignId, Sha256, Versioned, WireInstant } from './units.ts'
 
 const points = z.int().min(1).max(1000).optional()
 const ordered = (lo: number, hi: number) => lo <= hi
@@ -84,23 +85,14 @@ export const CampaignFile = z.strictObject({
     .strictObject({
       quorum: z.int().min(1).max(QUORUM_MAX).default(2),
       seeds: z.int().min(1).max(SEEDS_PER_EXPERIMENT_MAX).default(1),
+      /** `adaptive`: a host with a streak of confirmed results may stand alone; `fixed`: always `quorum` results. */
+      policy: z.enum(['adaptive', 'fixed']).default('adaptive'),
     })
-    .default({ quorum: 2, seeds: 1 }),
+    .default({ quorum: 2, seeds: 1, policy: 'adaptive' }),
   /** How long a host may take for one run. */
   deadline_ms: z.int().min(DEADLINE_MS_MIN).max(DEADLINE_MS_MAX).optional(),
 })
 export type CampaignFile = z.infer<typeof CampaignFile>
-
-/** What a campaign will cost at most; the unused part comes back. */
-export const Quote = z.object({
-  experiments: z.int(),
-  workUnits: z.int(),
-  fuelPlanned: z.number(),
-  priceMilliPerGfuel: z.int(),
-  checkingShare: z.number(),
-  reserveMilli: MilliCredit,
-})
-export type Quote = z.infer<typeof Quote>
 
 /** Everything needed to compute one run anywhere: what `run-local` and `repro` take. */
 export const RunPlan = z.object({
@@ -142,7 +134,14 @@ export const CampaignView = z.object({
   createdAt: WireInstant,
   endedAt: WireInstant.nullable(),
   experiments: z.object({ planned: z.int(), created: z.int() }),
-  workUnits: z.object({ open: z.int(), valid: z.int(), failed: z.int(), cancelled: z.int() }),
+  /** `provisional` are among the valid ones: a single result that waits for the next check of its host. */
+  workUnits: z.object({
+    open: z.int(),
+    valid: z.int(),
+    failed: z.int(),
+    cancelled: z.int(),
+    provisional: z.int(),
+  }),
   results: z.object({
     unsent: z.int(),
     inProgress: z.int(),
@@ -180,6 +179,8 @@ export const Leaderboard = z.object({
       ci95: z.number().nullable(),
       diverged: z.int(),
       failed: z.int(),
+      /** How many of the runs are provisional. */
+      provisional: z.int(),
       /** The published result to reproduce, best seed first. */
       resultId: z.string().nullable(),
     }),
@@ -222,6 +223,8 @@ export const ResultView = z.object({
   digest: Sha256,
   status: z.string(),
   metric: z.object({ name: z.string(), value: z.number() }).nullable(),
+  /** It stands alone until the next check of its host passes. */
+  provisional: z.boolean(),
   report: z.unknown(),
 })
 export type ResultView = z.infer<typeof ResultView>

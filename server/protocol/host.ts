@@ -64,7 +64,7 @@ export const reportBytes = (r: {
 export const HostView = z.object({
   id: HostId,
   name,
-  state: z.enum(['active', 'quarantined', 'retired']),
+  state: z.enum(['active', 'paused', 'quarantined', 'retired']),
   trusted: z.boolean(),
   client: z.string(),
   engineClasses: z.array(z.string()),

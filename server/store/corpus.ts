@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { RunReport } from '#protocol/report.ts'
-import { type Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
+import { CampaignId, type Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { execute, recordset, select, toDb } from './rows.ts'
 
@@ -9,6 +9,7 @@ const AnswerRow = z.object({
   resultId: ResultId,
   report: z.string(),
   replicas: z.int(),
+  provisional: z.boolean(),
 })
 /** The answer of a valid work unit, before its embargo ends. */
 export type AnswerRow = z.infer<typeof AnswerRow>
@@ -21,7 +22,10 @@ export interface NewCorpusRow extends Omit<AnswerRow, 'report'> {
   readonly report: RunReport
 }
 
-/** Adds rows to the public corpus; a work unit that is in it already stays as it is. Returns how many were added. */
+/**
+ * Adds rows to the public corpus; a work unit that is in it already stays as it is, unless that was retracted: then the row
+ * is its next revision. Returns how many were added.
+ */
 export function insertCorpus(trx: Trx, rows: readonly NewCorpusRow[], now: Instant): Promise<number> {
   const flat = rows.map(({ report, ...row }) => ({
     ...row,
@@ -48,32 +52,67 @@ export async function answerFromCorpus(
   return answered.map(row => row.id)
 }
 
+/** Marks what these work units published as retracted; the rows stay. Gives the campaigns it happened to. */
+export async function retractCorpus(
+  trx: Trx,
+  workUnitIds: readonly WorkUnitId[],
+  now: Instant,
+): Promise<{ workUnitId: WorkUnitId; campaignId: CampaignId }[]> {
+  return select(trx, RetractedRow, RETRACT, { workUnitIds, now: toDb(now) })
+}
+
+/** What these work units published is provisional no more; returns how many rows changed. */
+export const settleCorpus = (trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<number> =>
+  execute(trx, SETTLE, { workUnitIds })
+
+export interface CampaignEvent {
+  readonly campaignId: CampaignId
+  readonly workUnitId: WorkUnitId
+  readonly event: 'reopened' | 'overturned'
+  readonly detail: string
+}
+
+/** Adds to the history of campaigns what became of what was valid before. */
+export async function addCampaignEvents(
+  trx: Trx,
+  events: readonly CampaignEvent[],
+  now: Instant,
+): Promise<void> {
+  if (events.length > 0) await execute(trx, ADD_EVENTS, { rows: recordset(events), now: toDb(now) })
+}
+
+const RetractedRow = z.object({ workUnitId: WorkUnitId, campaignId: CampaignId })
+
 const READ_ANSWERS = `
   select w.id as "workUnitId", c.id as "resultId", c.report,
-    (select count(*) from results r where r.work_unit_id = w.id and r.verdict = 'valid') as replicas
+    (select count(*) from results r where r.work_unit_id = w.id and r.verdict = 'valid') as replicas,
+    c.provisional
   from work_units w join results c on c.id = w.canonical_result_id where w.id = any(:workUnitIds)`
 
 const INSERT = `
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
-    replicas, published_at)
+    replicas, published_at, revision, provisional)
   select w.id, w.run_key, w.campaign_id, w.experiment_id, r.id, w.kernel_sha256, c.dataset_sha256, e.recipe, w.seed,
     cast(w.job as jsonb)->'limit', x.status, x."metricName", x."metricValue", x.curve, x.counters, x."fuelUsed",
-    r.digest, r.artifact_sha256, x.replicas, :now
+    r.digest, r.artifact_sha256, x.replicas, :now,
+    (select count(*) from corpus o where o.work_unit_id = w.id), x.provisional
   from jsonb_to_recordset(cast(:rows as jsonb)) as x("workUnitId" text, "resultId" text, status text,
-    "metricName" text, "metricValue" double precision, curve jsonb, counters jsonb, "fuelUsed" bigint, replicas int)
+    "metricName" text, "metricValue" double precision, curve jsonb, counters jsonb, "fuelUsed" bigint, replicas int,
+    provisional boolean)
   join work_units w on w.id = x."workUnitId" join results r on r.id = x."resultId"
   join experiments e on e.id = w.experiment_id join campaigns c on c.id = w.campaign_id
-  on conflict (work_unit_id) do nothing`
+  on conflict (work_unit_id) where retracted_at is null do nothing`
 
-// The first publication of a run key stands for all: equal keys have equal digests.
+// The first publication of a run key stands for all: equal keys have equal digests. What is provisional answers nothing.
 const ANSWER = `
   with answered as (
     update work_units w set state = 'valid', canonical_result_id = known.result_id, closed_at = :now,
-      published_at = :now, wake_at = null
+      published_at = :now, wake_at = null, metric = known.metric_value
     from (
-      select distinct on (c.run_key) c.run_key, c.result_id, c.work_unit_id from corpus c
-      join work_units u on u.run_key = c.run_key where u.id = any(:workUnitIds)
+      select distinct on (c.run_key) c.run_key, c.result_id, c.work_unit_id, c.metric_value from corpus c
+      join work_units u on u.run_key = c.run_key
+      where u.id = any(:workUnitIds) and not c.provisional and c.retracted_at is null
       order by c.run_key, c.published_at, c.work_unit_id) as known
     where w.id = any(:workUnitIds) and w.state = 'open' and w.run_key = known.run_key
     returning w.id, w.campaign_id, w.experiment_id, known.work_unit_id as source)
@@ -83,5 +122,18 @@ const ANSWER = `
   select a.id, c.run_key, a.campaign_id, a.experiment_id, c.result_id, c.kernel_sha256, c.dataset_sha256, c.recipe,
     c.seed, c.job_limit, c.status, c.metric_name, c.metric_value, c.curve, c.counters, c.fuel_used, c.digest,
     c.artifact_sha256, c.replicas, :now
-  from answered a join corpus c on c.work_unit_id = a.source
+  from answered a join corpus c on c.work_unit_id = a.source and c.retracted_at is null
   returning work_unit_id as id`
+
+const RETRACT = `
+  update corpus set retracted_at = :now where work_unit_id = any(:workUnitIds) and retracted_at is null
+  returning work_unit_id as "workUnitId", campaign_id as "campaignId"`
+
+const SETTLE = `
+  update corpus set provisional = false
+  where work_unit_id = any(:workUnitIds) and provisional and retracted_at is null`
+
+const ADD_EVENTS = `
+  insert into campaign_events (campaign_id, at, event, work_unit_id, detail)
+  select "campaignId", :now, event, "workUnitId", detail
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("campaignId" text, event text, "workUnitId" text, detail text)`

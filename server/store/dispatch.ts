@@ -7,6 +7,8 @@ export interface AskingHost {
   readonly userId: string | null
   readonly ownerKey: string
   readonly trusted: boolean
+  /** By engine class: the largest unit it may compute alone; no entry: none. */
+  readonly provenFuel: Readonly<Record<string, number>>
   readonly engineClasses: readonly string[]
   readonly memoryPages: number
   readonly limit: number // how many candidates
@@ -20,55 +22,93 @@ const CandidateRow = z.object({
   attempt: z.int(),
   deadlineMs: z.int(),
   graceMs: z.int(),
+  fuelMax: z.int(),
+  engineClass: z.string(),
+  policy: z.enum(['adaptive', 'fixed']),
 })
 export type CandidateRow = z.infer<typeof CandidateRow>
 
+// What a host may compute of what is unsent. A volunteer gets replicas only, none of a work unit its owner is in, none of its
+// own campaigns. A trusted host gets every check, also of a valid unit or of a campaign that ended, and replicas that no
+// volunteer took for a while, unless another trusted one is at the unit. (select true … limit 1) is null is a not exists
+// that the planner cannot turn into a scan of all results.
+const eligible = (lane: string): string => `
+  from results r
+  join work_units w on w.id = r.work_unit_id
+  join campaigns p on p.id = w.campaign_id
+  join kernels k on k.module_sha256 = w.kernel_sha256
+  where r.state = 'unsent' and r.lane = ${lane}
+    and (r.kind = 'check' or (w.state = 'open' and p.state = 'running'))
+    and w.engine_class = any(h."engineClasses")
+    and cast(k.manifest->>'memoryPagesMax' as bigint) <= h."memoryPages"
+    and case when h.trusted then
+      r.kind = 'check' or (select true from results o where o.work_unit_id = w.id and o.trusted
+        and (o.state = 'in_progress' or o.verdict = 'pending') limit 1) is null
+    else
+      p.owner_id is distinct from h."userId" and (
+        select true from results o where o.work_unit_id = w.id and o.owner_key = h."ownerKey" and not o.trusted
+        limit 1) is null
+    end`
+
+const COLUMNS = `
+  r.id as "resultId", w.id as "workUnitId", r.priority, r.attempt, w.deadline_ms as "deadlineMs",
+  w.grace_ms as "graceMs", w.fuel_max as "fuelMax", w.engine_class as "engineClass", w.policy`
+
 // One look for all hosts of a group. Rows that another process holds are skipped: nobody waits, so that dispatch cannot be
 // part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their wake-up
-// moves. A volunteer gets replicas only, none of a work unit its owner is in, none of its own campaigns. A trusted host
-// gets every check, and replicas that no volunteer took for a while, unless another trusted one is at the unit. The order is
-// that of the index results_unsent, so that a host costs as many rows as it may be given, however many are waiting. (select
-// true … limit 1) is null is a not exists that the planner cannot turn into a scan of all results.
+// moves. First what is kept for such hosts, walked in the order of the index results_in_lane, so that a host costs as many
+// rows as it may be given, however many are waiting; then what was kept for others long enough, by the index
+// results_waiting; last what is for anyone. The rule is \`mayTake\` of the domain.
 const CANDIDATES = `
   select h."hostId", c.*
-  from jsonb_to_recordset(cast(:hosts as jsonb)) as h("hostId" text, "userId" text, "ownerKey" text, trusted boolean,
-    "engineClasses" text[], "memoryPages" bigint, "limit" int, "offset" int)
+  from (
+    select h.*, "provenFuel" <> '{}' as proven from jsonb_to_recordset(cast(:hosts as jsonb)) as h("hostId" text,
+      "userId" text, "ownerKey" text, trusted boolean, "provenFuel" jsonb, "engineClasses" text[],
+      "memoryPages" bigint, "limit" int, "offset" int)) as h
   cross join lateral (
-    select locked.*, row_number() over () as place from (
-      select r.id as "resultId", w.id as "workUnitId", r.attempt, w.deadline_ms as "deadlineMs",
-        w.grace_ms as "graceMs"
-      from results r
-      join work_units w on w.id = r.work_unit_id
-      join campaigns p on p.id = w.campaign_id
-      join kernels k on k.module_sha256 = w.kernel_sha256
-      where r.state = 'unsent' and w.state = 'open' and p.state = 'running'
-        and w.engine_class = any(h."engineClasses")
-        and cast(k.manifest->>'memoryPagesMax' as bigint) <= h."memoryPages"
-        and case when h.trusted then
-          r.kind = 'check' or (r.created_at <= :starvedBefore and (
-            select true from results o where o.work_unit_id = w.id and o.trusted
-              and (o.state = 'in_progress' or o.verdict = 'pending') limit 1) is null)
-        else
-          r.kind = 'replica' and p.owner_id is distinct from h."userId" and (
-            select true from results o where o.work_unit_id = w.id and o.owner_key = h."ownerKey" and not o.trusted
-            limit 1) is null
-        end
-      order by r.priority desc, r.work_unit_id, r.id
-      limit :window
-      for no key update of r, w skip locked) as locked) as c
+    select found.*, row_number() over (order by turn, priority desc, "workUnitId", "resultId") as place from (
+      select case l.lane when 'anyone' then 3 else 1 end as turn, kept.*
+      from unnest(cast(case when h.trusted then '{verifier}' when h.proven then '{proven,anyone}'
+        else '{unproven,anyone}' end as lane[])) as l(lane)
+      cross join lateral (
+        select ${COLUMNS} ${eligible('l.lane')}
+          and (l.lane <> 'proven' or w.fuel_max <= cast(h."provenFuel"->>w.engine_class as bigint))
+        order by r.priority desc, r.work_unit_id, r.id
+        limit :window
+        for no key update of r, w skip locked) as kept
+      union all
+      select 2, waiting.*
+      from unnest(cast(case when h.trusted then '{proven,unproven,anyone}' when h.proven then '{proven,unproven}'
+        else '{proven}' end as lane[])) as l(lane)
+      cross join lateral (
+        select ${COLUMNS} ${eligible('l.lane')}
+          and r.created_at <= case when h.trusted then :starvedBefore else :pairedBefore end
+          and (h.trusted or l.lane <> 'proven'
+            or w.fuel_max > coalesce(cast(h."provenFuel"->>w.engine_class as bigint), 0))
+        order by r.created_at, r.id
+        limit :window
+        for no key update of r, w skip locked) as waiting) as found) as c
   where c.place > h."offset" and c.place <= h."offset" + h."limit"
   order by h."hostId", c.place`
+
+export interface Patience {
+  /** What was created until then may be computed by a trusted host. */
+  readonly starvedBefore: Instant
+  /** What was created until then is kept for nobody. */
+  readonly pairedBefore: Instant
+}
 
 /** Unsent results that each host may compute, locked, in the order of dispatch. */
 export async function lockCandidates(
   on: Executor,
   hosts: readonly AskingHost[],
-  starvedBefore: Instant,
+  { starvedBefore, pairedBefore }: Patience,
 ): Promise<CandidateRow[]> {
   if (hosts.length === 0) return []
   // As a parameter its value is known to the planner, which then walks the index instead of sorting everything.
   const window = Math.max(...hosts.map(host => host.offset + host.limit))
-  const bindings = { hosts: recordset(hosts), starvedBefore: toDb(starvedBefore), window }
+  const patience = { starvedBefore: toDb(starvedBefore), pairedBefore: toDb(pairedBefore) }
+  const bindings = { hosts: recordset(hosts), ...patience, window }
   return select(on, CandidateRow, CANDIDATES, bindings)
 }
 
@@ -77,6 +117,7 @@ export interface NewLease {
   readonly hostId: HostId
   readonly deadline: Instant
   readonly graceUntil: Instant
+  readonly proven: boolean // its streak allows single replication of this unit
 }
 
 const LeaseRow = z.object({
@@ -103,12 +144,12 @@ const LEASE_COLUMNS = `
 const LEASE = `
   with x as (
     select x."resultId", x."hostId", to_timestamp(x.deadline / 1000.0) as deadline,
-      to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted
+      to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted, x.proven
     from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, deadline double precision,
-      "graceUntil" double precision) join hosts h on h.id = x."hostId"),
+      "graceUntil" double precision, proven boolean) join hosts h on h.id = x."hostId"),
   leased as (
     update results r set state = 'in_progress', host_id = x."hostId", owner_key = x.owner_key, trusted = x.trusted,
-      sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
+      proven = x.proven, sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
     from x where r.id = x."resultId" and r.state = 'unsent'
     returning r.id, r.host_id, r.work_unit_id, r.deadline),
   woken as (

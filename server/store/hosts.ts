@@ -3,8 +3,9 @@ import type { EngineClass } from '#protocol/host.ts'
 import { HostId, type Instant, Sha256, UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'
 import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
+import { EXCLUSIONS, exclusionsSince, STREAKS, StreaksRow } from './streaks.ts'
 
-export const HostState = z.enum(['active', 'quarantined', 'retired'])
+export const HostState = z.enum(['active', 'paused', 'quarantined', 'retired'])
 export type HostState = z.infer<typeof HostState>
 
 export interface NewHost {
@@ -65,10 +66,13 @@ const LockedHost = z.object({
   idleSince: Timestamp.nullable(),
   hasVerdicts: z.boolean(),
   hasRequests: z.boolean(),
+  selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
+  streaks: StreaksRow,
+  exclusions: z.int(),
 })
 /**
  * A host during its scheduler call. `usedToday` is 0 on the first call of a day (UTC). `hasVerdicts` and `hasRequests` say
- * whether it is worth asking for what it has not heard, and for artifacts wanted of it.
+ * whether it is worth asking for what it has not heard, and for artifacts wanted of it. `exclusions` are those of its owner that still count.
  */
 export type LockedHost = z.infer<typeof LockedHost>
 
@@ -78,11 +82,12 @@ const LOCK = `
     daily_quota as "dailyQuota",
     case when quota_day = cast(:today as date) then quota_used else 0 end as "usedToday", idle_since as "idleSince",
     exists (select from results r where r.host_id = hosts.id and not r.verdict_told) as "hasVerdicts",
-    exists (select from file_requests f where f.host_id = hosts.id and f.received_at is null) as "hasRequests"
+    exists (select from file_requests f where f.host_id = hosts.id and f.received_at is null) as "hasRequests",
+    self_test as "selfTest", ${STREAKS} as streaks, ${EXCLUSIONS} as exclusions
   from hosts where id = any(:ids) order by id for no key update`
 
 export const lockHosts = (on: Executor, ids: readonly HostId[], now: Instant): Promise<LockedHost[]> =>
-  select(on, LockedHost, LOCK, { ids, today: dayOf(now) })
+  select(on, LockedHost, LOCK, { ids, today: dayOf(now), exclusionsSince: exclusionsSince(now) })
 
 /** What a scheduler call leaves behind on its host. */
 export interface HostCall {

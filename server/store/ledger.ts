@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type AccountName, netChanges, type Transfer } from '#domain/ledger.ts'
-import type { Instant, MilliCredit } from '#protocol/units.ts'
+import type { CampaignId, Instant, MilliCredit } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { column, type Executor, execute, select, selectOne, toDb } from './rows.ts'
 
@@ -59,6 +59,10 @@ export async function balancesOf(
   return asMap(await select(trx, BalanceRow, READ_ACCOUNTS, { names: [...new Set(names)] }))
 }
 
+/** What was refunded of a campaign before. */
+export const refundedOf = async (trx: Trx, campaignId: CampaignId): Promise<MilliCredit> =>
+  (await selectOne(trx, z.object({ milli: z.int() }), REFUNDED, { campaignId })).milli
+
 export interface Audit {
   /** Over all accounts, derived from the transfers; zero by construction, so anything else is corruption. */
   readonly sumMilli: MilliCredit
@@ -76,7 +80,7 @@ export async function audit(trx: Executor): Promise<Audit> {
 }
 
 const Account = z.custom<AccountName>(
-  value => typeof value === 'string' && /^(mint|(user|host|escrow):.+)$/.test(value),
+  value => typeof value === 'string' && /^(mint|forfeit|escrow:.+|(held:)?(user|host):.+)$/.test(value),
 )
 const BalanceRow = z.object({ name: Account, balance_milli: z.int() })
 const PostedRow = z.object({ debit: Account, credit: Account, amountMilli: z.int() })
@@ -123,3 +127,7 @@ const AUDIT_ACCOUNTS = `
 const TOTALS = `
   select (select count(*) from transfers) as transfers,
     (select coalesce(sum(balance_milli), 0)::bigint from accounts) as "sumMilli"`
+
+const REFUNDED = `
+  select cast(coalesce(sum(amount_milli), 0) as bigint) as milli from transfers
+  where campaign_id = :campaignId and kind = 'refund'`

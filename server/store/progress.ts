@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { CampaignFile } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
-import { CampaignId, type ExperimentId, type Instant, Sha256, UserId } from '#protocol/units.ts'
+import { CampaignId, type ExperimentId, type Instant, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { execute, recordset, select, selectFirst, selectOne, toDb } from './rows.ts'
+import { type Bindings, execute, recordset, select, selectFirst, selectOne, toDb } from './rows.ts'
 
 const ProgressRow = z.object({
   id: CampaignId,
@@ -33,9 +33,9 @@ const Counts = z.object({ unsent: z.int(), activeHosts: z.int() })
 export const countWork = (trx: Trx, id: CampaignId, since: Instant): Promise<z.infer<typeof Counts>> =>
   selectOne(trx, Counts, COUNT_WORK, { id, since: toDb(since) })
 
-const Remaining = z.object({ isOpen: z.boolean(), isUnpublished: z.boolean() })
+const Remaining = z.object({ isOpen: z.boolean(), isUnpublished: z.boolean(), isProvisional: z.boolean() })
 
-/** Whether any work unit of the campaign is still open, and whether any is not published yet. */
+/** Whether any work unit of the campaign is still open, any is not published yet, and any of what is stands provisionally. */
 export const remainingOf = (trx: Trx, id: CampaignId): Promise<z.infer<typeof Remaining>> =>
   selectOne(trx, Remaining, REMAINING, { id })
 
@@ -61,6 +61,24 @@ export async function insertExperiments(
 export const settleCampaign = (trx: Trx, id: CampaignId, now: Instant): Promise<number> =>
   execute(trx, SETTLE, { id, now: toDb(now) })
 
+/** A settled campaign of which something is open again is not settled any more; returns 1, or 0 if nothing is. */
+export const unsettle = (trx: Trx, id: CampaignId): Promise<number> => execute(trx, UNSETTLE, { id })
+
+/**
+ * Units of the campaign whose provisional answers are to be checked by the verifier, one of each host that has any, drawn by
+ * `salt`: what passes makes all its earlier ones final.
+ */
+export const drawAudits = (trx: Trx, id: CampaignId, salt: string): Promise<WorkUnitId[]> =>
+  idsOf(trx, DRAW_AUDITS, { id, salt })
+
+/** Units behind the best rows of the campaign's leaderboard that no verifier has seen. */
+export const listUnverifiedLeaders = (trx: Trx, id: CampaignId, rows: number): Promise<WorkUnitId[]> =>
+  idsOf(trx, UNVERIFIED_LEADERS, { id, rows })
+
+async function idsOf(trx: Trx, sql: string, bindings: Bindings): Promise<WorkUnitId[]> {
+  return (await select(trx, z.object({ id: WorkUnitId }), sql, bindings)).map(row => row.id)
+}
+
 const LOCK = `
   select id, owner_id as "ownerId", state, file, kernel_sha256 as "kernelSha256",
     dataset_sha256 as "datasetSha256", experiments_planned as "experimentsPlanned",
@@ -77,7 +95,8 @@ const COUNT_WORK = `
 
 const REMAINING = `
   select exists (select from work_units where campaign_id = :id and state = 'open') as "isOpen",
-    exists (select from work_units where campaign_id = :id and published_at is null) as "isUnpublished"`
+    exists (select from work_units where campaign_id = :id and published_at is null) as "isUnpublished",
+    exists (select from corpus where campaign_id = :id and provisional and retracted_at is null) as "isProvisional"`
 
 const INSERT = `
   insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, created_at)
@@ -91,3 +110,30 @@ const SETTLE = `
   update campaigns set settled_at = :now, ended_at = coalesce(ended_at, :now),
     state = case when state = 'running' then 'finished' else state end::campaign_state
   where id = :id and settled_at is null`
+
+const UNSETTLE = `
+  update campaigns set settled_at = null where id = :id and settled_at is not null
+    and exists (select from work_units where campaign_id = :id and published_at is null)`
+
+const DRAW_AUDITS = `
+  select distinct on (r.host_id) w.id
+  from corpus c join work_units w on w.id = c.work_unit_id join results r on r.id = w.canonical_result_id
+  where c.campaign_id = :id and c.provisional and c.retracted_at is null and w.state = 'valid'
+    and not exists (select from results o join work_units ow on ow.id = o.work_unit_id
+      where o.host_id = r.host_id and o.provisional and ow.campaign_id = :id and ow.wanted_check = 'verifier')
+  order by r.host_id, hashtextextended(w.id || cast(:salt as text), 0)`
+
+const UNVERIFIED_LEADERS = `
+  with leading as (
+    (select e.id from campaigns c join experiments e on e.campaign_id = c.id
+      where c.id = :id and c.file->'metric'->>'goal' = 'minimize' and e.metric_mean is not null
+      order by e.metric_mean limit :rows)
+    union all
+    (select e.id from campaigns c join experiments e on e.campaign_id = c.id
+      where c.id = :id and c.file->'metric'->>'goal' = 'maximize' and e.metric_mean is not null
+      order by e.metric_mean desc limit :rows))
+  select w.id from leading l join work_units w on w.experiment_id = l.id
+  where w.state = 'valid' and w.metric is not null and w.wanted_check <> 'verifier'
+    and not exists (select from results r where r.work_unit_id = w.id and r.trusted and r.verdict = 'valid')
+    and exists (select from results r where r.id = w.canonical_result_id and r.work_unit_id = w.id)
+  order by w.id`

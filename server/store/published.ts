@@ -10,6 +10,7 @@ const PublishedResult = z.object({
   campaignId: CampaignId,
   published: z.boolean(),
   canonical: z.boolean(),
+  provisional: z.boolean(),
   job: z.string(),
   runKey: Sha256,
   fuelMax: z.int(),
@@ -24,7 +25,8 @@ export type PublishedResult = z.infer<typeof PublishedResult>
 const COLUMNS = `
   select r.id as "resultId", w.id as "workUnitId", w.experiment_id as "experimentId", w.campaign_id as "campaignId",
     w.published_at is not null as published,
-    r.id is not distinct from w.canonical_result_id as canonical, w.job, w.run_key as "runKey", w.fuel_max as "fuelMax",
+    r.id is not distinct from w.canonical_result_id as canonical, r.provisional,
+    w.job, w.run_key as "runKey", w.fuel_max as "fuelMax",
     w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256", r.digest, r.report`
 const BY_RESULT = `${COLUMNS}
   from results r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id
@@ -75,9 +77,10 @@ const EXPORT = `
     work_unit_id as "workUnitId", result_id as "resultId", kernel_sha256 as "moduleSha256", recipe, seed,
     job_limit as "limit", status, metric_name as "metricName", metric_value as "metricValue",
     fuel_used as "fuelUsed", digest, artifact_sha256 as "artifactSha256", replicas, published_at as "publishedAt"
-  from corpus where campaign_id = :campaignId and work_unit_id > :after order by work_unit_id limit :limit`
+  from corpus where campaign_id = :campaignId and work_unit_id > :after and not provisional and retracted_at is null
+  order by work_unit_id limit :limit`
 
-/** One page of what a campaign published, in the order of its work units. */
+/** One page of what a campaign published and what is final, in the order of its work units. */
 export const readCorpusPage = (
   on: Executor,
   page: { campaignId: CampaignId; after: string; limit: number },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Draw } from '#domain/types.ts'
 import { HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { type Executor, execute, recordset, select, Timestamp, toDb } from './rows.ts'
 
@@ -14,6 +15,9 @@ const LockedResult = z.object({
   unitOpen: z.boolean(),
   job: z.string(),
   fuelMax: z.int(),
+  engineClass: z.string(),
+  policy: z.enum(['adaptive', 'fixed']),
+  minQuorum: z.int(),
   metricName: z.string(),
 })
 export type LockedResult = z.infer<typeof LockedResult>
@@ -23,7 +27,7 @@ export type LockedResult = z.infer<typeof LockedResult>
 const LOCK = `
   select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.state, r.outcome, r.deadline,
     r.grace_until as "graceUntil", r.digest, w.state = 'open' as "unitOpen", w.job, w.fuel_max as "fuelMax",
-    k.manifest->'metric'->>'name' as "metricName"
+    w.engine_class as "engineClass", w.policy, w.min_quorum as "minQuorum", k.manifest->'metric'->>'name' as "metricName"
   from results r join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
   where r.id = any(:ids)
   order by w.id, r.id for no key update of w, r`
@@ -44,14 +48,18 @@ export interface AcceptedSuccess {
   readonly fuelUsed: number
   readonly cpuMs: number
   readonly late: boolean
+  readonly metric: number | null
+  readonly proven: boolean
+  readonly draw: Draw
 }
 
 const SUCCEED = `
   update results r set state = 'over', outcome = 'success', verdict = 'pending', digest = x.digest, report = x.report,
     signature = x.signature, artifact_sha256 = x."artifactSha256", fuel_used = x."fuelUsed", cpu_ms = x."cpuMs",
-    late = x.late, fraction = 1, reported_at = :now
+    late = x.late, metric = x.metric, proven = x.proven, draw = x.draw, fraction = 1, reported_at = :now
   from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, digest text, report text,
-    signature text, "artifactSha256" text, "fuelUsed" bigint, "cpuMs" bigint, late boolean)
+    signature text, "artifactSha256" text, "fuelUsed" bigint, "cpuMs" bigint, late boolean,
+    metric double precision, proven boolean, draw check_draw)
   where r.id = x."resultId" and r.host_id = x."hostId"
     and (r.state = 'in_progress' or r.outcome in ('no_reply', 'cancelled', 'not_needed'))`
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { FinalVerdict, Result, ResultKind, ResultState } from '#domain/types.ts'
-import { HostId, type Instant, type MilliCredit, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import type { Lane, Result, ResultKind, ResultState } from '#domain/types.ts'
+import { HostId, type Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { column, execute, recordset, select, Timestamp, toDb } from './rows.ts'
 
@@ -40,46 +40,12 @@ export interface NewResult {
   readonly id: ResultId
   readonly workUnitId: WorkUnitId
   readonly kind: ResultKind
+  readonly lane: Lane
   readonly attempt: number
 }
 
 export const insertResults = (trx: Trx, results: readonly NewResult[], now: Instant): Promise<number> =>
   execute(trx, INSERT, { rows: recordset(results), now: toDb(now) })
-
-const SuccessRow = z.object({
-  id: ResultId,
-  workUnitId: WorkUnitId,
-  hostId: HostId,
-  trusted: z.boolean(),
-  verdict: z.enum(['pending', 'valid', 'invalid', 'inconclusive']),
-  fuelUsed: z.int(),
-  digest: Sha256,
-  report: z.string(),
-  engineClass: z.string(),
-  priceMilliPerGfuel: z.int(),
-})
-/** A success with its report and what judging it needs of its campaign. */
-export type SuccessRow = z.infer<typeof SuccessRow>
-
-/** The successes of work units that are locked. Reports are large: ask for few units at a time. */
-export const readSuccesses = (trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<SuccessRow[]> =>
-  select(trx, SuccessRow, READ_SUCCESSES, { workUnitIds })
-
-/** Gives pending successes their verdict and what they earned; returns how many. The hosts hear of it. */
-export function giveVerdicts(
-  trx: Trx,
-  verdicts: readonly {
-    readonly resultId: ResultId
-    readonly verdict: FinalVerdict
-    readonly amountMilli: MilliCredit
-  }[],
-): Promise<number> {
-  return execute(trx, GIVE_VERDICTS, {
-    ids: column(verdicts, v => v.resultId),
-    verdicts: column(verdicts, v => v.verdict),
-    amounts: column(verdicts, v => v.amountMilli),
-  })
-}
 
 const UnitIdRow = z.object({ id: WorkUnitId })
 
@@ -99,6 +65,7 @@ const ResultRow = z.object({
   id: ResultId,
   workUnitId: WorkUnitId,
   kind: z.enum(['replica', 'check']),
+  lane: z.enum(['anyone', 'proven', 'unproven', 'verifier']),
   attempt: z.int(),
   createdAt: Timestamp,
   state: z.enum(['unsent', 'in_progress', 'over']),
@@ -107,25 +74,28 @@ const ResultRow = z.object({
   givenBack: z.boolean(),
   hostId: HostId.nullable(),
   trusted: z.boolean(),
+  proven: z.boolean(),
+  draw: z.enum(['none', 'replica', 'verifier']),
   deadline: Timestamp.nullable(),
   graceUntil: Timestamp.nullable(),
 })
 type ResultRow = z.infer<typeof ResultRow>
 
 const asResult = (row: ResultRow): Result => {
-  const { id, kind, attempt, createdAt } = row
-  return { id, kind, attempt, createdAt, ...stateOf(row) }
+  const { id, kind, lane, attempt, createdAt } = row
+  return { id, kind, lane, attempt, createdAt, ...stateOf(row) }
 }
 
 function stateOf(row: ResultRow): ResultState {
-  const { state, outcome, verdict, givenBack, hostId, trusted, deadline, graceUntil } = row
+  const { state, outcome, verdict, givenBack, hostId, trusted, proven, draw } = row
+  const { deadline, graceUntil } = row
   if (state === 'unsent') return { state }
   if (outcome === 'not_needed') return { state: 'over', outcome }
   if (outcome === 'cancelled') return { state: 'over', outcome, graceUntil }
   if (hostId !== null) {
-    const holder = { hostId, trusted }
+    const holder = { hostId, trusted, proven }
     if (outcome === 'error') return { state: 'over', outcome, givenBack, ...holder }
-    if (outcome === 'success' && verdict !== null) return { state: 'over', outcome, verdict, ...holder }
+    if (outcome === 'success' && verdict !== null) return { state: 'over', outcome, verdict, draw, ...holder }
     if (graceUntil !== null && outcome === 'no_reply')
       return { state: 'over', outcome, graceUntil, ...holder }
     if (graceUntil !== null && deadline !== null && state === 'in_progress')
@@ -135,9 +105,9 @@ function stateOf(row: ResultRow): ResultState {
 }
 
 const LOCK = `
-  select id, work_unit_id as "workUnitId", kind, attempt, created_at as "createdAt", state, outcome, verdict,
-    error_code is not distinct from 'host_stopped' as "givenBack", host_id as "hostId", trusted, deadline,
-    grace_until as "graceUntil"
+  select id, work_unit_id as "workUnitId", kind, lane, attempt, created_at as "createdAt", state, outcome, verdict,
+    error_code is not distinct from 'host_stopped' as "givenBack", host_id as "hostId", trusted, proven,
+    draw, deadline, grace_until as "graceUntil"
   from results where work_unit_id = any(:workUnitIds) order by id for no key update`
 
 const EXPIRE = `
@@ -152,22 +122,11 @@ const CANCEL = `
   where r.id = x.id and r.state = 'in_progress'`
 
 const INSERT = `
-  insert into results (id, work_unit_id, kind, attempt, priority, created_at)
-  select x.id, w.id, x.kind, x.attempt, w.priority, :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "workUnitId" text, kind result_kind, attempt int)
+  insert into results (id, work_unit_id, kind, lane, attempt, priority, created_at)
+  select x.id, w.id, x.kind, x.lane, x.attempt, w.priority, :now
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "workUnitId" text, kind result_kind, lane lane,
+    attempt int)
   join work_units w on w.id = x."workUnitId"`
-
-const READ_SUCCESSES = `
-  select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.trusted, r.verdict,
-    r.fuel_used as "fuelUsed", r.digest, r.report, w.engine_class as "engineClass",
-    c.price_milli_per_gfuel as "priceMilliPerGfuel"
-  from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
-  where r.work_unit_id = any(:workUnitIds) and r.outcome = 'success' order by r.id`
-
-const GIVE_VERDICTS = `
-  update results r set verdict = x.verdict, granted_milli = x.amount, verdict_told = false
-  from unnest(:ids::text[], :verdicts::verdict[], :amounts::bigint[]) as x (id, verdict, amount)
-  where r.id = x.id and r.verdict = 'pending'`
 
 const UNITS_LEASED_TO = `
   select distinct work_unit_id as id from results where host_id = any(:hostIds) and state = 'in_progress'`

@@ -1,8 +1,10 @@
 import { z } from 'zod'
-import type { Standing } from '#domain/settle.ts'
-import { HostId, UserId } from '#protocol/units.ts'
+import type { Standing } from '#domain/trust.ts'
+import { HostId, type Instant, UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { column, execute, select } from './rows.ts'
+import { addHostEvents, HostState } from './hosts.ts'
+import { column, execute, recordset, select, toDb } from './rows.ts'
+import { STREAKS, StreaksRow } from './streaks.ts'
 
 /** Locks hosts, ids ascending, and reads what judging their results changes. */
 export async function lockStandings(
@@ -14,6 +16,12 @@ export async function lockStandings(
   return new Map(rows.map(row => [row.id, row]))
 }
 
+/** The same of every host of these hosts' owners. */
+export async function lockOwners(trx: Trx, ids: readonly HostId[]): Promise<ReadonlyMap<HostId, Standing>> {
+  const rows = await select(trx, StandingRow, LOCK_OWNERS, { ids })
+  return new Map(rows.map(row => [row.id, row]))
+}
+
 /** Writes standings of locked hosts. */
 export async function saveStandings(trx: Trx, standings: readonly Standing[]): Promise<void> {
   if (standings.length === 0) return
@@ -22,22 +30,130 @@ export async function saveStandings(trx: Trx, standings: readonly Standing[]): P
     states: column(standings, s => s.state),
     quotas: column(standings, s => s.dailyQuota),
     checks: column(standings, s => s.recentChecks),
+    selfTests: column(standings, s => s.selfTest),
   })
+  const streaks = standings.flatMap(({ id: hostId, streaks: byClass }) =>
+    Object.entries(byClass).map(([engineClass, streak]) => ({ hostId, engineClass, ...streak })),
+  )
+  if (streaks.length > 0) await execute(trx, SAVE_STREAKS, { rows: recordset(streaks) })
+}
+
+export interface Exclusion {
+  readonly hostId: HostId
+  readonly reason: string
+}
+
+/** Writes down hosts that cheated; those that are known already stay as they are. */
+export async function addExclusions(trx: Trx, exclusions: readonly Exclusion[], now: Instant): Promise<void> {
+  if (exclusions.length === 0) return
+  await execute(trx, EXCLUDE, {
+    ids: column(exclusions, e => e.hostId),
+    reasons: column(exclusions, e => e.reason),
+    now: toDb(now),
+  })
+}
+
+/** The same, and they are given nothing from now on. What follows is done by the job `standing`. */
+export async function excludeHosts(trx: Trx, exclusions: readonly Exclusion[], now: Instant): Promise<void> {
+  if (exclusions.length === 0) return
+  await execute(trx, QUARANTINE, { ids: column(exclusions, e => e.hostId) })
+  await addExclusions(trx, exclusions, now)
+  const events = exclusions.map(({ hostId, reason }) => ({ hostId, event: 'quarantined', detail: reason }))
+  await addHostEvents(trx, events, now)
+}
+
+const ExclusionRow = z.object({ hostId: HostId, isSpread: z.boolean() })
+
+/** Which of these hosts are excluded, and whether their owner's other hosts were paused for it. */
+export const readExclusions = (
+  trx: Trx,
+  hostIds: readonly HostId[],
+): Promise<z.infer<typeof ExclusionRow>[]> => select(trx, ExclusionRow, READ_EXCLUSIONS, { hostIds })
+
+export const markSpread = (trx: Trx, hostIds: readonly HostId[], now: Instant): Promise<number> =>
+  execute(trx, MARK_SPREAD, { hostIds, now: toDb(now) })
+
+const IdRow = z.object({ id: HostId })
+
+/** Those of these hosts that have a provisional result. */
+export async function hostsWithProvisional(trx: Trx, ids: readonly HostId[]): Promise<HostId[]> {
+  return (await select(trx, IdRow, WITH_PROVISIONAL, { ids })).map(row => row.id)
+}
+
+/** Paused hosts of whose results none waits to be judged again any more are active; gives which. */
+export async function releaseRechecked(trx: Trx, limit: number): Promise<HostId[]> {
+  return (await select(trx, IdRow, RELEASE_RECHECKED, { limit })).map(row => row.id)
+}
+
+/** Excluded hosts whose owner's other hosts were not looked at yet. */
+export async function listUnspread(trx: Trx, limit: number): Promise<HostId[]> {
+  return (await select(trx, IdRow, LIST_UNSPREAD, { limit })).map(row => row.id)
 }
 
 const StandingRow = z.object({
   id: HostId,
   userId: UserId.nullable(),
-  state: z.enum(['active', 'quarantined', 'retired']),
+  ownerKey: z.string(),
+  state: HostState,
   dailyQuota: z.int(),
   recentChecks: z.string(),
+  selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
+  streaks: StreaksRow,
 })
 
-const LOCK = `
-  select id, user_id as "userId", state, daily_quota as "dailyQuota", recent_checks as "recentChecks"
-  from hosts where id = any(:ids) order by id for no key update`
+const COLUMNS = `
+  id, user_id as "userId", owner_key as "ownerKey", state, daily_quota as "dailyQuota",
+  recent_checks as "recentChecks", self_test as "selfTest", ${STREAKS} as streaks`
+
+const LOCK = `select ${COLUMNS} from hosts where id = any(:ids) order by id for no key update`
+
+const LOCK_OWNERS = `
+  select ${COLUMNS} from hosts
+  where owner_key in (select owner_key from hosts where id = any(:ids)) and not trusted
+  order by id for no key update`
 
 const SAVE = `
-  update hosts h set state = x.state, daily_quota = x.quota, recent_checks = x.checks
-  from unnest(:ids::text[], :states::host_state[], :quotas::int[], :checks::text[]) as x (id, state, quota, checks)
+  update hosts h set state = x.state, daily_quota = x.quota, recent_checks = x.checks, self_test = x.self_test
+  from unnest(:ids::text[], :states::host_state[], :quotas::int[], :checks::text[], :selfTests::text[])
+    as x (id, state, quota, checks, self_test)
   where h.id = x.id`
+
+const SAVE_STREAKS = `
+  insert into streaks as s (host_id, engine_class, count, fuel, final_until, fault_at)
+  select "hostId", "engineClass", count, fuel, to_timestamp("finalUntil" / 1000.0), to_timestamp("faultAt" / 1000.0)
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, "engineClass" text, count int, fuel bigint,
+    "finalUntil" double precision, "faultAt" double precision)
+  on conflict (host_id, engine_class) do update set count = excluded.count, fuel = excluded.fuel,
+    final_until = excluded.final_until, fault_at = excluded.fault_at`
+
+const QUARANTINE = `update hosts set state = 'quarantined' where id = any(:ids) and state <> 'retired'`
+
+const EXCLUDE = `
+  insert into exclusions (host_id, owner_key, reason, at)
+  select h.id, h.owner_key, x.reason, :now
+  from unnest(:ids::text[], :reasons::text[]) as x (id, reason) join hosts h on h.id = x.id
+  on conflict (host_id) do update set reason = excluded.reason, at = excluded.at, spread_at = null, lifted_at = null
+    where exclusions.lifted_at is not null`
+
+const READ_EXCLUSIONS = `
+  select host_id as "hostId", spread_at is not null as "isSpread" from exclusions
+  where host_id = any(:hostIds) and lifted_at is null order by host_id`
+
+const MARK_SPREAD = `update exclusions set spread_at = :now where host_id = any(:hostIds) and spread_at is null`
+
+const WITH_PROVISIONAL = `
+  select h.id from unnest(:ids::text[]) as h (id)
+  where exists (select from results r where r.host_id = h.id and r.provisional)`
+
+const RELEASE_RECHECKED = `
+  with rechecked as (
+    select h.id from hosts h where h.state = 'paused'
+      and not exists (select from results r join work_units w on w.id = r.work_unit_id
+        where r.host_id = h.id and r.verdict = 'valid' and not r.confirmed and w.state = 'valid')
+      and not exists (select from results r join work_units w on w.id = r.work_unit_id
+        where r.host_id = h.id and r.verdict <> 'valid' and r.verdict = 'pending' and w.reopened_at is not null)
+    order by h.id limit :limit for no key update skip locked)
+  update hosts h set state = 'active' from rechecked where h.id = rechecked.id returning h.id`
+
+const LIST_UNSPREAD = `
+  select host_id as id from exclusions where spread_at is null and lifted_at is null order by at limit :limit`

@@ -69,6 +69,9 @@ const tally = async (on: Executor, sql: string, campaignId: CampaignId): Promise
 
 const WORK_UNIT_STATES = `
   select cast(state as text) as name, count(*) as count from work_units where campaign_id = :campaignId group by state`
+const PROVISIONAL = `
+  select 'provisional' as name, count(*) as count from corpus
+  where campaign_id = :campaignId and provisional and retracted_at is null`
 const FAILURES = `
   select cast(failure as text) as name, count(*) as count from work_units
   where campaign_id = :campaignId and failure is not null group by failure`
@@ -88,7 +91,7 @@ export interface CampaignCounts {
 }
 
 export const countCampaign = async (on: Executor, id: CampaignId): Promise<CampaignCounts> => ({
-  workUnits: await tally(on, WORK_UNIT_STATES, id),
+  workUnits: new Map([...(await tally(on, WORK_UNIT_STATES, id)), ...(await tally(on, PROVISIONAL, id))]),
   failures: await tally(on, FAILURES, id),
   results: await tally(on, RESULT_STATES, id),
   moved: await tally(on, MOVED, id),
@@ -102,6 +105,7 @@ const LeaderRow = z.object({
   sd: z.number().nullable(),
   diverged: z.int(),
   failed: z.int(),
+  provisional: z.int(),
   resultId: ResultId.nullable(),
 })
 export type LeaderRow = z.infer<typeof LeaderRow>
@@ -110,14 +114,14 @@ export type LeaderRow = z.infer<typeof LeaderRow>
 const LEADERS = `
   with published as (
     select experiment_id, count(metric_value) as n, avg(metric_value) as mean, stddev_samp(metric_value) as sd,
-      count(*) filter (where status <> 'ok') as diverged,
+      count(*) filter (where status <> 'ok') as diverged, count(*) filter (where provisional) as provisional,
       (array_agg(result_id order by metric_value * :sign nulls last))[1] as best
-    from corpus where campaign_id = :campaignId group by experiment_id),
+    from corpus where campaign_id = :campaignId and retracted_at is null group by experiment_id),
   lost as (
     select experiment_id, count(*) as failed from work_units
     where campaign_id = :campaignId and state = 'failed' group by experiment_id)
   select e.id as "experimentId", e.recipe, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged,
-    coalesce(l.failed, 0) as failed, p.best as "resultId"
+    coalesce(l.failed, 0) as failed, coalesce(p.provisional, 0) as provisional, p.best as "resultId"
   from experiments e left join published p on p.experiment_id = e.id left join lost l on l.experiment_id = e.id
   where e.campaign_id = :campaignId and (p.experiment_id is not null or l.experiment_id is not null)
   order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Demand } from '#domain/judge.ts'
 import type { FailureReason, Result, WorkUnit, WorkUnitState } from '#domain/types.ts'
 import { CampaignId, ExperimentId, type Instant, ResultId, type Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
@@ -28,7 +29,7 @@ export async function lockDueWorkUnits(trx: Trx, now: Instant, limit: number): P
   return (await select(trx, IdRow, LOCK_DUE, { now: toDb(now), limit })).map(row => row.id)
 }
 
-/** Open work units of a campaign, locked, oldest first. */
+/** Open work units of a campaign, locked, oldest first; not those that had an answer and wait for another. */
 export async function lockOpenWorkUnits(
   trx: Trx,
   campaignId: CampaignId,
@@ -86,8 +87,35 @@ export function acceptWorkUnits(
   })
 }
 
-export const disputeWorkUnits = (trx: Trx, ids: readonly WorkUnitId[]): Promise<number> =>
-  execute(trx, DISPUTE, { ids })
+/** Only the verifier settles these units from now on, or confirms the answer they have; returns how many. */
+export function demandChecks(
+  trx: Trx,
+  demands: readonly { readonly id: WorkUnitId; readonly demand: Demand | 'audit' }[],
+  auditedAt: Instant | null = null, // of those drawn at random
+): Promise<number> {
+  return execute(trx, DEMAND, {
+    auditedAt: toDb(auditedAt),
+    ids: column(demands, demand => demand.id),
+    demands: column(demands, demand => demand.demand),
+  })
+}
+
+/** Valid units are open again, and only the verifier settles them; returns how many. */
+export const reopenWorkUnits = (trx: Trx, ids: readonly WorkUnitId[], now: Instant): Promise<number> =>
+  execute(trx, REOPEN, { ids, now: toDb(now) })
+
+/** Valid units get another canonical result, which is not published yet; returns how many. */
+export function overturnWorkUnits(
+  trx: Trx,
+  answers: readonly { readonly id: WorkUnitId; readonly canonicalId: ResultId }[],
+  now: Instant,
+): Promise<number> {
+  return execute(trx, OVERTURN, {
+    ids: column(answers, answer => answer.id),
+    canonicalIds: column(answers, answer => answer.canonicalId),
+    now: toDb(now),
+  })
+}
 
 /** Ends the embargo of closed work units; returns how many. */
 export const publishWorkUnits = (trx: Trx, ids: readonly WorkUnitId[], now: Instant): Promise<number> =>
@@ -100,7 +128,6 @@ export interface NewWorkUnit {
   readonly seed: number
   readonly job: string
   readonly runKey: Sha256
-  readonly engineClass: string
   readonly kernelSha256: Sha256
 }
 
@@ -119,7 +146,12 @@ const WorkUnitRow = z.object({
   failure: z
     .enum(['too_many_errors', 'too_many_results', 'too_many_successes', 'no_eligible_host'])
     .nullable(),
+  engineClass: z.string(),
+  policy: z.enum(['adaptive', 'fixed']),
   disputed: z.boolean(),
+  check: z.enum(['none', 'sample', 'verifier']),
+  canary: z.boolean(),
+  auditedAt: Timestamp.nullable(),
   canonicalId: ResultId.nullable(),
   publishedAt: Timestamp.nullable(),
   minQuorum: z.int(),
@@ -148,6 +180,7 @@ function stateOf(row: Pick<WorkUnitRow, 'state' | 'failure' | 'canonicalId' | 'p
 
 const LOCK = `
   select id, campaign_id as "campaignId", experiment_id as "experimentId", state, failure, disputed,
+    engine_class as "engineClass", policy, wanted_check as "check", canary, audited_at as "auditedAt",
     canonical_result_id as "canonicalId", published_at as "publishedAt", min_quorum as "minQuorum",
     target_results as "targetResults", max_error_results as "maxErrorResults",
     max_total_results as "maxTotalResults", max_success_results as "maxSuccessResults",
@@ -158,7 +191,8 @@ const LOCK_DUE = `
   select id from work_units where wake_at <= :now order by wake_at limit :limit for no key update skip locked`
 
 const LIST_OPEN = `
-  select id from work_units where campaign_id = :campaignId and state = 'open' order by id limit :limit`
+  select id from work_units where campaign_id = :campaignId and state = 'open' and reopened_at is null
+  order by id limit :limit`
 
 const SET_WAKES = `
   update work_units w set wake_at = x.at from unnest(:ids::text[], :moments::timestamptz[]) as x (id, at)
@@ -171,11 +205,27 @@ const GIVE_UP = `
   where w.id = x.id and w.state = 'open'`
 
 const ACCEPT = `
-  update work_units w set state = 'valid', canonical_result_id = x.canonical_id, closed_at = :now
-  from unnest(:ids::text[], :canonicalIds::text[]) as x (id, canonical_id)
+  update work_units w set state = 'valid', canonical_result_id = x.canonical_id, closed_at = :now, metric = r.metric
+  from unnest(:ids::text[], :canonicalIds::text[]) as x (id, canonical_id) join results r on r.id = x.canonical_id
   where w.id = x.id and w.state = 'open'`
 
-const DISPUTE = `update work_units set disputed = true where id = any(:ids) and not disputed`
+const DEMAND = `
+  update work_units w set wanted_check = 'verifier', demand = x.demand,
+    audited_at = coalesce(cast(:auditedAt as timestamptz), w.audited_at),
+    disputed = w.disputed or x.demand = 'disagreement'
+  from unnest(:ids::text[], :demands::text[]) as x (id, demand)
+  where w.id = x.id and w.wanted_check <> 'verifier'`
+
+const REOPEN = `
+  update work_units set state = 'open', canonical_result_id = null, closed_at = null, published_at = null,
+    metric = null, disputed = true, wanted_check = 'verifier', demand = 'reopened', reopened_at = :now
+  where id = any(:ids) and state = 'valid'`
+
+const OVERTURN = `
+  update work_units w set canonical_result_id = x.canonical_id, published_at = null, metric = r.metric,
+    reopened_at = :now
+  from unnest(:ids::text[], :canonicalIds::text[]) as x (id, canonical_id) join results r on r.id = x.canonical_id
+  where w.id = x.id and w.state = 'valid'`
 
 const PUBLISH = `
   update work_units set published_at = :now where id = any(:ids) and state <> 'open' and published_at is null`
@@ -183,11 +233,11 @@ const PUBLISH = `
 const INSERT = `
   insert into work_units (id, campaign_id, experiment_id, seed_index, seed, job, run_key, engine_class, kernel_sha256,
     min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
-    give_up_ms, fuel_max, wake_at, created_at)
+    give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at)
   select id, "campaignId", "experimentId", "seedIndex", seed, job, "runKey", "engineClass", "kernelSha256",
     "minQuorum", "targetResults", "maxErrorResults", "maxTotalResults", "maxSuccessResults", "deadlineMs", "graceMs",
-    "giveUpMs", "fuelMax", :now, :now
+    "giveUpMs", "fuelMax", policy, "check", :now, :now
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
     seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
     "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
-    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint)`
+    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check)`

@@ -1,23 +1,19 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   type AccountName,
-  earned,
-  escrowAccount,
-  netChanges,
+  claim,
+  correction,
+  lapse,
   payeeAccount,
-  payGrants,
-  priceOf,
-  quote,
   refund,
-  reserve,
+  STARTER_MILLI,
   starter,
-  type Transfer,
-  userAccount,
+  starterLimit,
 } from '#domain/ledger.ts'
+import { earned, PRICES, priceOf, quote } from '#domain/prices.ts'
 import { FUEL_MAX } from '#protocol/limits.ts'
 import { UserId } from '#protocol/units.ts'
-import { campaignId, hostId, resultId } from '#support/work-units.ts'
+import { campaignId, hostId } from '#support/work-units.ts'
 
 const userId = (n: number): UserId => UserId.parse(`u_${String(n).padStart(26, '0')}`)
 
@@ -29,29 +25,39 @@ test.each([
   [1_000_000_000, 10],
   [FUEL_MAX, 90_000_000],
 ])('%i instructions at 10 milli-credits a Gfuel cost %i', (fuel, milli) => {
-  expect(priceOf(fuel, 10)).toBe(milli)
+  expect(priceOf(fuel, PRICES.wasm)).toBe(milli)
 })
 
+test('a TFLOP costs what its class says, and GPU classes more than CPU ones', () => {
+  expect(priceOf(1e12, PRICES['onnx-cpu'])).toBe(PRICES['onnx-cpu'].milli)
+  expect(priceOf(3e12, PRICES['onnx-cuda'])).toBe(3 * PRICES['onnx-cuda'].milli)
+  for (const gpu of ['onnx-cuda', 'onnx-webgpu'] as const)
+    expect(PRICES[gpu].milli).toBeGreaterThan(PRICES['onnx-cpu'].milli)
+})
+
+const wasm = { engineClass: 'wasm' } as const
+
 test('a quote is every result at its full fuel and a tenth more, rounded up', () => {
-  expect(quote({ workUnits: 24, fuelMax: 2_000_000_000, quorum: 2 })).toEqual({
+  expect(quote({ ...wasm, workUnits: 24, fuelMax: 2_000_000_000, quorum: 2 })).toEqual({
     workUnits: 24,
     fuelPlanned: 96_000_000_000,
     priceMilliPerGfuel: 10,
     checkingShare: 0.1,
     reserveMilli: 960 + 96,
   })
-  expect(quote({ workUnits: 1, fuelMax: 1e9, quorum: 1 }).reserveMilli).toBe(11)
-  expect(quote({ workUnits: 3, fuelMax: 1e8, quorum: 1 }).reserveMilli).toBe(4)
+  expect(quote({ ...wasm, workUnits: 1, fuelMax: 1e9, quorum: 1 }).reserveMilli).toBe(11)
+  expect(quote({ ...wasm, workUnits: 3, fuelMax: 1e8, quorum: 1 }).reserveMilli).toBe(4)
 })
 
 test('the largest campaign has an exact quote', () => {
-  const { reserveMilli } = quote({ workUnits: 100_000 * 64, fuelMax: FUEL_MAX, quorum: 8 })
+  const { reserveMilli } = quote({ ...wasm, workUnits: 100_000 * 64, fuelMax: FUEL_MAX, quorum: 8 })
   expect(reserveMilli).toBe(5_068_800_000_000_000)
 })
 
-test('nobody earns more than was planned for a run', () => {
+test('nobody earns more than was planned for a run, and a longer budget earns in proportion', () => {
   expect(earned({ fuelUsed: 5e9, fuelMax: 2e9, priceMilliPerGfuel: 10 })).toBe(20)
   expect(earned({ fuelUsed: 1e9, fuelMax: 2e9, priceMilliPerGfuel: 10 })).toBe(10)
+  expect(earned({ fuelUsed: 50e9, fuelMax: 50e9, priceMilliPerGfuel: 10 })).toBe(500)
 })
 
 test('a host without a user earns for itself', () => {
@@ -59,81 +65,61 @@ test('a host without a user earns for itself', () => {
   expect(payeeAccount({ id: hostId(1), userId: userId(2) })).toBe(`user:${userId(2)}`)
 })
 
-describe('an escrow that lacks credit', () => {
-  const grant = (n: number, amountMilli: number) => ({
-    ...{ resultId: resultId(n), decision: 0, campaignId: campaignId(1), amountMilli },
-    payee: userAccount(userId(n)),
-  })
-  const balances = new Map<AccountName, number>([[escrowAccount(campaignId(1)), 25]])
+test.each([
+  ['the first of the day', { givenMilli: 0, ofPrefix: 0 }, 'allowed'],
+  ['the third of a prefix', { givenMilli: 2 * STARTER_MILLI, ofPrefix: 2 }, 'allowed'],
+  ['the fourth of a prefix', { givenMilli: 3 * STARTER_MILLI, ofPrefix: 3 }, 'prefix_limit'],
+  ['the last one of the day', { givenMilli: 999 * STARTER_MILLI, ofPrefix: 0 }, 'allowed'],
+  ['one too many', { givenMilli: 999 * STARTER_MILLI + 1, ofPrefix: 0 }, 'daily_limit'],
+] as const)('%s', (_, today, outcome) => {
+  expect(starterLimit({ ...today, amountMilli: STARTER_MILLI })).toBe(outcome)
+})
 
-  test('is filled from the mint by exactly what is missing', () => {
-    const transfers = payGrants([grant(1, 20), grant(2, 20), grant(3, 20)], balances)
-    const summary = transfers.map(t => `${t.kind} ${t.amountMilli}`)
-    expect(summary).toEqual(['grant 20', 'overrun 15', 'grant 20', 'overrun 20', 'grant 20'])
-    expect(netChanges(transfers).get(escrowAccount(campaignId(1)))).toBe(-25)
+describe('a starter of 100 after ninety days', () => {
+  test.each([
+    ['nothing was spent', { spentMilli: 0, lapsedMilli: 0, balanceMilli: 100 }, 100],
+    ['thirty were spent, none earned', { spentMilli: 30, lapsedMilli: 0, balanceMilli: 70 }, 70],
+    ['thirty were spent, fifty earned', { spentMilli: 30, lapsedMilli: 0, balanceMilli: 120 }, 70],
+    ['all was spent', { spentMilli: 100, lapsedMilli: 0, balanceMilli: 0 }, 0],
+    ['more was spent than it', { spentMilli: 400, lapsedMilli: 0, balanceMilli: 50 }, 0],
+    ['most came back after it had lapsed', { spentMilli: 10, lapsedMilli: 60, balanceMilli: 500 }, 30],
+    ['it lapsed before', { spentMilli: 40, lapsedMilli: 60, balanceMilli: 500 }, 0],
+    ['somebody took the balance', { spentMilli: 0, lapsedMilli: 0, balanceMilli: 5 }, 5],
+  ])('%s', (_, use, milli) => {
+    const transfers = lapse({ userId: userId(1), starterMilli: 100, ...use })
+    expect(transfers.map(t => [t.kind, t.debit, t.credit, t.amountMilli])).toEqual(
+      milli === 0 ? [] : [['lapse', `user:${userId(1)}`, 'mint', milli]],
+    )
   })
+})
 
-  test('pays nothing extra while it has enough', () => {
-    expect(payGrants([grant(1, 25)], balances).map(t => t.kind)).toEqual(['grant'])
-  })
+test('a claim moves what the host has and what is held for it, once', () => {
+  const balances = new Map<AccountName, number>([
+    [`host:${hostId(1)}`, 7],
+    [`held:host:${hostId(1)}`, 5],
+  ])
+  const transfers = claim({ hostId: hostId(1), userId: userId(2) }, balances)
+  expect(transfers.map(t => `${t.key} ${t.debit} → ${t.credit} ${t.amountMilli}`)).toEqual([
+    `claim:${hostId(1)} host:${hostId(1)} → user:${userId(2)} 7`,
+    `claim:${hostId(1)}:held held:host:${hostId(1)} → held:user:${userId(2)} 5`,
+  ])
+  expect(claim({ hostId: hostId(1), userId: userId(2) }, new Map())).toEqual([])
+})
+
+test('a correction gives or takes, and always says why', () => {
+  const facts = { id: 'x', account: `user:${userId(1)}`, reason: 'a lost payment' } as const
+  expect(correction({ ...facts, amountMilli: 5 })).toMatchObject({ debit: 'mint', amountMilli: 5 })
+  expect(correction({ ...facts, amountMilli: -5 })).toMatchObject({ credit: 'mint', amountMilli: 5 })
+  expect(() => correction({ ...facts, amountMilli: 5, reason: '' })).toThrow('a correction has a reason')
+})
+
+test('each refund of a campaign has a key of its own', () => {
+  const money = { campaignId: campaignId(1), userId: userId(1), amountMilli: 5 }
+  const keys = [0, 5, 10].map(refundedMilli => refund({ ...money, refundedMilli }).key)
+  expect(new Set(keys).size).toBe(3)
 })
 
 test('a transfer of nothing, or of a part of a milli-credit, is a bug', () => {
   expect(() => starter({ userId: userId(1), amountMilli: 0 })).toThrow('a transfer moves credit')
   expect(() => starter({ userId: userId(1), amountMilli: 0.5 })).toThrow('credit is whole milli-credits')
-})
-
-const milli = fc.integer({ min: 1, max: 1_000_000 })
-const small = fc.integer({ min: 1, max: 4 })
-const operation = fc.oneof(
-  fc.record({ type: fc.constant('starter' as const), user: small, milli }),
-  fc.record({ type: fc.constant('reserve' as const), user: small, campaign: small, milli }),
-  fc.record({ type: fc.constant('refund' as const), user: small, campaign: small }),
-  fc.record({
-    type: fc.constant('grant' as const),
-    ...{ campaign: small, result: fc.integer({ min: 1, max: 30 }), user: small, milli },
-  }),
-)
-type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never
-
-/** The transfers of an operation as the jobs make them: nothing is reserved or refunded that is not there. */
-function transfersOf(op: Operation, balances: ReadonlyMap<AccountName, number>): Transfer[] {
-  switch (op.type) {
-    case 'starter':
-      return [starter({ userId: userId(op.user), amountMilli: op.milli })]
-    case 'reserve': {
-      const ids = { campaignId: campaignId(op.campaign), userId: userId(op.user) }
-      const enough = (balances.get(userAccount(ids.userId)) ?? 0) >= op.milli
-      return enough ? [reserve({ ...ids, amountMilli: op.milli })] : []
-    }
-    case 'refund': {
-      const ids = { campaignId: campaignId(op.campaign), userId: userId(op.user) }
-      const rest = balances.get(escrowAccount(ids.campaignId)) ?? 0
-      return rest > 0 ? [refund({ ...ids, amountMilli: rest })] : []
-    }
-    case 'grant': {
-      const about = { resultId: resultId(op.result), decision: 0, campaignId: campaignId(op.campaign) }
-      return payGrants([{ ...about, payee: userAccount(userId(op.user)), amountMilli: op.milli }], balances)
-    }
-  }
-}
-
-test('any sequence of transfers, retries included, sums to zero and leaves no account but mint below zero', () => {
-  fc.assert(
-    fc.property(fc.array(operation, { maxLength: 40 }), operations => {
-      const balances = new Map<AccountName, number>()
-      const posted = new Set<string>()
-      for (const op of operations) {
-        // As the store does: what has a known key is not posted again, and its companions were posted with it.
-        const transfers = transfersOf(op, balances)
-        if (transfers.some(t => posted.has(t.key))) continue
-        for (const t of transfers) posted.add(t.key)
-        for (const [name, change] of netChanges(transfers))
-          balances.set(name, (balances.get(name) ?? 0) + change)
-        expect([...balances.values()].reduce((sum, value) => sum + value, 0)).toBe(0)
-        expect([...balances].filter(([name, value]) => name !== 'mint' && value < 0)).toEqual([])
-      }
-    }),
-    { numRuns: 10_000 },
-  )
 })

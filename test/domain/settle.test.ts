@@ -11,7 +11,7 @@ interface Said extends Success {
 
 /**
  * Host n said result n: a letter for the answer, `R` for a record; `!` trusted, `+` proven, `r` and `v` a drawn check, `*` judged
- * valid before, `$` and paid, `~` unreadable, `=` of the owner of host 1.
+ * valid before, `$` and paid (`h` held), `~` unreadable, `=` of the owner of host 1.
  */
 const parse = (line: string): Said[] =>
   line.split(' ').map((word, i) => ({
@@ -19,7 +19,8 @@ const parse = (line: string): Said[] =>
     ...{ ownerKey: `owner ${word.includes('=') ? 1 : i + 1}`, proven: word.includes('+'), confirmed: false },
     draw: word.includes('r') ? 'replica' : word.includes('v') ? 'verifier' : ('none' satisfies Draw),
     verdict: (/[*]/.test(word) ? 'valid' : 'pending') satisfies Verdict,
-    ...{ reportedAt: NOW, decision: 0, grantedMilli: word.includes('$') ? 6 : 0 },
+    ...{ reportedAt: NOW, decision: 0 },
+    paid: word.includes('$') ? { amountMilli: 6, decision: 0, vested: !word.includes('h') } : null,
     unreadable: word.includes('~') ? 'report.trace: too short' : null,
     answer: word.charAt(0),
   }))
@@ -218,5 +219,7 @@ describe('adaptive replication', () => {
     expect(after.settlement.grants).toEqual([])
     expect(after.settlement.reversals).toMatchObject([{ resultId: resultId(2), amountMilli: 6 }])
     expect(payOf(after)).toBe('valid 6, invalid 0, valid 0')
+    const held = settled(workUnit({ disputed: true }), 'a$h a!').settlement
+    expect(held.vests).toMatchObject([{ resultId: resultId(1), amountMilli: 6 }])
   })
 })

@@ -144,7 +144,7 @@ describe('re-opening', () => {
   const said = (n: number, changes: Partial<Success> = {}): Success => ({
     ...{ id: resultId(n), hostId: hostId(n), ownerKey: `owner ${n}`, trusted: false, proven: true },
     ...({ draw: 'none', verdict: 'valid', confirmed: false, reportedAt: NOW, fuelUsed: 1 } as const),
-    ...{ grantedMilli: 6, decision: 0, unreadable: null, ...changes },
+    ...{ paid: { amountMilli: 6, decision: 0, vested: true }, decision: 1, unreadable: null, ...changes },
   })
   const doubted = (changes: Partial<Standing> = {}) =>
     new Map([[hostId(1), { ...fault(host, 'wasm', NOW), ...changes }]])

@@ -87,5 +87,7 @@ test('locked balances are read as they are, unknown accounts as zero, in one ord
   const locked = await inTransaction(database.knex, trx => lockBalances(trx, names))
   expect([...locked.values()].slice(0, 2)).toEqual([0, 3])
   expect([...locked.keys()].at(-1)).toBe('mint')
-  expect(refund({ campaignId, userId: testIds.user(T0), amountMilli: 1 }).debit).toBe(names[2])
+  expect(refund({ campaignId, userId: testIds.user(T0), amountMilli: 1, refundedMilli: 0 }).debit).toBe(
+    names[2],
+  )
 })

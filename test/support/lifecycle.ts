@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 import type { PgBoss } from 'pg-boss'
 import { candidatesFor, deal } from '#domain/dispatch.ts'
-import { quote, reserve } from '#domain/ledger.ts'
+import { reserve } from '#domain/ledger.ts'
+import { quote } from '#domain/prices.ts'
 import { deadlineFor } from '#domain/transition.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
@@ -122,7 +123,9 @@ export async function submit(
     ...{ sampler: { name: 'grid' }, replicate: { quorum, seeds }, deadline_ms: DEADLINE },
   })
   const id = testIds.campaign(life.now())
-  const { reserveMilli, priceMilliPerGfuel } = quote({ workUnits: runs * seeds, fuelMax: FUEL, quorum })
+  const { reserveMilli, priceMilliPerGfuel } = quote({
+    ...{ engineClass: 'wasm', workUnits: runs * seeds, fuelMax: FUEL, quorum },
+  })
   await inTransaction(life.knex, async trx => {
     await insertCampaign(trx, {
       ...{ id, ownerId: owner, file, kernelSha256: life.stock.kernel.moduleSha256 },

@@ -1,0 +1,182 @@
+import { reopen } from '#domain/reopen.ts'
+import { grantOf } from '#domain/settle.ts'
+import { isFinalBy, spreadExclusion, streakOf } from '#domain/trust.ts'
+import type { HostId } from '#protocol/units.ts'
+import { addCampaignEvents, retractCorpus, settleCorpus } from '#store/corpus.ts'
+import { inTransaction, type Trx } from '#store/database.ts'
+import { addHostEvents } from '#store/hosts.ts'
+import { freeLeases } from '#store/leases.ts'
+import { refreshScores } from '#store/scores.ts'
+import {
+  addExclusions,
+  lockOwners,
+  lockStandings,
+  markSpread,
+  readExclusions,
+  saveStandings,
+} from '#store/standing.ts'
+import {
+  finaliseResults,
+  listFinal,
+  listInDoubt,
+  listOrphans,
+  markVested,
+  paidOf,
+  readQuietSuccesses,
+  unjudgeResults,
+} from '#store/verdicts.ts'
+import { type LoadedWorkUnit, lockWorkUnits, reopenWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import type { HostHandler, JobDeps } from './deps.ts'
+import { pay } from './pay.ts'
+
+// One transaction changes at most this many work units: some hundred milliseconds, so that others get their turn.
+const UNITS_PER_BATCH = 500
+
+/**
+ * What the standing of a host means for its earlier results: an exclusion reaches the owner's other hosts, what is in doubt
+ * is open again, what passed is final. Everything is derived from what is stored, batch by batch, so that it may end at
+ * any line and go on later.
+ */
+export const runStanding: HostHandler = async (deps, ids) => {
+  const excluded = await inTransaction(deps.knex, trx => spread(trx, deps, ids))
+  await inTransaction(deps.knex, trx => release(trx, deps, [...excluded]))
+  for (const id of ids) {
+    await untilDone(deps, trx => reopenSome(trx, deps, id, excluded.has(id)))
+    await untilDone(deps, trx => reopenOrphans(trx, deps, id))
+    await untilDone(deps, trx => finaliseSome(trx, deps, id))
+  }
+}
+
+async function untilDone({ knex }: JobDeps, batch: (trx: Trx) => Promise<number>): Promise<void> {
+  while ((await inTransaction(knex, batch)) === UNITS_PER_BATCH);
+}
+
+/** Exclusions of these hosts that nobody acted on yet: pauses or excludes the others of their owners. Gives all that are excluded. */
+async function spread(trx: Trx, deps: JobDeps, ids: readonly HostId[]): Promise<ReadonlySet<HostId>> {
+  const now = deps.now()
+  const known = await readExclusions(trx, ids)
+  const fresh = known.filter(exclusion => !exclusion.isSpread).map(exclusion => exclusion.hostId)
+  if (fresh.length === 0) return new Set(known.map(exclusion => exclusion.hostId))
+  const owners = await lockOwners(trx, fresh)
+  const all = await readExclusions(trx, [...owners.keys()])
+  const changed = spreadExclusion([...owners.values()], new Set(all.map(exclusion => exclusion.hostId)))
+  await saveStandings(trx, changed)
+  const out = changed.filter(host => host.state === 'quarantined')
+  const reason = 'a second host of its owner was excluded'
+  await addExclusions(
+    trx,
+    out.map(host => ({ hostId: host.id, reason })),
+    now,
+  )
+  await addHostEvents(
+    trx,
+    changed.map(host => ({
+      ...{ hostId: host.id, event: host.state },
+      detail:
+        host.state === 'paused'
+          ? 'another host of its owner was excluded: its results are checked again'
+          : reason,
+    })),
+    now,
+  )
+  await markSpread(trx, [...fresh, ...out.map(host => host.id)], now)
+  await deps.enqueue(
+    trx,
+    'standing',
+    changed.map(host => host.id),
+  )
+  deps.log.warn({ hostIds: fresh, others: changed.length }, 'hosts were excluded')
+  return new Set(all.map(exclusion => exclusion.hostId))
+}
+
+// In a transaction of its own, because work units are locked before hosts.
+async function release(trx: Trx, deps: JobDeps, hostIds: readonly HostId[]): Promise<void> {
+  if (hostIds.length > 0) await deps.enqueue(trx, 'transition', await freeLeases(trx, hostIds, deps.now()))
+}
+
+/** Units whose answer is in doubt with this host are open again; gives how many were looked at. */
+async function reopenSome(trx: Trx, deps: JobDeps, hostId: HostId, isExcluded: boolean): Promise<number> {
+  const ids = await listInDoubt(trx, { hostId, everything: isExcluded, limit: UNITS_PER_BATCH })
+  if (ids.length === 0) return 0
+  const loaded = await lockWorkUnits(trx, ids)
+  const successes = await readQuietSuccesses(trx, ids)
+  const doubted = await lockStandings(trx, [hostId])
+  const reopenings = loaded.flatMap(({ workUnit }) => {
+    const mine = successes.filter(success => success.workUnitId === workUnit.id)
+    const facts = mine.map(row => ({ ...row, paid: paidOf(row), unreadable: null }))
+    const reopening = reopen({ workUnit, successes: facts }, doubted)
+    return reopening === undefined ? [] : [reopening]
+  })
+  const reversals = reopenings.flatMap(reopening => reopening.reversals)
+  const opened = new Set(reopenings.map(reopening => reopening.workUnitId))
+  await unjudgeResults(
+    trx,
+    reopenings.flatMap(reopening => reopening.results),
+    reversals.map(reversal => reversal.resultId),
+  )
+  const units = loaded.filter(({ workUnit }) => opened.has(workUnit.id))
+  await openAgain(trx, deps, units, `result of host ${hostId} is in doubt and nobody confirmed it`)
+  await pay(trx, { reversals, to: 'forfeit' }, deps.now())
+  return reopenings.length === 0 ? 0 : ids.length
+}
+
+/** Units of other campaigns that were answered with a result which is not valid any more. */
+async function reopenOrphans(trx: Trx, deps: JobDeps, hostId: HostId): Promise<number> {
+  const loaded = await lockWorkUnits(trx, await listOrphans(trx, hostId, UNITS_PER_BATCH))
+  await openAgain(trx, deps, loaded, 'the published result that answered it was retracted')
+  return loaded.length
+}
+
+async function openAgain(
+  trx: Trx,
+  deps: JobDeps,
+  units: readonly LoadedWorkUnit[],
+  detail: string,
+): Promise<void> {
+  if (units.length === 0) return
+  const now = deps.now()
+  const ids = units.map(({ workUnit }) => workUnit.id)
+  const campaignIds = [...new Set(units.map(({ workUnit }) => workUnit.campaignId))]
+  await reopenWorkUnits(trx, ids, now)
+  await retractCorpus(trx, ids, now)
+  await addCampaignEvents(
+    trx,
+    units.map(({ workUnit: { id: workUnitId, campaignId } }) => ({
+      ...{ campaignId, workUnitId, event: 'reopened' as const, detail },
+    })),
+    now,
+  )
+  await touchWorkUnits(trx, ids, now)
+  await deps.enqueue(trx, 'transition', ids)
+  await deps.enqueue(trx, 'propose', campaignIds)
+  await refreshScores(
+    trx,
+    units.map(({ workUnit }) => workUnit.experimentId),
+  )
+}
+
+/** Results of this host whose check has passed since stand for good; gives how many units were looked at. */
+async function finaliseSome(trx: Trx, deps: JobDeps, hostId: HostId): Promise<number> {
+  const ids = await listFinal(trx, hostId, UNITS_PER_BATCH)
+  if (ids.length === 0) return 0
+  const loaded = await lockWorkUnits(trx, ids)
+  const successes = await readQuietSuccesses(trx, ids)
+  const host = (await lockStandings(trx, [hostId])).get(hostId)
+  if (host === undefined) return 0
+  const final = loaded.flatMap(({ workUnit }) =>
+    successes
+      .filter(s => s.workUnitId === workUnit.id && s.hostId === hostId && s.provisional)
+      .filter(s => isFinalBy(s.reportedAt, streakOf(host, workUnit.engineClass)))
+      .map(s => ({ workUnit, success: { ...s, paid: paidOf(s) } })),
+  )
+  const results = final.map(({ success }) => success.id)
+  const changed = await finaliseResults(trx, results)
+  await markVested(trx, results)
+  await settleCorpus(trx, ids)
+  const vests = final
+    .flatMap(({ workUnit, success }) => grantOf(workUnit, success, host))
+    .filter(grant => !grant.vested)
+  await pay(trx, { vests }, deps.now())
+  await deps.enqueue(trx, 'propose', [...new Set(loaded.map(({ workUnit }) => workUnit.campaignId))])
+  return changed
+}

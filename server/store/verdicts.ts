@@ -1,0 +1,182 @@
+import { z } from 'zod'
+import type { Decided } from '#domain/settle.ts'
+import { ExperimentId, HostId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import type { Trx } from './database.ts'
+import { column, execute, select, Timestamp } from './rows.ts'
+
+const SuccessRow = z.object({
+  id: ResultId,
+  workUnitId: WorkUnitId,
+  experimentId: ExperimentId,
+  hostId: HostId,
+  ownerKey: z.string(),
+  trusted: z.boolean(),
+  proven: z.boolean(),
+  draw: z.enum(['none', 'replica', 'verifier']),
+  verdict: z.enum(['pending', 'valid', 'invalid', 'inconclusive']),
+  confirmed: z.boolean(),
+  provisional: z.boolean(),
+  decision: z.int(),
+  grantedMilli: z.int(),
+  grantedDecision: z.int().nullable(),
+  vested: z.boolean(),
+  reportedAt: Timestamp,
+  fuelUsed: z.int(),
+  metric: z.number().nullable(),
+  digest: Sha256,
+  report: z.string(),
+  engineClass: z.string(),
+  priceMilliPerGfuel: z.int(),
+})
+/** A success with its report and what judging it needs of its campaign. */
+export type SuccessRow = z.infer<typeof SuccessRow>
+
+/** The successes of work units that are locked. Reports are large: ask for few units at a time. */
+export const readSuccesses = (trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<SuccessRow[]> =>
+  select(trx, SuccessRow, READ_SUCCESSES, { workUnitIds })
+
+const QuietRow = SuccessRow.omit({ report: true })
+/** The same without its report, for decisions that do not compare. */
+export type QuietSuccessRow = z.infer<typeof QuietRow>
+
+export const readQuietSuccesses = (
+  trx: Trx,
+  workUnitIds: readonly WorkUnitId[],
+): Promise<QuietSuccessRow[]> => select(trx, QuietRow, READ_QUIET, { workUnitIds })
+
+/** What a result was paid, as the domain wants it. */
+export function paidOf(row: Pick<SuccessRow, 'grantedMilli' | 'grantedDecision' | 'vested'>) {
+  const { grantedMilli: amountMilli, grantedDecision: decision, vested } = row
+  return decision === null ? null : { amountMilli, decision, vested }
+}
+
+/** Gives successes of locked units their verdict and what they earned; returns how many. The hosts hear of it. */
+export function giveVerdicts(trx: Trx, verdicts: readonly Decided[]): Promise<number> {
+  return execute(trx, GIVE_VERDICTS, {
+    ids: column(verdicts, v => v.resultId),
+    verdicts: column(verdicts, v => v.verdict),
+    amounts: column(verdicts, v => v.amountMilli),
+    confirmed: column(verdicts, v => v.confirmed),
+    provisional: column(verdicts, v => v.provisional),
+  })
+}
+
+/** Valid results that somebody vouches for now; what was provisional is made final by the job `standing`. Returns how many. */
+export const confirmResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
+  execute(trx, CONFIRM, { ids })
+
+/** Pending results count as a stranger's from now on. */
+export const doubtResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
+  execute(trx, DOUBT, { ids })
+
+/** Judged results are pending again; those in `reversed` lost their pay. Returns how many. */
+export const unjudgeResults = (
+  trx: Trx,
+  ids: readonly ResultId[],
+  reversed: readonly ResultId[],
+): Promise<number> => execute(trx, UNJUDGE, { ids, reversed })
+
+const HostUnitRow = z.object({ id: WorkUnitId })
+
+/** Units with a valid result of this host that is to be judged again, oldest first; `everything`: and of a paused host in any case. */
+export async function listInDoubt(
+  trx: Trx,
+  of: { hostId: HostId; everything: boolean; limit: number },
+): Promise<WorkUnitId[]> {
+  return (await select(trx, HostUnitRow, LIST_IN_DOUBT, { ...of })).map(row => row.id)
+}
+
+/** Units that the corpus answered with a result which was in one unit with a result of this host and is not valid any more. */
+export async function listOrphans(trx: Trx, hostId: HostId, limit: number): Promise<WorkUnitId[]> {
+  return (await select(trx, HostUnitRow, LIST_ORPHANS, { hostId, limit })).map(row => row.id)
+}
+
+/** Units with a provisional result of this host that is final by now, oldest first. */
+export async function listFinal(trx: Trx, hostId: HostId, limit: number): Promise<WorkUnitId[]> {
+  return (await select(trx, HostUnitRow, LIST_FINAL, { hostId, limit })).map(row => row.id)
+}
+
+/** Results of locked units that are provisional no more; returns how many. */
+export const finaliseResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
+  execute(trx, FINALISE, { ids })
+
+/** Notes that these grants are not held any more. */
+export const markVested = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
+  execute(trx, MARK_VESTED, { ids })
+
+/** Results of this digest that another run than theirs gave: `resultId` of those asked about. */
+export async function findCopied(
+  trx: Trx,
+  reports: readonly { readonly resultId: ResultId; readonly digest: Sha256 }[],
+): Promise<ReadonlySet<ResultId>> {
+  if (reports.length === 0) return new Set()
+  const rows = await select(trx, z.object({ id: ResultId }), FIND_COPIED, {
+    ids: column(reports, r => r.resultId),
+    digests: column(reports, r => r.digest),
+  })
+  return new Set(rows.map(row => row.id))
+}
+
+const COLUMNS = `
+  r.id, r.work_unit_id as "workUnitId", w.experiment_id as "experimentId", r.host_id as "hostId",
+  r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict, r.confirmed, r.provisional, r.decision,
+  r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", r.vested,
+  r.reported_at as "reportedAt", r.fuel_used as "fuelUsed", r.metric, r.digest, w.engine_class as "engineClass",
+  c.price_milli_per_gfuel as "priceMilliPerGfuel"`
+const OF_UNITS = `
+  from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
+  where r.work_unit_id = any(:workUnitIds) and r.outcome = 'success' order by r.id`
+const READ_SUCCESSES = `select ${COLUMNS}, r.report ${OF_UNITS}`
+const READ_QUIET = `select ${COLUMNS} ${OF_UNITS}`
+
+// A verdict that is given again for the same reason keeps its grant: what it was paid for stays written down.
+const GIVE_VERDICTS = `
+  update results r set verdict = x.verdict, granted_milli = x.amount, verdict_told = false,
+    confirmed = x.confirmed, provisional = x.provisional, decision = r.decision + 1,
+    granted_decision = case when x.amount = 0 then null else coalesce(r.granted_decision, r.decision) end,
+    vested = x.amount > 0 and (r.vested or not x.provisional)
+  from unnest(:ids::text[], :verdicts::verdict[], :amounts::bigint[], :confirmed::boolean[],
+    :provisional::boolean[]) as x (id, verdict, amount, confirmed, provisional)
+  where r.id = x.id and r.outcome = 'success'`
+
+const CONFIRM = `update results set confirmed = true where id = any(:ids) and verdict = 'valid'`
+
+const DOUBT = `update results set proven = false where id = any(:ids)`
+
+const UNJUDGE = `
+  update results set verdict = 'pending', confirmed = false, provisional = false,
+    granted_milli = case when id = any(:reversed) then 0 else granted_milli end,
+    granted_decision = case when id = any(:reversed) then null else granted_decision end,
+    vested = vested and not id = any(:reversed)
+  where id = any(:ids) and verdict in ('valid', 'inconclusive')`
+
+const LIST_IN_DOUBT = `
+  select distinct w.id from results r join work_units w on w.id = r.work_unit_id
+  join hosts h on h.id = r.host_id
+  left join streaks s on s.host_id = r.host_id and s.engine_class = w.engine_class
+  where r.host_id = :hostId and r.verdict = 'valid' and not r.confirmed and w.state = 'valid'
+    and (:everything or h.state = 'paused' or r.reported_at <= s.fault_at)
+  order by w.id limit :limit`
+
+const LIST_ORPHANS = `
+  select distinct w.id from results mine
+  join results r on r.work_unit_id = mine.work_unit_id and r.verdict <> 'valid'
+  join work_units w on w.canonical_result_id = r.id and w.id <> r.work_unit_id
+  where mine.host_id = :hostId and mine.verdict <> 'valid' and w.state = 'valid' order by w.id limit :limit`
+
+const LIST_FINAL = `
+  select distinct w.id from results r join work_units w on w.id = r.work_unit_id
+  join streaks s on s.host_id = r.host_id and s.engine_class = w.engine_class
+  where r.host_id = :hostId and r.provisional and r.reported_at <= s.final_until
+  order by w.id limit :limit`
+
+const FINALISE = `update results set provisional = false where id = any(:ids) and provisional`
+
+const MARK_VESTED = `update results set vested = true where id = any(:ids) and granted_milli > 0`
+
+// Equal runs have equal digests and different ones never: an answer that was given for another run was copied.
+const FIND_COPIED = `
+  select x.id from unnest(:ids::text[], :digests::text[]) as x (id, digest)
+  join results mine on mine.id = x.id join work_units w on w.id = mine.work_unit_id
+  where exists (select from results o join work_units ow on ow.id = o.work_unit_id
+    where o.digest = x.digest and o.metric is not null and ow.run_key <> w.run_key)`
