@@ -26,13 +26,14 @@ async function main(): Promise<void> {
       collusion: { type: 'string', default: '0' },
       rule: { type: 'string', default: 'xeenet' },
       cores: { type: 'string' },
+      experiments: { type: 'string' },
       json: { type: 'string' },
     },
   })
   const names = values.strategies?.split(',')
   const hosts = Number(values.hosts ?? (values.pure ? 2000 : 200))
   const days = Number(values.days ?? (values.pure ? 30 : 3))
-  const plan = planOf({
+  const plan = planOf(Number(values.experiments ?? EXPERIMENTS), {
     ...{ seed: Number(values.seed), hosts, days, strategies: await loadStrategies(names) },
     ...{ forgerShare: Number(values.forgers), collusionShare: Number(values.collusion) },
     verifierCores: Number(values.cores ?? Math.max(2, Math.ceil(hosts / HOSTS_PER_VERIFIER_CORE))),
@@ -51,12 +52,14 @@ async function main(): Promise<void> {
 const STEADY_FROM_DAY = 10
 const HOSTS_PER_VERIFIER_CORE = 125
 
-function planOf(given: Omit<Plan, 'start' | 'steadyFromDay' | 'campaign'>): Plan {
+const EXPERIMENTS = 2_000
+
+function planOf(experiments: number, given: Omit<Plan, 'start' | 'steadyFromDay' | 'campaign'>): Plan {
   return {
     ...given,
     start: START,
     steadyFromDay: given.days > STEADY_FROM_DAY * 1.5 ? STEADY_FROM_DAY : given.days / 3,
-    campaign: { experiments: Math.max(250, given.hosts), seeds: 2, quorum: 2 },
+    campaign: { experiments, seeds: 2, quorum: 2 },
   }
 }
 

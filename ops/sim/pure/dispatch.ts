@@ -2,7 +2,6 @@ import {
   candidatesFor,
   deal,
   leasesAllowed,
-  mayTake,
   pairAfter,
   retryAfter,
   starveAfter,
@@ -30,7 +29,6 @@ export function provenFuelOf(state: State, host: HostRow, now: Instant): number 
 export function giveWork(state: State, host: HostRow, want: number): SimLease[] {
   const now = instant(state.clock.now)
   const proven = provenFuelOf(state, host, now)
-  if (!host.trusted) state.presence.heard(host.ownerKey, proven > 0, now)
   const take = leasesAllowed({
     ...{ want, held: host.leases.size, cores: host.cores, trusted: host.trusted, resent: 0 },
     ...{ mayCompute: mayCompute(host.standing), dailyQuota: host.standing.dailyQuota },
@@ -56,47 +54,68 @@ export function retryOf(state: State, host: HostRow): number {
   return retryAfter({ idleMs, retryMinMs: RETRY_MIN_MS }, state.random)
 }
 
-const LANES: readonly Lane[] = ['anyone', 'proven', 'unproven', 'verifier']
-
-// Lanes are walked side by side in the order of dispatch, each only as far as it has somebody's place.
+// As the store looks: first what is kept for such hosts, then what was kept for others long enough, last what is for
+// anyone; the first and the last in the order of dispatch, the others by age.
 function candidatesOf(state: State, host: HostRow, proven: number, limit: number): ResultRow[] {
   const { now } = state.clock
-  const pairMs = pairAfter(state.presence.provenOwners(now), STARVE_MS)
-  const starveMs = starveAfter(state.presence.owners(now), STARVE_MS)
-  const isFor = (row: ResultRow): boolean => {
-    const seat = { lane: row.result.lane, waitedMs: now - row.result.createdAt }
-    const who = { trusted: host.trusted, proven: proven >= row.unit.workUnit.fuelMax }
-    return mayTake(who, seat, { pairMs, starveMs }) && isFree(host, row)
-  }
+  const { unsent, presence } = state
   const found: ResultRow[] = []
-  for (const lane of LANES) {
-    let mine = 0
-    for (const row of state.unsent[lane].items) {
-      if (isFor(row)) {
-        found.push(row)
-        mine++
-      } else if (isTooNew(row, { lane, host, proven, pairMs, starveMs, now })) break
-      if (mine === limit) break
+  const take = (rows: readonly ResultRow[], isFor: (row: ResultRow) => boolean): void => {
+    let taken = 0
+    for (const row of rows) {
+      if (found.length === limit || taken === limit) return
+      if (!isFor(row) || !isFree(host, row)) continue
+      found.push(row)
+      taken++
     }
   }
-  return found.sort((a, b) => a.order - b.order).slice(0, limit)
+  if (host.trusted) {
+    take(bestFirst(unsent.verifier.items), () => true)
+    const before = now - starveAfter(presence.owners(now), STARVE_MS)
+    if (found.length < limit)
+      take(waitingSince(state, ['proven', 'unproven', 'anyone'], before), () => true)
+    return found
+  }
+  const before = now - pairAfter(presence.provenOwners(now), STARVE_MS)
+  const isProven = ({ unit }: ResultRow): boolean => proven >= unit.workUnit.fuelMax
+  take(unsent[proven > 0 ? 'proven' : 'unproven'].items, row => proven === 0 || isProven(row))
+  if (found.length < limit)
+    take(waitingSince(state, [proven > 0 ? 'unproven' : 'proven'], before), () => true)
+  take(unsent.anyone.items, () => true)
+  return found
 }
 
-interface Look {
-  readonly lane: Lane
-  readonly host: HostRow
-  readonly proven: number
-  readonly pairMs: number
-  readonly starveMs: number
-  readonly now: number
+/** What was created until `before` in these lanes, oldest first. */
+function waitingSince(state: State, lanes: readonly Lane[], before: number): ResultRow[] {
+  const found: ResultRow[] = []
+  for (const lane of lanes) {
+    for (const row of state.waiting[lane].items) {
+      if (row.result.createdAt > before || found.length === WAITING_MAX) break
+      found.push(row)
+    }
+  }
+  return found.sort((a, b) => a.made - b.made)
 }
 
-// Of a lane that is not the host's own only what has waited too long is open to it; units wait in their order, so that
-// after the first few nobody has waited longer. A look that goes on would read the whole lane for nothing.
-function isTooNew(row: ResultRow, { host, lane, pairMs, starveMs, now }: Look): boolean {
-  if (host.trusted) return lane !== 'verifier' && now - row.result.createdAt < starveMs
-  return lane === 'verifier' || (lane !== 'anyone' && now - row.result.createdAt < pairMs)
+// More than a call may take.
+const WAITING_MAX = 256
+
+/** Canaries, then disputes, then what looks like a record, the best claim first. */
+function bestFirst(rows: readonly ResultRow[]): readonly ResultRow[] {
+  if (!EXPERIMENT) return rows
+  return rows.toSorted((a, b) => urgency(a) - urgency(b) || claim(a) - claim(b))
 }
+
+const EXPERIMENT = process.env.SIM_OLD === undefined
+
+function urgency({ unit: { workUnit, reason } }: ResultRow): number {
+  if (workUnit.canary) return 0
+  if (workUnit.disputed) return 1
+  return reason === 'record' ? 2 : 3
+}
+
+const claim = ({ unit }: ResultRow): number =>
+  Math.min(...unit.results.flatMap(({ answer }) => (answer === null ? [] : [answer.metric])))
 
 function isFree(host: HostRow, { unit, result }: ResultRow): boolean {
   if (unit.workUnit.state !== 'open' && result.kind === 'replica') return false

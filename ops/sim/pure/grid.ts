@@ -1,6 +1,7 @@
-import { escrowAccount, quote, userAccount } from '#domain/ledger.ts'
+import { reserve, starter } from '#domain/ledger.ts'
+import { quote } from '#domain/prices.ts'
 import { transition } from '#domain/transition.ts'
-import { TRUST, type TrustRules } from '#domain/trust.ts'
+import { streakOf, TRUST, type TrustRules } from '#domain/trust.ts'
 import { DAILY_QUOTA_START } from '#protocol/limits.ts'
 import { instant } from '#protocol/units.ts'
 import type { Clock } from '../engine.ts'
@@ -76,16 +77,13 @@ function submit(state: State, spec: CampaignSpec): CampaignRow['id'] {
   const now = instant(state.clock.now)
   const id = state.ids.campaign(now)
   const { experiments, seeds, quorum } = spec
-  const costs = quote({ workUnits: experiments * seeds, fuelMax: FUEL, quorum })
-  const payer = userAccount(state.ids.user(now))
+  const costs = quote({ engineClass: 'wasm', workUnits: experiments * seeds, fuelMax: FUEL, quorum })
+  const userId = state.ids.user(now)
   const amountMilli = costs.reserveMilli
-  state.books.post([
-    { kind: 'starter', debit: 'mint', credit: payer, amountMilli, resultId: null },
-    { kind: 'reserve', debit: payer, credit: escrowAccount(id), amountMilli, resultId: null },
-  ])
+  state.books.post([starter({ userId, amountMilli }), reserve({ campaignId: id, userId, amountMilli })])
   const campaign: CampaignRow = {
-    ...{ id, spec, payer, price: costs.priceMilliPerGfuel, board: newBoard(), experiments: new Map() },
-    ...{ created: 0, unsent: 0, unpublished: 0, refundedMilli: 0 },
+    ...{ id, spec, ownerId: userId, price: costs.priceMilliPerGfuel, board: newBoard(), experiments: new Map() },
+    ...{ created: 0, unsent: 0, unpublished: 0, refundedMilli: 0, candidates: new Set() },
   }
   state.campaigns.push(campaign)
   state.jobs.propose.add(campaign)
@@ -105,6 +103,8 @@ function answer(state: State, { hostId, reports, want, selfTest }: Call): Reply 
   if (selfTest !== null) receiveSelfTest(state, host, selfTest === 'passed')
   for (const report of reports) receive(state, host, report)
   const leases = giveWork(state, host, want)
+  const isProven = streakOf(host.standing, 'wasm').count >= state.rules.streakNeeded
+  if (!host.trusted) state.presence.heard(host.ownerKey, isProven, now)
   host.idleSince = leases.length > 0 || want === 0 ? null : (host.idleSince ?? now)
   return {
     ...{ type: 'reply', leases, retryAfterMs: retryOf(state, host) },

@@ -1,21 +1,13 @@
 import { invariant } from '#domain/invariant.ts'
+import type { AccountName, Transfer } from '#domain/ledger.ts'
 import type { MilliCredit, ResultId } from '#protocol/units.ts'
-
-/** A transfer, as far as the books need it. */
-interface Move {
-  readonly kind: string
-  readonly debit: string
-  readonly credit: string
-  readonly amountMilli: MilliCredit
-  readonly resultId: ResultId | null
-}
 
 /** Balances as the projection in the database has them, and what each result earned and lost. */
 export interface Books {
-  readonly balances: ReadonlyMap<string, MilliCredit>
+  readonly balances: ReadonlyMap<AccountName, MilliCredit>
   readonly pay: ReadonlyMap<ResultId, Pay>
   /** Posts transfers; throws when an account but `mint` would fall below zero. */
-  post(transfers: readonly Move[]): void
+  post(transfers: readonly Transfer[]): void
 }
 
 export interface Pay {
@@ -24,9 +16,9 @@ export interface Pay {
 }
 
 export function openBooks(): Books {
-  const balances = new Map<string, MilliCredit>()
+  const balances = new Map<AccountName, MilliCredit>()
   const pay = new Map<ResultId, Pay>()
-  const move = (account: string, milli: MilliCredit): void => {
+  const move = (account: AccountName, milli: MilliCredit): void => {
     const after = (balances.get(account) ?? 0) + milli
     invariant(account === 'mint' || after >= 0, `no account but mint falls below zero: ${account}`)
     balances.set(account, after)

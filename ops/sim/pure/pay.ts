@@ -1,39 +1,30 @@
-import { escrowAccount, type Grant } from '#domain/ledger.ts'
+import { type Grant, payGrants, reverseGrants, type StandingGrant, vest } from '#domain/grants.ts'
+import { type AccountName, escrowAccount, heldAccount } from '#domain/ledger.ts'
+import type { MilliCredit, ResultId } from '#protocol/units.ts'
 import type { State } from './state.ts'
 
-/** Pays what was earned; what is final already goes on to the payee. */
-export function pay(state: State, grants: readonly Grant[], isFinal: (grant: Grant) => boolean): void {
-  for (const grant of grants) {
-    const { resultId, campaignId, payee, amountMilli } = grant
-    const escrow = escrowAccount(campaignId)
-    const lacking = Math.max(0, amountMilli - (state.books.balances.get(escrow) ?? 0))
-    if (lacking > 0)
-      state.books.post([
-        { kind: 'overrun', debit: 'mint', credit: escrow, amountMilli: lacking, resultId: null },
-      ])
-    state.books.post([{ kind: 'grant', debit: escrow, credit: `held:${payee}`, amountMilli, resultId }])
-    if (isFinal(grant)) vest(state, [grant])
-  }
+/** What verdicts do to credit, as the validator posts it. */
+export interface Payday {
+  readonly grants?: readonly Grant[]
+  readonly vestNow?: ReadonlySet<ResultId>
+  readonly vests?: readonly Grant[]
+  readonly reversals?: readonly StandingGrant[]
+  readonly to?: 'escrow' | 'forfeit'
 }
 
-export function vest(state: State, grants: readonly Grant[]): void {
-  for (const { resultId, payee, amountMilli } of grants) {
-    const row = state.results.get(resultId)
-    if (row !== undefined) row.vested = true
-    state.books.post([{ kind: 'vest', debit: `held:${payee}`, credit: payee, amountMilli, resultId }])
-  }
+export function pay(state: State, payday: Payday): void {
+  const { grants = [], vestNow = new Set(), vests = [], reversals = [], to = 'escrow' } = payday
+  if (grants.length === 0 && vests.length === 0 && reversals.length === 0) return
+  const balances = balancesOf(state, [...grants, ...vests, ...reversals])
+  const paid = payGrants(grants, balances, { vestNow, overrunLeftMilli: Number.MAX_SAFE_INTEGER })
+  const taken = reverseGrants(reversals, { to }, balances)
+  state.books.post([...paid.transfers, ...vest(vests), ...taken.transfers])
 }
 
-/** Takes back what was earned. */
-export function reverse(state: State, grants: readonly Grant[]): void {
-  for (const { resultId, payee, amountMilli, campaignId } of grants) {
-    const row = state.results.get(resultId)
-    const debit = row?.vested ? payee : `held:${payee}`
-    const escrow = escrowAccount(campaignId)
-    state.books.post([
-      { kind: 'reverse', debit, credit: 'forfeit', amountMilli, resultId },
-      { kind: 'forfeit', debit: 'forfeit', credit: escrow, amountMilli, resultId },
-    ])
-    if (row !== undefined) row.vested = false
-  }
+/** Only of those that move: the books are long. */
+function balancesOf({ books }: State, moved: readonly Grant[]): Map<AccountName, MilliCredit> {
+  const accounts = moved.flatMap(({ campaignId, payee }) => [
+    ...[escrowAccount(campaignId), payee, heldAccount(payee)],
+  ])
+  return new Map(accounts.map(account => [account, books.balances.get(account) ?? 0]))
 }

@@ -1,10 +1,10 @@
 import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
-import { escrowAccount } from '#domain/ledger.ts'
+import { escrowAccount, refund } from '#domain/ledger.ts'
 import { transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
 import { type Instant, instant } from '#protocol/units.ts'
 import { applyEffects } from './apply.ts'
-import type { CampaignRow, State, UnitRow } from './state.ts'
+import { type CampaignRow, type State, touch, type UnitRow } from './state.ts'
 
 export const FUEL = 50e9 // of one run: 500 milli-credits
 // A run outlasts the night that its host sleeps through.
@@ -19,15 +19,17 @@ export function propose(state: State, campaign: CampaignRow): void {
     if (count === 0) break
     for (let k = 0; k < count; k++) addExperiment(state, campaign, now)
   }
+  if (process.env.SIM_OLD === undefined) releaseCandidates(state, campaign)
+  checkLeaders(state, campaign)
   if (campaign.created === campaign.spec.experiments && campaign.unpublished === 0) settleUp(state, campaign)
 }
 
 function roomOf(state: State, { spec, created, unsent }: CampaignRow): number {
-  const { experiments, seeds, quorum } = spec
+  const { experiments, seeds } = spec
   if (created === experiments) return 0
   return experimentsToCreate({
     ...{ unsent, activeHosts: state.presence.owners(state.clock.now), remaining: experiments - created },
-    ...{ resultsPerExperiment: seeds * quorum, seedsPerExperiment: seeds },
+    ...{ resultsPerExperiment: seeds, seedsPerExperiment: seeds },
   })
 }
 
@@ -60,9 +62,47 @@ function addExperiment(state: State, campaign: CampaignRow, now: Instant): void 
   }
 }
 
+/** What looked like a record and is none beside those that were verified since waits no longer. */
+function releaseCandidates(state: State, campaign: CampaignRow): void {
+  for (const unit of campaign.candidates) {
+    const { workUnit, results } = unit
+    const isWaiting = results.some(({ result }) => result.kind === 'check' && result.state === 'unsent')
+    if (workUnit.state !== 'open' || workUnit.disputed || !isWaiting) {
+      if (workUnit.state !== 'open') campaign.candidates.delete(unit)
+      continue
+    }
+    const claims = results.flatMap(({ answer, result }) =>
+      answer === null || !('verdict' in result) || result.verdict !== 'pending' ? [] : [answer.metric],
+    )
+    const { rules } = state
+    if (claims.some(m => campaign.board.isRecord(workUnit.experimentId, m, rules.leaderRows))) continue
+    unit.workUnit = { ...workUnit, check: 'none' }
+    campaign.candidates.delete(unit)
+    touch(state, unit)
+  }
+}
+
+/** The runs behind the best rows are checked by the verifier, wherever nobody trusted has seen them. */
+function checkLeaders(state: State, campaign: CampaignRow): void {
+  for (const experimentId of campaign.board.leaders(state.rules.leaderRows)) {
+    for (const unit of campaign.experiments.get(experimentId) ?? []) {
+      const { workUnit } = unit
+      if (workUnit.state !== 'valid' || workUnit.check === 'verifier' || isVerified(unit)) continue
+      unit.workUnit = { ...workUnit, check: 'verifier' }
+      unit.reason = 'leader'
+      touch(state, unit)
+    }
+  }
+}
+
+const isVerified = ({ results }: UnitRow): boolean =>
+  results.some(({ result }) => 'verdict' in result && result.verdict === 'valid' && result.trusted)
+
 function settleUp(state: State, campaign: CampaignRow): void {
   const escrow = escrowAccount(campaign.id)
   const amountMilli = state.books.balances.get(escrow) ?? 0
   if (amountMilli === 0) return
-  state.books.post([{ kind: 'refund', debit: escrow, credit: campaign.payer, amountMilli, resultId: null }])
+  const { id: campaignId, ownerId: userId, refundedMilli } = campaign
+  state.books.post([refund({ campaignId, userId, amountMilli, refundedMilli })])
+  campaign.refundedMilli += amountMilli
 }

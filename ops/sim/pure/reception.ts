@@ -1,5 +1,5 @@
 import { nextQuota } from '#domain/quota.ts'
-import { answerSelfTest, drawCheck, drawn, type Standing, streakOf } from '#domain/trust.ts'
+import { answerSelfTest, drawCheck, drawn, mayCompute, type Standing, streakOf } from '#domain/trust.ts'
 import { instant } from '#protocol/units.ts'
 import type { Report } from '../grid.ts'
 import { type Answer, digestOf, nameOf } from '../truth.ts'
@@ -18,22 +18,22 @@ function receiveSuccess(state: State, host: HostRow, row: ResultRow, answer: Ans
   const now = instant(state.clock.now)
   const { result, unit } = row
   if (!stillCounts(row, now)) return
+  if (!host.trusted && isCopied(state, row, answer)) return cheated(state, host)
   const { id, kind, lane, attempt, createdAt } = result
   const { workUnit } = unit
-  const proven = provenFuelOf(state, host, now) >= workUnit.fuelMax
+  const proven = mayCompute(host.standing) && provenFuelOf(state, host, now) >= workUnit.fuelMax
   const facts = {
     ...{ unit: workUnit, ok: true, proven, streak: streakOf(host.standing, workUnit.engineClass).count },
   }
   const draw = host.trusted ? 'none' : drawCheck(facts, drawn(state.secret, 'check', id), state.rules)
   setResult(state, row, {
     ...{ id, kind, lane, attempt, createdAt, state: 'over', outcome: 'success', verdict: 'pending' },
-    ...{ draw, hostId: host.id, trusted: host.trusted, proven },
+    ...{ draw, hostId: host.id, trusted: host.trusted, proven: proven && !host.trusted },
   })
   row.reportedAt = now
   row.answer = answer
   row.fuelUsed = workUnit.fuelMax
   touch(state, unit)
-  if (isCopied(state, row, answer)) cheated(state, host)
 }
 
 function stillCounts({ result, unit }: ResultRow, now: number): boolean {

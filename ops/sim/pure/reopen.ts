@@ -1,8 +1,8 @@
 import { reopen } from '#domain/reopen.ts'
-import type { Standing } from '#domain/trust.ts'
+import { type Standing, spreadExclusion } from '#domain/trust.ts'
 import { type HostId, type Instant, instant } from '#protocol/units.ts'
 import { freeLeases } from './apply.ts'
-import { reverse } from './pay.ts'
+import { pay } from './pay.ts'
 import { type HostRow, type State, touch, type UnitRow } from './state.ts'
 import { setSuccess, successOf, withdraw } from './validate.ts'
 
@@ -20,17 +20,17 @@ function reopenUnit(state: State, unit: UnitRow, host: HostRow): void {
   const successes = unit.results.flatMap(successOf)
   const reopening = reopen({ workUnit: unit.workUnit, successes }, doubted)
   if (reopening === undefined) return
-  reverse(state, reopening.reversals)
+  pay(state, { reversals: reopening.reversals, to: 'forfeit' })
   for (const { resultId } of reopening.reversals) {
     const row = state.results.get(resultId)
-    if (row !== undefined) row.grantedMilli = 0
+    if (row !== undefined) row.paid = null
   }
   withdraw(unit)
   for (const id of reopening.results) {
     const row = state.results.get(id)
     if (row === undefined) continue
     setSuccess(state, row, { verdict: 'pending' })
-    row.decision++
+    row.confirmed = false
     row.host?.unconfirmed.delete(row)
     row.provisional = false
   }
@@ -47,9 +47,17 @@ function exclude(state: State, host: HostRow, now: Instant): void {
   host.left = true
   owner.exclusions.push(now)
   freeLeases(state, [...host.leases], now)
+  const out = new Set(owner.hosts.flatMap(({ id, left }) => (left ? [id] : [])))
+  const changed = new Map(
+    spreadExclusion(
+      owner.hosts.map(({ standing }) => standing),
+      out,
+    ).map(standing => [standing.id, standing]),
+  )
   for (const other of owner.hosts) {
-    if (other.standing.state !== 'active') continue
-    other.standing = { ...other.standing, state: 'paused' }
+    const after = changed.get(other.id)
+    if (after === undefined) continue
+    other.standing = after
     state.jobs.reopen.add(other)
   }
 }

@@ -1,4 +1,4 @@
-import type { AccountName } from '#domain/ledger.ts'
+import type { Success } from '#domain/settle.ts'
 import type { Standing, TrustRules } from '#domain/trust.ts'
 import type { Result, WorkUnit } from '#domain/types.ts'
 import type {
@@ -8,6 +8,7 @@ import type {
   Instant,
   MilliCredit,
   ResultId,
+  UserId,
   WorkUnitId,
 } from '#protocol/units.ts'
 import type { Ids } from '#server/ids.ts'
@@ -36,6 +37,8 @@ export interface State {
   readonly campaigns: CampaignRow[]
   /** Unsent results by lane, in the order of dispatch. */
   readonly unsent: Readonly<Record<Result['lane'], Sorted<ResultRow>>>
+  /** The same, oldest first. */
+  readonly waiting: Readonly<Record<Result['lane'], Sorted<ResultRow>>>
   readonly presence: Presence
   readonly wakes: EventQueue<UnitRow>
   readonly jobs: Jobs
@@ -62,10 +65,12 @@ export interface CampaignRow {
   readonly price: MilliCredit // per Gfuel
   readonly board: Board
   readonly experiments: Map<ExperimentId, UnitRow[]>
-  readonly payer: AccountName
+  readonly ownerId: UserId
   created: number // experiments
   unsent: number
   unpublished: number
+  /** Units that wait for the verifier because they look like records. */
+  readonly candidates: Set<UnitRow>
   refundedMilli: MilliCredit
 }
 
@@ -82,6 +87,7 @@ export interface UnitRow {
 
 export interface ResultRow {
   readonly order: number
+  readonly made: number // how many results there were before
   readonly unit: UnitRow
   result: Result
   host: HostRow | null
@@ -91,8 +97,7 @@ export interface ResultRow {
   confirmed: boolean
   provisional: boolean
   decision: number
-  grantedMilli: MilliCredit
-  vested: boolean
+  paid: Success['paid']
 }
 
 export interface HostRow {
@@ -127,11 +132,13 @@ export function newState(
   given: Pick<State, 'rules' | 'secret' | 'clock' | 'random' | 'ids' | 'presence'>,
 ): State {
   const lane = () => sortedBy<ResultRow>(row => row.order)
+  const byAge = () => sortedBy<ResultRow>(row => row.made)
   return {
     ...given,
     books: openBooks(),
     ...{ hosts: new Map(), owners: new Map(), units: new Map(), results: new Map(), campaigns: [] },
     unsent: { anyone: lane(), proven: lane(), unproven: lane(), verifier: lane() },
+    waiting: { anyone: byAge(), proven: byAge(), unproven: byAge(), verifier: byAge() },
     wakes: eventQueue(),
     jobs: {
       ...{ transition: new Set(), validate: new Set(), assimilate: new Set() },
@@ -156,9 +163,9 @@ export function touch(state: State, unit: UnitRow): void {
 
 export function addResult(state: State, unit: UnitRow, result: Result): void {
   const row: ResultRow = {
-    ...{ order: unit.order * RESULTS_PER_UNIT + unit.results.length, unit, result },
+    ...{ order: unit.order * RESULTS_PER_UNIT + unit.results.length, made: state.results.size, unit, result },
     ...{ host: null, reportedAt: null, answer: null, fuelUsed: 0 },
-    ...{ confirmed: false, provisional: false, decision: 0, grantedMilli: 0, vested: false },
+    ...{ confirmed: false, provisional: false, decision: 0, paid: null },
   }
   unit.results.push(row)
   state.results.set(result.id, row)
@@ -170,6 +177,7 @@ export function setResult(state: State, row: ResultRow, result: Result): void {
   const was = row.result
   if (was.state === 'unsent') {
     state.unsent[was.lane].remove(row)
+    state.waiting[was.lane].remove(row)
     row.unit.campaign.unsent--
   }
   if (was.state === 'in_progress' && row.host !== null) row.host.leases.delete(row)
@@ -180,5 +188,6 @@ export function setResult(state: State, row: ResultRow, result: Result): void {
 function enqueueUnsent(state: State, row: ResultRow): void {
   if (row.result.state !== 'unsent') return
   state.unsent[row.result.lane].add(row)
+  state.waiting[row.result.lane].add(row)
   row.unit.campaign.unsent++
 }

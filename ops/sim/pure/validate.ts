@@ -1,11 +1,10 @@
-import { payeeAccount } from '#domain/ledger.ts'
-import { type Case, type Settlement, type Success, settle } from '#domain/settle.ts'
+import { type Case, grantOf, type Settlement, type Success, settle } from '#domain/settle.ts'
 import { isWanted, transition } from '#domain/transition.ts'
 import { isFinalBy, type Standing, streakOf } from '#domain/trust.ts'
-import { type HostId, type Instant, instant } from '#protocol/units.ts'
+import { type HostId, instant } from '#protocol/units.ts'
 import { digestOf } from '../truth.ts'
 import { rowOf } from './apply.ts'
-import { pay, reverse, vest } from './pay.ts'
+import { pay } from './pay.ts'
 import { type HostRow, type ResultRow, type State, touch, type UnitRow } from './state.ts'
 
 /** Judges the pending successes of a unit, pays, and writes what follows for its hosts. */
@@ -16,8 +15,8 @@ export function validate(state: State, unit: UnitRow): void {
   const rows = unit.results.filter(({ result }) => result.state === 'over' && result.outcome === 'success')
   const before = standingsOf(rows)
   const { settlement, standings } = settle(caseOf(state, unit, rows), before, now)
-  applySettlement(state, unit, settlement, now)
-  for (const row of rows) if (row.host !== null) saveStanding(state, row.host, standings, now)
+  applySettlement(state, unit, settlement)
+  for (const row of rows) if (row.host !== null) saveStanding(state, row.host, standings)
   touch(state, unit)
 }
 
@@ -47,45 +46,56 @@ export function caseOf(state: State, unit: UnitRow, rows: readonly ResultRow[]):
 }
 
 export function successOf(row: ResultRow): Success[] {
-  const { result, host, reportedAt, fuelUsed, confirmed, decision, grantedMilli } = row
+  const { result, host, reportedAt, fuelUsed, confirmed, decision, paid } = row
   if (result.state !== 'over' || result.outcome !== 'success' || host === null || reportedAt === null)
     return []
   const { id, trusted, proven, draw, verdict } = result
   return [
     {
       ...{ id, hostId: host.id, ownerKey: host.ownerKey, trusted, proven, draw, verdict },
-      ...{ confirmed, reportedAt, fuelUsed, grantedMilli, decision, unreadable: null },
+      ...{ confirmed, reportedAt, fuelUsed, paid, decision, unreadable: null },
     },
   ]
 }
 
-function applySettlement(state: State, unit: UnitRow, settlement: Settlement, now: Instant): void {
+function applySettlement(state: State, unit: UnitRow, settlement: Settlement): void {
   const { demand, canonicalId, overturned } = settlement
   if (demand === 'disagreement') unit.workUnit = { ...unit.workUnit, disputed: true }
   if (demand === 'sample' || demand === 'record') unit.workUnit = { ...unit.workUnit, check: 'verifier' }
   if (demand !== null) unit.reason = demand
-  if (demand === 'record') auditRow(state, unit, now)
+  if (demand === 'record') unit.campaign.candidates.add(unit)
   if (overturned) withdraw(unit)
   for (const id of settlement.doubted) setSuccess(state, rowOf(unit, id), { proven: false })
-  reverse(state, settlement.reversals)
   for (const { resultId, verdict, amountMilli, confirmed, provisional } of settlement.verdicts) {
     const row = rowOf(unit, resultId)
     setSuccess(state, row, { verdict })
+    row.paid = paidAfter(row, amountMilli, provisional)
     row.decision++
-    row.grantedMilli = amountMilli
     row.confirmed = confirmed
     setProvisional(row, provisional)
     if (verdict === 'valid' && !confirmed && !row.host?.trusted) row.host?.unconfirmed.add(row)
     else row.host?.unconfirmed.delete(row)
   }
   for (const id of settlement.confirmed) confirm(state, rowOf(unit, id))
-  pay(state, settlement.grants, ({ resultId }) => !rowOf(unit, resultId).provisional)
+  const final = settlement.verdicts.flatMap(v => (v.provisional ? [] : [v.resultId]))
+  const { grants, vests, reversals } = settlement
+  pay(state, { grants, vestNow: new Set(final), vests, reversals })
   if (canonicalId === null) return
   const publishedAt = 'publishedAt' in unit.workUnit ? unit.workUnit.publishedAt : null
   unit.workUnit = { ...openOf(unit), state: 'valid', canonicalId, publishedAt }
   const metric = rowOf(unit, canonicalId).answer?.metric
   if (metric !== undefined) unit.campaign.board.add(unit.workUnit.experimentId, metric)
   for (const { host } of unit.results) host?.rechecked.delete(unit)
+}
+
+// A verdict that is given again for the same reason keeps its grant.
+function paidAfter({ paid, decision }: ResultRow, amountMilli: number, provisional: boolean): Success['paid'] {
+  if (amountMilli === 0) return null
+  return {
+    amountMilli,
+    decision: paid?.decision ?? decision,
+    vested: (paid?.vested ?? false) || !provisional,
+  }
 }
 
 /** The parameters of a unit without its state. */
@@ -123,30 +133,16 @@ function confirm(state: State, row: ResultRow): void {
 function finish(state: State, row: ResultRow): void {
   row.provisional = false
   state.changed.add(row.unit)
-  const { result, host, decision, grantedMilli: amountMilli, unit } = row
-  if (host === null || amountMilli === 0 || row.vested) return
-  const { campaignId } = unit.workUnit
-  vest(state, [
-    { resultId: result.id, decision, campaignId, payee: payeeAccount(host.standing), amountMilli },
-  ])
-}
-
-/** Another run of an experiment would be a record: what stands behind the same row is checked as well. */
-function auditRow(state: State, unit: UnitRow, now: Instant): void {
-  for (const other of unit.campaign.experiments.get(unit.workUnit.experimentId) ?? []) {
-    const { workUnit } = other
-    if (other === unit || workUnit.state !== 'valid' || workUnit.check === 'verifier') continue
-    other.workUnit = { ...workUnit, check: 'verifier', auditedAt: now }
-    other.reason = 'row of a record'
-    touch(state, other)
-  }
+  const { result, host, paid, unit } = row
+  if (host === null || paid === null || paid.vested) return
+  pay(state, { vests: grantOf(unit.workUnit, { id: result.id, paid }, host.standing) })
+  row.paid = { ...paid, vested: true }
 }
 
 function saveStanding(
   state: State,
   host: HostRow,
   standings: ReadonlyMap<HostId, Standing>,
-  _now: Instant,
 ): void {
   const after = standings.get(host.id)
   if (after === undefined || after === host.standing) return
