@@ -82,7 +82,8 @@ const CANDIDATES = `
         else '{proven}' end as lane[])) as l(lane)
       cross join lateral (
         select ${COLUMNS} ${eligible('l.lane')}
-          and r.created_at <= case when h.trusted then :starvedBefore else :pairedBefore end
+          and r.created_at <= case when h.trusted then cast(:starvedBefore as timestamptz)
+            else cast(:pairedBefore as timestamptz) end
           and (h.trusted or l.lane <> 'proven'
             or w.fuel_max > coalesce(cast(h."provenFuel"->>w.engine_class as bigint), 0))
         order by r.created_at, r.id

@@ -124,7 +124,7 @@ const DRAW_AUDITS = `
   order by r.host_id, hashtextextended(w.id || cast(:salt as text), 0)`
 
 const UNVERIFIED_LEADERS = `
-  with leading as (
+  with board as (
     (select e.id from campaigns c join experiments e on e.campaign_id = c.id
       where c.id = :id and c.file->'metric'->>'goal' = 'minimize' and e.metric_mean is not null
       order by e.metric_mean limit :rows)
@@ -132,7 +132,7 @@ const UNVERIFIED_LEADERS = `
     (select e.id from campaigns c join experiments e on e.campaign_id = c.id
       where c.id = :id and c.file->'metric'->>'goal' = 'maximize' and e.metric_mean is not null
       order by e.metric_mean desc limit :rows))
-  select w.id from leading l join work_units w on w.experiment_id = l.id
+  select w.id from board l join work_units w on w.experiment_id = l.id
   where w.state = 'valid' and w.metric is not null and w.wanted_check <> 'verifier'
     and not exists (select from results r where r.work_unit_id = w.id and r.trusted and r.verdict = 'valid')
     and exists (select from results r where r.id = w.canonical_result_id and r.work_unit_id = w.id)

@@ -38,6 +38,7 @@ describe('the leaderboard', () => {
     mean,
     ci95: mean === null ? null : 0.01,
     diverged: mean === null ? 1 : 0,
+    provisional: 0,
     failed: 0,
     resultId: 'r_1',
   })

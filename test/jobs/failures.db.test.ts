@@ -190,10 +190,10 @@ test('a unit that is reported while its handler waits for the lock is seen by it
 test('each role runs alone, and together they bring a campaign to its end', async () => {
   const started = Date.now()
   const deps = { ...life.deps, now: () => life.now() } // the jobs' clock stands still: nothing here waits for a deadline
-  const roles = ['transition', 'validate', 'assimilate', 'propose', 'cron'] as const
+  const roles = ['transition', 'validate', 'assimilate', 'standing', 'propose', 'cron'] as const
   const running = []
   for (const role of roles) running.push(await startJobs({ ...deps, boss: life.boss, roles: [role] }))
-  await submit(life, { runs: 2 })
+  await submit(life, { runs: 2, policy: 'fixed' })
   const [a, b] = [await addHost(life), await addHost(life)]
   const created = `select count(*) as n from results where state = 'unsent'`
   await vi.waitFor(async () => expect(await rows(life, created)).toEqual([{ n: 4 }]), WAIT)

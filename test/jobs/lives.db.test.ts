@@ -8,6 +8,7 @@ import { inTransaction } from '#store/database.ts'
 import { freeLeases } from '#store/leases.ts'
 import {
   addHost,
+  answerSelfTest,
   auditOf,
   balance,
   DEADLINE,
@@ -57,7 +58,7 @@ test('two strangers agree: the unit is valid, both are paid, the corpus has it, 
 })
 
 test('leases that are taken away from a host are due at once, and somebody else computes the run', async () => {
-  await submit(life, { runs: 1, quorum: 1 })
+  await submit(life, { runs: 1, quorum: 1, policy: 'fixed' })
   const [out, other] = [await addHost(life), await addHost(life)]
   await take(life, out)
   await inTransaction(life.knex, trx => freeLeases(trx, [out], life.now()))
@@ -119,8 +120,8 @@ test('strangers disagree: a trusted re-run settles it, the liar is invalid and g
   ])
 })
 
-test('three lies that a trusted host refutes quarantine the liar and free what it holds, and a fourth counts for nothing', async () => {
-  await submit(life, { runs: 5 })
+test('three lies that a trusted host refutes, and sound self-tests: the liar is excluded, what it holds is free, a fourth counts for nothing', async () => {
+  await submit(life, { runs: 5, policy: 'fixed' })
   const [good, liar, verifier] = [
     await addHost(life),
     await addHost(life),
@@ -128,26 +129,29 @@ test('three lies that a trusted host refutes quarantine the liar and free what i
   ]
   const lies = await take(life, liar, 4)
   await report(life, good, await take(life, good, 4))
-  await report(life, liar, lies.slice(0, 3), lie(1))
   await reportOnly(life, liar, lies.slice(3), lie(1))
-  await take(life, liar, 1)
+  const held = await take(life, liar, 1)
+  await report(life, liar, lies.slice(0, 3), lie(1))
   await report(life, verifier, await take(life, verifier, 3))
-  expect(await rows(life, `select state, recent_checks from hosts where id = '${liar}'`)).toEqual([
-    { state: 'quarantined', recent_checks: 'xxx' },
+  expect(await rows(life, `select state, recent_checks, self_test from hosts where id = '${liar}'`)).toEqual([
+    { state: 'active', recent_checks: 'xxx', self_test: 'demanded' },
   ])
-  expect(
-    await rows(life, `select count(*) as n from results where host_id = '${liar}' and state = 'in_progress'`),
-  ).toEqual([{ n: 0 }])
+  expect(await take(life, liar)).toEqual([]) // nothing before it has tested itself
+  await answerSelfTest(life, liar, true)
+  expect(await rows(life, `select state from hosts where id = '${liar}'`)).toEqual([{ state: 'quarantined' }])
+  expect(await rows(life, `select outcome from results where id = '${held[0]}'`)).toEqual([
+    { outcome: 'cancelled' },
+  ])
   expect(life.logged.filter(line => line.level === 'warn').map(line => line.message)).toEqual([
-    'hosts were quarantined: their results differed from trusted re-runs',
+    'hosts were excluded',
   ])
   const verdicts = `select verdict from results where host_id = '${liar}' order by id`
   expect(await rows(life, `${verdicts} limit 4`)).toMatchObject([
     ...Array(3).fill({ verdict: 'invalid' }),
-    { verdict: 'inconclusive' }, // its vote did not count, so another stranger is asked
+    { verdict: 'pending' }, // disputed: it waits for the verifier with the other one
   ])
-  const other = await addHost(life)
-  await report(life, other, await take(life, other))
+  await report(life, verifier, await take(life, verifier, 3))
+  expect(await rows(life, `${verdicts} limit 4`)).toMatchObject(Array(4).fill({ verdict: 'invalid' }))
   expect(await balance(life, `host:${liar}`)).toBe(0)
   expect(await balance(life, `host:${good}`)).toBe(4 * PAY)
 })
@@ -212,7 +216,7 @@ test('what no eligible host takes fails the unit after a week', async () => {
   expect(await unitStates(life)).toBe('open')
   await wait(life, 1)
   expect(await unitStates(life)).toBe('failed no_eligible_host published')
-  expect(await story(life)).toBe('not_needed, not_needed')
+  expect(await story(life)).toBe('not_needed')
 })
 
 async function cancel(id: CampaignId): Promise<void> {
@@ -247,13 +251,13 @@ test('who agrees in the grace of a cancelled unit is paid, who stands alone is n
   await report(life, a, [...a1, ...a2])
   await report(life, b, b1)
   await wait(life, DEADLINE + 1)
-  expect(await story(life)).toBe('late valid, late valid, late inconclusive, not_needed')
+  expect(await story(life)).toBe('late valid, late inconclusive, late valid, not_needed')
   expect([await balance(life, `host:${a}`), await balance(life, `host:${b}`)]).toEqual([PAY, PAY])
   expect(await rows(life, `select count(*) as n from corpus`)).toEqual([{ n: 0 }])
 })
 
 test('a campaign is enumerated lazily: at most a thousand unsent results exist at a time', async () => {
-  await submit(life, { runs: 1200, milli: 100_000_000 })
+  await submit(life, { runs: 1200, milli: 100_000_000, policy: 'fixed' })
   expect(await rows(life, `select count(*) as n from results where state = 'unsent'`)).toEqual([{ n: 1000 }])
   const host = await addHost(life)
   await take(life, host, 100)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Knex } from 'knex'
+import type { Lane } from '#domain/types.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
 import { jobText, runKeyOf } from '#protocol/job.ts'
@@ -188,6 +189,8 @@ export interface UnitSpec {
   readonly graceMs?: number
   readonly createdAt?: Instant
   readonly priority?: number
+  readonly policy?: 'adaptive' | 'fixed'
+  readonly lane?: Lane // of its replicas
 }
 
 export interface MadeUnit {
@@ -237,6 +240,7 @@ async function addUnit(
   spec: UnitSpec,
 ): Promise<MadeUnit> {
   const { quorum = 2, results = quorum, kind = 'replica', fuel = 1e9, createdAt = T0 } = spec
+  const { lane = kind === 'check' ? 'verifier' : 'anyone' } = spec
   const experimentId = testIds.experiment(T0)
   const id = testIds.workUnit(createdAt)
   const recipe = { lr: (ordinal + 1) / 10_000, width: 16 }
@@ -254,22 +258,26 @@ async function addUnit(
   await knex.raw(
     `insert into work_units (id, campaign_id, experiment_id, seed_index, seed, job, run_key, engine_class, kernel_sha256,
        min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
-       give_up_ms, fuel_max, priority, created_at)
+       give_up_ms, fuel_max, priority, policy, created_at)
      values (:id, :campaign, :experimentId, 0, 7, :job, :runKey, 'wasm', :kernel, :quorum, :quorum, 4, 12, 6, :deadlineMs,
-       :graceMs, 3600000, :fuel, :priority, :now)`,
+       :graceMs, 3600000, :fuel, :priority, :policy, :now)`,
     {
       ...{ id, campaign: campaign.id, experimentId, job: jobText(job), quorum, fuel, now },
       ...{ runKey: await runKeyOf(campaign.kernel.moduleSha256, data, job) },
-      ...{ kernel: campaign.kernel.moduleSha256, priority: spec.priority ?? 0 },
+      ...{
+        kernel: campaign.kernel.moduleSha256,
+        priority: spec.priority ?? 0,
+        policy: spec.policy ?? 'fixed',
+      },
       ...{ deadlineMs: spec.deadlineMs ?? 60_000, graceMs: spec.graceMs ?? 60_000 },
     },
   )
   const resultIds = Array.from({ length: results }, () => testIds.result(T0))
   for (const resultId of resultIds) {
     await knex.raw(
-      `insert into results (id, work_unit_id, kind, attempt, priority, created_at)
-       values (:resultId, :id, :kind, 0, :priority, :now)`,
-      { resultId, id, kind, now, priority: spec.priority ?? 0 },
+      `insert into results (id, work_unit_id, kind, lane, attempt, priority, created_at)
+       values (:resultId, :id, :kind, :lane, 0, :priority, :now)`,
+      { resultId, id, kind, lane, now, priority: spec.priority ?? 0 },
     )
   }
   return { id, resultIds }

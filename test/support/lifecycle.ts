@@ -7,10 +7,19 @@ import { candidatesFor, deal } from '#domain/dispatch.ts'
 import { reserve } from '#domain/ledger.ts'
 import { quote } from '#domain/prices.ts'
 import { deadlineFor } from '#domain/transition.ts'
+import {
+  drawCheck,
+  answerSelfTest as judgeSelfTest,
+  mayCompute,
+  provenFuel,
+  streakOf,
+  TRUST,
+  type TrustRules,
+} from '#domain/trust.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { runnerOf } from '#jobs/start.ts'
-import { sweepWorkUnits } from '#jobs/sweep.ts'
+import { sweepHosts, sweepWorkUnits } from '#jobs/sweep.ts'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import { DAILY_QUOTA_START } from '#protocol/limits.ts'
@@ -26,9 +35,10 @@ import {
 import { insertCampaign } from '#store/campaigns.ts'
 import { inTransaction } from '#store/database.ts'
 import { lease, lockCandidates } from '#store/dispatch.ts'
-import { insertHost } from '#store/hosts.ts'
+import { insertHost, lockHosts } from '#store/hosts.ts'
 import { audit, balanceOf, post } from '#store/ledger.ts'
 import { lockReported, storeErrors, storeSuccesses } from '#store/reports.ts'
+import { excludeHosts, lockStandings, saveStandings } from '#store/standing.ts'
 import type { Wake } from '#store/wake.ts'
 import { addUser, runReport, type Stock, sha256, stock, T0, testIds } from './builders.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
@@ -46,10 +56,15 @@ export interface Lifecycle {
   readonly logged: { level: string; message: string; facts: object }[]
   now(): Instant
   advance(ms: number): void
+  /** What the next reports draw, two numbers in [0, 1); by default no check. */
+  draw: readonly [number, number]
   close(): Promise<void>
 }
 
-export async function startLifecycle(): Promise<Lifecycle> {
+/** Nothing is a record and no unit is in the sample: for tests of the life of a work unit, which need no verifier. */
+const QUIET: TrustRules = { ...TRUST, sampleShare: 0, leaderRows: 0 }
+
+export async function startLifecycle(rules: Partial<TrustRules> = QUIET): Promise<Lifecycle> {
   const directory = await mkdtemp(join(tmpdir(), 'xeenet-life-'))
   const database: TestDatabase = await freshDatabase()
   const logged: Lifecycle['logged'] = []
@@ -60,11 +75,13 @@ export async function startLifecycle(): Promise<Lifecycle> {
   let now = T0
   const deps: JobDeps = {
     ...{ knex: database.knex, now: () => now, ids: testIds, secret: 'a secret of the test', log },
+    trust: { ...QUIET, ...rules },
     enqueue: bossEnqueue(boss),
   }
   return {
     ...{ knex: database.knex, boss, deps, logged, wake: createWake(deps), now: () => now },
     stock: await stock(database.knex, directory),
+    draw: [0.99, 0.99],
     advance: ms => {
       now = addMs(now, ms)
     },
@@ -105,13 +122,14 @@ interface CampaignSpec {
   readonly runs: number
   readonly quorum?: number
   readonly seeds?: number
+  readonly policy?: 'adaptive' | 'fixed'
   readonly milli?: number // what the researcher owns
 }
 
 /** A funded researcher's running campaign, submitted as the edge does it. */
 export async function submit(
   life: Lifecycle,
-  { runs, quorum = 2, seeds = 1, milli = 1_000_000 }: CampaignSpec,
+  { runs, quorum = 2, seeds = 1, policy = 'adaptive', milli = 1_000_000 }: CampaignSpec,
   queues: readonly QueueName[] = QUEUES, // those that run at once
 ): Promise<{ id: CampaignId; owner: UserId; reservedMilli: number }> {
   const { id: owner } = await addUser(life.knex, `researcher ${++names}`, { milli })
@@ -120,7 +138,7 @@ export async function submit(
     ...{ kernel: 'tiny@0', data: 'fox@1', metric: { name: 'val_bpb', goal: 'minimize' } },
     budget: { fuel_per_run: FUEL, runs, credits: 1000 },
     space: { lr: { log: [0.001, 0.1], points: Math.min(1000, runs + 1) }, width: { choice: [16, 32] } },
-    ...{ sampler: { name: 'grid' }, replicate: { quorum, seeds }, deadline_ms: DEADLINE },
+    ...{ sampler: { name: 'grid' }, replicate: { quorum, seeds, policy }, deadline_ms: DEADLINE },
   })
   const id = testIds.campaign(life.now())
   const { reserveMilli, priceMilliPerGfuel } = quote({
@@ -141,10 +159,18 @@ export async function submit(
 
 let names = 0
 
+interface HostSpec {
+  readonly trusted?: boolean
+  readonly userId?: UserId | null
+  readonly ownerKey?: string
+  /** Confirmed results in a row, each of one run's fuel. */
+  readonly streak?: number
+}
+
 /** A host of a volunteer of its own, or of the operator. */
 export async function addHost(
   life: Lifecycle,
-  { trusted = false, userId = null }: { trusted?: boolean; userId?: UserId | null } = {},
+  { trusted = false, userId = null, ownerKey, streak = 0 }: HostSpec = {},
 ): Promise<HostId> {
   const id = testIds.host(life.now())
   await insertHost(life.knex, {
@@ -153,38 +179,51 @@ export async function addHost(
       userId,
       name: `host ${id}`,
       trusted,
-      ownerKey: userId ?? id,
+      ownerKey: ownerKey ?? userId ?? id,
       publicKey: id,
       tokenHash: sha256(id),
     },
     ...{ client: 'test', engineClasses: ['wasm'], cores: 2, memoryMiB: 4096, dailyQuota: DAILY_QUOTA_START },
     now: life.now(),
   })
+  if (streak > 0)
+    await rows(
+      life,
+      `insert into streaks (host_id, engine_class, count, fuel) values (:id, 'wasm', ${streak}, ${streak * FUEL})`,
+      { id },
+    )
   return id
 }
 
-/** Leases up to `limit` results to a host; returns their ids. */
+/** Leases up to `limit` results to a host as the edge does, and lets the jobs run; gives their ids. */
 export async function take(life: Lifecycle, hostId: HostId, limit = 1): Promise<ResultId[]> {
-  const [host] = await rows(life, `select owner_key, user_id, trusted from hosts where id = :hostId`, {
-    hostId,
-  })
-  return inTransaction(life.knex, async trx => {
-    const asking = { hostId, userId: host.user_id, ownerKey: host.owner_key, trusted: host.trusted }
+  const taken = await inTransaction(life.knex, async trx => {
+    const [host] = await lockHosts(trx, [hostId], life.now())
+    if (host === undefined || !mayCompute(host)) return []
+    const fuel = host.trusted ? 0 : provenFuel(streakOf(host, 'wasm'), host.exclusions, life.deps.trust)
+    const asking = { hostId, userId: host.userId, ownerKey: host.ownerKey, trusted: host.trusted }
+    const machine = { engineClasses: ['wasm'], memoryPages: 65_536, limit: candidatesFor(limit), offset: 0 }
     const candidates = await lockCandidates(
       trx,
-      [{ ...asking, engineClasses: ['wasm'], memoryPages: 65_536, limit: candidatesFor(limit), offset: 0 }],
-      addMs(life.now(), -60_000), // a trusted host takes replicas that starve for a minute
+      [{ ...asking, ...machine, provenFuel: fuel > 0 ? { wasm: fuel } : {} }],
+      // A trusted host takes replicas that starve for a minute; nothing is kept for proven hosts.
+      { starvedBefore: addMs(life.now(), -60_000), pairedBefore: life.now() },
     )
     const dealt = deal([{ ...asking, take: limit, candidates }], () => 0).map(({ resultId }) => resultId)
-    const leases = candidates.flatMap(({ resultId, attempt, deadlineMs, graceMs }) => {
+    const leased = candidates.filter(({ resultId }) => dealt.includes(resultId))
+    const leases = leased.map(({ resultId, attempt, deadlineMs, graceMs, fuelMax }) => {
       const deadline = addMs(life.now(), deadlineFor({ deadlineMs }, attempt))
-      return dealt.includes(resultId)
-        ? [{ resultId, hostId, deadline, graceUntil: addMs(deadline, graceMs) }]
-        : []
+      return { resultId, hostId, deadline, graceUntil: addMs(deadline, graceMs), proven: fuel >= fuelMax }
     })
     await lease(trx, leases, life.now())
+    await life.wake.workUnits(
+      trx,
+      leased.map(({ workUnitId }) => workUnitId),
+    )
     return leases.map(({ resultId }) => resultId)
   })
+  await runJobs(life)
+  return taken
 }
 
 /** A run that every honest host computes the same, and one that nobody does. */
@@ -212,11 +251,19 @@ export async function reportOnly(
   const text = canonicalJson(run)
   await inTransaction(life.knex, async trx => {
     const locked = await lockReported(trx, ids)
+    const [host] = await lockHosts(trx, [hostId], life.now())
+    if (host === undefined) throw new Error(`no host ${hostId}`)
+    const streak = streakOf(host, 'wasm')
     const success = {
       ...{ hostId, digest: sha256(text), report: text, signature: 'unchecked here', cpuMs: 1000 },
-      ...{ artifactSha256: run.artifactSha256, fuelUsed: run.fuelUsed },
+      ...{ artifactSha256: run.artifactSha256, fuelUsed: run.fuelUsed, metric: run.metric?.value ?? null },
     }
-    const reports = locked.map(({ id, state }) => ({ ...success, resultId: id, late: state === 'over' }))
+    const reports = locked.map(unit => {
+      const proven = !host.trusted && provenFuel(streak, host.exclusions, life.deps.trust) >= unit.fuelMax
+      const facts = { unit, ok: run.status === 'ok', proven, streak: streak.count }
+      const draw = host.trusted ? 'none' : drawCheck(facts, life.draw, life.deps.trust)
+      return { ...success, resultId: unit.id, late: unit.state === 'over', proven, draw }
+    })
     const stored = await storeSuccesses(trx, reports, life.now())
     if (stored !== ids.length) throw new Error(`${stored} of ${ids.length} reports stored`)
     await life.wake.workUnits(trx, [...new Set(locked.map(({ workUnitId }) => workUnitId))])
@@ -235,6 +282,20 @@ export async function reportError(
     await storeErrors(trx, errors, life.now())
     await life.wake.workUnits(trx, [...new Set(locked.map(({ workUnitId }) => workUnitId))])
   })
+  await runJobs(life)
+}
+
+/** What a host says of the self-test that was demanded, as the edge takes it. */
+export async function answerSelfTest(life: Lifecycle, hostId: HostId, passed: boolean): Promise<void> {
+  await inTransaction(life.knex, async trx => {
+    const before = (await lockStandings(trx, [hostId])).get(hostId)
+    if (before === undefined) throw new Error(`no host ${hostId}`)
+    const after = judgeSelfTest(before, passed)
+    await saveStandings(trx, [after])
+    if (after.state === 'quarantined')
+      await excludeHosts(trx, [{ hostId, reason: 'it differs from the verifier, and is sound' }], life.now())
+  })
+  await sweepHosts(life.deps)
   await runJobs(life)
 }
 

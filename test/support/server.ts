@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
 import type { Edge } from '#http/edge.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
@@ -78,6 +79,7 @@ export async function startServer(settings: Partial<Edge['settings']> = {}): Pro
     version: '0.0.0',
     kernelKeys: [],
     prefixSecret: 'test',
+    trust: { rules: TRUST, secret: 'test' },
     settings: {
       starveMs: 60_000,
       retryMinMs: 1_000,
