@@ -6,9 +6,11 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { instant } from '#protocol/units.ts'
-import { type Plan, simulate } from './engine.ts'
+import { type Clock, type Plan, simulate } from './engine.ts'
+import type { Grid } from './grid.ts'
 import { pureGrid } from './pure/grid.ts'
 import { rowsOf } from './rows.ts'
+import { sqlGrid } from './sql/grid.ts'
 import { loadStrategies } from './strategy.ts'
 import { tableOf } from './table.ts'
 
@@ -40,13 +42,24 @@ async function main(): Promise<void> {
   })
   const clock = { now: START }
   const started = performance.now()
-  const outcome = await simulate(plan, pureGrid({ seed: plan.seed, clock }), clock)
+  const outcome = values.pure
+    ? await simulate(plan, pureGrid({ seed: plan.seed, clock }), clock)
+    : await withSql(plan.seed, clock, grid => simulate(plan, grid, clock))
   const seconds = (performance.now() - started) / 1000
   const rows = rowsOf(outcome)
   console.log(tableOf(rows))
   console.log(`seed ${plan.seed}: ${outcome.calls} calls in ${seconds.toFixed(1)} s`)
   if (values.json !== undefined)
     await writeFile(values.json, `${JSON.stringify({ ...values, seconds, ...rows }, null, 2)}\n`)
+}
+
+async function withSql<T>(seed: number, clock: Clock, use: (grid: Grid) => Promise<T>): Promise<T> {
+  const grid = await sqlGrid({ seed, clock })
+  try {
+    return await use(grid)
+  } finally {
+    await grid.stop()
+  }
 }
 
 const STEADY_FROM_DAY = 10

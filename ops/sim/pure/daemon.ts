@@ -1,18 +1,14 @@
 import { addMs, type Instant, instant } from '#protocol/units.ts'
 import type { Random } from '../random.ts'
+import {
+  HEARD_MS,
+  OPEN_CANARIES_PER_CORE,
+  PROVEN_OWNERS_FEW,
+  SILENT_MS,
+  UNITS_PER_CANARY,
+  WAITS_MS,
+} from './settings.ts'
 import { type HostRow, type ResultRow, type State, touch, type UnitRow } from './state.ts'
-
-const MINUTE_MS = 60_000
-const DAY_MS = 24 * 60 * MINUTE_MS
-/** Canaries while proven owners are few: one for each unproven host heard in this time. */
-const HEARD_MS = 30 * MINUTE_MS
-const PROVEN_OWNERS_FEW = 10
-/** Else one for so many units. */
-const UNITS_PER_CANARY = 200
-const OPEN_CANARIES_PER_CORE = 4
-/** A host whose results wait this long for a check, or that is silent so long with some waiting, has one drawn. */
-const WAITS_MS = 3 * DAY_MS
-const SILENT_MS = DAY_MS
 
 /** How many units it has seen, and its canaries that are not judged yet. */
 export interface Canaries {
@@ -66,7 +62,9 @@ function untouched(state: State, count: number): UnitRow[] {
 
 function waiting(host: HostRow, now: Instant, random: Random): ResultRow | undefined {
   if (host.provisional.length === 0) return undefined
-  const mine = host.provisional.filter(row => row.provisional)
+  const mine = host.provisional
+    .filter(row => row.provisional)
+    .sort((a, b) => (a.reportedAt ?? 0) - (b.reportedAt ?? 0) || (a.result.id < b.result.id ? -1 : 1))
   const [oldest] = mine
   if (oldest === undefined || oldest.reportedAt === null) return undefined
   if (mine.some(({ unit }) => unit.workUnit.check === 'verifier')) return undefined // one is being made

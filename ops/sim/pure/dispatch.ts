@@ -11,10 +11,9 @@ import { EXCLUSION_MS, mayCompute, provenFuel, streakOf } from '#domain/trust.ts
 import type { Lane } from '#domain/types.ts'
 import { addMs, type Instant, instant } from '#protocol/units.ts'
 import type { SimLease } from '../grid.ts'
+import { STARVE_MS } from './settings.ts'
 import { type HostRow, type ResultRow, type State, setResult, setWake, touch } from './state.ts'
 
-// The operator's setting, for a grid whose queue is hours long: the verifier's cores are for checks.
-const STARVE_MS = 12 * 3600_000
 const RETRY_MIN_MS = 1_000
 const ENGINE_CLASS = 'wasm'
 
@@ -145,6 +144,10 @@ function lease(state: State, host: HostRow, row: ResultRow, proven: boolean): Si
   if (!proven) touch(state, unit)
   if (host.trusted) {
     const why = kind === 'check' ? unit.reason : 'starved'
+    state.checksFor.set(why, (state.checksFor.get(why) ?? 0) + 1)
+  }
+  if (process.env.SIM_DBG && now > Date.UTC(2026, 0, 15)) {
+    const why = `STEADY ${kind} ${host.trusted ? unit.reason : `${lane} ${proven} a${attempt} n${unit.results.length - 1}`}`
     state.checksFor.set(why, (state.checksFor.get(why) ?? 0) + 1)
   }
   const isCanary = kind === 'check' && unit.workUnit.canary

@@ -13,14 +13,13 @@ import { audit, type Canaries } from './daemon.ts'
 import { giveWork, retryOf } from './dispatch.ts'
 import { countedIds } from './ids.ts'
 import { newPresence } from './presence.ts'
-import { FUEL, propose } from './propose.ts'
+import { propose } from './propose.ts'
 import { receive, receiveSelfTest } from './reception.ts'
 import { release, reopenHost } from './reopen.ts'
 import { newBoard } from './scores.ts'
+import { FUEL, PRESENT_MS } from './settings.ts'
 import { type CampaignRow, type HostRow, newState, type State, type UnitRow } from './state.ts'
 import { validate } from './validate.ts'
-
-const PRESENT_MS = 10 * 60_000
 
 /** The server in memory: the real decisions on rows that point at each other, for millions of work units. */
 export function pureGrid({
@@ -124,19 +123,26 @@ function settle(state: State): void {
   }
   for (let busy = true; busy; ) {
     const ran =
-      drain(jobs.transition, unit => moveOn(state, unit)) +
-      drain(jobs.validate, unit => validate(state, unit)) +
-      drain(jobs.assimilate, unit => assimilate(state, unit)) +
-      drain(jobs.reopen, host => reopenHost(state, host)) +
-      drain(jobs.propose, campaign => propose(state, campaign))
+      drain(jobs.transition, byOrder, unit => moveOn(state, unit)) +
+      drain(jobs.validate, byOrder, unit => validate(state, unit)) +
+      drain(jobs.assimilate, byOrder, unit => assimilate(state, unit)) +
+      drain(jobs.reopen, byId, host => reopenHost(state, host)) +
+      drain(jobs.propose, byId, campaign => propose(state, campaign))
     busy = ran > 0
   }
   for (const unit of state.changed) for (const { host } of unit.results) if (host !== null) release(host)
 }
 
-function drain<Item>(queue: Set<Item>, handle: (item: Item) => void): number {
+const byOrder = (a: UnitRow, b: UnitRow): number => a.order - b.order
+const byId = (a: { readonly id: string }, b: { readonly id: string }): number => (a.id < b.id ? -1 : 1)
+
+function drain<Item>(
+  queue: Set<Item>,
+  order: (a: Item, b: Item) => number,
+  handle: (item: Item) => void,
+): number {
   if (queue.size === 0) return 0
-  const items = [...queue]
+  const items = [...queue].sort(order)
   queue.clear()
   for (const item of items) handle(item)
   return items.length

@@ -2,23 +2,17 @@ import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
 import { escrowAccount, refund } from '#domain/ledger.ts'
 import { transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
-import { type Instant, instant } from '#protocol/units.ts'
+import { type ExperimentId, type Instant, instant } from '#protocol/units.ts'
 import { applyEffects } from './apply.ts'
+import { DEADLINE_MS, FUEL } from './settings.ts'
 import { type CampaignRow, type State, touch, type UnitRow } from './state.ts'
-
-export const FUEL = 50e9 // of one run: 500 milli-credits
-// A run outlasts the night that its host sleeps through.
-export const DEADLINE_MS = 24 * 3600_000
-const BATCHES_MAX = 100
 
 /** Moves a campaign on: creates experiments while there is room, and settles it when nothing is left. */
 export function propose(state: State, campaign: CampaignRow): void {
   const now = instant(state.clock.now)
-  for (let i = 0; i < BATCHES_MAX; i++) {
-    const count = roomOf(state, campaign)
-    if (count === 0) break
-    for (let k = 0; k < count; k++) addExperiment(state, campaign, now)
-  }
+  const count = roomOf(state, campaign)
+  addExperiments(state, campaign, count, now)
+  if (count > 0 && campaign.created < campaign.spec.experiments) state.jobs.propose.add(campaign)
   if (process.env.SIM_OLD === undefined) releaseCandidates(state, campaign)
   checkLeaders(state, campaign)
   if (campaign.created === campaign.spec.experiments && campaign.unpublished === 0) settleUp(state, campaign)
@@ -33,33 +27,36 @@ function roomOf(state: State, { spec, created, unsent }: CampaignRow): number {
   })
 }
 
-function addExperiment(state: State, campaign: CampaignRow, now: Instant): void {
-  const experimentId = state.ids.experiment(now)
-  const ordinal = campaign.created++
-  const units = Array.from({ length: campaign.spec.seeds }, (_, seedIndex): UnitRow => {
-    const id = state.ids.workUnit(now)
-    const workUnit = newWorkUnit({
-      ...{ id, campaignId: campaign.id, experimentId, engineClass: 'wasm', policy: 'adaptive' },
-      ...{ quorum: campaign.spec.quorum, deadlineMs: DEADLINE_MS, fuelMax: FUEL },
-      check: drawSample(drawn(state.secret, 'sample', id), state.rules),
+// In the order in which the proposer makes ids: experiments, their units, then results.
+function addExperiments(state: State, campaign: CampaignRow, count: number, now: Instant): void {
+  const ids = Array.from({ length: count }, () => state.ids.experiment(now))
+  const units = ids.flatMap(experimentId => {
+    const ordinal = campaign.created++
+    const mine = Array.from({ length: campaign.spec.seeds }, (_, seedIndex) => {
+      const unit = newUnit(state, campaign, { experimentId, ordinal, seedIndex })
+      state.units.set(unit.workUnit.id, unit)
+      campaign.unpublished++
+      return unit
     })
-    const run = { campaign: campaign.spec.number, ordinal, seedIndex }
-    return {
-      order: state.units.size + seedIndex,
-      run,
-      campaign,
-      workUnit,
-      results: [],
-      wakeAt: null,
-      reason: 'draw',
-    }
+    campaign.experiments.set(experimentId, mine)
+    return mine
   })
-  campaign.experiments.set(experimentId, units)
-  for (const unit of units) {
-    state.units.set(unit.workUnit.id, unit)
-    campaign.unpublished++
-    applyEffects(state, unit, transition(unit.workUnit, [], now), now)
-  }
+  for (const unit of units) applyEffects(state, unit, transition(unit.workUnit, [], now), now)
+}
+
+function newUnit(
+  state: State,
+  campaign: CampaignRow,
+  { experimentId, ordinal, seedIndex }: { experimentId: ExperimentId; ordinal: number; seedIndex: number },
+): UnitRow {
+  const id = state.ids.workUnit(instant(state.clock.now))
+  const workUnit = newWorkUnit({
+    ...{ id, campaignId: campaign.id, experimentId, engineClass: 'wasm', policy: 'adaptive' },
+    ...{ quorum: campaign.spec.quorum, deadlineMs: DEADLINE_MS, fuelMax: FUEL },
+    check: drawSample(drawn(state.secret, 'sample', id), state.rules),
+  })
+  const run = { campaign: campaign.spec.number, ordinal, seedIndex }
+  return { order: state.units.size, run, campaign, workUnit, results: [], wakeAt: null, reason: 'draw' }
 }
 
 /** What looked like a record and is none beside those that were verified since waits no longer. */

@@ -5,6 +5,6 @@ import type { Strategy } from '../strategy.ts'
 export const strategy: Strategy = {
   name: 'sybil',
   kind: 'dishonest',
-  identities: 8,
+  identities: 4,
   answer: me => groupLie(me, me.self.person),
 }
