@@ -12,7 +12,7 @@ import type { Lane } from '#domain/types.ts'
 import { addMs, type Instant, instant } from '#protocol/units.ts'
 import type { SimLease } from '../grid.ts'
 import { STARVE_MS } from './settings.ts'
-import { type HostRow, type ResultRow, type State, setResult, setWake, touch } from './state.ts'
+import { type CampaignRow, type HostRow, type ResultRow, type State, setResult, setWake, touch } from './state.ts'
 
 const RETRY_MIN_MS = 1_000
 const ENGINE_CLASS = 'wasm'
@@ -69,7 +69,8 @@ function candidatesOf(state: State, host: HostRow, proven: number, limit: number
     }
   }
   if (host.trusted) {
-    take(bestFirst(unsent.verifier.items), () => true)
+    const free = seatsForRecords()
+    take(bestFirst(unsent.verifier.items), free)
     const before = now - starveAfter(presence.owners(now), STARVE_MS)
     if (found.length < limit)
       take(waitingSince(state, ['proven', 'unproven', 'anyone'], before), () => true)
@@ -104,6 +105,27 @@ function bestFirst(rows: readonly ResultRow[]): readonly ResultRow[] {
   if (!EXPERIMENT) return rows
   return rows.toSorted((a, b) => urgency(a) - urgency(b) || claim(a) - claim(b))
 }
+
+// Most of what looks like a record early in a campaign is none an hour later: whoever checks few at a time, the best
+// first, checks less.
+const RECORDS_AT_A_TIME = Number(process.env.SIM_RECORDS ?? 2)
+
+/** Whether a check may begin, given how many of its campaign's records are being checked. */
+function seatsForRecords(): (row: ResultRow) => boolean {
+  const begun = new Map<CampaignRow, number>()
+  return ({ unit: { reason, campaign, workUnit } }) => {
+    if (reason !== 'record' || workUnit.disputed) return true
+    const count = begun.get(campaign) ?? inProgress(campaign)
+    if (count >= RECORDS_AT_A_TIME) return false
+    begun.set(campaign, count + 1)
+    return true
+  }
+}
+
+const inProgress = ({ candidates }: CampaignRow): number =>
+  [...candidates].filter(({ results }) =>
+    results.some(({ result }) => result.kind === 'check' && result.state === 'in_progress'),
+  ).length
 
 const EXPERIMENT = process.env.SIM_OLD === undefined
 

@@ -5,7 +5,7 @@ const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
 /** For a grid whose queue is hours long: the verifier's cores are for checks. */
-export const STARVE_MS = 12 * HOUR_MS
+export const STARVE_MS = 48 * HOUR_MS
 
 export const FUEL = 50e9 // of one run: 500 milli-credits
 /** A run outlasts the night that its host sleeps through. */
@@ -20,5 +20,5 @@ export const PROVEN_OWNERS_FEW = 10
 export const UNITS_PER_CANARY = 200
 export const OPEN_CANARIES_PER_CORE = 4
 /** A host whose results wait this long for a check, or that is silent so long with some waiting, has one drawn. */
-export const WAITS_MS = 3 * DAY_MS
+export const WAITS_MS = 5 * DAY_MS
 export const SILENT_MS = DAY_MS
