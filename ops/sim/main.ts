@@ -29,21 +29,31 @@ async function main(): Promise<void> {
       rule: { type: 'string', default: 'xeenet' },
       cores: { type: 'string' },
       experiments: { type: 'string' },
+      'plain-checks': { type: 'boolean', default: false },
       json: { type: 'string' },
     },
   })
+  if (values.rule !== 'xeenet' && values.rule !== 'boinc') throw new Error('--rule is xeenet or boinc')
+  const boinc = values.rule === 'boinc'
+  if (boinc && !values.pure) throw new Error('BOINC’s rule runs with --pure only')
   const names = values.strategies?.split(',')
   const hosts = Number(values.hosts ?? (values.pure ? 2000 : 200))
   const days = Number(values.days ?? (values.pure ? 30 : 3))
   const plan = planOf(Number(values.experiments ?? EXPERIMENTS), {
     ...{ seed: Number(values.seed), hosts, days, strategies: await loadStrategies(names) },
     ...{ forgerShare: Number(values.forgers), collusionShare: Number(values.collusion) },
-    verifierCores: Number(values.cores ?? Math.max(2, Math.ceil(hosts / HOSTS_PER_VERIFIER_CORE))),
+    verifierCores: boinc
+      ? 0
+      : Number(values.cores ?? Math.max(2, Math.ceil(hosts / HOSTS_PER_VERIFIER_CORE))),
   })
   const clock = { now: START }
   const started = performance.now()
   const outcome = values.pure
-    ? await simulate(plan, pureGrid({ seed: plan.seed, clock }), clock)
+    ? await simulate(
+        plan,
+        pureGrid({ seed: plan.seed, clock, boinc, plainChecks: boinc || values['plain-checks'] }),
+        clock,
+      )
     : await withSql(plan.seed, clock, grid => simulate(plan, grid, clock))
   const seconds = (performance.now() - started) / 1000
   const rows = rowsOf(outcome)

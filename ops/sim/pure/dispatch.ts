@@ -1,18 +1,19 @@
-import {
-  candidatesFor,
-  deal,
-  leasesAllowed,
-  pairAfter,
-  retryAfter,
-  starveAfter,
-} from '#domain/dispatch.ts'
+import { candidatesFor, deal, leasesAllowed, pairAfter, retryAfter, starveAfter } from '#domain/dispatch.ts'
 import { deadlineFor } from '#domain/transition.ts'
 import { EXCLUSION_MS, mayCompute, provenFuel, streakOf } from '#domain/trust.ts'
 import type { Lane } from '#domain/types.ts'
 import { addMs, type Instant, instant } from '#protocol/units.ts'
 import type { SimLease } from '../grid.ts'
-import { STARVE_MS } from './settings.ts'
-import { type CampaignRow, type HostRow, type ResultRow, type State, setResult, setWake, touch } from './state.ts'
+import { PAIR_MS, STARVE_MS } from './settings.ts'
+import {
+  type CampaignRow,
+  type HostRow,
+  type ResultRow,
+  type State,
+  setResult,
+  setWake,
+  touch,
+} from './state.ts'
 
 const RETRY_MIN_MS = 1_000
 const ENGINE_CLASS = 'wasm'
@@ -69,14 +70,13 @@ function candidatesOf(state: State, host: HostRow, proven: number, limit: number
     }
   }
   if (host.trusted) {
-    const free = seatsForRecords()
-    take(bestFirst(unsent.verifier.items), free)
+    if (state.plainChecks) take(unsent.verifier.items, () => true)
+    else take(bestFirst(unsent.verifier.items), seatsForRecords())
     const before = now - starveAfter(presence.owners(now), STARVE_MS)
-    if (found.length < limit)
-      take(waitingSince(state, ['proven', 'unproven', 'anyone'], before), () => true)
+    if (found.length < limit) take(waitingSince(state, ['proven', 'unproven', 'anyone'], before), () => true)
     return found
   }
-  const before = now - pairAfter(presence.provenOwners(now), STARVE_MS)
+  const before = now - pairAfter(presence.provenOwners(now), PAIR_MS)
   const isProven = ({ unit }: ResultRow): boolean => proven >= unit.workUnit.fuelMax
   take(unsent[proven > 0 ? 'proven' : 'unproven'].items, row => proven === 0 || isProven(row))
   if (found.length < limit)
@@ -102,13 +102,12 @@ const WAITING_MAX = 256
 
 /** Canaries, then disputes, then what looks like a record, the best claim first. */
 function bestFirst(rows: readonly ResultRow[]): readonly ResultRow[] {
-  if (!EXPERIMENT) return rows
   return rows.toSorted((a, b) => urgency(a) - urgency(b) || claim(a) - claim(b))
 }
 
 // Most of what looks like a record early in a campaign is none an hour later: whoever checks few at a time, the best
 // first, checks less.
-const RECORDS_AT_A_TIME = Number(process.env.SIM_RECORDS ?? 2)
+const RECORDS_AT_A_TIME = 2
 
 /** Whether a check may begin, given how many of its campaign's records are being checked. */
 function seatsForRecords(): (row: ResultRow) => boolean {
@@ -126,8 +125,6 @@ const inProgress = ({ candidates }: CampaignRow): number =>
   [...candidates].filter(({ results }) =>
     results.some(({ result }) => result.kind === 'check' && result.state === 'in_progress'),
   ).length
-
-const EXPERIMENT = process.env.SIM_OLD === undefined
 
 function urgency({ unit: { workUnit, reason } }: ResultRow): number {
   if (workUnit.canary) return 0
@@ -166,10 +163,6 @@ function lease(state: State, host: HostRow, row: ResultRow, proven: boolean): Si
   if (!proven) touch(state, unit)
   if (host.trusted) {
     const why = kind === 'check' ? unit.reason : 'starved'
-    state.checksFor.set(why, (state.checksFor.get(why) ?? 0) + 1)
-  }
-  if (process.env.SIM_DBG && now > Date.UTC(2026, 0, 15)) {
-    const why = `STEADY ${kind} ${host.trusted ? unit.reason : `${lane} ${proven} a${attempt} n${unit.results.length - 1}`}`
     state.checksFor.set(why, (state.checksFor.get(why) ?? 0) + 1)
   }
   const isCanary = kind === 'check' && unit.workUnit.canary

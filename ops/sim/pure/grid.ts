@@ -9,6 +9,7 @@ import type { Call, CampaignSpec, Ending, Enrolment, Grid, Reply, UnitView } fro
 import { stream } from '../random.ts'
 import { applyEffects, rowOf } from './apply.ts'
 import { assimilate } from './assimilate.ts'
+import { BOINC_RULES, transitionBoinc, validateBoinc } from './boinc.ts'
 import { audit, type Canaries } from './daemon.ts'
 import { giveWork, retryOf } from './dispatch.ts'
 import { countedIds } from './ids.ts'
@@ -22,17 +23,18 @@ import { type CampaignRow, type HostRow, newState, type State, type UnitRow } fr
 import { validate } from './validate.ts'
 
 /** The server in memory: the real decisions on rows that point at each other, for millions of work units. */
-export function pureGrid({
-  seed,
-  clock,
-  rules = TRUST,
-}: {
-  seed: number
-  clock: Clock
-  rules?: TrustRules
-}): Grid {
+interface PureOptions {
+  readonly seed: number
+  readonly clock: Clock
+  readonly boinc?: boolean
+  /** Checks in the order of the store, and nothing released: what the store does. */
+  readonly plainChecks?: boolean
+}
+
+export function pureGrid({ seed, clock, boinc = false, plainChecks = boinc }: PureOptions): Grid {
+  const rules: TrustRules = boinc ? BOINC_RULES : TRUST
   const state = newState({
-    ...{ rules, clock, secret: `secret ${seed}`, ids: countedIds() },
+    ...{ rules, boinc, plainChecks, clock, secret: `secret ${seed}`, ids: countedIds() },
     ...{ random: stream(seed, 'dispatch'), presence: newPresence(PRESENT_MS) },
   })
   const drawAudit = stream(seed, 'audits')
@@ -42,7 +44,9 @@ export function pureGrid({
     submit: async spec => submit(state, spec),
     call: async call => answer(state, call),
     settle: async () => settle(state),
-    audit: async () => audit(state, drawAudit, canaries),
+    audit: async () => {
+      if (!boinc) audit(state, drawAudit, canaries)
+    },
     wakeAt: async () => nextWake(state),
     changes: async () => {
       const views = [...state.changed].map(viewOf)
@@ -81,7 +85,14 @@ function submit(state: State, spec: CampaignSpec): CampaignRow['id'] {
   const amountMilli = costs.reserveMilli
   state.books.post([starter({ userId, amountMilli }), reserve({ campaignId: id, userId, amountMilli })])
   const campaign: CampaignRow = {
-    ...{ id, spec, ownerId: userId, price: costs.priceMilliPerGfuel, board: newBoard(), experiments: new Map() },
+    ...{
+      id,
+      spec,
+      ownerId: userId,
+      price: costs.priceMilliPerGfuel,
+      board: newBoard(),
+      experiments: new Map(),
+    },
     ...{ created: 0, unsent: 0, unpublished: 0, refundedMilli: 0, candidates: new Set() },
   }
   state.campaigns.push(campaign)
@@ -124,7 +135,7 @@ function settle(state: State): void {
   for (let busy = true; busy; ) {
     const ran =
       drain(jobs.transition, byOrder, unit => moveOn(state, unit)) +
-      drain(jobs.validate, byOrder, unit => validate(state, unit)) +
+      drain(jobs.validate, byOrder, unit => (state.boinc ? validateBoinc : validate)(state, unit)) +
       drain(jobs.assimilate, byOrder, unit => assimilate(state, unit)) +
       drain(jobs.reopen, byId, host => reopenHost(state, host)) +
       drain(jobs.propose, byId, campaign => propose(state, campaign))
@@ -152,7 +163,8 @@ function moveOn(state: State, unit: UnitRow): void {
   const now = instant(state.clock.now)
   state.changed.add(unit)
   const results = unit.results.map(({ result }) => result)
-  applyEffects(state, unit, transition(unit.workUnit, results, now), now)
+  const effects = state.boinc ? transitionBoinc(unit, now) : transition(unit.workUnit, results, now)
+  applyEffects(state, unit, effects, now)
 }
 
 function nextWake(state: State): ReturnType<typeof instant> | null {

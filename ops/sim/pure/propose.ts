@@ -13,7 +13,7 @@ export function propose(state: State, campaign: CampaignRow): void {
   const count = roomOf(state, campaign)
   addExperiments(state, campaign, count, now)
   if (count > 0 && campaign.created < campaign.spec.experiments) state.jobs.propose.add(campaign)
-  if (process.env.SIM_OLD === undefined) releaseCandidates(state, campaign)
+  if (!state.plainChecks) releaseCandidates(state, campaign)
   checkLeaders(state, campaign)
   if (campaign.created === campaign.spec.experiments && campaign.unpublished === 0) settleUp(state, campaign)
 }

@@ -69,10 +69,7 @@ export function newBoard(): Board {
 const leastOf = (metrics: readonly number[]): number | null =>
   metrics.length === 0 ? null : metrics.reduce((least, metric) => Math.min(least, metric))
 
-function leadersOf(
-  ids: Iterable<ExperimentId>,
-  scoreOf: (id: ExperimentId) => Score | undefined,
-): Leader[] {
+function leadersOf(ids: Iterable<ExperimentId>, scoreOf: (id: ExperimentId) => Score | undefined): Leader[] {
   const scored = [...ids].flatMap(experimentId => {
     const score = scoreOf(experimentId)
     return score === undefined ? [] : [{ experimentId, ...score }]

@@ -25,6 +25,8 @@ import { type Sorted, sortedBy } from './sorted.ts'
 /** What the tables of the server hold, as far as decisions depend on it. Rows point at each other instead of joining. */
 export interface State {
   readonly rules: TrustRules
+  readonly boinc: boolean
+  readonly plainChecks: boolean
   readonly secret: string
   readonly clock: Clock
   readonly random: Random // of dispatch
@@ -129,7 +131,7 @@ export interface OwnerRow {
 const RESULTS_PER_UNIT = 1024
 
 export function newState(
-  given: Pick<State, 'rules' | 'secret' | 'clock' | 'random' | 'ids' | 'presence'>,
+  given: Pick<State, 'rules' | 'boinc' | 'plainChecks' | 'secret' | 'clock' | 'random' | 'ids' | 'presence'>,
 ): State {
   const lane = () => sortedBy<ResultRow>(row => row.order)
   const byAge = () => sortedBy<ResultRow>(row => row.made)

@@ -89,7 +89,11 @@ function applySettlement(state: State, unit: UnitRow, settlement: Settlement): v
 }
 
 // A verdict that is given again for the same reason keeps its grant.
-function paidAfter({ paid, decision }: ResultRow, amountMilli: number, provisional: boolean): Success['paid'] {
+function paidAfter(
+  { paid, decision }: ResultRow,
+  amountMilli: number,
+  provisional: boolean,
+): Success['paid'] {
   if (amountMilli === 0) return null
   return {
     amountMilli,
@@ -139,11 +143,7 @@ function finish(state: State, row: ResultRow): void {
   row.paid = { ...paid, vested: true }
 }
 
-function saveStanding(
-  state: State,
-  host: HostRow,
-  standings: ReadonlyMap<HostId, Standing>,
-): void {
+function saveStanding(state: State, host: HostRow, standings: ReadonlyMap<HostId, Standing>): void {
   const after = standings.get(host.id)
   if (after === undefined || after === host.standing) return
   const before = host.standing

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { reserve, starter } from '#domain/ledger.ts'
 import { quote } from '#domain/prices.ts'
 import { answerSelfTest, TRUST, type TrustRules } from '#domain/trust.ts'
-import { type Answer as Reply, answerCalls } from '#http/round-trip.ts'
+import { answerCalls, type Answer as Reply } from '#http/round-trip.ts'
 import { runAssimilate } from '#jobs/assimilate.ts'
 import { runPropose } from '#jobs/propose.ts'
 import { runStanding } from '#jobs/standing.ts'
@@ -176,10 +176,7 @@ async function answer(life: Life, call: Call): Promise<SimReply> {
   }
 }
 
-async function leasesOf(
-  { server, numbers }: Life,
-  leases: SchedulerReply['leases'],
-): Promise<SimLease[]> {
+async function leasesOf({ server, numbers }: Life, leases: SchedulerReply['leases']): Promise<SimLease[]> {
   const runs = await runsOf(
     server.knex,
     leases.map(({ resultId }) => resultId),
