@@ -1,6 +1,6 @@
 import type { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { Ending, SimLease, UnitView } from './grid.ts'
-import { newLeaderboard } from './leaderboard.ts'
+import { type Leaderboard, newLeaderboard } from './leaderboard.ts'
 import type { Host } from './population.ts'
 import { type Answer, isTrue, type Run } from './truth.ts'
 
@@ -62,15 +62,22 @@ export interface LiarTally {
   excluded: number
 }
 
+interface Book {
+  readonly lies: Map<ResultId, Lie>
+  readonly reportersOf: Map<ResultId, Lie> // dishonest ones
+  readonly units: Map<WorkUnitId, Standing>
+  readonly board: Leaderboard<Lie>
+  readonly recordsBy: Map<Lie, number>
+  latest: Answer | undefined
+}
+
 export function newMeter(steadyFrom: number): Meter {
-  const lies = new Map<ResultId, Lie>()
-  const reportersOf = new Map<ResultId, Lie>() // dishonest ones
-  const units = new Map<WorkUnitId, Standing>()
+  const book: Book = {
+    ...{ lies: new Map(), reportersOf: new Map(), units: new Map(), recordsBy: new Map() },
+    ...{ board: newLeaderboard<Lie>(), latest: undefined },
+  }
   const leases: Leases = { replicas: 0, checks: 0, canaries: 0, lost: 0 }
   const perLiar = new Map<string, LiarTally>()
-  const board = newLeaderboard<Lie>()
-  const recordsBy = new Map<Lie, number>()
-  let latest: Answer | undefined
   const tallyOf = ({ by, rate }: Lie): LiarTally => {
     const key = `${by}@${rate}`
     const known = perLiar.get(key) ?? newTally(by, rate)
@@ -92,41 +99,43 @@ export function newMeter(steadyFrom: number): Meter {
       const lie: Lie = { by: host.strategy.name, rate: host.person.rate }
       const tally = tallyOf(lie)
       tally.reports++
-      if (host.strategy.kind !== 'flaky') reportersOf.set(resultId, lie)
+      if (host.strategy.kind !== 'flaky') book.reportersOf.set(resultId, lie)
       if (isTrue(run, answer)) return
       tally.lies++
-      lies.set(resultId, lie)
+      book.lies.set(resultId, lie)
     },
-    see: (view, now) => {
-      const standing = units.get(view.id) ?? newStanding()
-      units.set(view.id, standing)
-      const wasWrong = standing.wrong
-      standing.valid = view.state === 'valid'
-      if (standing.valid && standing.validAt < 0) standing.validAt = now
-      standing.provisional = view.provisional
-      standing.wrong = (view.canonicalId === null ? undefined : lies.get(view.canonicalId)) ?? null
-      if (!view.published || view.canonical === null) return board.withdraw(view.run)
-      latest = view.canonical
-      const shown = board.publish(view.run, view.canonical.metric, standing.wrong)
-      for (const liar of shown) recordsBy.set(liar, (recordsBy.get(liar) ?? 0) + 1)
-      if (standing.wrong === null || (wasWrong !== null && view.provisional)) return
-      if (view.provisional) standing.everProvisional = standing.wrong
-      else standing.everFinal = standing.wrong
-    },
-    published: () => latest,
+    see: (view, now) => see(book, view, now),
+    published: () => book.latest,
     tally: (ending, hosts) => {
-      for (const standing of units.values()) countStanding(standing, tallyOf)
-      for (const [liar, count] of recordsBy) tallyOf(liar).wrongRecords += count
-      countPay(ending, { lies, reportersOf }, tallyOf)
-      const { honestExcluded, dishonestExcluded } = countExcluded(ending, hosts, tallyOf)
-      const valid = [...units.values()].filter(standing => standing.valid)
+      for (const standing of book.units.values()) countStanding(standing, tallyOf)
+      for (const [liar, count] of book.recordsBy) tallyOf(liar).wrongRecords += count
+      countPay(ending, book, tallyOf)
+      const valid = [...book.units.values()].filter(standing => standing.valid)
       return {
-        ...{ leases, perLiar, honestExcluded, dishonestExcluded },
-        validUnits: valid.length,
+        ...{ leases, perLiar, validUnits: valid.length },
+        ...countExcluded(ending, hosts, tallyOf),
         validSteady: valid.filter(standing => standing.validAt >= steadyFrom).length,
       }
     },
   }
+}
+
+/** Compares a unit, as it stands now, with what is true. */
+function see(book: Book, view: UnitView, now: number): void {
+  const { units, lies, board, recordsBy } = book
+  const standing = units.get(view.id) ?? newStanding()
+  units.set(view.id, standing)
+  standing.valid = view.state === 'valid'
+  if (standing.valid && standing.validAt < 0) standing.validAt = now
+  standing.provisional = view.provisional
+  standing.wrong = (view.canonicalId === null ? undefined : lies.get(view.canonicalId)) ?? null
+  if (!view.published || view.canonical === null) return board.withdraw(view.run)
+  book.latest = view.canonical
+  for (const liar of board.publish(view.run, view.canonical.metric, standing.wrong))
+    recordsBy.set(liar, (recordsBy.get(liar) ?? 0) + 1)
+  if (standing.wrong === null) return
+  if (view.provisional) standing.everProvisional = standing.wrong
+  else standing.everFinal = standing.wrong
 }
 
 const newStanding = (): Standing => ({
@@ -152,12 +161,7 @@ function countStanding(standing: Standing, tallyOf: TallyOf): void {
   if (everProvisional !== null) tallyOf(everProvisional).wrongProvisional++
 }
 
-interface Sent {
-  readonly lies: ReadonlyMap<ResultId, Lie>
-  readonly reportersOf: ReadonlyMap<ResultId, Lie>
-}
-
-function countPay({ pay }: Ending, { lies, reportersOf }: Sent, tallyOf: TallyOf): void {
+function countPay({ pay }: Ending, { lies, reportersOf }: Book, tallyOf: TallyOf): void {
   for (const [resultId, { grantedMilli, reversedMilli }] of pay) {
     const liar = reportersOf.get(resultId)
     if (liar === undefined) continue

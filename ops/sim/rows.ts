@@ -57,6 +57,40 @@ export function rowsOf({ tally, ending, meanHosts }: Outcome): Rows {
   }
 }
 
+const rounded = (value: number): number => Math.round(value * 1000) / 1000
+
+/** Figure by figure over several seeds; a strategy that a seed lacks counts there as nothing. */
+export function mediansOf(all: readonly Rows[]): Rows {
+  const [first] = all
+  if (first === undefined) throw new Error('there is at least one seed')
+  const { checks: _checks, strategies: _strategies, rates: _rates, ...grid } = first
+  const groups = (of: (rows: Rows) => Rows['strategies']) => {
+    const names = [...new Set(all.flatMap(rows => Object.keys(of(rows))))].sort()
+    return Object.fromEntries(
+      names.map(name => [
+        name,
+        medianEach(
+          NOTHING,
+          all.map(rows => of(rows)[name] ?? NOTHING),
+        ),
+      ]),
+    )
+  }
+  return {
+    ...medianEach(grid, all),
+    ...{ checks: {}, strategies: groups(rows => rows.strategies), rates: groups(rows => rows.rates) },
+  }
+}
+
+function medianEach<Row extends Readonly<Record<keyof Row, number>>>(shape: Row, rows: readonly Row[]): Row {
+  const result = { ...shape }
+  for (const name in shape) {
+    const sorted = rows.map(row => row[name]).sort((a, b) => a - b)
+    result[name] = sorted[Math.floor(sorted.length / 2)] ?? result[name]
+  }
+  return result
+}
+
 function grouped(
   liars: readonly LiarTally[],
   valid: number,
@@ -91,4 +125,4 @@ function summed(liars: readonly LiarTally[], valid: number): StrategyRows {
   }
 }
 
-const rounded = (value: number): number => Math.round(value * 1000) / 1000
+const NOTHING: StrategyRows = summed([], 1)

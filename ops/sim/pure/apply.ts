@@ -19,11 +19,13 @@ function applyEffect(state: State, unit: UnitRow, effect: Effect, now: Instant):
       return
     }
     case 'cancel_result':
-      return change(state, rowOf(unit, effect.resultId), {
+      change(state, rowOf(unit, effect.resultId), {
         ...{ state: 'over', outcome: 'cancelled', graceUntil: effect.graceUntil },
       })
+      return
     case 'drop_result':
-      return change(state, rowOf(unit, effect.resultId), { state: 'over', outcome: 'not_needed' })
+      change(state, rowOf(unit, effect.resultId), { state: 'over', outcome: 'not_needed' })
+      return
     case 'create_results': {
       const { kind, lane, attempt } = effect
       for (let i = 0; i < effect.count; i++) {
@@ -45,9 +47,10 @@ function applyEffect(state: State, unit: UnitRow, effect: Effect, now: Instant):
       state.jobs.assimilate.add(unit)
       return
     case 'wake':
-      return setWake(state, unit, effect.at)
+      setWake(state, unit, effect.at)
+      return
     default:
-      return unreachable(effect)
+      unreachable(effect)
   }
 }
 

@@ -55,50 +55,52 @@ export function retryOf(state: State, host: HostRow): number {
 }
 
 // As the store looks: first what is kept for such hosts, then what was kept for others long enough, last what is for
-// anyone; the first and the last in the order of dispatch, the others by age.
+// anyone; of each lane as much as the host may be given, each turn in the order of dispatch.
 function candidatesOf(state: State, host: HostRow, proven: number, limit: number): ResultRow[] {
   const { now } = state.clock
-  const { unsent, presence } = state
-  const found: ResultRow[] = []
-  const take = (rows: readonly ResultRow[], isFor: (row: ResultRow) => boolean): void => {
-    let taken = 0
+  const { unsent, waiting, presence } = state
+  const take = (rows: readonly ResultRow[], isFor: (row: ResultRow) => boolean): ResultRow[] => {
+    const found: ResultRow[] = []
     for (const row of rows) {
-      if (found.length === limit || taken === limit) return
-      if (!isFor(row) || !isFree(host, row)) continue
-      found.push(row)
-      taken++
+      if (found.length === limit) break
+      if (isFor(row) && isFree(host, row)) found.push(row)
     }
-  }
-  if (host.trusted) {
-    if (state.plainChecks) take(unsent.verifier.items, () => true)
-    else take(bestFirst(unsent.verifier.items), seatsForRecords())
-    const before = now - starveAfter(presence.owners(now), STARVE_MS)
-    if (found.length < limit) take(waitingSince(state, ['proven', 'unproven', 'anyone'], before), () => true)
     return found
   }
-  const before = now - pairAfter(presence.provenOwners(now), PAIR_MS)
+  /** What was created until `before` in these lanes: of each the oldest. */
+  const since = (lanes: readonly Lane[], before: number): ResultRow[] =>
+    lanes
+      .flatMap(lane => takeUntil(waiting[lane].items, before, row => isFree(host, row), limit))
+      .sort((a, b) => a.order - b.order)
+  if (host.trusted) {
+    const before = now - starveAfter(presence.owners(now), STARVE_MS)
+    const checks = state.plainChecks
+      ? take(unsent.verifier.items, () => true)
+      : take(bestFirst(unsent.verifier.items), seatsForRecords())
+    const rest = checks.length < limit ? since(['proven', 'unproven', 'anyone'], before) : []
+    return [...checks, ...rest].slice(0, limit)
+  }
+  const before = now - pairAfter(presence.provenOwners(now), state.plainChecks ? STARVE_MS : PAIR_MS)
   const isProven = ({ unit }: ResultRow): boolean => proven >= unit.workUnit.fuelMax
-  take(unsent[proven > 0 ? 'proven' : 'unproven'].items, row => proven === 0 || isProven(row))
-  if (found.length < limit)
-    take(waitingSince(state, [proven > 0 ? 'unproven' : 'proven'], before), () => true)
-  take(unsent.anyone.items, () => true)
+  const own = take(unsent[proven > 0 ? 'proven' : 'unproven'].items, row => proven === 0 || isProven(row))
+  const others = own.length < limit ? since([proven > 0 ? 'unproven' : 'proven'], before) : []
+  const left = limit - own.length - others.length
+  return [...own, ...others, ...(left > 0 ? take(unsent.anyone.items, () => true) : [])].slice(0, limit)
+}
+
+function takeUntil(
+  rows: readonly ResultRow[],
+  before: number,
+  isFor: (row: ResultRow) => boolean,
+  limit: number,
+): ResultRow[] {
+  const found: ResultRow[] = []
+  for (const row of rows) {
+    if (found.length === limit || row.result.createdAt > before) break
+    if (isFor(row)) found.push(row)
+  }
   return found
 }
-
-/** What was created until `before` in these lanes, oldest first. */
-function waitingSince(state: State, lanes: readonly Lane[], before: number): ResultRow[] {
-  const found: ResultRow[] = []
-  for (const lane of lanes) {
-    for (const row of state.waiting[lane].items) {
-      if (row.result.createdAt > before || found.length === WAITING_MAX) break
-      found.push(row)
-    }
-  }
-  return found.sort((a, b) => a.made - b.made)
-}
-
-// More than a call may take.
-const WAITING_MAX = 256
 
 /** Canaries, then disputes, then what looks like a record, the best claim first. */
 function bestFirst(rows: readonly ResultRow[]): readonly ResultRow[] {

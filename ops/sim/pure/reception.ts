@@ -18,7 +18,10 @@ function receiveSuccess(state: State, host: HostRow, row: ResultRow, answer: Ans
   const now = instant(state.clock.now)
   const { result, unit } = row
   if (!stillCounts(row, now)) return
-  if (!state.boinc && !host.trusted && isCopied(state, row, answer)) return cheated(state, host)
+  if (!state.boinc && !host.trusted && isCopied(state, row, answer)) {
+    cheated(state, host)
+    return
+  }
   const { id, kind, lane, attempt, createdAt } = result
   const { workUnit } = unit
   const proven = mayCompute(host.standing) && provenFuelOf(state, host, now) >= workUnit.fuelMax

@@ -27,7 +27,7 @@ import { DEADLINE_MS, FUEL } from '../pure/settings.ts'
 import { stream } from '../random.ts'
 import type { Answer } from '../truth.ts'
 import { auditSql } from './daemon.ts'
-import { endingOf, nextWake, openReplicas, runsOf, unitsOfHosts, viewsOf } from './look.ts'
+import { endingOf, nextWake, openReplicas, runsOf, somePaused, unitsOfHosts, viewsOf } from './look.ts'
 import { type Server, startServer } from './server.ts'
 
 const sha256 = (text: string): Sha256 => Sha256.parse(createHash('sha256').update(text).digest('hex'))
@@ -42,6 +42,8 @@ interface Life {
   readonly numbers: Map<CampaignId, number>
   readonly looked: Set<WorkUnitId>
   canaries: { seen: number }
+  /** Some host may be waiting for its results to be judged again. */
+  paused: boolean
 }
 
 /** The server as it is, but for pg-boss, whose queues are sets here, and HTTP with its signatures. `stop` ends its database. */
@@ -53,7 +55,7 @@ export async function sqlGrid(given: {
   const server = await startServer({ rules: TRUST, ...given })
   const life: Life = {
     ...{ server, clock: given.clock, calls: new Map(), cores: new Map(), answers: new Map() },
-    ...{ numbers: new Map(), looked: new Set(), canaries: { seen: 0 } },
+    ...{ numbers: new Map(), looked: new Set(), canaries: { seen: 0 }, paused: false },
   }
   const drawAudit = stream(given.seed, 'audits')
   return {
@@ -216,7 +218,10 @@ async function settle(life: Life): Promise<void> {
       (await drain(pending.assimilate, ids => look(life, ids, runAssimilate))) +
       (await drain(pending.standing, ids => stand(life, ids))) +
       (await drain(pending.propose, ids => runPropose(deps, ids.map(parseCampaign))))
-    if (ran === 0) await sweepHosts(deps)
+    if (ran === 0 && life.paused) {
+      await sweepHosts(deps)
+      life.paused = await somePaused(deps.knex)
+    }
     busy = ran > 0 || Object.values(pending).some(queue => queue.size > 0)
   }
 }
@@ -232,6 +237,7 @@ async function look(life: Life, ids: readonly string[], handler: typeof runTrans
 async function stand(life: Life, ids: readonly string[]): Promise<void> {
   const hosts = ids.map(id => HostId.parse(id))
   await runStanding(life.server.deps, hosts)
+  life.paused = true
   for (const id of await unitsOfHosts(life.server.knex, hosts)) life.looked.add(id)
 }
 

@@ -91,6 +91,11 @@ export async function nextWake(knex: Knex): Promise<Instant | null> {
   return row.at
 }
 
+export async function somePaused(knex: Knex): Promise<boolean> {
+  const sql = `select exists (select from hosts where state = 'paused') as paused`
+  return (await selectOne(knex, z.object({ paused: z.boolean() }), sql)).paused
+}
+
 export async function openReplicas(knex: Knex): Promise<number> {
   const sql = `select count(*) as n from results where state = 'unsent' and lane = 'anyone'`
   return (await selectOne(knex, z.object({ n: z.int() }), sql)).n
