@@ -2,7 +2,7 @@ import type { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { Ending, SimLease, UnitView } from './grid.ts'
 import { type Leaderboard, newLeaderboard } from './leaderboard.ts'
 import type { Host } from './population.ts'
-import { type Answer, isTrue, type Run } from './truth.ts'
+import { type Answer, isTrue, nameOf, type Run } from './truth.ts'
 
 /** What a wrong report was, and whose. */
 interface Lie {
@@ -60,6 +60,7 @@ export interface LiarTally {
   forfeitedMilli: number
   forfeitedTrueMilli: number // of that, for what it had computed
   excluded: number
+  liesUntilCaught: number | null // told before the first that did not prevail
 }
 
 interface Book {
@@ -68,14 +69,13 @@ interface Book {
   readonly units: Map<WorkUnitId, Standing>
   readonly board: Leaderboard<Lie>
   readonly recordsBy: Map<Lie, number>
+  readonly liesAbout: Map<string, Lie>
+  /** A lie did not prevail. */
+  firstCaught(lie: Lie): void
   latest: Answer | undefined
 }
 
 export function newMeter(steadyFrom: number): Meter {
-  const book: Book = {
-    ...{ lies: new Map(), reportersOf: new Map(), units: new Map(), recordsBy: new Map() },
-    ...{ board: newLeaderboard<Lie>(), latest: undefined },
-  }
   const leases: Leases = { replicas: 0, checks: 0, canaries: 0, lost: 0 }
   const perLiar = new Map<string, LiarTally>()
   const tallyOf = ({ by, rate }: Lie): LiarTally => {
@@ -83,6 +83,14 @@ export function newMeter(steadyFrom: number): Meter {
     const known = perLiar.get(key) ?? newTally(by, rate)
     perLiar.set(key, known)
     return known
+  }
+  const book: Book = {
+    ...{ lies: new Map(), reportersOf: new Map(), units: new Map(), recordsBy: new Map() },
+    ...{ board: newLeaderboard<Lie>(), latest: undefined, liesAbout: new Map() },
+    firstCaught: lie => {
+      const tally = tallyOf(lie)
+      tally.liesUntilCaught ??= tally.lies
+    },
   }
   return {
     leased: (_host, lease, now) => {
@@ -103,6 +111,7 @@ export function newMeter(steadyFrom: number): Meter {
       if (isTrue(run, answer)) return
       tally.lies++
       book.lies.set(resultId, lie)
+      book.liesAbout.set(nameOf(run), lie)
     },
     see: (view, now) => see(book, view, now),
     published: () => book.latest,
@@ -129,7 +138,12 @@ function see(book: Book, view: UnitView, now: number): void {
   if (standing.valid && standing.validAt < 0) standing.validAt = now
   standing.provisional = view.provisional
   standing.wrong = (view.canonicalId === null ? undefined : lies.get(view.canonicalId)) ?? null
-  if (!view.published || view.canonical === null) return board.withdraw(view.run)
+  const lie = book.liesAbout.get(nameOf(view.run))
+  if (lie !== undefined && standing.valid && standing.wrong === null) book.firstCaught(lie)
+  if (!view.published || view.canonical === null) {
+    board.withdraw(view.run)
+    return
+  }
   book.latest = view.canonical
   for (const liar of board.publish(view.run, view.canonical.metric, standing.wrong))
     recordsBy.set(liar, (recordsBy.get(liar) ?? 0) + 1)
@@ -146,7 +160,7 @@ const newStanding = (): Standing => ({
 const newTally = (strategy: string, rate: number): LiarTally => ({
   ...{ strategy, rate, reports: 0, lies: 0, wrongFinal: 0, wrongEver: 0, wrongProvisional: 0 },
   ...{ wrongProvisionalEnd: 0, wrongRecords: 0, keptMilli: 0, forfeitedMilli: 0, forfeitedTrueMilli: 0 },
-  excluded: 0,
+  ...{ excluded: 0, liesUntilCaught: null },
 })
 
 type TallyOf = (lie: Lie) => LiarTally

@@ -31,6 +31,8 @@ export interface StrategyRows {
   readonly reports: number
   readonly lies: number
   readonly excluded: number
+  /** Lies told before one did not prevail; -1: all did, or there were none. */
+  readonly lies_until_caught: number
 }
 
 export function rowsOf({ tally, ending, meanHosts }: Outcome): Rows {
@@ -122,6 +124,7 @@ function summed(liars: readonly LiarTally[], valid: number): StrategyRows {
     reports: sum(l => l.reports),
     lies: sum(l => l.lies),
     excluded: sum(l => l.excluded),
+    lies_until_caught: Math.max(-1, ...liars.map(l => l.liesUntilCaught ?? -1)),
   }
 }
 
