@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
-import { STARTER_MILLI, starter } from '#domain/ledger.ts'
+import { correction, STARTER_MILLI, userAccount } from '#domain/ledger.ts'
 import { type Instant, toWire, type UserId } from '#protocol/units.ts'
+import { giveStarter } from '#store/account-credit.ts'
 import { inTransaction } from '#store/database.ts'
-import { post } from '#store/ledger.ts'
+import { lockBalances, post } from '#store/ledger.ts'
+import { deleteUser } from '#store/people.ts'
 import { insertToken, newTokenText, type RoleName, type Scope, tokenHash } from '#store/tokens.ts'
 import { findUserByName, insertUser, listUsers } from '#store/users.ts'
 import type { Ids } from './ids.ts'
@@ -37,7 +40,14 @@ export async function addUser(
     const outcome = await insertUser(trx, { id: userId, name, roles: [role], createdAt: now })
     if (outcome === 'name_taken')
       throw new OperatorError('name_taken', `there is a user ${name} already`, 'Choose another name.')
-    if (amountMilli > 0) await post(trx, [starter({ userId, amountMilli })], now)
+    if (amountMilli === 0) return
+    const given = await giveStarter(trx, { userId, amountMilli, prefix: null, now })
+    if (given !== 'given')
+      throw new OperatorError(
+        'starter_limit',
+        'the starters of today are used up',
+        'Add the user with --starter 0; xeenet admin credit gives more, with a reason.',
+      )
   })
   return { userId, name, roles: [role], balanceMilli: amountMilli }
 }
@@ -46,6 +56,35 @@ export async function showUsers(knex: Knex): Promise<UserView[]> {
   const users = await listUsers(knex)
   return users.map(({ id, name, roles, balanceMilli }) => ({ userId: id, name, roles, balanceMilli }))
 }
+
+interface CreditWish {
+  readonly name: string
+  readonly amountMilli: number // negative: taken
+  readonly reason: string
+  readonly now: Instant
+}
+
+/** A correction by the operator. Everybody can read it, with its reason, in the ledger. */
+export async function correctCredit(knex: Knex, { name, amountMilli, reason, now }: CreditWish) {
+  const user = await findUserByName(knex, name)
+  if (user === undefined) throw userUnknown(name)
+  const account = userAccount(user.id)
+  const id = randomUUID()
+  await inTransaction(knex, async trx => {
+    const balance = (await lockBalances(trx, [account])).get(account) ?? 0
+    if (balance + amountMilli < 0)
+      throw new OperatorError(
+        'insufficient_credit',
+        `${name} has ${balance / 1000} credits`,
+        'Take at most that: what was spent cannot be taken.',
+      )
+    await post(trx, [correction({ id, account, amountMilli, reason })], now)
+  })
+  return { key: `correction:${id}`, userId: user.id, name, amountMilli, reason }
+}
+
+const userUnknown = (name: string): OperatorError =>
+  new OperatorError('user_unknown', `there is no user ${name}`, 'xeenet admin user list names them.')
 
 interface TokenWish {
   readonly name: string
@@ -58,8 +97,7 @@ interface TokenWish {
 /** A new token of a user. Its text is returned this once; the database keeps its hash. */
 export async function addToken(knex: Knex, { name, scopes, expiresAt, ids, now }: TokenWish) {
   const user = await findUserByName(knex, name)
-  if (user === undefined)
-    throw new OperatorError('user_unknown', `there is no user ${name}`, 'xeenet admin user list names them.')
+  if (user === undefined) throw userUnknown(name)
   const token = newTokenText('user')
   const id = ids.token(now)
   const label = `${scopes.join('+')} by admin`
@@ -67,4 +105,17 @@ export async function addToken(knex: Knex, { name, scopes, expiresAt, ids, now }
   await insertToken(knex, facts)
   const expires = expiresAt === null ? null : toWire(expiresAt)
   return { token, tokenId: id, userId: user.id, name, scopes, expiresAt: expires }
+}
+
+/** Deletes an account by its name; returns the id that is left of it. */
+export async function removeUser(knex: Knex, name: string, now: Instant): Promise<UserId> {
+  const user = await findUserByName(knex, name)
+  if (user === undefined)
+    throw new OperatorError('user_unknown', `there is no user ${name}`, 'xeenet admin user list names them.')
+  const { outcome } = await inTransaction(knex, trx => deleteUser(trx, user.id, now))
+  if (outcome === 'campaigns_running')
+    throw new OperatorError('campaigns_running', `${name} has campaigns that run`, 'Cancel them first.')
+  if (outcome === 'is_operator')
+    throw new OperatorError('user_is_operator', `${name} is an operator`, 'Operators cannot be deleted.')
+  return user.id
 }

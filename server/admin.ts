@@ -3,43 +3,22 @@ import { readFile } from 'node:fs/promises'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Knex } from 'knex'
 import { NAME_CHARS_MAX } from '#protocol/limits.ts'
-import { HostId, type Instant, instant, ResultId } from '#protocol/units.ts'
+import { type Instant, ResultId } from '#protocol/units.ts'
 import { openBlobs } from '#store/blobs.ts'
-import { inTransaction } from '#store/database.ts'
 import { requestArtifacts } from '#store/files.ts'
-import { setHostState } from '#store/hosts.ts'
-import { freeLeases } from '#store/leases.ts'
-import { audit } from '#store/ledger.ts'
 import { migrate } from '#store/migrate.ts'
 import { RoleName, Scope } from '#store/tokens.ts'
-import { addToken, addUser, showUsers } from './admin-users.ts'
+import { addCreditVerbs } from './admin-credit.ts'
+import { addHostVerbs } from './admin-hosts.ts'
+import { addToken, addUser, removeUser, showUsers } from './admin-users.ts'
+import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
 import { admitRelease, examineRelease, signFit } from './admission.ts'
 import { systemClock } from './clock.ts'
-import { type Config, readConfig } from './config.ts'
 import { secureIds } from './ids.ts'
-import { type Log, openLog } from './log.ts'
-import { describeRefusal, filesDirectory, OperatorError, withDatabase } from './operator.ts'
+import { filesDirectory, withDatabase } from './operator.ts'
 import { openOperatorKey } from './secrets.ts'
 
 // The operator's commands: `xeenet admin …` on the machine that has the data directory, whether the server runs or not.
-
-/** What a command prints: an object for `--json`, lines for people. */
-interface Said {
-  readonly json: object
-  readonly lines: readonly string[]
-  readonly ok?: boolean // false: the exit status is 1
-}
-
-interface Shared {
-  readonly json?: boolean
-  readonly dataDir?: string
-  readonly databaseUrl?: string
-}
-
-interface Tools {
-  readonly config: Config
-  readonly log: Log
-}
 
 const NAME = new RegExp(`^.{1,${NAME_CHARS_MAX}}$`)
 
@@ -51,12 +30,6 @@ function name(text: string): string {
 function whole(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number')
   return Number(text)
-}
-
-function moment(text: string): Instant {
-  const at = Date.parse(text)
-  if (Number.isNaN(at)) throw new InvalidArgumentError('expected a date such as 2027-01-31')
-  return instant(at)
 }
 
 function program(): Command {
@@ -89,33 +62,17 @@ function program(): Command {
         return { json: made, lines: [made.token] }
       }),
     )
+  verb(user, 'delete <name>', 'delete an account; its results and ledger rows stay, its name goes').action(
+    (given: string, options: Shared) =>
+      runOnDatabase(options, async knex => {
+        const userId = await removeUser(knex, given, systemClock())
+        return { json: { userId, deleted: true }, lines: [`${userId}  deleted`] }
+      }),
+  )
   addHostVerbs(root)
   addKernelVerbs(root)
   addUpkeepVerbs(root)
   return root
-}
-
-function addHostVerbs(root: Command): void {
-  const host = root.command('host').description('hosts that misbehave')
-  for (const [word, state] of [
-    ['quarantine', 'quarantined'],
-    ['release', 'active'],
-  ] as const) {
-    verb(host, `${word} <id>`, `${word} a host`)
-      .requiredOption('--reason <text>', 'for its public history')
-      .action((id: string, options: Shared & { reason: string }) =>
-        runOnDatabase(options, async knex => {
-          const { reason } = options
-          const change = { id: hostId(id), state, reason, now: systemClock() }
-          const known = await inTransaction(knex, async trx => {
-            if (state === 'quarantined') await freeLeases(trx, [change.id], change.now)
-            return setHostState(trx, change)
-          })
-          if (!known) throw new OperatorError('host_unknown', `there is no host ${id}`, 'Check the id.')
-          return { json: { hostId: id, state }, lines: [`${id}  ${state}`] }
-        }),
-      )
-  }
 }
 
 function addKernelVerbs(root: Command): void {
@@ -148,15 +105,7 @@ function addKernelVerbs(root: Command): void {
 }
 
 function addUpkeepVerbs(root: Command): void {
-  const ledger = root.command('ledger').description('credits')
-  verb(ledger, 'audit', 'derive every balance again from the transfers').action((options: Shared) =>
-    runOnDatabase(options, async knex => {
-      const found = await knex.transaction(trx => audit(trx), { isolationLevel: 'repeatable read' })
-      const verdict = found.balanced ? 'balanced' : 'NOT BALANCED'
-      const lines = [`${verdict}: ${found.transfers} transfers, sum ${found.sumMilli}`]
-      return { json: found, lines, ok: found.balanced }
-    }),
-  )
+  addCreditVerbs(root)
   const artifact = root.command('artifact').description('trained weights')
   verb(artifact, 'ask <result-ids...>', 'ask the hosts of these results for their weights').action(
     (ids: string[], options: Shared) =>
@@ -181,44 +130,7 @@ async function listUsers(knex: Knex): Promise<Said> {
   return { json: { users }, lines }
 }
 
-const hostId = (text: string): HostId => idOf(HostId, text)
 const resultId = (text: string): ResultId => idOf(ResultId, text)
-
-function idOf<T>(schema: { safeParse(text: string): { success: boolean; data?: T } }, text: string): T {
-  const parsed = schema.safeParse(text)
-  if (!parsed.success || parsed.data === undefined)
-    throw new OperatorError('id_malformed', `${text} is not such an id`, 'Ids look like h_… or r_….')
-  return parsed.data
-}
-
-const verb = (parent: Command, usage: string, description: string): Command =>
-  parent
-    .command(usage)
-    .description(description)
-    .option('--json', 'print JSON')
-    .option('--data-dir <dir>', 'of the server')
-    .option('--database-url <url>', 'of the server, when it does not run its own')
-
-const runOnDatabase = (options: Shared, work: (knex: Knex) => Promise<Said>): Promise<void> =>
-  run(options, ({ config, log }) => withDatabase(config, log, work))
-
-async function run(options: Shared, work: (tools: Tools) => Promise<Said>): Promise<void> {
-  const flags = [
-    ...(options.dataDir === undefined ? [] : ['--data-dir', options.dataDir]),
-    ...(options.databaseUrl === undefined ? [] : ['--database-url', options.databaseUrl]),
-  ]
-  try {
-    const said = await work({ config: readConfig(process.env, flags), log: openLog('warn') })
-    process.stdout.write(options.json ? `${JSON.stringify(said.json)}\n` : `${said.lines.join('\n')}\n`)
-    if (said.ok === false) process.exitCode = 1
-  } catch (error) {
-    const refusal = describeRefusal(error)
-    if (refusal === undefined) throw error
-    if (options.json) process.stdout.write(`${JSON.stringify({ v: 1, ev: 'error', ...refusal })}\n`)
-    else process.stderr.write(`xeenet: ${refusal.title}\n  ${refusal.hint}\n`)
-    process.exitCode = 1
-  }
-}
 
 const USAGE = 2 // the exit status for a command that cannot be understood
 

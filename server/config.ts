@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import envPaths from 'env-paths'
 import { z } from 'zod'
+import { ENROL_WORK_MAX, ENROL_WORK_MIN } from '#protocol/limits.ts'
 import { LOG_LEVELS } from './log.ts'
 
-export const Role = z.enum(['http', 'transition', 'validate', 'assimilate', 'propose', 'cron'])
+export const Role = z.enum(['http', 'transition', 'validate', 'assimilate', 'standing', 'propose', 'cron', 'seal'])
 export type Role = z.infer<typeof Role>
 
 const list = (text: string) =>
@@ -50,6 +51,15 @@ const Settings = z.object({
   XEENET_TRUSTED_PROXIES: z.string().default('').transform(list),
   /** Enrolments and other calls without a token that one address may make in a minute. */
   XEENET_ANONYMOUS_PER_MINUTE: z.coerce.number().int().min(1).default(30),
+  /**
+   * Hash iterations that enrolling without a token takes on average. Measured: five million a second on a core of 2023, so
+   * two seconds; a slow phone takes ten times as long.
+   */
+  XEENET_ENROL_WORK: z.coerce.number().int().min(ENROL_WORK_MIN).max(ENROL_WORK_MAX).default(10_000_000),
+  /** Enrolments without a token in a minute, all networks and all processes of the server together. */
+  XEENET_ENROL_PER_MINUTE: z.coerce.number().int().min(1).default(120),
+  /** The same in a day (UTC) from one network that is not shared. */
+  XEENET_ENROL_PER_PREFIX_DAY: z.coerce.number().int().min(1).default(50),
 })
 
 /** Everything the server can be told, parsed once. */
@@ -69,6 +79,9 @@ export interface Config {
   readonly sharedPrefixes: readonly string[]
   readonly trustedProxies: readonly string[]
   readonly anonymousPerMinute: number
+  readonly enrolWork: number
+  readonly perMinute: number // enrolments without a token
+  readonly perPrefixDay: number
 }
 
 /** A setting that cannot be used; the message names it. */
@@ -102,6 +115,9 @@ export function readConfig(
     sharedPrefixes: s.XEENET_SHARED_PREFIXES,
     trustedProxies: s.XEENET_TRUSTED_PROXIES,
     anonymousPerMinute: s.XEENET_ANONYMOUS_PER_MINUTE,
+    enrolWork: s.XEENET_ENROL_WORK,
+    perMinute: s.XEENET_ENROL_PER_MINUTE,
+    perPrefixDay: s.XEENET_ENROL_PER_PREFIX_DAY,
   }
 }
 

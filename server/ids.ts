@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import {
+  ActionId,
   CampaignId,
   ExperimentId,
   HostId,
@@ -20,6 +21,7 @@ export interface Ids {
   workUnit(now: Instant): WorkUnitId
   result(now: Instant): ResultId
   token(now: Instant): TokenId
+  action(now: Instant): ActionId
 }
 
 /** Ids whose random part comes from `random`, which returns that many bytes. */
@@ -33,6 +35,7 @@ export function idsFrom(random: (bytes: number) => Uint8Array): Ids {
     workUnit: now => WorkUnitId.parse(text('w', now)),
     result: now => ResultId.parse(text('r', now)),
     token: now => TokenId.parse(text('t', now)),
+    action: now => ActionId.parse(text('a', now)),
   }
 }
 

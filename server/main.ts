@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
+import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
+import { startSealer } from '#jobs/seal.ts'
 import { startJobs } from '#jobs/start.ts'
 import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
@@ -75,7 +77,8 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   })
   const boss = await startBoss({ connectionString, log })
   closers.push(() => boss.stop())
-  const jobRoles = config.roles.filter(role => role !== 'http')
+  const serverId = await settleOnce(knex, 'server_id', randomUUID())
+  const jobRoles = config.roles.filter(role => role !== 'http' && role !== 'seal')
   const jobs = await startJobs({
     boss,
     roles: jobRoles,
@@ -87,12 +90,16 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
     log,
   })
   closers.push(() => jobs.stop())
+  if (config.roles.includes('seal')) {
+    const sealer = startSealer({ knex, key: secrets.operator, serverId, now, log })
+    closers.push(() => sealer.stop())
+  }
   if (!config.roles.includes('http')) {
-    log.info({ roles: jobRoles }, 'running')
+    log.info({ roles: config.roles }, 'running')
     return undefined
   }
   const wake = createWake({ enqueue: bossEnqueue(boss), now })
-  const edge = await openEdge(config, { knex, blobs, wake, secrets, log })
+  const edge = openEdge(config, { knex, blobs, wake, secrets, serverId, log })
   const listening = await listen(createApp(edge), config)
   closers.push(() => listening.close(DRAIN_MS))
   const url = config.publicUrl ?? listening.url
@@ -116,14 +123,16 @@ interface Parts {
   readonly blobs: Blobs
   readonly wake: Edge['wake']
   readonly secrets: Secrets
+  readonly serverId: string
   readonly log: Log
 }
 
-async function openEdge(config: Config, { knex, blobs, wake, secrets, log }: Parts): Promise<Edge> {
+function openEdge(config: Config, { knex, blobs, wake, secrets, serverId, log }: Parts): Edge {
   const { publicKey, keyId } = secrets.operator
   const { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
+  const { enrolWork, perMinute, perPrefixDay } = config
   return {
-    ...{ knex, blobs, wake, log },
+    ...{ knex, blobs, wake, serverId, log },
     planner: {
       plan: planCampaign,
       run: (source, recipe, seedIndex) => buildRun({ ...source, secret: secrets.server }, recipe, seedIndex),
@@ -131,12 +140,15 @@ async function openEdge(config: Config, { knex, blobs, wake, secrets, log }: Par
     now: systemClock,
     random: Math.random,
     ids: secureIds,
-    serverId: await settleOnce(knex, 'server_id', randomUUID()),
     version: packageJson.version,
     kernelKeys: [{ keyId, publicKey }],
     prefixSecret: secrets.server,
+    challengeKey: challengeKey(secrets.server),
     trust: { rules: TRUST, secret: secrets.server },
-    settings: { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
+    settings: {
+      ...{ starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
+      ...{ enrolWork, perMinute, perPrefixDay },
+    },
   }
 }
 

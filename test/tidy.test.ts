@@ -24,7 +24,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     '*',
   ],
   'server/http/': ['server/http/', 'server/store/', 'server/domain/', 'server/protocol/', '*'],
-  'client/runtime/': ['client/runtime/', 'server/protocol/', 'zod'],
+  'client/runtime/': [
+    'client/runtime/',
+    'server/protocol/',
+    'zod',
+    'altcha-lib',
+    'altcha-lib/algorithms/web/pbkdf2',
+  ],
   'client/node/': ['client/node/', 'client/runtime/', 'server/protocol/', '*'],
   'validators/': ['validators/', 'server/protocol/', 'zod'],
 }

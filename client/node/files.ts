@@ -6,7 +6,11 @@ import { dirname, join } from 'node:path'
  * Replaces a file so that a crash or a power failure at any moment leaves the old or the new one, whole: temporary
  * file beside it, sync, rename, sync of the directory.
  */
-export async function writeDurably(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function writeDurably(
+  path: string,
+  data: string | Uint8Array | AsyncIterable<Uint8Array>,
+  mode = 0o600,
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
   try {
     await withFile(temporary, mode, async file => {

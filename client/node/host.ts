@@ -3,11 +3,13 @@
 import { availableParallelism, getPriority, setPriority, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleepFor } from 'node:timers/promises'
+import type { EnrolBody } from '#protocol/host.ts'
 import { PROTOCOL_VERSION } from '#protocol/limits.ts'
 import { fingerprint } from '#protocol/signature.ts'
 import { type AgentOptions, PAUSE_REASONS, type PauseReason } from '#runtime/agent-state.ts'
-import { type Endpoint, enrol, Refusal, Unreachable } from '#runtime/api.ts'
+import { type Endpoint, Refusal, Unreachable } from '#runtime/api.ts'
 import { backoffMs } from '#runtime/backoff.ts'
+import { enrolHost } from '#runtime/enrol.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { type Compute, type Ports, type Volunteer, volunteer } from '#runtime/volunteer.ts'
 import { openDiskCache } from './disk-cache.ts'
@@ -25,6 +27,7 @@ import { thisMachine } from './machine.ts'
 import { CLIENT_VERSION } from './options.ts'
 import { openPool } from './pool.ts'
 import { type Preset, pausesFor } from './presets.ts'
+import { selfTest } from './self-test.ts'
 import { openHostStore } from './state-dir.ts'
 
 export interface HostSettings {
@@ -43,6 +46,10 @@ export interface HostSettings {
   readonly tell: Ports['tell']
   readonly onEnrolled: (enrolled: Enrolled, fresh: boolean) => void
   readonly onOffline: (reason: string, retryMs: number) => void
+  /** Enrolling without a token takes work first: so many hash iterations on average. */
+  readonly onWork?: (iterations: number) => void
+  /** In place of this machine's own: how a test plays one that is broken. */
+  readonly selfTest?: Ports['selfTest']
   /** Wraps the computation: how a test or a demonstration makes a host that lies. */
   readonly wrapCompute?: ((honest: Compute) => Compute) | undefined
 }
@@ -77,6 +84,7 @@ export async function startHost(settings: HostSettings): Promise<Host> {
       store: await openHostStore(directory),
       cache: await openDiskCache(join(settings.cacheDir, 'files')),
       compute: settings.wrapCompute?.(honest) ?? honest,
+      selfTest: settings.selfTest ?? testMachine,
       machine: machineFacts(),
       now: () => Date.now(),
       rng: Math.random,
@@ -96,6 +104,11 @@ export async function startHost(settings: HostSettings): Promise<Host> {
       await pool.close()
     },
   }
+}
+
+const testMachine = async () => {
+  const { ok, found } = await selfTest()
+  return { passed: ok, detail: found }
 }
 
 const machineFacts = () => ({
@@ -156,14 +169,15 @@ function mayPass(error: unknown): number | undefined {
 
 async function enrolOnce(settings: HostSettings, key: HostKey): Promise<Enrolled> {
   const { name, endpoint, keyFingerprint } = settings
-  const reply = await enrol(endpoint, {
+  const body: Omit<EnrolBody, 'work'> = {
     protocol: PROTOCOL_VERSION,
     publicKey: key.publicKey,
     ...(name === undefined ? {} : { name }),
     cores: availableParallelism(),
     ...machineFacts(),
     engineClasses: ['wasm'],
-  })
+  }
+  const reply = await enrolHost(endpoint, body, settings)
   for (const { keyId, publicKey } of reply.kernelKeys)
     if ((await fingerprint(publicKey)) !== keyId)
       throw new Failure(EXIT.auth, 'key_mismatch', {

@@ -10,6 +10,7 @@ export interface Narrator {
   readonly tell: (news: VolunteerNews, state: AgentState) => void
   readonly enrolled: (enrolled: Enrolled, fresh: boolean) => void
   readonly offline: (reason: string, retryMs: number) => void
+  readonly working: (iterations: number) => void
   close(): void
 }
 
@@ -49,6 +50,12 @@ export function narrator(talk: Talk, setting: { cores: number; preset: string })
         'offline',
         { reason, retryMs },
         `the server does not answer (${reason}); again in ${retryMs} ms`,
+      ),
+    working: iterations =>
+      talk.event(
+        'enrolling',
+        { iterations },
+        'enrolling without an account: this machine works a few seconds to show that it means it',
       ),
     close: () => panel?.clear(),
   }

@@ -78,6 +78,8 @@ export function sentence(news: VolunteerNews): string | undefined {
       return `the server does not answer (${news.reason}); again in ${seconds(news.retryMs)}`
     case 'online':
       return 'the server answers again'
+    case 'self-test':
+      return `self-test ${news.passed ? 'passed' : 'FAILED'}: ${news.detail}`
     default:
       return unreachable(news)
   }

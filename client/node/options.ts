@@ -28,7 +28,7 @@ export const withServer = (command: Command): Command =>
     .option('--token <token>', 'an API or enrolment token; better: --token-file')
     .option('--token-file <file>', 'a file that holds the token', process.env.XEENET_TOKEN_FILE)
 
-const withJson = (command: Command): Command => command.option('--json', 'print JSON')
+export const withJson = (command: Command): Command => command.option('--json', 'print JSON')
 
 /** The options of a command, parsed once. Throws a usage failure that names the option. */
 export function options<T extends z.ZodType>(schema: T, command: Command): z.infer<T> {

@@ -4,6 +4,8 @@ import { adminCommand } from './commands/admin.ts'
 import { campaignCommand } from './commands/campaign.ts'
 import { creditsCommand, leaderboardCommand } from './commands/credits.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { hostCommand } from './commands/host.ts'
+import { ledgerCommand } from './commands/ledger.ts'
 import { reproCommand } from './commands/repro.ts'
 import { serveCommand } from './commands/serve.ts'
 import { type Hooks, upCommand } from './commands/up.ts'
@@ -47,9 +49,11 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     serveCommand(done),
     adminCommand(done),
     campaignCommand(done),
+    hostCommand(),
     reproCommand(done),
     leaderboardCommand(),
     creditsCommand(),
+    ledgerCommand(done),
     doctorCommand(done),
     versionCommand(),
     helpCommand(root),

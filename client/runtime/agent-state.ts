@@ -1,4 +1,4 @@
-import type { HostReport, Lease, SchedulerReply } from '#protocol/scheduler.ts'
+import type { HostReport, Lease, SchedulerReply, SelfTestAnswer } from '#protocol/scheduler.ts'
 import type { ResultId, Sha256 } from '#protocol/units.ts'
 
 /** Milliseconds on this machine's clock, since 1970. Nothing on the server is decided by it. */
@@ -50,6 +50,8 @@ export interface AgentState {
   readonly lastCallAt: LocalMs
   /** The last reply brought no work although it was wanted. */
   readonly noWork: boolean
+  /** The server wants to know whether this machine is sound: the test runs, or its answer waits for the next call. */
+  readonly selfTest: 'running' | SelfTestAnswer | null
   /** Results whose report was answered. */
   readonly answered: number
   /** How the last answered result ended; `--once` ends with it. */
@@ -58,7 +60,12 @@ export interface AgentState {
 }
 
 export type Call =
-  | { readonly type: 'schedule'; readonly reports: readonly HostReport[]; readonly want: number }
+  | {
+      readonly type: 'schedule'
+      readonly reports: readonly HostReport[]
+      readonly want: number
+      readonly selfTest: SelfTestAnswer | null
+    }
   | { readonly type: 'upload'; readonly resultId: ResultId; readonly sha256: Sha256 }
 
 export type AgentEvent =
@@ -67,6 +74,8 @@ export type AgentEvent =
   | { readonly type: 'tick' }
   | { readonly type: 'replied'; readonly reply: SchedulerReply }
   | { readonly type: 'uploaded' }
+  /** The demanded self-test ended. */
+  | ({ readonly type: 'tested' } & SelfTestAnswer)
   | { readonly type: 'refused'; readonly code: string; readonly hint: string; readonly retryAfterMs: number }
   | { readonly type: 'progressed'; readonly resultId: ResultId; readonly fraction: number }
   /** A run ended and its report is on disk. */
@@ -91,6 +100,8 @@ export type AgentEffect =
   | { readonly type: 'forget'; readonly resultId: string }
   | { readonly type: 'forget_artifact'; readonly resultId: ResultId }
   | { readonly type: 'hold' | 'go_on' }
+  /** Test this machine and answer with `tested`. */
+  | { readonly type: 'self_test' }
   /** Come back with a `tick`, not later than this. */
   | { readonly type: 'wake'; readonly at: LocalMs }
   | { readonly type: 'tell'; readonly news: News }
@@ -135,6 +146,7 @@ export const startAgent = (options: AgentOptions): AgentState => ({
   reportAt: 0,
   lastCallAt: 0,
   noWork: false,
+  selfTest: null,
   answered: 0,
   lastOutcome: 'success',
   ended: null,

@@ -1,6 +1,7 @@
 import { LEASES_PER_CALL_MAX, LEASES_PER_CORE_MAX, REPORTS_PER_CALL_MAX } from '#protocol/limits.ts'
-import type { HostReport, ReportReply, SchedulerReply } from '#protocol/scheduler.ts'
+import type { HostReport, SchedulerReply } from '#protocol/scheduler.ts'
 import type { ResultId } from '#protocol/units.ts'
+import { answerEffects, newsOf } from './agent-news.ts'
 import type {
   AgentEffect,
   AgentEvent,
@@ -40,6 +41,8 @@ function note(state: AgentState, event: AgentEvent, now: LocalMs): Stepped {
       return replied(state, event.reply, now)
     case 'uploaded':
       return quiet({ ...state, inFlight: null })
+    case 'tested':
+      return quiet({ ...state, selfTest: { passed: event.passed, detail: event.detail } })
     case 'refused':
       return refused(state, event, now)
     case 'progressed':
@@ -122,7 +125,8 @@ function replied(state: AgentState, reply: SchedulerReply, now: LocalMs): Steppe
   const fresh = reply.leases.filter(lease => !known.has(lease.resultId))
   const sent = state.inFlight?.type === 'schedule' ? state.inFlight : { reports: [], want: 0 }
   const ignored = sent.reports.some(report => !answered.has(report.resultId))
-  const noWork = sent.want > 0 && fresh.length === 0
+  const selfTest = selfTestAfter(state, reply)
+  const noWork = sent.want > 0 && fresh.length === 0 && selfTest === null
   const next: AgentState = {
     ...state,
     held: [...held, ...fresh.map((lease): HeldLease => ({ lease, phase: 'queued', fraction: 0 }))],
@@ -133,6 +137,7 @@ function replied(state: AgentState, reply: SchedulerReply, now: LocalMs): Steppe
     reportAt: ignored ? now + Math.max(reply.retryAfterMs, REPEAT_MS) : now,
     lastCallAt: now,
     noWork,
+    selfTest,
     answered: state.answered + answered.size,
     lastOutcome: lastOutcome(state, reply),
   }
@@ -145,9 +150,17 @@ function replied(state: AgentState, reply: SchedulerReply, now: LocalMs): Steppe
       { type: 'tell', news: { ev: 'result.lease', lease } },
     ]),
     ...newsOf(reply),
+    ...(selfTest === 'running' && state.selfTest !== 'running' ? [{ type: 'self_test' } as const] : []),
     ...(noWork && !state.noWork ? [none] : []),
   ]
   return { state: next, effects }
+}
+
+/** A demand is met once: an answer that this call did not carry yet is still to be given. */
+function selfTestAfter({ inFlight, selfTest }: AgentState, reply: SchedulerReply): AgentState['selfTest'] {
+  const given = inFlight?.type === 'schedule' && inFlight.selfTest !== null
+  if (selfTest !== null && !given) return selfTest
+  return reply.selfTest === true ? 'running' : null
 }
 
 function lastOutcome(state: AgentState, reply: SchedulerReply): AgentState['lastOutcome'] {
@@ -155,15 +168,6 @@ function lastOutcome(state: AgentState, reply: SchedulerReply): AgentState['last
   if (last === undefined) return state.lastOutcome
   if (last.outcome === 'refused') return 'rejected'
   return state.outbox.find(report => report.resultId === last.resultId)?.outcome ?? 'success'
-}
-
-function answerEffects({ resultId, outcome, code = 'refused', hint = '' }: ReportReply): AgentEffect[] {
-  const accepted = { ev: 'result.accepted', result: resultId } as const
-  const refusal = { ev: 'result.refused', result: resultId, code, hint } as const
-  return [
-    { type: 'forget', resultId },
-    { type: 'tell', news: outcome === 'accepted' ? accepted : refusal },
-  ]
 }
 
 function abortEffects(state: AgentState, aborted: ReadonlyMap<ResultId, string>): AgentEffect[] {
@@ -175,17 +179,6 @@ function abortEffects(state: AgentState, aborted: ReadonlyMap<ResultId, string>)
       { type: 'tell', news: { ev: 'result.abort', result: resultId, reason } },
     ]
   })
-}
-
-/** Verdicts and the server's words. An artifact is kept until its verdict (DESIGN §8). */
-function newsOf(reply: SchedulerReply): AgentEffect[] {
-  const { balanceMilli } = reply.credit
-  const verdicts = reply.verdicts.flatMap(({ resultId, verdict, milli }): AgentEffect[] => [
-    { type: 'forget_artifact', resultId },
-    { type: 'tell', news: { ev: 'result.verdict', result: resultId, verdict, milli, balanceMilli } },
-  ])
-  if (reply.notice === undefined) return verdicts
-  return [...verdicts, { type: 'tell', news: { ev: 'notice', text: reply.notice } }]
 }
 
 type Refused = AgentEvent & { type: 'refused' }
@@ -266,14 +259,15 @@ function callServer(state: AgentState, now: LocalMs): Stepped {
   const want = now >= state.askAt ? wanted(state) : 0
   const heartbeat = state.held.length > 0 && now >= state.lastCallAt + HEARTBEAT_MS
   const reports = now >= state.reportAt ? state.outbox.slice(0, REPORTS_PER_CALL_MAX) : []
-  if (reports.length === 0 && want === 0 && !heartbeat) return quiet(state)
-  const call = { type: 'schedule', reports, want } as const
+  const selfTest = state.selfTest === 'running' ? null : state.selfTest
+  if (reports.length === 0 && want === 0 && selfTest === null && !heartbeat) return quiet(state)
+  const call = { type: 'schedule', reports, want, selfTest } as const
   return { state: { ...state, inFlight: call }, effects: [{ type: 'call', call, held: state.held }] }
 }
 
 /** One lease for each core, and one that waits, so that no core is idle while a report travels. */
 function wanted(state: AgentState): number {
-  if (state.intent !== 'run' || state.pauses.length > 0) return 0
+  if (state.intent !== 'run' || state.pauses.length > 0 || state.selfTest === 'running') return 0
   const { cores, count } = state.options
   const open = state.held.filter(h => h.phase !== 'reporting').length
   const target = Math.min(cores + 1, cores * LEASES_PER_CORE_MAX) - open

@@ -88,6 +88,18 @@ export async function askText(endpoint: Endpoint, asked: Asked): Promise<string>
   return (await send(endpoint, asked, DOWNLOAD_MS)).text()
 }
 
+/** The bytes of a reply that may be large, as they come. Throws as `ask` does, also in the middle. */
+export async function* askChunks(endpoint: Endpoint, asked: Asked): AsyncGenerator<Uint8Array> {
+  const response = await send(endpoint, asked, DOWNLOAD_MS)
+  const reader = response.body?.getReader()
+  if (reader === undefined) return
+  for (;;) {
+    const { done, value } = await whole(() => reader.read())
+    if (done) return
+    yield value
+  }
+}
+
 /** POST /api/v1/hosts. The endpoint's token is the enrolment token, or absent. */
 export const enrol = (endpoint: Endpoint, body: EnrolBody): Promise<EnrolReply> =>
   ask(endpoint, EnrolReply, { method: 'POST', path: '/api/v1/hosts', body: JSON.stringify(body) })
@@ -101,6 +113,16 @@ export async function schedule(
   const asked = { method: 'POST', path: '/api/v1/scheduler', body: JSON.stringify(body) } as const
   const headers = await signed(identity, call, asked)
   return ask({ ...endpoint, token: identity.token }, SchedulerReply, { ...asked, headers })
+}
+
+/** A signed call about the host itself, and its body as it came. Its number stands for nothing: such calls may be repeated. */
+export async function askAsHost<Reply>(
+  endpoint: Endpoint,
+  identity: Identity,
+  { schema, ...asked }: Asked & { readonly schema: z.ZodType<Reply> },
+): Promise<{ readonly reply: Reply; readonly text: string }> {
+  const headers = await signed(identity, 1, asked)
+  return askBoth({ ...endpoint, token: identity.token }, schema, { ...asked, headers })
 }
 
 /** GET /api/v1/files/:sha256, not checked: see fetchByHash. */

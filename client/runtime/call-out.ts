@@ -73,6 +73,7 @@ async function bodyOf(shell: Shell, call: Call, held: CallEffect['held']): Promi
       .slice(0, 4 * LEASES_PER_CALL_MAX)
       .map(({ lease, fraction }) => ({ resultId: lease.resultId, fraction })),
     want: call.want,
+    ...(call.selfTest === null ? {} : { selfTest: call.selfTest }),
   }
   return { type: 'schedule', body }
 }
@@ -102,6 +103,7 @@ async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer
 }
 
 function refuse(shell: Shell, refusal: Refusal): void {
-  const { code, hint, retryAfterMs = 60_000 } = refusal.problem
-  shell.send({ type: 'refused', code, hint, retryAfterMs })
+  const { code, detail, hint, retryAfterMs = 60_000 } = refusal.problem
+  const words = detail === undefined ? hint : `${detail} ${hint}`
+  shell.send({ type: 'refused', code, hint: words, retryAfterMs })
 }

@@ -2,7 +2,9 @@
 // threads, clock and chance come in as ports.
 
 import type { EngineClass } from '#protocol/host.ts'
-import type { Lease } from '#protocol/scheduler.ts'
+import { DETAIL_CHARS_MAX } from '#protocol/limits.ts'
+import type { Lease, SelfTestAnswer } from '#protocol/scheduler.ts'
+import { asLines } from '#protocol/text.ts'
 import type { Sha256 } from '#protocol/units.ts'
 import { step } from './agent.ts'
 import {
@@ -37,6 +39,7 @@ export type VolunteerNews =
   | { readonly ev: 'result.kept'; readonly result: string }
   | { readonly ev: 'offline'; readonly reason: string; readonly retryMs: number }
   | { readonly ev: 'online' }
+  | { readonly ev: 'self-test'; readonly passed: boolean; readonly detail: string }
 
 export interface Ports {
   readonly endpoint: Endpoint
@@ -45,6 +48,8 @@ export interface Ports {
   readonly store: HostStore
   readonly cache: FileCache
   readonly compute: Compute
+  /** Whether this machine computes as all others do. */
+  readonly selfTest: () => Promise<SelfTestAnswer>
   readonly machine: {
     readonly client: string
     readonly engineClasses: readonly EngineClass[]
@@ -162,6 +167,9 @@ async function perform(shell: Shell, effect: AgentEffect): Promise<void> {
       return store.forget(effect.resultId)
     case 'forget_artifact':
       return store.forgetArtifact(effect.resultId)
+    case 'self_test':
+      testMachine(shell).catch(shell.fail)
+      return
     case 'hold':
       return
     case 'go_on':
@@ -176,6 +184,19 @@ async function perform(shell: Shell, effect: AgentEffect): Promise<void> {
     default:
       return unreachable(effect)
   }
+}
+
+/** A test that cannot even run is one that failed. */
+async function testMachine(shell: Shell): Promise<void> {
+  const { passed, detail } = await shell.ports.selfTest().catch(
+    (error: unknown): SelfTestAnswer => ({
+      passed: false,
+      detail: error instanceof Error ? error.message : String(error),
+    }),
+  )
+  const answer = { passed, detail: asLines(detail, DETAIL_CHARS_MAX) }
+  shell.tell({ ev: 'self-test', ...answer })
+  shell.send({ type: 'tested', ...answer })
 }
 
 /** A lease that was never started, or whose progress is on disk already. */

@@ -38,6 +38,8 @@ export function leasesAllowed(host: {
 export interface Asking {
   readonly hostId: HostId
   readonly ownerKey: string
+  /** The network it calls from; null: one that many people share by design. */
+  readonly prefix: string | null
   readonly take: number
   readonly candidates: readonly Candidate[]
 }
@@ -58,14 +60,14 @@ const MIX = 8
 
 /**
  * Deals results to hosts one at a time in turn, each drawn at random from the first few that the host may have, so
- * that pairs of owners mix. No result is dealt twice and no owner gets two results of one work unit.
+ * that pairs of owners mix. No result is dealt twice, and no owner and no network gets two results of one work unit.
  */
 export function deal(asking: readonly Asking[], random: Random): Assignment[] {
   const taken = new Set<ResultId>()
-  const ownersOf = new Map<WorkUnitId, Set<string>>()
+  const partiesIn = new Map<WorkUnitId, Set<string>>()
   const dealt: Assignment[] = []
   const isFree = (host: Asking, c: Candidate): boolean =>
-    !taken.has(c.resultId) && !ownersOf.get(c.workUnitId)?.has(host.ownerKey)
+    !taken.has(c.resultId) && !partiesOf(host).some(party => partiesIn.get(c.workUnitId)?.has(party))
   for (let round = 0, progress = true; progress; round++) {
     progress = false
     for (const host of asking) {
@@ -77,12 +79,16 @@ export function deal(asking: readonly Asking[], random: Random): Assignment[] {
       if (choice === undefined) continue
       progress = true
       taken.add(choice.resultId)
-      ownersOf.set(choice.workUnitId, (ownersOf.get(choice.workUnitId) ?? new Set()).add(host.ownerKey))
+      const parties = partiesIn.get(choice.workUnitId) ?? new Set()
+      partiesIn.set(choice.workUnitId, parties.union(new Set(partiesOf(host))))
       dealt.push({ hostId: host.hostId, resultId: choice.resultId })
     }
   }
   return dealt
 }
+
+const partiesOf = ({ ownerKey, prefix }: Asking): string[] =>
+  prefix === null ? [ownerKey] : [ownerKey, `network:${prefix}`]
 
 /** How many candidates to look up for a host that may take `take`: enough that the draw has its window to the end. */
 export const candidatesFor = (take: number): number => take * 4 + MIX

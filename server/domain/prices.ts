@@ -2,12 +2,13 @@ import type { Price, PriceClass, Quote } from '#protocol/credits.ts'
 import { FUEL_MAX } from '#protocol/limits.ts'
 import type { MilliCredit } from '#protocol/units.ts'
 import { invariant } from './invariant.ts'
+import type { Policy } from './types.ts'
 
 /**
- * The price list: what one unit of work of each engine class is worth, the same whether the host is fast or slow. A
- * TFLOP of `wasm` (about 900 Gfuel, since an f32x4 operation is four FLOPs) comes to some 9,000 milli-credits. Native
- * code does three to four times as many a second on the same core, so that `onnx-cpu` at 2,500 pays a core-hour alike;
- * GPU classes pay more a TFLOP, for hardware that fewer people have and that draws more power.
+ * The price list: what one unit of work of each engine class is worth, the same whether the host is fast or slow.
+ * `charlm` does 1.15 GFLOP with a Gfuel (ops/LOG.md, the first loop), so that a TFLOP in `wasm` earns some 8,700
+ * milli-credits. Native code does three to four times as many a second on the same core: at 2,500 `onnx-cpu` pays a
+ * core-hour alike. GPU classes pay more a TFLOP, for hardware that fewer people have and that draws more power.
  */
 export const PRICES: Readonly<Record<PriceClass, Price>> = {
   wasm: { milli: 10, per: 'Gfuel' },
@@ -20,7 +21,7 @@ export const PRICES: Readonly<Record<PriceClass, Price>> = {
 const UNITS = { Gfuel: 1_000_000_000n, TFLOP: 1_000_000_000_000n } as const
 
 /** What a campaign sets aside, on top of its planned results, for those beyond the quorum: late replies and disputes. */
-const CHECKING_SHARE = 0.1
+export const CHECKING_SHARE = 0.1
 
 /**
  * What an amount of work is worth in milli-credits, rounded up: `work` counts instructions of fuel, or FLOPs. Exact for
@@ -41,20 +42,27 @@ export interface Plan {
   readonly workUnits: number
   readonly fuelMax: number // of one run
   readonly quorum: number
+  readonly policy: Policy
 }
+
+/** How many results of a unit may have to be paid: a stranger's alone is always checked, be it by a second one. */
+const replicasOf = ({ quorum, policy }: Plan): number =>
+  policy === 'adaptive' ? Math.max(quorum, 2) : quorum
 
 /**
  * What a campaign costs at most: every result of every quorum at its full fuel, and the checking share rounded up to a
  * milli-credit. What checks did not use, and second replicas that trusted hosts made needless, come back.
  */
-export function quote({ engineClass, workUnits, fuelMax, quorum }: Plan): Omit<Quote, 'experiments'> {
+export function quote(plan: Plan): Omit<Quote, 'experiments'> {
+  const { engineClass, workUnits, fuelMax } = plan
   const price = PRICES[engineClass]
-  const results = workUnits * quorum * priceOf(fuelMax, price)
+  const replicas = replicasOf(plan)
+  const results = workUnits * replicas * priceOf(fuelMax, price)
   const reserveMilli = results + Math.ceil(results / Math.round(1 / CHECKING_SHARE))
   invariant(Number.isSafeInteger(reserveMilli), 'a quote is an exact integer')
   return {
     workUnits,
-    fuelPlanned: workUnits * quorum * fuelMax,
+    fuelPlanned: workUnits * replicas * fuelMax,
     priceMilliPerGfuel: price.milli,
     checkingShare: CHECKING_SHARE,
     reserveMilli,

@@ -21,3 +21,10 @@ export function nextQuota(quota: number, event: QuotaEvent): number {
       return unreachable(event)
   }
 }
+
+// After seven failures in a row a new host is down to fifteen tasks a day: no accident any more, and worth a word.
+const THROTTLED_BELOW = 16
+
+/** Whether this change of a quota is one that the owner should hear of. */
+export const isThrottled = (before: number, after: number): boolean =>
+  before >= THROTTLED_BELOW && after < THROTTLED_BELOW

@@ -1,4 +1,4 @@
-import type { HostId, Instant, MilliCredit, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { HostId, Instant, MilliCredit, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Grant, StandingGrant } from './grants.ts'
 import { type Claim, type Demand, type Judgement, judge } from './judge.ts'
 import { payeeAccount } from './ledger.ts'
@@ -36,6 +36,8 @@ export interface Case {
   readonly workUnit: WorkUnit
   readonly successes: readonly Success[]
   readonly priceMilliPerGfuel: number
+  /** Whose credit pays: nobody earns from a campaign of its own, also not with a host that it claimed meanwhile. */
+  readonly payerId?: UserId
   /** Symmetric; only readable successes are compared. */
   same(a: ResultId, b: ResultId): boolean
   /** Whether a readable success would be seen first by whoever looks at the campaign. */
@@ -237,13 +239,14 @@ function decidedOf(
 }
 
 function earnedBy(
-  { workUnit, priceMilliPerGfuel }: Case,
+  { workUnit, priceMilliPerGfuel, payerId }: Case,
   { hostId, trusted, fuelUsed, paid }: Success,
   standings: ReadonlyMap<HostId, Standing>,
 ): MilliCredit {
   const host = standings.get(hostId)
   if (paid !== null) return paid.amountMilli
   if (trusted || host === undefined || host.state === 'quarantined') return 0
+  if (host.userId !== null && host.userId === payerId) return 0
   return earned({ fuelUsed, fuelMax: workUnit.fuelMax, priceMilliPerGfuel })
 }
 

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { BlockList, isIPv6, SocketAddress } from 'node:net'
+import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net'
 import type { Request } from 'express'
 
 /** Where a request comes from, for limits and for the owner of an anonymous host. */
@@ -10,13 +10,14 @@ export interface Origin {
 }
 
 /** Reads origins by the networks of the settings, written as `10.0.0.0/8` or `fd00::/8`. Throws on any other text. */
-export function originReader(sharedPrefixes: readonly string[]): (req: Request) => Origin {
+export function originReader(sharedPrefixes: readonly string[]): (req: Pick<Request, 'ip'>) => Origin {
   const shared = blockList(sharedPrefixes)
   return req => {
     // express reads X-Forwarded-For only behind the proxies that the operator named.
     const address = plainAddress(req.ip ?? '')
     const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    return { address, shared: address !== '' && shared.check(address, family) }
+    // A proxy may pass on what a client claims to be: what is no address is shared with nobody.
+    return { address, shared: isIP(address) !== 0 && shared.check(address, family) }
   }
 }
 
@@ -26,6 +27,23 @@ export function prefixName(address: string, secret: string): string {
     .update(`prefix|${networkOf(address)}`)
     .digest('hex')
     .slice(0, 32)
+}
+
+/** The network a request comes from: its name, or null when many people share it by design. */
+export interface Network {
+  readonly prefix: string | null
+}
+
+/** Reads the networks of requests. Throws as `originReader` does. */
+export function networkReader(
+  sharedPrefixes: readonly string[],
+  secret: string,
+): (req: Pick<Request, 'ip'>) => Network {
+  const originOf = originReader(sharedPrefixes)
+  return req => {
+    const { address, shared } = originOf(req)
+    return { prefix: shared ? null : prefixName(address, secret) }
+  }
 }
 
 const IPV6_GROUPS_KEPT = 3 // of 16 bits: /48
@@ -41,7 +59,12 @@ function networkOf(address: string): string {
 }
 
 // A dual-stack socket shows IPv4 callers as ::ffff:a.b.c.d, and a link-local one names its interface after a %.
-const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '')
+// A mapped one may also be spelled ::ffff:cb00:7107.
+function plainAddress(text: string): string {
+  const address = text.replace(/%.*$/, '')
+  if (!isIPv6(address)) return address
+  return new SocketAddress({ address, family: 'ipv6' }).address.replace(/^::ffff:(?=\d+\.)/, '')
+}
 
 function blockList(prefixes: readonly string[]): BlockList {
   const list = new BlockList()

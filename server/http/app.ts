@@ -4,15 +4,19 @@ import helmet from 'helmet'
 import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi.ts'
 import { isReady } from '#store/settings.ts'
-import { originReader } from './address.ts'
+import { networkReader, originReader } from './address.ts'
 import { tokenOf } from './auth.ts'
 import { bytesUpTo } from './body.ts'
 import { cancel, submitCampaign, validateCampaign } from './campaigns.ts'
 import { newCatalogue } from './catalogue.ts'
+import { issueChallenge } from './challenge.ts'
+import { claim } from './claim.ts'
 import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
+import * as ledger from './ledger.ts'
+import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as reads from './reads.ts'
 import { exportCampaign, showResult } from './results.ts'
@@ -37,12 +41,13 @@ export function createApp(edge: Edge): Express {
   return app
 }
 
-type Methods = Partial<Record<'get' | 'post' | 'put', RequestHandler[]>>
+type Methods = Partial<Record<'get' | 'post' | 'put' | 'delete', RequestHandler[]>>
 
 function addRoutes(app: Express, edge: Edge): void {
   const readCall = hostCallReader(edge)
   const catalogue = newCatalogue()
   const anonymous = limitAnonymous(edge)
+  const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
   const routes: Record<string, Methods> = {
@@ -50,9 +55,15 @@ function addRoutes(app: Express, edge: Edge): void {
     '/readyz': { get: [showReady(edge)] },
     [`${API}/openapi.json`]: { get: [(_req, res) => void res.json(openApiDocument(edge.version))] },
     [`${API}/server`]: { get: [reads.showServer(edge)] },
-    [`${API}/hosts`]: { post: [anonymous, small, enrol(edge)] },
-    [`${API}/hosts/:id`]: { get: [showHost(edge)] },
-    [`${API}/scheduler`]: { post: [anonymous, bytesUpTo(BODY_BYTES_MAX), scheduler(edge, readCall)] },
+    [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
+    [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },
+    [`${API}/hosts/:id`]: { get: [showHost(edge, readCall)] },
+    [`${API}/hosts/:id/claim`]: { post: [anonymous, small, claim(edge, readCall)] },
+    [`${API}/hosts/:id/appeal`]: { post: [anonymous, small, appeal(edge, readCall)] },
+    [`${API}/actions`]: { get: [showActions(edge)] },
+    [`${API}/scheduler`]: {
+      post: [anonymous, bytesUpTo(BODY_BYTES_MAX), scheduler(edge, readCall, networkOf)],
+    },
     [`${API}/files/:sha256`]: { get: [serveFile(edge)], put: [anonymous, receiveUpload(edge, readCall)] },
     [`${API}/kernels`]: { get: [reads.showKernels(edge)] },
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
@@ -68,18 +79,29 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
     [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
-    [`${API}/me`]: { get: [reads.showMe(edge)] },
-    [`${API}/ledger/summary`]: { get: [reads.showLedger(edge)] },
+    [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
+    [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
+    [`${API}/prices`]: { get: [ledger.showPrices()] },
+    [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
+    [`${API}/ledger/heads`]: { get: [ledger.showHeads(edge)] },
+    [`${API}/ledger/blocks/:number`]: { get: [ledger.showBlock(edge)] },
+    [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
   }
   for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
 }
 
-function addRoute(app: Express, path: string, { get, post, put }: Methods): void {
+function addRoute(app: Express, path: string, { get, post, put, delete: remove }: Methods): void {
   const route = app.route(path)
   if (get !== undefined) route.get(...get)
   if (post !== undefined) route.post(...post)
   if (put !== undefined) route.put(...put)
-  const allowed = [...(get ? ['GET', 'HEAD'] : []), ...(post ? ['POST'] : []), ...(put ? ['PUT'] : [])]
+  if (remove !== undefined) route.delete(...remove)
+  const allowed = [
+    ...(get ? ['GET', 'HEAD'] : []),
+    ...(post ? ['POST'] : []),
+    ...(put ? ['PUT'] : []),
+    ...(remove ? ['DELETE'] : []),
+  ]
   route.all((req, res) => {
     res.setHeader('allow', allowed.join(', '))
     throw new Refused('method_not_allowed', `${req.method} ${req.path}; allowed: ${allowed.join(', ')}`)

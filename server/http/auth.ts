@@ -12,6 +12,10 @@ export function tokenOf(req: Request): string | undefined {
 export async function bearerOf(edge: Edge, req: Request): Promise<Bearer> {
   const token = tokenOf(req)
   if (token === undefined) throw new Refused('token_missing')
+  return bearerBy(edge, token)
+}
+
+async function bearerBy(edge: Edge, token: string): Promise<Bearer> {
   const bearer = await findBearer(edge.knex, token)
   if (bearer === undefined) throw new Refused('token_unknown')
   const expired = bearer.expiresAt !== null && bearer.expiresAt <= edge.now()
@@ -21,7 +25,14 @@ export async function bearerOf(edge: Edge, req: Request): Promise<Bearer> {
 
 /** The same, and the token must have one of the scopes. `admin` includes every other. */
 export async function requireScope(edge: Edge, req: Request, ...scopes: readonly Scope[]): Promise<Bearer> {
-  const bearer = await bearerOf(edge, req)
+  return allow(await bearerOf(edge, req), scopes)
+}
+
+/** The same of a token that is not in the header. */
+export const bearerWith = async (edge: Edge, token: string, scope: Scope): Promise<Bearer> =>
+  allow(await bearerBy(edge, token), [scope])
+
+function allow(bearer: Bearer, scopes: readonly Scope[]): Bearer {
   const allowed = bearer.scopes.some(scope => scope === 'admin' || scopes.includes(scope))
   if (!allowed) throw new Refused('scope_missing', `needs the scope ${scopes.join(' or ')}`)
   return bearer

@@ -12,6 +12,8 @@ import { describeIssues, parse } from './problem.ts'
 /** A scheduler call after everything that needs no database: what the transaction works on. */
 export interface ParsedCall {
   readonly hostId: HostId
+  /** The network it came from; null for one that many people share by design. */
+  readonly prefix: string | null
   readonly call: number
   readonly bodySha256: Sha256
   readonly body: SchedulerBody
@@ -29,7 +31,7 @@ export async function parseCall(
   serverId: string,
   signed: SignedCall,
   bytes: Uint8Array,
-): Promise<ParsedCall> {
+): Promise<Omit<ParsedCall, 'prefix'>> {
   const { host, call, bodySha256 } = signed
   const body = parse(SchedulerBody, parseJson(bytes))
   const reports = await Promise.all(body.reports.map(report => parseReport(serverId, host, report)))

@@ -38,11 +38,11 @@ export async function checkCampaign(
   assertSplits(kernel.manifest, dataset)
   const plan = planner.plan(file, kernel.manifest)
   if (!plan.ok) throw new Refused(plan.code, plan.detail)
-  const { quorum, seeds } = file.replicate
+  const { quorum, seeds, policy } = file.replicate
   const { experiments, fuelMax } = plan
   const { engine: engineClass } = kernel.manifest
   const workUnits = experiments * seeds
-  const costs = { experiments, ...quote({ engineClass, workUnits, fuelMax, quorum }) }
+  const costs = { experiments, ...quote({ engineClass, workUnits, fuelMax, quorum, policy }) }
   const budgetMilli = milliOf(file.budget.credits)
   if (costs.reserveMilli > budgetMilli) {
     const detail = `budget.credits: the quote is ${costs.reserveMilli / 1000} credits, the budget ${file.budget.credits}`

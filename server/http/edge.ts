@@ -24,6 +24,8 @@ export interface Edge {
   readonly trust: { readonly rules: TrustRules; readonly secret: string | Uint8Array }
   /** Under which network prefixes are hashed: addresses themselves are not kept. */
   readonly prefixSecret: string
+  /** Under which challenges for enrolment are signed: `challengeKey` of the server's secret. */
+  readonly challengeKey: string
   readonly settings: EdgeSettings
 }
 
@@ -32,5 +34,8 @@ interface EdgeSettings {
   readonly retryMinMs: number
   readonly sharedPrefixes: readonly string[] // networks whose anonymous hosts are owners by themselves
   readonly trustedProxies: readonly string[]
-  readonly anonymousPerMinute: number
+  readonly anonymousPerMinute: number // calls of one address without a token, by each process
+  readonly enrolWork: number // hash iterations that an enrolment without a token takes on average
+  readonly perMinute: number // enrolments without a token, by all processes together
+  readonly perPrefixDay: number // the same of one network in a day (UTC)
 }

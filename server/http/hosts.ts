@@ -3,27 +3,37 @@ import { z } from 'zod'
 import { EnrolBody, type EnrolReply, HostView } from '#protocol/host.ts'
 import { DAILY_QUOTA_START, PROTOCOL_VERSION } from '#protocol/limits.ts'
 import { HostId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
 import { insertHost, type NewHost } from '#store/hosts.ts'
 import { type Bearer, newTokenText, tokenHash } from '#store/tokens.ts'
 import { readHostView } from '#store/views.ts'
-import { type Origin, originReader, prefixName } from './address.ts'
+import type { Network } from './address.ts'
 import { requireScope, tokenOf } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
+import { admitAnonymous, verifyWork } from './challenge.ts'
+import { readCredits } from './credits.ts'
 import type { Edge } from './edge.ts'
+import type { HostCallReader } from './host-call.ts'
+import { ownHostOf } from './own-host.ts'
+import { publicState, viewOwn } from './people.ts'
 import { parse, Refused } from './problem.ts'
 
-/** POST /hosts: enrols a host, anonymous or for the user of an enrolment token. A token of scope verify makes it trusted. */
-export function enrol(edge: Edge): RequestHandler {
-  const originOf = originReader(edge.settings.sharedPrefixes)
+/**
+ * POST /hosts: enrols a host, anonymous against a solved challenge, or for the user of an enrolment token. A token of scope
+ * verify makes it trusted.
+ */
+export function enrol(edge: Edge, networkOf: (req: Request) => Network): RequestHandler {
   return async (req, res) => {
     const body = readBody(req)
     const bearer = tokenOf(req) === undefined ? undefined : await requireScope(edge, req, 'enrol', 'verify')
     const now = edge.now()
+    const network = networkOf(req)
+    const work = bearer === undefined ? await verifyWork(edge, body.work, now) : undefined
     const id = edge.ids.host(now)
     const token = newTokenText('host')
     const host: NewHost = {
       id,
-      ...ownership(edge, { id, bearer, origin: originOf(req) }),
+      ...ownership({ id, bearer, network }),
       name: body.name ?? generatedName(id),
       publicKey: body.publicKey,
       tokenHash: tokenHash(token),
@@ -34,7 +44,10 @@ export function enrol(edge: Edge): RequestHandler {
       dailyQuota: DAILY_QUOTA_START,
       now,
     }
-    if ((await insertHost(edge.knex, host)) === 'key_taken') throw new Refused('key_taken')
+    await inTransaction(edge.knex, async trx => {
+      if (work !== undefined) await admitAnonymous(trx, edge, { work, network, now })
+      if ((await insertHost(trx, host)) === 'key_taken') throw new Refused('key_taken')
+    })
     const { serverId } = edge
     const kernelKeys = [...edge.kernelKeys]
     const reply: EnrolReply = {
@@ -63,19 +76,21 @@ function readBody(req: Request): EnrolBody {
 interface Enrolling {
   readonly id: HostId
   readonly bearer: Bearer | undefined
-  readonly origin: Origin
+  readonly network: Network
 }
 
 /** Who counts as the owner: the user; of an anonymous host its network, unless many people share that by design. */
-function ownership(
-  edge: Edge,
-  { id, bearer, origin }: Enrolling,
-): Pick<NewHost, 'userId' | 'trusted' | 'ownerKey'> {
-  if (bearer?.scopes.includes('verify')) return { userId: bearer.userId, trusted: true, ownerKey: 'platform' }
+function ownership({
+  id,
+  bearer,
+  network: { prefix },
+}: Enrolling): Pick<NewHost, 'userId' | 'trusted' | 'ownerKey' | 'prefix'> {
+  if (bearer?.scopes.includes('verify'))
+    return { userId: bearer.userId, trusted: true, ownerKey: 'platform', prefix }
   if (bearer !== undefined)
-    return { userId: bearer.userId, trusted: false, ownerKey: `user:${bearer.userId}` }
-  const ownerKey = origin.shared ? `host:${id}` : `prefix:${prefixName(origin.address, edge.prefixSecret)}`
-  return { userId: null, trusted: false, ownerKey }
+    return { userId: bearer.userId, trusted: false, ownerKey: `user:${bearer.userId}`, prefix }
+  const ownerKey = prefix === null ? `host:${id}` : `prefix:${prefix}`
+  return { userId: null, trusted: false, ownerKey, prefix }
 }
 
 // A name without a trace of the machine or its owner.
@@ -90,11 +105,16 @@ function generatedName(id: HostId): string {
   return `${animal}-${tail.slice(-4)}`
 }
 
-/** GET /hosts/:id: what anyone may know of a host. */
-export function showHost(edge: Edge): RequestHandler {
+/** GET /hosts/:id: what anyone may know of a host, and more for the host itself and for its user. */
+export function showHost(edge: Edge, readCall: HostCallReader): RequestHandler {
   return async (req, res) => {
     const view = await readHostView(edge.knex, parse(HostId, req.params.id, 'not_found'))
     if (view === undefined) throw new Refused('not_found')
-    res.json(HostView.parse(view))
+    const own = await ownHostOf(edge, req, readCall)
+    if (own === undefined) res.json(HostView.parse({ ...view, state: await publicState(edge, view) }))
+    else {
+      const creditOf = await readCredits(edge.knex, [view])
+      res.json(HostView.parse({ ...view, credit: creditOf(view), own: await viewOwn(edge, own.host) }))
+    }
   }
 }

@@ -1,19 +1,22 @@
 import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
-import { userAccount } from '#domain/ledger.ts'
-import type { CampaignList, LedgerSummary, MeView, ServerView } from '#protocol/campaign.ts'
+import { heldAccount, userAccount } from '#domain/ledger.ts'
+import type { CampaignList, MeView, ServerView } from '#protocol/campaign.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import type { DatasetList, KernelList, WorkUnitList } from '#protocol/lists.ts'
 import { CampaignId, toWire, Versioned, WorkUnitId } from '#protocol/units.ts'
 import { listCampaigns } from '#store/campaigns.ts'
 import { datasetsByHash, findDataset, listDatasets } from '#store/datasets.ts'
+import { openDebts } from '#store/debts.ts'
 import { listKernels, signedRelease } from '#store/kernels.ts'
 import { balancesOf } from '#store/ledger.ts'
-import { hostsOf, listWorkUnits, readAccounts, readLedgerSum } from '#store/views.ts'
+import { lastEntries, pendingOfUser } from '#store/receipts.ts'
+import { hostsOf, listWorkUnits } from '#store/views.ts'
 import { bearerOf } from './auth.ts'
 import { viewCampaign, viewLeaderboard } from './campaign-view.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
+import { entryOf } from './ledger.ts'
 import { parse, Refused } from './problem.ts'
 
 /** GET /server */
@@ -117,30 +120,27 @@ export function showWorkUnits(edge: Edge): RequestHandler {
   }
 }
 
-const ACCOUNTS_SHOWN = 1_000
-
-/** GET /ledger/summary */
-export function showLedger(edge: Edge): RequestHandler {
-  return async (_req, res) => {
-    const { sumMilli, transfers } = await readLedgerSum(edge.knex)
-    const accounts = await readAccounts(edge.knex, ACCOUNTS_SHOWN)
-    const view: LedgerSummary = { sumMilli, transfers, accounts, balanced: sumMilli === 0 }
-    res.json(view)
-  }
-}
+const ENTRIES_SHOWN = 20
 
 /** GET /me */
 export function showMe(edge: Edge): RequestHandler {
   return async (req: Request, res) => {
     const { userId, userName, roles } = await bearerOf(edge, req)
     const account = userAccount(userId)
+    const held = heldAccount(account)
+    const balances = await balancesOf(edge.knex, [account, held])
     const hosts = await hostsOf(edge.knex, userId)
+    const entries = await lastEntries(edge.knex, { accounts: [account, held], limit: ENTRIES_SHOWN })
     const view: MeView = {
       userId,
       name: userName,
       roles,
-      balanceMilli: (await balancesOf(edge.knex, [account])).get(account) ?? 0,
+      balanceMilli: balances.get(account) ?? 0,
+      heldMilli: balances.get(held) ?? 0,
+      pendingMilli: await pendingOfUser(edge.knex, userId),
+      owedMilli: (await openDebts(edge.knex, [account])).reduce((sum, debt) => sum + debt.amountMilli, 0),
       hosts: hosts.map(host => ({ ...host, lastSeenAt: toWire(host.lastSeenAt) })),
+      entries: entries.map(entryOf),
     }
     res.json(view)
   }

@@ -1,5 +1,3 @@
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { CorpusRow, ResultView } from '#protocol/campaign.ts'
@@ -20,6 +18,7 @@ import { campaignOf } from './campaigns.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
+import { stream } from './stream.ts'
 
 /** GET /results/:id, for a result, a work unit or an experiment: what was computed, and everything to compute it again. */
 export function showResult(edge: Edge, catalogue: Catalogue): RequestHandler {
@@ -74,11 +73,7 @@ export function exportCampaign(edge: Edge): RequestHandler {
     })
     res.setHeader('content-type', CONTENT_TYPES[format])
     res.setHeader('content-disposition', `attachment; filename="${campaign.id}.${format}"`)
-    try {
-      await pipeline(Readable.from(linesOf(format, allRows(edge, campaign, first))), res)
-    } catch (error) {
-      if (!isPrematureClose(error)) throw error // a reader that hangs up is no error of ours
-    }
+    await stream(res, linesOf(format, allRows(edge, campaign, first)))
   }
 }
 
@@ -86,9 +81,6 @@ async function* linesOf(format: 'ndjson' | 'csv', rows: AsyncIterable<CorpusRow>
   if (format === 'csv') yield `${COLUMNS.join(',')}\n`
   for await (const row of rows) yield `${format === 'csv' ? csvLine(row) : JSON.stringify(row)}\n`
 }
-
-const isPrematureClose = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 
 const ROWS_PER_PAGE = 500
 

@@ -1,6 +1,5 @@
 import { retryAfter } from '#domain/dispatch.ts'
 import { invariant } from '#domain/invariant.ts'
-import { payeeAccount } from '#domain/ledger.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Lease, SchedulerReply } from '#protocol/scheduler.ts'
 import { type HostId, type Instant, type ResultId, toWire } from '#protocol/units.ts'
@@ -8,13 +7,15 @@ import type { Trx } from '#store/database.ts'
 import { type LeaseRow, noteProgress } from '#store/dispatch.ts'
 import { wantedOf } from '#store/files.ts'
 import { addHostEvents, type HostCall, type LockedHost, lockHosts, saveCalls } from '#store/hosts.ts'
-import { balancesOf } from '#store/ledger.ts'
+import { tellNotices } from '#store/notices.ts'
 import { lockReported, storeErrors, storeSuccesses, tellVerdicts } from '#store/reports.ts'
 import { excludeHosts } from '#store/standing.ts'
 import { findCopied } from '#store/verdicts.ts'
 import type { ParsedCall } from './call.ts'
 import { type Catalogue, slotFiles } from './catalogue.ts'
+import { readCredits } from './credits.ts'
 import type { Edge } from './edge.ts'
+import { noteHosts } from './host-notes.ts'
 import { receiveReports } from './reception.ts'
 import { newVisit, reportedIds, successesIn, type Visit } from './visit.ts'
 import { giveWork, type Work } from './work.ts'
@@ -22,7 +23,7 @@ import { giveWork, type Work } from './work.ts'
 /** The answer to a call: the text of a SchedulerReply, kept byte for byte for a repeated call, or a refusal. */
 export type Answer =
   | { readonly type: 'reply'; readonly text: string }
-  | { readonly type: 'refused'; readonly code: ProblemCode }
+  | { readonly type: 'refused'; readonly code: ProblemCode; readonly detail?: string }
 
 /**
  * Answers scheduler calls of different hosts in one transaction. Locks are taken in the order work unit, result, host;
@@ -49,6 +50,7 @@ export async function answerCalls(
     const host = hosts.get(call.hostId)
     return host === undefined || early[i] !== undefined ? [] : [newVisit(call, host)]
   })
+  await noteHosts(trx, visits, now)
   const results = new Map(reported.map(result => [String(result.id), result]))
   const copied = await findCopied(
     trx,
@@ -70,7 +72,12 @@ function answerEarly(call: ParsedCall, host: LockedHost | undefined): Answer | u
   if (call.call === host.lastCall && call.bodySha256 === host.lastBodySha256 && host.lastReply !== null)
     return { type: 'reply', text: host.lastReply }
   if (call.call <= host.lastCall) return { type: 'refused', code: 'call_replayed' }
-  return host.state === 'quarantined' ? { type: 'refused', code: 'host_quarantined' } : undefined
+  if (host.state !== 'quarantined') return undefined
+  return {
+    type: 'refused',
+    code: 'host_quarantined',
+    ...(host.lastNotice === null ? {} : { detail: host.lastNotice }),
+  }
 }
 
 async function storeReports(trx: Trx, visits: readonly Visit[], edge: Edge, now: Instant): Promise<void> {
@@ -115,9 +122,13 @@ async function composeReplies(
   )
   const told = await tellVerdicts(trx, idsOf(visits, 'hasVerdicts'))
   const wanted = await wantedOf(trx, idsOf(visits, 'hasRequests'))
-  const balances = await balancesOf(
+  const notices = await tellNotices(
     trx,
-    visits.map(visit => payeeAccount(visit.host)),
+    visits.flatMap(({ host, events }) => (host.hasNotices || events.length > 0 ? [host.id] : [])),
+  )
+  const creditOf = await readCredits(
+    trx,
+    visits.map(visit => visit.host),
   )
   const saved = visits.map((visit): HostCall => {
     const mine = work.get(visit.host.id) ?? NO_WORK
@@ -135,7 +146,9 @@ async function composeReplies(
       verdicts: told.flatMap(({ hostId, resultId, verdict, milli }) =>
         hostId === visit.host.id ? [{ resultId, verdict, milli }] : [],
       ),
-      credit: { balanceMilli: balances.get(payeeAccount(visit.host)) ?? 0 },
+      credit: creditOf(visit.host),
+      ...(visit.selfTest === 'demanded' ? { selfTest: true } : {}),
+      notices: notices.flatMap(({ hostId, notice }) => (hostId === visit.host.id ? [notice] : [])),
     }
     return callOf(visit, JSON.stringify(reply), idleSince)
   })

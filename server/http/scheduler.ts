@@ -1,5 +1,6 @@
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 import { inTransaction } from '#store/database.ts'
+import type { Network } from './address.ts'
 import { bodyOf, sha256Of } from './body.ts'
 import { type ParsedCall, parseCall } from './call.ts'
 import { newCatalogue } from './catalogue.ts'
@@ -14,7 +15,11 @@ const CALLS_PER_GROUP_MAX = 32
 const GATHER_MS = 2
 
 /** POST /scheduler: parsed and verified one by one, answered in groups. */
-export function scheduler(edge: Edge, readCall: HostCallReader): RequestHandler {
+export function scheduler(
+  edge: Edge,
+  readCall: HostCallReader,
+  networkOf: (req: Request) => Network,
+): RequestHandler {
   const withCatalogue = { ...edge, catalogue: newCatalogue() }
   const group = groupCommit<ParsedCall, Answer>({
     commit: calls => inTransaction(edge.knex, trx => answerCalls(trx, calls, withCatalogue)),
@@ -25,8 +30,9 @@ export function scheduler(edge: Edge, readCall: HostCallReader): RequestHandler 
   return async (req, res) => {
     const bytes = bodyOf(req)
     const signed = await readCall(req, sha256Of(bytes))
-    const answer = await group.submit(await parseCall(edge.serverId, signed, bytes))
-    if (answer.type === 'refused') throw new Refused(answer.code)
+    const call = await parseCall(edge.serverId, signed, bytes)
+    const answer = await group.submit({ ...call, ...networkOf(req) })
+    if (answer.type === 'refused') throw new Refused(answer.code, answer.detail)
     res.type('json').send(answer.text)
   }
 }

@@ -1,4 +1,4 @@
-import { nextQuota, type QuotaEvent } from '#domain/quota.ts'
+import { isThrottled, nextQuota, type QuotaEvent } from '#domain/quota.ts'
 import type { ReportReply } from '#protocol/scheduler.ts'
 import type { ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { HostEvent, LockedHost } from '#store/hosts.ts'
@@ -16,6 +16,7 @@ export interface Visit {
   readonly events: HostEvent[]
   dailyQuota: number
   usedToday: number
+  selfTest: LockedHost['selfTest']
   /** How the host cheated in this call; null: it did not. */
   cheated: string | null
 }
@@ -30,13 +31,17 @@ export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
   events: [],
   dailyQuota: host.dailyQuota,
   usedToday: host.usedToday,
+  selfTest: host.selfTest,
   cheated: null,
 })
 
 /** Notes something that speaks against the host: its quota changes, and the operator can read why. */
 export function holdAgainst(visit: Visit, quota: QuotaEvent, event: string, detail: string): void {
-  visit.dailyQuota = nextQuota(visit.dailyQuota, quota)
+  const before = visit.dailyQuota
+  visit.dailyQuota = nextQuota(before, quota)
   visit.events.push({ hostId: visit.host.id, event, detail })
+  if (isThrottled(before, visit.dailyQuota))
+    visit.events.push({ hostId: visit.host.id, event: 'throttled', detail: `after ${event}` })
 }
 
 /** Every result id that the host named in its reports. */

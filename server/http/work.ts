@@ -83,7 +83,8 @@ function standingOf(visit: Visit, rows: readonly HeldRow[], now: Instant): Stand
   const listed = new Set(visit.call.body.held.map(held => held.resultId))
   // A lease whose report was refused just now is not pressed upon the host again in the same breath.
   const reported = new Set<string>(visit.reports.map(report => report.resultId))
-  const resend = mine.map(row => row.resultId).filter(id => !listed.has(id) && !reported.has(id))
+  const unlisted = mine.map(row => row.resultId).filter(id => !listed.has(id) && !reported.has(id))
+  const resend = visit.cheated === null ? unlisted : [] // they are about to be taken away
   const byId = new Map(rows.map(row => [row.resultId, row]))
   const abort = [...listed].flatMap(resultId => {
     const reason = whyAbort(byId.get(resultId), visit.host.id, now)
@@ -148,12 +149,13 @@ async function dealOnce(
 ): Promise<LeaseRow[]> {
   const hosts = wishes.map(({ visit: { host, call }, take, offset }) => ({
     ...{ hostId: host.id, userId: host.userId, ownerKey: host.ownerKey, trusted: host.trusted },
+    prefix: networkOf(host, call),
     ...{ engineClasses: call.body.engineClasses, memoryPages: call.body.memoryMiB * PAGES_PER_MIB },
     ...{ provenFuel: provenOf(host, dispatch.rules), limit: candidatesFor(take), offset },
   }))
   const candidates = await lockCandidates(trx, hosts, patience)
-  const asking = wishes.map(({ visit: { host }, take }) => ({
-    ...{ hostId: host.id, ownerKey: host.ownerKey, take },
+  const asking = wishes.map(({ visit: { host, call }, take }) => ({
+    ...{ hostId: host.id, ownerKey: host.ownerKey, prefix: networkOf(host, call), take },
     candidates: candidates.filter(candidate => candidate.hostId === host.id),
   }))
   const dealt = deal(asking, dispatch.random)
@@ -171,6 +173,10 @@ function provenOf({ trusted, streaks, exclusions }: Visit['host'], rules: TrustR
   return Object.fromEntries(fuels.filter(([, fuel]) => fuel > 0))
 }
 
+/** Trusted hosts are the operator's, and check whomever they stand beside. */
+const networkOf = ({ trusted }: Visit['host'], { prefix }: Visit['call']): string | null =>
+  trusted ? null : prefix
+
 /** Hosts that have waited longest come first: with `offset` each leaves the first results to those before it. */
 function queue(asking: readonly Wish[]): Wish[] {
   const waiting = asking.toSorted((a, b) => idleOf(a.visit) - idleOf(b.visit))
@@ -185,11 +191,11 @@ function queue(asking: readonly Wish[]): Wish[] {
 
 const idleOf = ({ host }: Visit): number => host.idleSince ?? Number.MAX_SAFE_INTEGER
 
-const termsOf = ({ call, host, dailyQuota, usedToday, cheated }: Visit) => ({
+const termsOf = ({ call, host, dailyQuota, usedToday, selfTest, cheated }: Visit) => ({
   want: call.body.want,
   cores: call.body.cores,
   trusted: host.trusted,
-  mayCompute: cheated === null && (host.trusted || mayCompute(host)),
+  mayCompute: cheated === null && (host.trusted || mayCompute({ ...host, selfTest })),
   dailyQuota,
   usedToday,
 })

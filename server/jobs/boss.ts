@@ -63,5 +63,6 @@ export function createWake({ enqueue, now }: { enqueue: Enqueue; now: () => Inst
       await enqueue(trx, 'transition', ids)
     },
     campaigns: (trx, ids) => enqueue(trx, 'propose', ids),
+    hosts: (trx, ids) => enqueue(trx, 'standing', ids),
   }
 }

@@ -1,6 +1,14 @@
 import type { Knex } from 'knex'
 import type { TrustRules } from '#domain/trust.ts'
-import type { CampaignId, ExperimentId, HostId, Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type {
+  ActionId,
+  CampaignId,
+  ExperimentId,
+  HostId,
+  Instant,
+  ResultId,
+  WorkUnitId,
+} from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 
 export const QUEUES = ['transition', 'validate', 'assimilate', 'standing', 'propose'] as const
@@ -23,6 +31,7 @@ export interface JobDeps {
     experiment(now: Instant): ExperimentId
     workUnit(now: Instant): WorkUnitId
     result(now: Instant): ResultId
+    action(now: Instant): ActionId
   }
   /** Seeds and checks are drawn under it. */
   readonly secret: string | Uint8Array

@@ -1,18 +1,17 @@
 import { createHash, createHmac } from 'node:crypto'
 import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
 import { invariant } from '#domain/invariant.ts'
-import { escrowAccount, refund } from '#domain/ledger.ts'
 import { cancelWorkUnit, transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import { splitOf } from '#protocol/dataset.ts'
 import { addMs, type CampaignId, type Instant, Sha256, type WorkUnitId } from '#protocol/units.ts'
 import { buildRun, type CampaignPlan, planCampaign, type RunSource } from '#search/space.ts'
+import { refundRest } from '#store/account-credit.ts'
 import { answerFromCorpus } from '#store/corpus.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { kernelsByHash } from '#store/kernels.ts'
-import { lockBalances, post, refundedOf } from '#store/ledger.ts'
 import {
   countWork,
   drawAudits,
@@ -194,11 +193,8 @@ async function cancel(trx: Trx, deps: JobDeps, id: CampaignId, now: Instant): Pr
 
 async function settleUp(trx: Trx, { log }: JobDeps, campaign: ProgressRow, now: Instant): Promise<void> {
   const { id: campaignId, ownerId: userId, state } = campaign
-  const escrow = escrowAccount(campaignId)
-  const amountMilli = (await lockBalances(trx, [escrow])).get(escrow) ?? 0
-  const refundedMilli = await refundedOf(trx, campaignId)
-  if (amountMilli > 0) await post(trx, [refund({ campaignId, userId, amountMilli, refundedMilli })], now)
+  const refundedMilli = await refundRest(trx, { campaignId, userId, now })
   await settleCampaign(trx, campaignId, now)
   const became = state === 'running' ? 'finished' : state
-  log.info({ campaignId, state: became, refundedMilli: amountMilli }, 'a campaign was settled')
+  log.info({ campaignId, state: became, refundedMilli }, 'a campaign was settled')
 }

@@ -2,6 +2,7 @@ import { reopen } from '#domain/reopen.ts'
 import { grantOf } from '#domain/settle.ts'
 import { isFinalBy, spreadExclusion, streakOf } from '#domain/trust.ts'
 import type { HostId } from '#protocol/units.ts'
+import { judgedResultsOf, listJoint, partHost } from '#store/claims.ts'
 import { addCampaignEvents, retractCorpus, settleCorpus } from '#store/corpus.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { addHostEvents } from '#store/hosts.ts'
@@ -27,6 +28,7 @@ import {
 } from '#store/verdicts.ts'
 import { type LoadedWorkUnit, lockWorkUnits, reopenWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import type { HostHandler, JobDeps } from './deps.ts'
+import { logExclusions } from './log-exclusions.ts'
 import { pay } from './pay.ts'
 
 // One transaction changes at most this many work units: some hundred milliseconds, so that others get their turn.
@@ -42,6 +44,8 @@ export const runStanding: HostHandler = async (deps, ids) => {
   await inTransaction(deps.knex, trx => release(trx, deps, [...excluded]))
   for (const id of ids) {
     await untilDone(deps, trx => reopenSome(trx, deps, id, excluded.has(id)))
+    await untilDone(deps, trx => reopenJoint(trx, deps, id))
+    await inTransaction(deps.knex, trx => partHost(trx, id))
     await untilDone(deps, trx => reopenOrphans(trx, deps, id))
     await untilDone(deps, trx => finaliseSome(trx, deps, id))
   }
@@ -78,6 +82,12 @@ async function spread(trx: Trx, deps: JobDeps, ids: readonly HostId[]): Promise<
           : reason,
     })),
     now,
+  )
+  await logExclusions(
+    trx,
+    deps,
+    [...known.filter(e => fresh.includes(e.hostId)), ...out.map(host => ({ hostId: host.id, reason }))],
+    owners,
   )
   await markSpread(trx, [...fresh, ...out.map(host => host.id)], now)
   await deps.enqueue(
@@ -118,6 +128,25 @@ async function reopenSome(trx: Trx, deps: JobDeps, hostId: HostId, isExcluded: b
   await openAgain(trx, deps, units, `result of host ${hostId} is in doubt and nobody confirmed it`)
   await pay(trx, { reversals, to: 'forfeit' }, deps.now())
   return reopenings.length === 0 ? 0 : ids.length
+}
+
+/** Units on whose answer only hosts of one owner agreed, since a claim joined them, are open again; gives how many. */
+async function reopenJoint(trx: Trx, deps: JobDeps, hostId: HostId): Promise<number> {
+  const loaded = await lockWorkUnits(trx, await listJoint(trx, hostId, UNITS_PER_BATCH))
+  if (loaded.length === 0) return 0
+  const ids = loaded.map(({ workUnit }) => workUnit.id)
+  const joint = new Set(await listJoint(trx, hostId, UNITS_PER_BATCH)) // again, now that nothing changes any more
+  const units = loaded.filter(({ workUnit }) => joint.has(workUnit.id))
+  await unjudgeResults(
+    trx,
+    await judgedResultsOf(
+      trx,
+      ids.filter(id => joint.has(id)),
+    ),
+    [],
+  )
+  await openAgain(trx, deps, units, 'only hosts of one owner had agreed')
+  return units.length
 }
 
 /** Units of other campaigns that were answered with a result which is not valid any more. */

@@ -1,16 +1,23 @@
-import cron from 'node-cron'
 import type { Job, JobResult, PgBoss } from 'pg-boss'
 import { addMs, CampaignId, HostId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
-import { isUnavailable } from '#store/errors.ts'
 import { setWakes } from '#store/work-units.ts'
 import { runAssimilate } from './assimilate.ts'
 import { runBatch } from './batch.ts'
 import { bossEnqueue } from './boss.ts'
+import {
+  EVERY_FIVE_SECONDS,
+  EVERY_MINUTE,
+  EVERY_OTHER_SECOND,
+  EVERY_SECOND,
+  EVERY_TEN_MINUTES,
+  repeat,
+} from './cron.ts'
 import type { JobDeps, QueueName } from './deps.ts'
+import { forgetTraces } from './forget.ts'
 import { runPropose } from './propose.ts'
 import { runStanding } from './standing.ts'
-import { sweepCampaigns, sweepHosts, sweepWorkUnits } from './sweep.ts'
+import { sweepCampaigns, sweepCredit, sweepHosts, sweepWorkUnits } from './sweep.ts'
 import { runTransition } from './transition.ts'
 import { runValidate } from './validate.ts'
 
@@ -92,36 +99,13 @@ function postponeWorkUnits(deps: JobDeps, ids: readonly WorkUnitId[]): Promise<v
   )
 }
 
-const EVERY_SECOND = '* * * * * *'
-const EVERY_FIVE_SECONDS = '*/5 * * * * *'
-const EVERY_OTHER_SECOND = '*/2 * * * * *'
-
 function startSweepers(deps: JobDeps) {
-  const sweep = (name: string, what: () => Promise<number>) => async () => {
-    try {
-      await what()
-    } catch (error) {
-      const facts = { sweep: name, error: error instanceof Error ? error.message : String(error) }
-      if (isUnavailable(error)) deps.log.warn(facts, 'the database is away: sweeping again in a second')
-      else deps.log.error(facts, 'a sweep failed')
-    }
-  }
-  const options = { noOverlap: true }
+  const { log } = deps
   return [
-    cron.schedule(
-      EVERY_SECOND,
-      sweep('work units', () => sweepWorkUnits(deps)),
-      options,
-    ),
-    cron.schedule(
-      EVERY_OTHER_SECOND,
-      sweep('campaigns', () => sweepCampaigns(deps)),
-      options,
-    ),
-    cron.schedule(
-      EVERY_FIVE_SECONDS,
-      sweep('hosts', () => sweepHosts(deps)),
-      options,
-    ),
+    repeat(log, { name: 'work units', when: EVERY_SECOND, what: () => sweepWorkUnits(deps) }),
+    repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
+    repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
+    repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
+    repeat(log, { name: 'traces', when: EVERY_TEN_MINUTES, what: () => forgetTraces(deps) }),
   ]
 }

@@ -1,9 +1,13 @@
+import { lapseStarters, refundRest } from '#store/account-credit.ts'
+import { listJoined } from '#store/claims.ts'
 import { inTransaction } from '#store/database.ts'
 import { addHostEvents } from '#store/hosts.ts'
+import { listLeftovers } from '#store/ledger.ts'
 import { listUnsettled } from '#store/progress.ts'
 import { listUnspread, releaseRechecked } from '#store/standing.ts'
 import { lockDueWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
+import { payDeferred, settleForfeits } from './pay.ts'
 
 // Enough for a thousand deadlines a second; more wait for the next sweep, which is a second later.
 const DUE_PER_SWEEP = 1_000
@@ -24,7 +28,7 @@ export function sweepWorkUnits(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>):
 
 /**
  * Lets paused hosts go of whose results none is left to be judged again, and asks for a look at exclusions that nobody acted
- * on: their request got lost. Returns how many it found.
+ * on, or at claims whose joint work is still closed: their request got lost. Returns how many it found.
  */
 export function sweepHosts(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>): Promise<number> {
   return inTransaction(deps.knex, async trx => {
@@ -35,7 +39,8 @@ export function sweepHosts(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>): Pro
       released.map(hostId => ({ hostId, event: 'released', detail })),
       deps.now(),
     )
-    const waiting = await listUnspread(trx, HOSTS_PER_SWEEP)
+    const unspread = await listUnspread(trx, HOSTS_PER_SWEEP)
+    const waiting = [...unspread, ...(await listJoined(trx, HOSTS_PER_SWEEP))]
     await deps.enqueue(trx, 'standing', waiting)
     return released.length + waiting.length
   })
@@ -48,4 +53,14 @@ export function sweepCampaigns(deps: Pick<JobDeps, 'knex' | 'enqueue'>): Promise
     await deps.enqueue(trx, 'propose', unsettled)
     return unsettled.length
   })
+}
+
+/** Moves the credit that time moves: deferred grants, what was forfeited, starters that lapse, what came back to settled campaigns. */
+export async function sweepCredit({ knex, now }: Pick<JobDeps, 'knex' | 'now'>): Promise<void> {
+  await inTransaction(knex, trx => payDeferred(trx, now()))
+  await inTransaction(knex, trx => settleForfeits(trx, now()))
+  await inTransaction(knex, trx => lapseStarters(trx, now()))
+  const leftovers = await inTransaction(knex, trx => listLeftovers(trx, CAMPAIGNS_PER_SWEEP))
+  for (const campaign of leftovers)
+    await inTransaction(knex, trx => refundRest(trx, { ...campaign, now: now() }))
 }

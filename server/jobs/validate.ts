@@ -107,6 +107,7 @@ function caseOf(workUnit: WorkUnit, rows: readonly SuccessRow[], board: Board): 
     workUnit,
     successes,
     priceMilliPerGfuel: first.priceMilliPerGfuel,
+    payerId: first.payerId,
     same: (a, b) => validator.same(outputOf(a), outputOf(b)),
     isRecord: id => board.isRecord(workUnit, metricOf(rows, id)),
     whereTheyPart: (a, b) => whereTheyPart(outputOf(a).report, outputOf(b).report),

@@ -15,6 +15,7 @@ create index transfers_of_result on transfers (result_id) where result_id is not
 create index transfers_debit on transfers (debit, id); -- an account's last entries
 create index transfers_credit on transfers (credit, id);
 create index transfers_overrun on transfers (created_at) where kind = 'overrun'; -- today's, against the cap
+create index transfers_reversed on transfers (created_at) where credit = 'forfeit'; -- what waits for an appeal
 create index transfers_to_seal on transfers (xid, id); -- the order of the chain
 
 -- read by every scheduler call: what a host may still hope for
@@ -25,7 +26,7 @@ create table debts (
   result_id text not null references results,
   decision integer not null check (decision >= 0),
   campaign_id text not null references campaigns,
-  payee text not null references accounts,
+  payee text not null,
   amount_milli bigint not null check (amount_milli > 0),
   created_at timestamptz not null,
   due_at timestamptz not null, -- when the appeal period ends
@@ -77,3 +78,9 @@ create trigger blocks_append_only before update or delete or truncate on blocks
   for each statement execute function refuse_change();
 create trigger sealed_append_only before update or delete or truncate on sealed_transfers
   for each statement execute function refuse_change();
+
+-- Starters from before they had limits lapse as well.
+insert into starters (user_id, amount_milli, granted_at, lapses_at)
+  select u.id, t.amount_milli, t.created_at, t.created_at + interval '90 days'
+  from transfers t join users u on t.credit = 'user:' || u.id
+  where t.kind = 'starter' on conflict do nothing;

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { Quote } from './credits.ts'
+import { LedgerEntry, Quote } from './credits.ts'
 import { Limit, Recipe } from './job.ts'
+import { LedgerHead } from './ledger.ts'
 import {
   CHOICES_MAX,
   DEADLINE_MS_MAX,
@@ -248,6 +249,13 @@ export const LedgerSummary = z.object({
   transfers: z.int(),
   accounts: z.array(z.object({ account: z.string(), balanceMilli: z.int() })),
   balanced: z.boolean(),
+  /** What the mint adds for results beyond the plan of their campaigns; beyond the cap grants wait for the next day. */
+  overrun: z.object({ todayMilli: z.int(), capMilli: z.int() }),
+  /** What is owed after reversals, and what waits for the next day's overrun. */
+  debtsMilli: z.int(),
+  deferredMilli: z.int(),
+  /** The last sealed block; null before the first. Keep it: `xeenet ledger verify FILE --head` takes it. */
+  head: LedgerHead.nullable(),
 })
 export type LedgerSummary = z.infer<typeof LedgerSummary>
 
@@ -257,9 +265,15 @@ export const MeView = z.object({
   name: z.string(),
   roles: z.array(z.string()),
   balanceMilli: z.int(),
+  heldMilli: z.int(),
+  pendingMilli: z.int(),
+  /** What later grants will repay. */
+  owedMilli: z.int(),
   hosts: z.array(
     z.object({ id: z.string(), name: z.string(), state: z.string(), lastSeenAt: WireInstant.nullable() }),
   ),
+  /** The last transfers, newest first. */
+  entries: z.array(LedgerEntry),
 })
 export type MeView = z.infer<typeof MeView>
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MilliCredit } from './units.ts'
+import { MilliCredit, WireInstant } from './units.ts'
 
 /** Classes that have a price, also those that no kernel of this server uses yet. */
 export const PriceClass = z.enum(['wasm', 'onnx-wasm', 'onnx-cpu', 'onnx-webgpu', 'onnx-cuda'])
@@ -27,3 +27,44 @@ export const Quote = z.object({
   reserveMilli: MilliCredit,
 })
 export type Quote = z.infer<typeof Quote>
+
+/** What somebody has, what is earned and not final yet, and what reported results may still bring. */
+export const Credit = z.object({
+  balanceMilli: MilliCredit,
+  heldMilli: MilliCredit.default(0),
+  pendingMilli: MilliCredit.default(0),
+})
+export type Credit = z.infer<typeof Credit>
+
+/** A transfer as an account's owner or a receipt sees it. */
+export const LedgerEntry = z.object({
+  key: z.string(),
+  kind: z.string(),
+  debit: z.string(),
+  credit: z.string(),
+  amountMilli: MilliCredit,
+  campaignId: z.string().nullable(),
+  resultId: z.string().nullable(),
+  reason: z.string().nullable(),
+  at: WireInstant,
+  /** The block that has it; null for a second or so. */
+  block: z.int().nullable(),
+})
+export type LedgerEntry = z.infer<typeof LedgerEntry>
+
+/** GET /api/v1/results/:id/receipt */
+export const Receipt = z.object({
+  resultId: z.string(),
+  campaignId: z.string(),
+  verdict: z.string(),
+  fuelUsed: z.int(),
+  /** What was paid for: never more than was planned for the run. */
+  fuelPaid: z.int(),
+  priceMilliPerGfuel: z.int(),
+  /** V3: equal to a trusted re-run; V2: to another owner's; alone: its host had earned that. Null unless valid. */
+  level: z.enum(['V2', 'V3', 'alone']).nullable(),
+  state: z.enum(['unpaid', 'held', 'final', 'reversed']),
+  paidMilli: MilliCredit,
+  transfers: z.array(LedgerEntry),
+})
+export type Receipt = z.infer<typeof Receipt>

@@ -1,9 +1,12 @@
 import { z } from 'zod'
 import { canonicalJson, utf8 } from './canonical.ts'
+import { Credit } from './credits.ts'
 import { CLIENT_CHARS_MAX, CORES_MAX, MEMORY_MIB_MAX, NAME_CHARS_MAX, PROTOCOL_VERSION } from './limits.ts'
+import { OwnView } from './people.ts'
 import { PublicKeyText } from './signature.ts'
 import { line } from './text.ts'
 import { HostId, type ResultId, Sha256, UserId, WireInstant } from './units.ts'
+import { EnrolWork } from './work.ts'
 
 export const EngineClass = z.enum(['wasm'])
 export type EngineClass = z.infer<typeof EngineClass>
@@ -19,6 +22,8 @@ export const EnrolBody = z.strictObject({
   engineClasses: z.array(EngineClass).min(1).max(4),
   cores: z.int().min(1).max(CORES_MAX),
   memoryMiB: z.int().min(64).max(MEMORY_MIB_MAX),
+  /** Needed without a token: a solved challenge of GET /api/v1/hosts/challenge. It enrols one host. */
+  work: EnrolWork.optional(),
 })
 export type EnrolBody = z.infer<typeof EnrolBody>
 
@@ -64,6 +69,7 @@ export const reportBytes = (r: {
 export const HostView = z.object({
   id: HostId,
   name,
+  /** A quarantine is public when its appeal period ends or its appeal is decided; until then it is `paused`. */
   state: z.enum(['active', 'paused', 'quarantined', 'retired']),
   trusted: z.boolean(),
   client: z.string(),
@@ -81,5 +87,8 @@ export const HostView = z.object({
     noReply: z.int(),
   }),
   grantedMilli: z.int(),
+  /** For a signed call of the host itself, or with a token of its user. A balance would lead everybody to the user. */
+  own: OwnView.optional(),
+  credit: Credit.optional(),
 })
 export type HostView = z.infer<typeof HostView>

@@ -85,6 +85,21 @@ export const DAILY_QUOTA_MIN = 4
 
 export const PAGE_ROWS_MAX = 1_000
 
+/** A challenge is solved in seconds; a slow phone that sleeps in between still gets there. */
+export const CHALLENGE_MS = 10 * 60_000
+/** Hash iterations that the work of an enrolment may be set to: from nothing worth naming to hours. */
+export const ENROL_WORK_MIN = 16
+export const ENROL_WORK_MAX = 1e12
+
+/** A notice is one sentence; a host that was away for long hears the newest. */
+export const NOTICES_PER_REPLY_MAX = 8
+export const NOTICES_SHOWN_MAX = 20
+export const APPEAL_CHARS_MAX = 2_000
+/** How long an exclusion can be appealed; it becomes public when this ends, or with the decision. */
+export const APPEAL_DAYS = 14
+/** Names of networks are forgotten after this. */
+export const PREFIX_DAYS = 30
+
 const relations: readonly (readonly [boolean, string])[] = [
   [REPORTS_PER_CALL_MAX <= LEASES_PER_CALL_MAX, 'a host cannot report more than it may be leased'],
   [REPORTS_PER_CALL_MAX * OUTPUT_BYTES_MAX * 2 < BODY_BYTES_MAX, 'a full call fits in a body'],

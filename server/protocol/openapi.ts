@@ -11,16 +11,20 @@ import {
   ServerView,
   ValidateReply,
 } from './campaign.ts'
+import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
+import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
+import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { PROBLEMS, Problem } from './problem.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
+import { EnrolChallenge } from './work.ts'
 
 type Security = 'nobody' | 'anybody' | 'user' | 'host'
 
 interface Operation {
-  readonly method: 'get' | 'post' | 'put'
+  readonly method: 'get' | 'post' | 'put' | 'delete'
   readonly path: string
   readonly summary: string
   readonly security?: Security
@@ -41,6 +45,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
     DatasetList,
     DatasetManifest,
     EnrolBody,
+    EnrolChallenge,
     EnrolReply,
   },
   ...{
@@ -54,7 +59,9 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
     ResultView,
     SchedulerBody,
   },
+  ...{ LedgerBlock, LedgerHeads, PriceList, Receipt },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
+  ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   Health: z.object({ ok: z.literal(true) }),
 }
 
@@ -75,7 +82,26 @@ export const OPERATIONS: readonly Operation[] = [
     ...{ method: 'post', path: '/api/v1/hosts', summary: 'Enrol a host', security: 'anybody' },
     ...{ body: 'EnrolBody', reply: 'EnrolReply', status: 201 },
   },
-  { method: 'get', path: '/api/v1/hosts/{id}', summary: 'A host, in public', reply: 'HostView' },
+  {
+    ...{ method: 'get', path: '/api/v1/hosts/challenge', reply: 'EnrolChallenge' },
+    summary: 'Work for an enrolment without a token',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/hosts/{id}', security: 'anybody', reply: 'HostView' },
+    summary: 'A host, in public; more for itself and its user',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/hosts/{id}/claim', security: 'host', body: 'ClaimBody' },
+    ...{ summary: 'Give an anonymous host to an account', reply: 'ClaimReply' },
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/hosts/{id}/appeal', security: 'anybody', body: 'AppealBody' },
+    ...{ summary: 'Appeal an exclusion, as the host or its user', reply: 'ExclusionView', status: 201 },
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/actions', security: 'anybody', reply: 'ActionList', query: page },
+    summary: 'What was done to volunteers, newest first; everything for operators',
+  },
   {
     ...{ method: 'post', path: '/api/v1/scheduler', summary: 'Report, ask for work, hear what changed' },
     ...{ security: 'host', body: 'SchedulerBody', reply: 'SchedulerReply' },
@@ -140,12 +166,33 @@ export const OPERATIONS: readonly Operation[] = [
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',
   },
+  {
+    ...{ method: 'get', path: '/api/v1/results/{id}/receipt', reply: 'Receipt' },
+    summary: 'What a result earned: fuel, price, level, transfers and their blocks',
+  },
   { method: 'get', path: '/api/v1/me', summary: 'Who a token belongs to', security: 'user', reply: 'MeView' },
+  {
+    ...{ method: 'delete', path: '/api/v1/me', security: 'user', reply: 'DeletedReply' },
+    summary: 'Delete the account of a token',
+  },
   {
     method: 'get',
     path: '/api/v1/ledger/summary',
     summary: 'Balances, and that they sum to zero',
     reply: 'LedgerSummary',
+  },
+  { method: 'get', path: '/api/v1/prices', summary: 'What work is worth', reply: 'PriceList' },
+  {
+    ...{ method: 'get', path: '/api/v1/ledger/heads', summary: 'Signed heads of the chain, newest first' },
+    ...{ reply: 'LedgerHeads', query: ['limit', 'before'] },
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/ledger/blocks/{number}', summary: 'A block and its rows' },
+    reply: 'LedgerBlock',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/ledger/export', summary: 'Every sealed row: a LedgerLine a line' },
+    reply: 'text',
   },
 ]
 

@@ -36,10 +36,55 @@ export const PROBLEMS = {
     'Sign with the key the host enrolled with.',
   ],
   call_replayed: [409, false, 'A call with a higher number was already answered', 'Number calls upwards.'],
-  host_quarantined: [403, false, 'This host is quarantined', 'Its results differed from trusted re-runs.'],
+  host_quarantined: [
+    403,
+    false,
+    'This host is quarantined',
+    'xeenet host show says why; xeenet host appeal.',
+  ],
   host_retired: [403, false, 'This host was retired', 'Enrol again.'],
   protocol_too_old: [426, false, 'This client is too old for the server', 'Update the client.'],
   key_taken: [409, false, 'Another host enrolled with this key', 'Use a fresh key for each host.'],
+  challenge_required: [
+    428,
+    false,
+    'An enrolment without a token needs a solved challenge',
+    'Solve GET /api/v1/hosts/challenge and send it as work.',
+  ],
+  challenge_invalid: [
+    422,
+    false,
+    'The challenge is not ours, too easy, or not solved',
+    'Ask for a new one and solve that.',
+  ],
+  challenge_expired: [410, false, 'The challenge has expired', 'Ask for a new one and solve that.'],
+  challenge_spent: [
+    409,
+    false,
+    'A host was enrolled with this challenge',
+    'Ask for a new one: each enrols one host.',
+  ],
+
+  // what becomes of a host
+  host_claimed: [409, false, 'This host belongs to an account', 'A host is claimed once.'],
+  host_barred: [
+    409,
+    false,
+    'This host is paused, quarantined or trusted, and cannot be claimed',
+    'Wait for the decision, or appeal first.',
+  ],
+  appeal_impossible: [
+    409,
+    false,
+    'There is nothing to appeal',
+    'An exclusion can be appealed once, until its appeal period ends.',
+  ],
+  campaigns_running: [
+    409,
+    false,
+    'The account still has campaigns that run',
+    'Cancel them, or wait until they end.',
+  ],
 
   // a report
   report_unknown: [404, false, 'No such result was ever leased to this host', 'Drop the report.'],

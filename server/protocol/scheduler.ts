@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Credit } from './credits.ts'
 import { EngineClass } from './host.ts'
 import { SignedRelease } from './kernel.ts'
 import {
@@ -8,6 +9,7 @@ import {
   JOB_BYTES_MAX,
   LEASES_PER_CALL_MAX,
   MEMORY_MIB_MAX,
+  NOTICES_PER_REPLY_MAX,
   REPORTS_PER_CALL_MAX,
 } from './limits.ts'
 import { ReportText, RunErrorCode } from './report.ts'
@@ -40,6 +42,10 @@ export type ErrorReport = z.infer<typeof ErrorReport>
 export const HostReport = z.discriminatedUnion('outcome', [SuccessReport, ErrorReport])
 export type HostReport = z.infer<typeof HostReport>
 
+/** How a self-test that the server demanded went. */
+export const SelfTestAnswer = z.strictObject({ passed: z.boolean(), detail: lines(DETAIL_CHARS_MAX) })
+export type SelfTestAnswer = z.infer<typeof SelfTestAnswer>
+
 /** POST /api/v1/scheduler: one round trip. A malformed report refuses itself, not its neighbours: see `reports`. */
 export const SchedulerBody = z.strictObject({
   client: line(CLIENT_CHARS_MAX),
@@ -53,6 +59,8 @@ export const SchedulerBody = z.strictObject({
     .array(z.strictObject({ resultId: ResultId, fraction: z.number().min(0).max(1) }))
     .max(LEASES_PER_CALL_MAX * 4),
   want: z.int().min(0).max(LEASES_PER_CALL_MAX),
+  /** The answer to `selfTest` of a reply. */
+  selfTest: SelfTestAnswer.optional(),
 })
 export type SchedulerBody = z.infer<typeof SchedulerBody>
 
@@ -95,8 +103,12 @@ export const SchedulerReply = z.object({
   verdicts: z.array(
     z.object({ resultId: ResultId, verdict: z.enum(['valid', 'invalid', 'inconclusive']), milli: z.int() }),
   ),
-  credit: z.object({ balanceMilli: z.int() }),
-  notice: z.string().optional(),
+  /** Of the payee: its balance and what is held; pending of this host, from the moment its report is accepted. */
+  credit: Credit,
+  /** Nothing is leased until the host has tested itself and said how it went. */
+  selfTest: z.literal(true).optional(),
+  /** Sentences to the owner, oldest first: what was found about this host and what follows. */
+  notices: z.array(z.string()).max(NOTICES_PER_REPLY_MAX),
 })
 export type SchedulerReply = z.infer<typeof SchedulerReply>
 

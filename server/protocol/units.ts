@@ -22,6 +22,8 @@ export const WorkUnitId = id<'WorkUnitId'>('w')
 export type WorkUnitId = z.infer<typeof WorkUnitId>
 export const ResultId = id<'ResultId'>('r')
 export type ResultId = z.infer<typeof ResultId>
+export const ActionId = id<'ActionId'>('a')
+export type ActionId = z.infer<typeof ActionId>
 export const TokenId = id<'TokenId'>('t')
 export type TokenId = z.infer<typeof TokenId>
 

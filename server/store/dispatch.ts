@@ -6,6 +6,7 @@ export interface AskingHost {
   readonly hostId: HostId
   readonly userId: string | null
   readonly ownerKey: string
+  readonly prefix: string | null // null: it may be beside anybody of another owner
   readonly trusted: boolean
   /** By engine class: the largest unit it may compute alone; no entry: none. */
   readonly provenFuel: Readonly<Record<string, number>>
@@ -28,8 +29,8 @@ const CandidateRow = z.object({
 })
 export type CandidateRow = z.infer<typeof CandidateRow>
 
-// What a host may compute of what is unsent. A volunteer gets replicas only, none of a work unit its owner is in, none of its
-// own campaigns. A trusted host gets every check, also of a valid unit or of a campaign that ended, and replicas that no
+// What a host may compute of what is unsent. A volunteer gets replicas only, none of a work unit that its owner or its
+// network is in, none of its own campaigns. A trusted host gets every check, also of a valid unit or of a campaign that ended, and replicas that no
 // volunteer took for a while, unless another trusted one is at the unit. (select true … limit 1) is null is a not exists
 // that the planner cannot turn into a scan of all results.
 const eligible = (lane: string): string => `
@@ -46,8 +47,8 @@ const eligible = (lane: string): string => `
         and (o.state = 'in_progress' or o.verdict = 'pending') limit 1) is null
     else
       p.owner_id is distinct from h."userId" and (
-        select true from results o where o.work_unit_id = w.id and o.owner_key = h."ownerKey" and not o.trusted
-        limit 1) is null
+        select true from results o where o.work_unit_id = w.id
+          and (o.owner_key = h."ownerKey" or o.prefix = h.prefix) and not o.trusted limit 1) is null
     end`
 
 const COLUMNS = `
@@ -58,12 +59,12 @@ const COLUMNS = `
 // part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their wake-up
 // moves. First what is kept for such hosts, walked in the order of the index results_in_lane, so that a host costs as many
 // rows as it may be given, however many are waiting; then what was kept for others long enough, by the index
-// results_waiting; last what is for anyone. The rule is \`mayTake\` of the domain.
+// results_waiting; last what is for anyone. The rule is mayTake of the domain.
 const CANDIDATES = `
   select h."hostId", c.*
   from (
     select h.*, "provenFuel" <> '{}' as proven from jsonb_to_recordset(cast(:hosts as jsonb)) as h("hostId" text,
-      "userId" text, "ownerKey" text, trusted boolean, "provenFuel" jsonb, "engineClasses" text[],
+      "userId" text, "ownerKey" text, prefix text, trusted boolean, "provenFuel" jsonb, "engineClasses" text[],
       "memoryPages" bigint, "limit" int, "offset" int)) as h
   cross join lateral (
     select found.*, row_number() over (order by turn, priority desc, "workUnitId", "resultId") as place from (
@@ -145,12 +146,13 @@ const LEASE_COLUMNS = `
 const LEASE = `
   with x as (
     select x."resultId", x."hostId", to_timestamp(x.deadline / 1000.0) as deadline,
-      to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted, x.proven
+      to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted, x.proven,
+      case when not h.trusted then h.prefix end as prefix
     from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, deadline double precision,
       "graceUntil" double precision, proven boolean) join hosts h on h.id = x."hostId"),
   leased as (
     update results r set state = 'in_progress', host_id = x."hostId", owner_key = x.owner_key, trusted = x.trusted,
-      proven = x.proven, sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
+      proven = x.proven, prefix = x.prefix, sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
     from x where r.id = x."resultId" and r.state = 'unsent'
     returning r.id, r.host_id, r.work_unit_id, r.deadline),
   woken as (

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { noticeOf } from '#domain/notice.ts'
 import type { EngineClass } from '#protocol/host.ts'
 import { HostId, type Instant, Sha256, UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'
@@ -14,6 +15,7 @@ export interface NewHost {
   readonly name: string
   readonly trusted: boolean
   readonly ownerKey: string
+  readonly prefix?: string | null // name of the network it enrols from; absent or null: a shared one
   readonly publicKey: string
   readonly tokenHash: Sha256
   readonly client: string
@@ -25,15 +27,16 @@ export interface NewHost {
 }
 
 const INSERT = `
-  insert into hosts (id, user_id, name, trusted, owner_key, public_key, token_hash, client, engine_classes, cores,
-    memory_mib, daily_quota, quota_day, created_at, last_seen_at)
-  values (:id, :userId, :name, :trusted, :ownerKey, :publicKey, :tokenHash, :client, :engineClasses, :cores,
-    :memoryMiB, :dailyQuota, :now, :now, :now)`
+  insert into hosts (id, user_id, name, trusted, owner_key, prefix, prefix_seen_at, public_key, token_hash, client,
+    engine_classes, cores, memory_mib, daily_quota, quota_day, created_at, last_seen_at)
+  values (:id, :userId, :name, :trusted, :ownerKey, cast(:prefix as text),
+    case when cast(:prefix as text) is not null then cast(:now as timestamptz) end, :publicKey, :tokenHash, :client,
+    :engineClasses, :cores, :memoryMiB, :dailyQuota, :now, :now, :now)`
 
 /** Adds a host; `key_taken` changes nothing: a key names one host for ever. */
 export async function insertHost(on: Executor, { now, ...host }: NewHost): Promise<'created' | 'key_taken'> {
   try {
-    await execute(on, INSERT, { ...host, now: toDb(now) })
+    await execute(on, INSERT, { ...host, prefix: host.prefix ?? null, now: toDb(now) })
     return 'created'
   } catch (error) {
     if (violatedConstraint(error) === 'hosts_public_key_key') return 'key_taken'
@@ -50,6 +53,24 @@ const KEYS = `select id, public_key as "publicKey", token_hash as "tokenHash" fr
 export const findHostKeys = (on: Executor, id: HostId): Promise<HostKeys | undefined> =>
   selectFirst(on, HostKeys, KEYS, { id })
 
+const HostRow = z.object({
+  id: HostId,
+  userId: UserId.nullable(),
+  state: HostState,
+  trusted: z.boolean(),
+  selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
+  dailyQuota: z.int(),
+})
+/** A host as its owner sees it. */
+export type HostRow = z.infer<typeof HostRow>
+
+const READ = `
+  select id, user_id as "userId", state, trusted, self_test as "selfTest", daily_quota as "dailyQuota"
+  from hosts where id = :id`
+
+export const readHost = (on: Executor, id: HostId): Promise<HostRow | undefined> =>
+  selectFirst(on, HostRow, READ, { id })
+
 const LockedHost = z.object({
   id: HostId,
   userId: UserId.nullable(),
@@ -64,15 +85,21 @@ const LockedHost = z.object({
   dailyQuota: z.int(),
   usedToday: z.int(),
   idleSince: Timestamp.nullable(),
+  recentChecks: z.string(),
   hasVerdicts: z.boolean(),
   hasRequests: z.boolean(),
+  hasNotices: z.boolean(),
   selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
   streaks: StreaksRow,
   exclusions: z.int(),
+  prefix: z.string().nullable(),
+  prefixSeenAt: Timestamp.nullable(),
+  lastNotice: z.string().nullable(),
 })
 /**
- * A host during its scheduler call. `usedToday` is 0 on the first call of a day (UTC). `hasVerdicts` and `hasRequests` say
- * whether it is worth asking for what it has not heard, and for artifacts wanted of it. `exclusions` are those of its owner that still count.
+ * A host during its scheduler call. `usedToday` is 0 on the first call of a day (UTC). `hasVerdicts`, `hasRequests` and
+ * `hasNotices` say whether it is worth asking for what it has not heard, and for artifacts wanted of it. `exclusions` are
+ * those of its owner that still count. `lastNotice` is why a quarantined host is refused.
  */
 export type LockedHost = z.infer<typeof LockedHost>
 
@@ -81,9 +108,14 @@ const LOCK = `
     last_call as "lastCall", last_reply as "lastReply", last_body_sha256 as "lastBodySha256",
     daily_quota as "dailyQuota",
     case when quota_day = cast(:today as date) then quota_used else 0 end as "usedToday", idle_since as "idleSince",
+    recent_checks as "recentChecks",
     exists (select from results r where r.host_id = hosts.id and not r.verdict_told) as "hasVerdicts",
     exists (select from file_requests f where f.host_id = hosts.id and f.received_at is null) as "hasRequests",
-    self_test as "selfTest", ${STREAKS} as streaks, ${EXCLUSIONS} as exclusions
+    exists (select from host_events e where e.host_id = hosts.id and e.notice is not null and not e.told) as "hasNotices",
+    self_test as "selfTest", ${STREAKS} as streaks, ${EXCLUSIONS} as exclusions, prefix,
+    prefix_seen_at as "prefixSeenAt", case when state = 'quarantined' then
+      (select notice from host_events e where e.host_id = hosts.id and e.notice is not null order by e.id desc limit 1)
+    end as "lastNotice"
   from hosts where id = any(:ids) order by id for no key update`
 
 export const lockHosts = (on: Executor, ids: readonly HostId[], now: Instant): Promise<LockedHost[]> =>
@@ -124,12 +156,40 @@ export interface HostEvent {
 }
 
 const ADD_EVENTS = `
-  insert into host_events (host_id, at, event, detail)
-  select x."hostId", :now, x.event, x.detail
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, event text, detail text)`
+  insert into host_events (host_id, at, event, detail, notice)
+  select x."hostId", :now, x.event, x.detail, x.notice
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, event text, detail text, notice text)`
 
+/** Notes what happened to hosts; what concerns their owners they are told, by `noticeOf`. */
 export async function addHostEvents(on: Executor, events: readonly HostEvent[], now: Instant): Promise<void> {
-  if (events.length > 0) await execute(on, ADD_EVENTS, { rows: recordset(events), now: toDb(now) })
+  if (events.length === 0) return
+  const rows = events.map(event => ({ ...event, notice: noticeOf(event.event, event.detail) }))
+  await execute(on, ADD_EVENTS, { rows: recordset(rows), now: toDb(now) })
+}
+
+const ANSWER = `
+  update hosts set self_test = case when x.passed then 'passed' else 'failed' end
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, passed boolean)
+  where hosts.id = x."hostId" and hosts.self_test = 'demanded'`
+
+/** Writes how demanded self-tests of locked hosts went. */
+export const saveSelfTests = (
+  on: Executor,
+  answers: readonly { hostId: HostId; passed: boolean }[],
+): Promise<number> =>
+  answers.length === 0 ? Promise.resolve(0) : execute(on, ANSWER, { rows: recordset(answers) })
+
+const MOVE = `
+  update hosts set prefix = x.prefix, prefix_seen_at = case when x.prefix is not null then cast(:now as timestamptz) end
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, prefix text) where hosts.id = x."hostId"`
+
+/** Writes in which networks locked hosts are now. */
+export async function notePrefixes(
+  on: Executor,
+  hosts: readonly { hostId: HostId; prefix: string | null }[],
+  now: Instant,
+): Promise<void> {
+  if (hosts.length > 0) await execute(on, MOVE, { rows: recordset(hosts), now: toDb(now) })
 }
 
 const SET_STATE = `update hosts set state = cast(:state as host_state) where id = :id and state <> 'retired'`

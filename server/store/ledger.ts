@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type AccountName, netChanges, type Transfer } from '#domain/ledger.ts'
-import type { CampaignId, Instant, MilliCredit } from '#protocol/units.ts'
+import { CampaignId, type Instant, type MilliCredit, UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { column, type Executor, execute, select, selectOne, toDb } from './rows.ts'
 
@@ -59,9 +59,15 @@ export async function balancesOf(
   return asMap(await select(trx, BalanceRow, READ_ACCOUNTS, { names: [...new Set(names)] }))
 }
 
-/** What was refunded of a campaign before. */
+/** What was refunded of a campaign so far; exact while its escrow is locked. */
 export const refundedOf = async (trx: Trx, campaignId: CampaignId): Promise<MilliCredit> =>
   (await selectOne(trx, z.object({ milli: z.int() }), REFUNDED, { campaignId })).milli
+
+const LeftoverRow = z.object({ campaignId: CampaignId, userId: UserId })
+
+/** Settled campaigns without an open work unit that have credit in escrow: it came back after their end. */
+export const listLeftovers = (trx: Trx, limit: number): Promise<z.infer<typeof LeftoverRow>[]> =>
+  select(trx, LeftoverRow, LEFTOVERS, { limit })
 
 export interface Audit {
   /** Over all accounts, derived from the transfers; zero by construction, so anything else is corruption. */
@@ -69,6 +75,8 @@ export interface Audit {
   readonly transfers: number
   /** Accounts whose projected balance is not the sum of their transfers. */
   readonly differences: readonly { account: string; projectedMilli: number; derivedMilli: number }[]
+  /** Campaigns for which reserved + overrun + returned is not granted + refunded + balance. */
+  readonly campaigns: readonly string[]
   readonly balanced: boolean
 }
 
@@ -76,7 +84,9 @@ export interface Audit {
 export async function audit(trx: Executor): Promise<Audit> {
   const differences = await select(trx, DifferenceRow, AUDIT_ACCOUNTS)
   const { transfers, sumMilli } = await selectOne(trx, TotalsRow, TOTALS)
-  return { sumMilli, transfers, differences, balanced: sumMilli === 0 && differences.length === 0 }
+  const campaigns = (await select(trx, z.object({ id: z.string() }), AUDIT_CAMPAIGNS)).map(row => row.id)
+  const balanced = sumMilli === 0 && differences.length === 0 && campaigns.length === 0
+  return { sumMilli, transfers, differences, campaigns, balanced }
 }
 
 const Account = z.custom<AccountName>(
@@ -113,6 +123,13 @@ const MOVE_BALANCES = `
   update accounts set balance_milli = balance_milli + change
   from unnest(:names::text[], :amounts::bigint[]) as c (account, change) where name = account`
 
+const LEFTOVERS = `
+  select c.id as "campaignId", c.owner_id as "userId"
+  from accounts a join campaigns c on a.name = 'escrow:' || c.id
+  where a.balance_milli > 0 and c.settled_at is not null
+    and not exists (select from work_units w where w.campaign_id = c.id and w.state = 'open')
+  order by c.id limit :limit`
+
 // The projection moves in the transaction that inserts, so within one snapshot the two must agree.
 const AUDIT_ACCOUNTS = `
   with derived as (
@@ -123,6 +140,14 @@ const AUDIT_ACCOUNTS = `
   select a.name as account, a.balance_milli as "projectedMilli", coalesce(d.balance, 0) as "derivedMilli"
   from accounts a left join derived d on d.account = a.name
   where a.balance_milli <> coalesce(d.balance, 0) order by 1`
+
+const AUDIT_CAMPAIGNS = `
+  select c.id from campaigns c join accounts a on a.name = 'escrow:' || c.id
+  cross join lateral (
+    select coalesce(sum(case when t.kind in ('reserve', 'overrun', 'forfeit', 'repay') then t.amount_milli
+      when t.kind in ('grant', 'refund') then -t.amount_milli else 0 end), 0) as rest
+    from transfers t where t.campaign_id = c.id) as m
+  where m.rest <> a.balance_milli order by 1`
 
 const TOTALS = `
   select (select count(*) from transfers) as transfers,

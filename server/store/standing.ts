@@ -62,7 +62,7 @@ export async function excludeHosts(trx: Trx, exclusions: readonly Exclusion[], n
   await addHostEvents(trx, events, now)
 }
 
-const ExclusionRow = z.object({ hostId: HostId, isSpread: z.boolean() })
+const ExclusionRow = z.object({ hostId: HostId, reason: z.string(), isSpread: z.boolean() })
 
 /** Which of these hosts are excluded, and whether their owner's other hosts were paused for it. */
 export const readExclusions = (
@@ -72,6 +72,12 @@ export const readExclusions = (
 
 export const markSpread = (trx: Trx, hostIds: readonly HostId[], now: Instant): Promise<number> =>
   execute(trx, MARK_SPREAD, { hostIds, now: toDb(now) })
+
+/** Exclusions that an operator took back: they count against nobody, and what led to them is forgotten. */
+export async function liftExclusions(trx: Trx, hostIds: readonly HostId[], now: Instant): Promise<void> {
+  await execute(trx, LIFT, { hostIds, now: toDb(now) })
+  await execute(trx, FORGIVE, { hostIds })
+}
 
 const IdRow = z.object({ id: HostId })
 
@@ -135,8 +141,11 @@ const EXCLUDE = `
   on conflict (host_id) do update set reason = excluded.reason, at = excluded.at, spread_at = null, lifted_at = null
     where exclusions.lifted_at is not null`
 
+const LIFT = `update exclusions set lifted_at = :now where host_id = any(:hostIds) and lifted_at is null`
+const FORGIVE = `update hosts set recent_checks = '' where id = any(:hostIds)`
+
 const READ_EXCLUSIONS = `
-  select host_id as "hostId", spread_at is not null as "isSpread" from exclusions
+  select host_id as "hostId", reason, spread_at is not null as "isSpread" from exclusions
   where host_id = any(:hostIds) and lifted_at is null order by host_id`
 
 const MARK_SPREAD = `update exclusions set spread_at = :now where host_id = any(:hostIds) and spread_at is null`

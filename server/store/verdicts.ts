@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Decided } from '#domain/settle.ts'
-import { ExperimentId, HostId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { ExperimentId, HostId, ResultId, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { column, execute, select, Timestamp } from './rows.ts'
 
@@ -27,6 +27,7 @@ const SuccessRow = z.object({
   report: z.string(),
   engineClass: z.string(),
   priceMilliPerGfuel: z.int(),
+  payerId: UserId,
 })
 /** A success with its report and what judging it needs of its campaign. */
 export type SuccessRow = z.infer<typeof SuccessRow>
@@ -122,7 +123,7 @@ const COLUMNS = `
   r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict, r.confirmed, r.provisional, r.decision,
   r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", r.vested,
   r.reported_at as "reportedAt", r.fuel_used as "fuelUsed", r.metric, r.digest, w.engine_class as "engineClass",
-  c.price_milli_per_gfuel as "priceMilliPerGfuel"`
+  c.price_milli_per_gfuel as "priceMilliPerGfuel", c.owner_id as "payerId"`
 const OF_UNITS = `
   from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
   where r.work_unit_id = any(:workUnitIds) and r.outcome = 'success' order by r.id`
@@ -150,12 +151,15 @@ const UNJUDGE = `
     vested = vested and not id = any(:reversed)
   where id = any(:ids) and verdict in ('valid', 'inconclusive')`
 
+// The moment bounds the walk of results_unconfirmed: of a host that never erred it has no rows.
 const LIST_IN_DOUBT = `
-  select distinct w.id from results r join work_units w on w.id = r.work_unit_id
-  join hosts h on h.id = r.host_id
-  left join streaks s on s.host_id = r.host_id and s.engine_class = w.engine_class
-  where r.host_id = :hostId and r.verdict = 'valid' and not r.confirmed and w.state = 'valid'
-    and (:everything or h.state = 'paused' or r.reported_at <= s.fault_at)
+  select distinct w.id from hosts h
+  left join streaks s on s.host_id = h.id
+  join results r on r.host_id = h.id and r.verdict = 'valid' and not r.confirmed
+    and r.reported_at <= case when :everything or h.state = 'paused' then 'infinity' else s.fault_at end
+  join work_units w on w.id = r.work_unit_id
+  where h.id = :hostId and w.state = 'valid'
+    and (:everything or h.state = 'paused' or w.engine_class = s.engine_class)
   order by w.id limit :limit`
 
 const LIST_ORPHANS = `

@@ -1,12 +1,22 @@
 import { z } from 'zod'
 import type { HostView } from '#protocol/host.ts'
 import { Recipe } from '#protocol/job.ts'
-import { type CampaignId, ExperimentId, HostId, ResultId, toWire, WorkUnitId } from '#protocol/units.ts'
+import {
+  type CampaignId,
+  ExperimentId,
+  HostId,
+  type Instant,
+  ResultId,
+  toWire,
+  UserId,
+  WorkUnitId,
+} from '#protocol/units.ts'
 import { HostState } from './hosts.ts'
-import { type Executor, select, selectFirst, selectOne, Timestamp } from './rows.ts'
+import { type Executor, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 const HostRow = z.object({
   id: HostId,
+  userId: UserId.nullable(),
   name: z.string(),
   state: HostState,
   trusted: z.boolean(),
@@ -26,7 +36,7 @@ const HostRow = z.object({
 })
 
 const HOST = `
-  select h.id, h.name, h.state, h.trusted, h.client, h.engine_classes as "engineClasses", h.cores,
+  select h.id, h.user_id as "userId", h.name, h.state, h.trusted, h.client, h.engine_classes as "engineClasses", h.cores,
     h.created_at as "createdAt", h.last_seen_at as "lastSeenAt",
     count(*) filter (where r.state = 'in_progress') as "inProgress",
     count(*) filter (where r.verdict = 'pending') as pending,
@@ -40,7 +50,10 @@ const HOST = `
   where h.id = :id group by h.id`
 
 /** What anyone may know of a host. */
-export async function readHostView(on: Executor, id: HostId): Promise<HostView | undefined> {
+export async function readHostView(
+  on: Executor,
+  id: HostId,
+): Promise<(Omit<HostView, 'credit'> & { userId: UserId | null }) | undefined> {
   const row = await selectFirst(on, HostRow, HOST, { id })
   if (row === undefined) return undefined
   const { inProgress, pending, valid, invalid, inconclusive, error, noReply, ...host } = row
@@ -179,13 +192,26 @@ const LedgerRow = z.object({ account: z.string(), balanceMilli: z.int() })
 const LEDGER = `
   select name as account, balance_milli as "balanceMilli" from accounts
   where balance_milli <> 0 order by name limit :limit`
-const SUM = `
-  select cast(coalesce(sum(balance_milli), 0) as bigint) as "sumMilli", (select count(*) from transfers) as transfers
-  from accounts`
-
 export const readAccounts = (on: Executor, limit: number): Promise<z.infer<typeof LedgerRow>[]> =>
   select(on, LedgerRow, LEDGER, { limit })
 
-/** The sum over all accounts, which is zero unless something is broken. */
-export const readLedgerSum = (on: Executor): Promise<{ sumMilli: number; transfers: number }> =>
-  selectOne(on, z.object({ sumMilli: z.int(), transfers: z.int() }), SUM)
+const LedgerState = z.object({
+  sumMilli: z.int(),
+  transfers: z.int(),
+  overrunTodayMilli: z.int(),
+  debtsMilli: z.int(),
+  deferredMilli: z.int(),
+})
+
+const LEDGER_STATE = `
+  select (select cast(coalesce(sum(balance_milli), 0) as bigint) from accounts) as "sumMilli",
+    (select count(*) from transfers) as transfers,
+    (select cast(coalesce(sum(amount_milli), 0) as bigint) from transfers
+      where kind = 'overrun' and created_at >= date_trunc('day', cast(:now as timestamptz), 'UTC')) as "overrunTodayMilli",
+    (select cast(coalesce(sum(amount_milli), 0) as bigint) from debts where forgiven_at is null)
+      - (select cast(coalesce(sum(amount_milli), 0) as bigint) from transfers where kind = 'repay') as "debtsMilli",
+    (select cast(coalesce(sum(amount_milli), 0) as bigint) from deferred_grants) as "deferredMilli"`
+
+/** The sum over all accounts, which is zero unless something is broken, and what an operator watches. */
+export const readLedgerState = (on: Executor, now: Instant): Promise<z.infer<typeof LedgerState>> =>
+  selectOne(on, LedgerState, LEDGER_STATE, { now: toDb(now) })

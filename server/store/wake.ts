@@ -1,4 +1,4 @@
-import type { CampaignId, WorkUnitId } from '#protocol/units.ts'
+import type { CampaignId, HostId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 
 /**
@@ -11,4 +11,6 @@ export interface Wake {
   workUnits(trx: Trx, ids: readonly WorkUnitId[]): Promise<void>
   /** These campaigns were submitted, cancelled, or have room for more experiments. */
   campaigns(trx: Trx, ids: readonly CampaignId[]): Promise<void>
+  /** How these hosts stand changed what their earlier results are worth. */
+  hosts(trx: Trx, ids: readonly HostId[]): Promise<void>
 }

@@ -2,6 +2,8 @@
 // scheduler call by a script. It has no logic of the server's; replies are what a test says.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createChallenge } from 'altcha-lib'
+import { deriveKey } from 'altcha-lib/algorithms/pbkdf2'
 import { packRelease } from '#kernels/package.ts'
 import { generateKey, type SigningKey, signRelease } from '#kernels/sign.ts'
 import { canonicalJson, sha256, utf8 } from '#protocol/canonical.ts'
@@ -105,6 +107,7 @@ export async function startPeer(script: Script): Promise<Peer> {
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const body = await bytesOf(req)
     if (req.url === '/api/v1/hosts') return enrol(res, body)
+    if (req.url === '/api/v1/hosts/challenge') return challenge(res)
     await checkSignature(req, body)
     const file = /^\/api\/v1\/files\/([0-9a-f]{64})$/.exec(req.url ?? '')?.[1]
     if (file !== undefined && req.method === 'PUT') {
@@ -134,6 +137,14 @@ export async function startPeer(script: Script): Promise<Peer> {
       }
       res.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(reply))
     }
+  }
+
+  async function challenge(res: ServerResponse): Promise<void> {
+    const made = await createChallenge({
+      ...{ algorithm: 'PBKDF2/SHA-256', cost: 1, keyPrefix: '0', deriveKey, hmacSignatureSecret: 'peer' },
+      data: { expiresAt: '2036-11-22T00:00:00.000Z' },
+    })
+    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(made))
   }
 
   function sendFile(res: ServerResponse, hash: string): void {

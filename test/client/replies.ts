@@ -9,6 +9,7 @@ export const aReply = (given: Partial<SchedulerReply> = {}): SchedulerReply => (
   abort: [],
   wanted: [],
   verdicts: [],
-  credit: { balanceMilli: 0 },
+  credit: { balanceMilli: 0, heldMilli: 0, pendingMilli: 0 },
+  notices: [],
   ...given,
 })

@@ -47,6 +47,7 @@ describe('dealing', () => {
       hosts: fc.array(
         fc.record({
           owner: fc.integer({ min: 0, max: 4 }),
+          network: fc.option(fc.integer({ min: 0, max: 2 })),
           take: fc.integer({ min: 0, max: 6 }),
           skip: fc.nat(10),
         }),
@@ -59,22 +60,24 @@ describe('dealing', () => {
         resultId: result(i),
         workUnitId: unit(Math.floor(i / replicas)),
       }))
-      const asking: Asking[] = hosts.map(({ owner, take, skip }, i) => ({
+      const asking: Asking[] = hosts.map(({ owner, network, take, skip }, i) => ({
         ...{ hostId: host(i), ownerKey: `user:${owner}`, take },
+        prefix: network === null ? null : `network ${network}`,
         candidates: candidates.slice(skip),
       }))
       let draw = 0
       return { asking, random: () => draws[draw++ % draws.length] ?? 0 }
     })
 
-  test('no result is dealt twice, no owner is twice in a unit, nobody gets more than it may or what it cannot', () => {
+  test('no result is dealt twice, no owner and no network is twice in a unit, nobody gets more than it may or what it cannot', () => {
     fc.assert(
       fc.property(table, ({ asking, random }) => {
         const dealt = deal(asking, random)
         expect(new Set(dealt.map(d => d.resultId)).size).toBe(dealt.length)
-        const seats = dealt.map(({ hostId, resultId }) => {
-          const { ownerKey, candidates } = asking.find(a => a.hostId === hostId)!
-          return `${ownerKey} ${candidates.find(c => c.resultId === resultId)!.workUnitId}`
+        const seats = dealt.flatMap(({ hostId, resultId }) => {
+          const { ownerKey, prefix, candidates } = asking.find(a => a.hostId === hostId)!
+          const { workUnitId } = candidates.find(c => c.resultId === resultId)!
+          return [ownerKey, ...(prefix === null ? [] : [prefix])].map(party => `${party} ${workUnitId}`)
         })
         expect(new Set(seats).size).toBe(seats.length)
         for (const { hostId, take } of asking)
@@ -89,11 +92,12 @@ describe('dealing', () => {
       fc.property(table, ({ asking, random }) => {
         const dealt = deal(asking, random)
         const taken = new Set(dealt.map(d => d.resultId))
-        for (const { hostId, ownerKey, take, candidates } of asking) {
+        for (const { hostId, ownerKey, prefix, take, candidates } of asking) {
+          const isNear = (a: Asking) => a.ownerKey === ownerKey || (prefix !== null && a.prefix === prefix)
           if (dealt.filter(d => d.hostId === hostId).length === take) continue
           const mine = new Set(
             dealt
-              .filter(d => asking.find(a => a.hostId === d.hostId)!.ownerKey === ownerKey)
+              .filter(d => isNear(asking.find(a => a.hostId === d.hostId)!))
               .map(d => asking.flatMap(a => a.candidates).find(c => c.resultId === d.resultId)!.workUnitId),
           )
           expect(candidates.filter(c => !taken.has(c.resultId) && !mine.has(c.workUnitId))).toEqual([])
@@ -108,7 +112,13 @@ describe('dealing', () => {
       resultId: result(i),
       workUnitId: unit(i >> 1),
     }))
-    const asking = [0, 1].map(n => ({ hostId: host(n), ownerKey: `user:${n}`, take: 1, candidates }))
+    const asking = [0, 1].map(n => ({
+      hostId: host(n),
+      ownerKey: `user:${n}`,
+      prefix: null,
+      take: 1,
+      candidates,
+    }))
     const firsts = new Set([0, 0.3, 0.6, 0.9].map(draw => deal(asking, () => draw)[0]!.resultId))
     expect(firsts.size).toBe(4)
   })

@@ -35,7 +35,7 @@ test('a TFLOP costs what its class says, and GPU classes more than CPU ones', ()
     expect(PRICES[gpu].milli).toBeGreaterThan(PRICES['onnx-cpu'].milli)
 })
 
-const wasm = { engineClass: 'wasm' } as const
+const wasm = { engineClass: 'wasm', policy: 'fixed' } as const
 
 test('a quote is every result at its full fuel and a tenth more, rounded up', () => {
   expect(quote({ ...wasm, workUnits: 24, fuelMax: 2_000_000_000, quorum: 2 })).toEqual({
@@ -47,6 +47,16 @@ test('a quote is every result at its full fuel and a tenth more, rounded up', ()
   })
   expect(quote({ ...wasm, workUnits: 1, fuelMax: 1e9, quorum: 1 }).reserveMilli).toBe(11)
   expect(quote({ ...wasm, workUnits: 3, fuelMax: 1e8, quorum: 1 }).reserveMilli).toBe(4)
+})
+
+test.each([
+  ['fixed', 1, 11],
+  ['fixed', 3, 33],
+  ['adaptive', 1, 22], // a stranger's result is checked, perhaps by a second one
+  ['adaptive', 2, 22],
+  ['adaptive', 3, 33],
+] as const)('%s replication at quorum %i reserves for its worst case: %i', (policy, quorum, milli) => {
+  expect(quote({ ...wasm, policy, workUnits: 1, fuelMax: 1e9, quorum }).reserveMilli).toBe(milli)
 })
 
 test('the largest campaign has an exact quote', () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type Case, type Success, settle } from '#domain/settle.ts'
 import { NO_STREAK, type Standing, type Streak } from '#domain/trust.ts'
 import type { Draw, Verdict, WorkUnit } from '#domain/types.ts'
-import { addMs, type HostId } from '#protocol/units.ts'
+import { addMs, type HostId, UserId } from '#protocol/units.ts'
 import { hostId, MINUTE, NOW, resultId, workUnit } from '#support/work-units.ts'
 
 interface Said extends Success {
@@ -32,12 +32,13 @@ const standing = (n: number, changes: Partial<Standing> = {}): Standing => ({
 })
 
 const LATER = addMs(NOW, MINUTE)
+const PAYER = UserId.parse(`u_${'1'.padStart(26, '0')}`)
 
 function settled(unit: WorkUnit, line: string, hosts: readonly Standing[] = []) {
   const successes = parse(line)
   const answers = new Map(successes.map(({ id, answer }) => [id, answer]))
   const facts: Case = {
-    ...{ workUnit: unit, successes, priceMilliPerGfuel: 10 },
+    ...{ workUnit: unit, successes, priceMilliPerGfuel: 10, payerId: PAYER },
     same: (a, b) => answers.get(a) === answers.get(b),
     isRecord: id => answers.get(id) === 'R',
     whereTheyPart: (a, b) => `${answers.get(a)} against ${answers.get(b)}`,
@@ -70,6 +71,10 @@ test('strangers who agree are paid for their fuel and earn no trust', () => {
     },
   ])
   expect(standings.get(hostId(1))).toMatchObject({ dailyQuota: 2000, recentChecks: '', streaks: {} })
+})
+
+test("a host that its campaign's owner claimed meanwhile earns nothing from it", () => {
+  expect(payOf(settled(workUnit(), 'a a', [standing(1, { userId: PAYER })]))).toBe('valid 0, valid 6')
 })
 
 test('a dispute pays nobody and tells both where they part', () => {

@@ -14,6 +14,11 @@ describe('where a request comes from', () => {
     ['10.2.2.3', '10.2.2.3', false],
     ['2001:db8::1', '2001:db8::1', false],
     ['fe80::1%eth0', 'fe80::1', false],
+    ['::FFFF:10.1.2.3', '10.1.2.3', true],
+    ['::ffff:0a01:0203', '10.1.2.3', true],
+    ['2001:0DB8:0:0::1', '2001:db8::1', false],
+    ['unknown', 'unknown', false],
+    ['10.1.2.3:4711', '10.1.2.3:4711', false],
     ['', '', false],
   ])('%s is %s, shared: %s', (ip, address, shared) => {
     expect(origin(from(ip))).toEqual({ address, shared })

@@ -4,6 +4,7 @@ import { generateEd25519 } from '#protocol/signature.ts'
 import { addMs } from '#protocol/units.ts'
 import { addToken, addUser, T0 } from '#support/builders.ts'
 import { ENROLMENT, enrolHost, startServer, type TestServer } from '#support/server.ts'
+import { solvedWork } from '#support/solved.ts'
 
 let server: TestServer
 beforeAll(async () => {
@@ -19,6 +20,10 @@ async function enrolment(changes: Record<string, unknown> = {}): Promise<Record<
 const enrol = async (body: unknown, options: { token?: string; headers?: Record<string, string> } = {}) =>
   server.call('POST', '/api/v1/hosts', { body, ...options })
 
+/** The same without a token, with the work that this takes. */
+const enrolAnonymous = async (body: object, headers: Record<string, string> = {}) =>
+  enrol({ ...body, work: await solvedWork(server, headers) }, { headers })
+
 const ownerKeyOf = async (hostId: string): Promise<string> => {
   const { rows } = await server.database.knex.raw('select owner_key from hosts where id = ?', [hostId])
   return rows[0].owner_key
@@ -26,7 +31,7 @@ const ownerKeyOf = async (hostId: string): Promise<string> => {
 
 describe('a host enrols', () => {
   test('without a token: it belongs to nobody, gets a name and a token that is shown once', async () => {
-    const reply = await enrol(await enrolment())
+    const reply = await enrolAnonymous(await enrolment())
     expect(reply.status).toBe(201)
     const enrolled = EnrolReply.parse(reply.json)
     expect(enrolled.userId).toBeNull()
@@ -61,7 +66,7 @@ describe('a host enrols', () => {
   ])('anonymous hosts of %s and %s are one owner: %s', async (one, other, same) => {
     const keys = await Promise.all(
       [one, other].map(async address => {
-        const reply = await enrol(await enrolment(), { headers: { 'x-forwarded-for': address } })
+        const reply = await enrolAnonymous(await enrolment(), { 'x-forwarded-for': address })
         return ownerKeyOf(EnrolReply.parse(reply.json).hostId)
       }),
     )
@@ -101,8 +106,8 @@ describe('an enrolment is refused', () => {
 
   test('a key that another host has', async () => {
     const body = await enrolment()
-    expect((await enrol(body)).status).toBe(201)
-    const again = await enrol(body)
+    expect((await enrolAnonymous(body)).status).toBe(201)
+    const again = await enrolAnonymous(body)
     expect({ status: again.status, code: again.code }).toEqual({ status: 409, code: 'key_taken' })
   })
 
@@ -122,12 +127,14 @@ describe('an enrolment is refused', () => {
 
 test('addresses that enrol too often are told to wait; loopback and bearers of tokens are not', async () => {
   const strict = await startServer({ anonymousPerMinute: 2 })
-  const from = async (address: string, token?: string) =>
-    strict.call('POST', '/api/v1/hosts', {
-      body: await enrolment(),
+  const from = async (address: string, token?: string) => {
+    const work = token === undefined ? { work: await solvedWork(strict) } : {} // asked for elsewhere
+    return strict.call('POST', '/api/v1/hosts', {
+      body: await enrolment(work),
       token,
       headers: { 'x-forwarded-for': address },
     })
+  }
   for (let i = 0; i < 2; i++) expect((await from('198.51.100.1')).status).toBe(201)
   const refused = await from('198.51.100.1')
   expect({ status: refused.status, code: refused.code }).toEqual({ status: 429, code: 'rate_limited' })

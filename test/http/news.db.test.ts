@@ -60,13 +60,13 @@ describe('what else a host hears', () => {
     await host.ask({ reports: [await host.report(resultId, runReport())] })
     const { knex } = server.database
     await knex.raw(
-      `update results set verdict = 'valid', granted_milli = 10, verdict_told = false where id = ?`,
+      `update results set verdict = 'valid', granted_milli = 10, granted_decision = 0, verdict_told = false where id = ?`,
       [resultId],
     )
     await knex.raw(`insert into accounts values (?, 10)`, [`host:${host.id}`])
     const reply = await host.ask()
     expect(reply.verdicts).toEqual([{ resultId, verdict: 'valid', milli: 10 }])
-    expect(reply.credit).toEqual({ balanceMilli: 10 })
+    expect(reply.credit).toEqual({ balanceMilli: 10, heldMilli: 0, pendingMilli: 0 })
     expect((await host.ask()).verdicts).toEqual([])
   })
 

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { MARKS } from '#protocol/limits.ts'
 import { SchedulerReply } from '#protocol/scheduler.ts'
 import { generateEd25519 } from '#protocol/signature.ts'
 import { setHostState } from '#store/hosts.ts'
-import { runReport, T0, testIds } from '#support/builders.ts'
+import { runReport, sha256, T0, testIds } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost, type TestHost } from '#support/server.ts'
 
@@ -81,6 +82,9 @@ describe('a malformed call is refused as a whole, and its number stays free', ()
   })
 })
 
+/** Every run has a trace of its own. */
+const runOf = (workUnitId: string) => runReport({ trace: Array(MARKS).fill(sha256(workUnitId)) })
+
 describe('call numbers', () => {
   test('a lost reply: the same call again gets the same bytes, and nothing happens twice', async () => {
     await scene.campaign([{}, {}, {}])
@@ -118,7 +122,9 @@ describe('call numbers', () => {
     expect(new Set(leases.map(lease => lease.resultId)).size).toBe(100)
     const reports = await Promise.all(
       replies.map(async ({ leases }, i) => {
-        const made = await Promise.all(leases.map(lease => hosts[i]!.report(lease.resultId, runReport())))
+        const made = await Promise.all(
+          leases.map(lease => hosts[i]!.report(lease.resultId, runOf(lease.workUnitId))),
+        )
         return hosts[i]!.ask({ reports: made, want: 2 })
       }),
     )

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { findResultOfUnit } from '#store/published.ts'
+import { addHost } from '#support/hosts.ts'
 import {
-  addHost,
   auditOf,
   balance,
   type Lifecycle,

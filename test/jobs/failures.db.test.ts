@@ -9,8 +9,8 @@ import { runValidate } from '#jobs/validate.ts'
 import { type HostId, type ResultId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { lockWorkUnits } from '#store/work-units.ts'
+import { addHost } from '#support/hosts.ts'
 import {
-  addHost,
   auditOf,
   balance,
   DEADLINE,

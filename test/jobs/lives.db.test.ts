@@ -6,9 +6,8 @@ import { type CampaignId, WorkUnitId } from '#protocol/units.ts'
 import { cancelCampaign } from '#store/campaigns.ts'
 import { inTransaction } from '#store/database.ts'
 import { freeLeases } from '#store/leases.ts'
+import { addHost, answerSelfTest } from '#support/hosts.ts'
 import {
-  addHost,
-  answerSelfTest,
   auditOf,
   balance,
   DEADLINE,

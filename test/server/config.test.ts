@@ -1,6 +1,7 @@
 import { isAbsolute, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ConfigError, readConfig } from '#server/config.ts'
+import { QUEUES } from '#jobs/deps.ts'
+import { ConfigError, Role, readConfig } from '#server/config.ts'
 
 describe('settings', () => {
   test('have defaults that run on one machine alone', () => {
@@ -8,7 +9,7 @@ describe('settings', () => {
     expect(config).toMatchObject({
       ...{ host: '127.0.0.1', port: 7316, databaseUrl: undefined, publicUrl: undefined, trustedProxies: [] },
       ...{ sharedPrefixes: ['127.0.0.0/8', '::1/128'], datasets: ['sotu-small@1', 'sotu@1'] },
-      roles: ['http', 'transition', 'validate', 'assimilate', 'propose', 'cron'],
+      roles: ['http', 'transition', 'validate', 'assimilate', 'standing', 'propose', 'cron', 'seal'],
     })
     expect(isAbsolute(config.dataDir)).toBe(true)
     expect(config.secretFile).toBe(join(config.dataDir, 'secrets', 'server.secret'))
@@ -56,4 +57,8 @@ describe('settings', () => {
     expect(refused).toThrow(ConfigError)
     expect(refused).toThrow(named)
   })
+})
+
+test('every queue of the jobs is a role that a server runs by default', () => {
+  expect(Role.options).toEqual(expect.arrayContaining([...QUEUES]))
 })

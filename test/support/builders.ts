@@ -162,12 +162,8 @@ export async function addToken(
 }
 
 async function fund(knex: Knex, account: string, milli: number): Promise<void> {
-  await knex.raw(
-    `insert into accounts (name, balance_milli) values ('mint', 0), (:account, 0) on conflict do nothing`,
-    {
-      account,
-    },
-  )
+  const accounts = `insert into accounts (name, balance_milli) values ('mint', 0), (:account, 0) on conflict do nothing`
+  await knex.raw(accounts, { account })
   await knex.raw(
     `insert into transfers (key, kind, debit, credit, amount_milli, created_at)
      values (:key, 'starter', 'mint', :account, :milli, now())`,

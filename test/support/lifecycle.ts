@@ -7,22 +7,13 @@ import { candidatesFor, deal } from '#domain/dispatch.ts'
 import { reserve } from '#domain/ledger.ts'
 import { quote } from '#domain/prices.ts'
 import { deadlineFor } from '#domain/transition.ts'
-import {
-  drawCheck,
-  answerSelfTest as judgeSelfTest,
-  mayCompute,
-  provenFuel,
-  streakOf,
-  TRUST,
-  type TrustRules,
-} from '#domain/trust.ts'
+import { drawCheck, mayCompute, provenFuel, streakOf, TRUST, type TrustRules } from '#domain/trust.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { runnerOf } from '#jobs/start.ts'
-import { sweepHosts, sweepWorkUnits } from '#jobs/sweep.ts'
+import { sweepWorkUnits } from '#jobs/sweep.ts'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
-import { DAILY_QUOTA_START } from '#protocol/limits.ts'
 import type { RunReport } from '#protocol/report.ts'
 import {
   addMs,
@@ -35,15 +26,14 @@ import {
 import { insertCampaign } from '#store/campaigns.ts'
 import { inTransaction } from '#store/database.ts'
 import { lease, lockCandidates } from '#store/dispatch.ts'
-import { insertHost, lockHosts } from '#store/hosts.ts'
+import { lockHosts } from '#store/hosts.ts'
 import { audit, balanceOf, post } from '#store/ledger.ts'
 import { lockReported, storeErrors, storeSuccesses } from '#store/reports.ts'
-import { excludeHosts, lockStandings, saveStandings } from '#store/standing.ts'
 import type { Wake } from '#store/wake.ts'
 import { addUser, runReport, type Stock, sha256, stock, T0, testIds } from './builders.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
 
-const FUEL = 1e9 // of one run: ten milli-credits
+export const FUEL = 1e9 // of one run: ten milli-credits
 export const DEADLINE = 600_000
 
 /** A database with everything but the edge: hosts lease and report through the store, jobs run when told to. */
@@ -142,7 +132,7 @@ export async function submit(
   })
   const id = testIds.campaign(life.now())
   const { reserveMilli, priceMilliPerGfuel } = quote({
-    ...{ engineClass: 'wasm', workUnits: runs * seeds, fuelMax: FUEL, quorum },
+    ...{ engineClass: 'wasm', policy: 'adaptive', workUnits: runs * seeds, fuelMax: FUEL, quorum },
   })
   await inTransaction(life.knex, async trx => {
     await insertCampaign(trx, {
@@ -159,49 +149,19 @@ export async function submit(
 
 let names = 0
 
-interface HostSpec {
-  readonly trusted?: boolean
-  readonly userId?: UserId | null
-  readonly ownerKey?: string
-  /** Confirmed results in a row, each of one run's fuel. */
-  readonly streak?: number
-}
-
-/** A host of a volunteer of its own, or of the operator. */
-export async function addHost(
-  life: Lifecycle,
-  { trusted = false, userId = null, ownerKey, streak = 0 }: HostSpec = {},
-): Promise<HostId> {
-  const id = testIds.host(life.now())
-  await insertHost(life.knex, {
-    ...{
-      id,
-      userId,
-      name: `host ${id}`,
-      trusted,
-      ownerKey: ownerKey ?? userId ?? id,
-      publicKey: id,
-      tokenHash: sha256(id),
-    },
-    ...{ client: 'test', engineClasses: ['wasm'], cores: 2, memoryMiB: 4096, dailyQuota: DAILY_QUOTA_START },
-    now: life.now(),
-  })
-  if (streak > 0)
-    await rows(
-      life,
-      `insert into streaks (host_id, engine_class, count, fuel) values (:id, 'wasm', ${streak}, ${streak * FUEL})`,
-      { id },
-    )
-  return id
-}
-
 /** Leases up to `limit` results to a host as the edge does, and lets the jobs run; gives their ids. */
 export async function take(life: Lifecycle, hostId: HostId, limit = 1): Promise<ResultId[]> {
   const taken = await inTransaction(life.knex, async trx => {
     const [host] = await lockHosts(trx, [hostId], life.now())
     if (host === undefined || !mayCompute(host)) return []
     const fuel = host.trusted ? 0 : provenFuel(streakOf(host, 'wasm'), host.exclusions, life.deps.trust)
-    const asking = { hostId, userId: host.userId, ownerKey: host.ownerKey, trusted: host.trusted }
+    const asking = {
+      hostId,
+      userId: host.userId,
+      ownerKey: host.ownerKey,
+      prefix: null,
+      trusted: host.trusted,
+    }
     const machine = { engineClasses: ['wasm'], memoryPages: 65_536, limit: candidatesFor(limit), offset: 0 }
     const candidates = await lockCandidates(
       trx,
@@ -282,20 +242,6 @@ export async function reportError(
     await storeErrors(trx, errors, life.now())
     await life.wake.workUnits(trx, [...new Set(locked.map(({ workUnitId }) => workUnitId))])
   })
-  await runJobs(life)
-}
-
-/** What a host says of the self-test that was demanded, as the edge takes it. */
-export async function answerSelfTest(life: Lifecycle, hostId: HostId, passed: boolean): Promise<void> {
-  await inTransaction(life.knex, async trx => {
-    const before = (await lockStandings(trx, [hostId])).get(hostId)
-    if (before === undefined) throw new Error(`no host ${hostId}`)
-    const after = judgeSelfTest(before, passed)
-    await saveStandings(trx, [after])
-    if (after.state === 'quarantined')
-      await excludeHosts(trx, [{ hostId, reason: 'it differs from the verifier, and is sound' }], life.now())
-  })
-  await sweepHosts(life.deps)
   await runJobs(life)
 }
 

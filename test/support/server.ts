@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
+import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import {
@@ -24,6 +25,7 @@ import { buildRun, planCampaign } from '#search/space.ts'
 import type { Wake } from '#store/wake.ts'
 import { type Stock, sha256, stock, T0, testIds } from './builders.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
+import { solvedWork } from './solved.ts'
 
 /** The real edge on a real port and a real database; only the clock is ours, and the jobs do not run. */
 export interface TestServer extends Stock {
@@ -31,7 +33,7 @@ export interface TestServer extends Stock {
   readonly url: string
   readonly serverId: string
   /** What the edge asked the jobs to look at. */
-  readonly woken: { workUnits: string[]; campaigns: string[] }
+  readonly woken: { workUnits: string[]; campaigns: string[]; hosts: string[] }
   now(): Instant
   advance(ms: number): void
   call(method: string, path: string, options?: CallOptions): Promise<Reply>
@@ -52,14 +54,19 @@ export interface Reply {
   readonly code: string | undefined // of a problem
 }
 
-export async function startServer(settings: Partial<Edge['settings']> = {}): Promise<TestServer> {
+/** @param beside another one, whose database it shares: two processes of one server */
+export async function startServer(
+  settings: Partial<Edge['settings']> = {},
+  beside?: TestServer,
+): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'xeenet-edge-'))
-  const database = await freshDatabase()
-  const stocked = await stock(database.knex, join(directory, 'files'))
-  const woken = { workUnits: [] as string[], campaigns: [] as string[] }
+  const database = beside?.database ?? (await freshDatabase())
+  const stocked = beside ?? (await stock(database.knex, join(directory, 'files')))
+  const woken = { workUnits: [] as string[], campaigns: [] as string[], hosts: [] as string[] }
   const wake: Wake = {
     workUnits: async (_trx, ids) => void woken.workUnits.push(...ids),
     campaigns: async (_trx, ids) => void woken.campaigns.push(...ids),
+    hosts: async (_trx, ids) => void woken.hosts.push(...ids),
   }
   let now = T0
   const serverId = 'test-server'
@@ -79,6 +86,7 @@ export async function startServer(settings: Partial<Edge['settings']> = {}): Pro
     version: '0.0.0',
     kernelKeys: [],
     prefixSecret: 'test',
+    challengeKey: challengeKey('test'),
     trust: { rules: TRUST, secret: 'test' },
     settings: {
       starveMs: 60_000,
@@ -86,6 +94,9 @@ export async function startServer(settings: Partial<Edge['settings']> = {}): Pro
       sharedPrefixes: ['127.0.0.0/8', '::1/128'],
       trustedProxies: ['loopback'],
       anonymousPerMinute: 1_000,
+      enrolWork: 16,
+      perMinute: 1_000,
+      perPrefixDay: 1_000,
       ...settings,
     },
   })
@@ -103,7 +114,7 @@ export async function startServer(settings: Partial<Edge['settings']> = {}): Pro
     close: async () => {
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
-      await database.drop()
+      if (beside === undefined) await database.drop()
       await rm(directory, { recursive: true, force: true })
     },
   }
@@ -144,6 +155,8 @@ export interface TestHost {
   readonly id: HostId
   readonly token: string
   readonly privateKey: string
+  /** A signed call of any address; numbered by the clock. `privateKey` may be another's. */
+  say(method: string, path: string, body?: unknown, how?: { privateKey?: string }): Promise<Reply>
   /** Calls the scheduler; numbers itself upwards unless told. */
   call(body?: Partial<HostWords>, how?: Partial<How>): Promise<Reply>
   /** The same, parsed; throws when it was refused. */
@@ -155,6 +168,7 @@ export interface TestHost {
 }
 
 interface HostWords {
+  readonly selfTest: { passed: boolean; detail: string }
   readonly cores: number
   readonly memoryMiB: number
   readonly reports: readonly unknown[]
@@ -169,6 +183,7 @@ interface How {
   readonly text: string // the body, byte for byte
   readonly signedText: string // what is signed instead of the body
   readonly path: string
+  readonly headers: Readonly<Record<string, string>>
 }
 
 export const ENROLMENT = {
@@ -184,11 +199,29 @@ export async function enrolHost(
   { token, headers }: { token?: string; headers?: Record<string, string> } = {},
 ): Promise<TestHost> {
   const { publicKey, privateKey } = await generateEd25519()
-  const body = { ...ENROLMENT, publicKey }
+  const work = token === undefined ? { work: await solvedWork(server, headers) } : {}
+  const body = { ...ENROLMENT, publicKey, ...work }
   const reply = await server.call('POST', '/api/v1/hosts', { token, body, ...(headers ? { headers } : {}) })
   if (reply.status !== 201) throw new Error(reply.text)
   const enrolled = EnrolReply.parse(reply.json)
   let number = 0
+  const say: TestHost['say'] = async (method, path, body, how = {}) => {
+    const text = body === undefined ? '' : JSON.stringify(body)
+    const signed = callBytes({
+      ...{ serverId: server.serverId, hostId: enrolled.hostId, call: 1, path, bodySha256: sha256(text) },
+      method: method as 'POST' | 'GET',
+    })
+    return server.call(method, path, {
+      token: enrolled.token,
+      ...(body === undefined ? {} : { body: text }),
+      headers: {
+        [HOST_HEADER]: enrolled.hostId,
+        [CALL_HEADER]: '1',
+        [SIGNATURE_HEADER]: await signBytes(how.privateKey ?? privateKey, signed),
+        ...headers,
+      },
+    })
+  }
   const call: TestHost['call'] = async (words = {}, how = {}) => {
     const said = {
       client: 'test/1',
@@ -214,11 +247,13 @@ export async function enrolHost(
         [HOST_HEADER]: enrolled.hostId,
         [CALL_HEADER]: String(number),
         [SIGNATURE_HEADER]: await signBytes(how.privateKey ?? privateKey, signed),
+        ...headers,
+        ...how.headers,
       },
     })
   }
   return {
-    ...{ id: enrolled.hostId, token: enrolled.token, privateKey, call },
+    ...{ id: enrolled.hostId, token: enrolled.token, privateKey, call, say },
     ask: async words => {
       const reply = await call(words)
       if (reply.status !== 200) throw new Error(reply.text)

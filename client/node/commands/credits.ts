@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { Leaderboard, LedgerSummary, MeView } from '#protocol/campaign.ts'
+import type { LedgerEntry } from '#protocol/credits.ts'
 import { askBoth } from '#runtime/api.ts'
 import { credit } from '../news.ts'
 import { contextOf, withServer } from '../options.ts'
@@ -26,9 +27,32 @@ export function creditsCommand(): Command {
     }
     const { reply, text } = await askBoth(endpoint, MeView, { method: 'GET', path: '/api/v1/me' })
     if (talk.json) return talk.data(text)
-    talk.data(`${reply.name}  ${credit(reply.balanceMilli)}  ${reply.roles.join(', ')}`)
-    for (const host of reply.hosts) talk.data(`  ${host.id}  ${host.name}  ${host.state}`)
+    talk.data(accountLines(reply).join('\n'))
   })
+}
+
+function accountLines(me: MeView): string[] {
+  const mine = new Set([`user:${me.userId}`, `held:user:${me.userId}`])
+  const owed = me.owedMilli === 0 ? [] : [`owed      ${credit(me.owedMilli)}, repaid from what you earn next`]
+  return [
+    `${me.name}  ${me.roles.join(', ')}`,
+    `balance   ${credit(me.balanceMilli)}`,
+    `held      ${credit(me.heldMilli)}, until your hosts' next check`,
+    `pending   ${credit(me.pendingMilli)}, until other hosts have answered`,
+    ...owed,
+    ...me.hosts.map(host => `  ${host.id}  ${host.name}  ${host.state}`),
+    ...me.entries.map(entry => entryLine(entry, mine)),
+  ]
+}
+
+/** One transfer as its owner reads it: what came or went, and why. */
+function entryLine(
+  { at, kind, debit, credit: to, amountMilli, ...about }: LedgerEntry,
+  mine: ReadonlySet<string>,
+): string {
+  const sign = mine.has(debit) === mine.has(to) ? ' ' : mine.has(to) ? '+' : '-'
+  const why = [about.reason, about.resultId, about.campaignId].filter(part => part !== null).join('  ')
+  return `${at.slice(0, 19)}Z  ${kind.padEnd(10)} ${sign}${credit(amountMilli).padStart(14)}  ${why}`
 }
 
 /** `xeenet leaderboard CAMPAIGN` */

@@ -84,6 +84,7 @@ async function up(command: Command, hooks: Hooks): Promise<number> {
       tell: narrate.tell,
       onEnrolled: narrate.enrolled,
       onOffline: narrate.offline,
+      onWork: narrate.working,
       wrapCompute: hooks.wrapCompute,
     })
     return await untilDone(host)

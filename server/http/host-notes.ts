@@ -1,0 +1,41 @@
+import { answerSelfTest as afterSelfTest } from '#domain/trust.ts'
+import { addMs, type HostId, type Instant } from '#protocol/units.ts'
+import type { Trx } from '#store/database.ts'
+import { notePrefixes, saveSelfTests } from '#store/hosts.ts'
+import type { Visit } from './visit.ts'
+
+// That a host is still where it was is written once a day; when it was last there matters after thirty.
+const PREFIX_REFRESH_MS = 24 * 3600_000
+
+/** Notes of locked hosts what their calls say besides reports: where they are, and how a self-test went. */
+export async function noteHosts(trx: Trx, visits: readonly Visit[], now: Instant): Promise<void> {
+  const moved = visits.filter(visit => hasMoved(visit, now))
+  await notePrefixes(
+    trx,
+    moved.map(({ call }) => ({ hostId: call.hostId, prefix: call.prefix })),
+    now,
+  )
+  const answered = visits.flatMap(visit => answerSelfTest(visit) ?? [])
+  await saveSelfTests(trx, answered)
+}
+
+function hasMoved({ call, host: { prefix, prefixSeenAt } }: Visit, now: Instant): boolean {
+  if (call.prefix !== prefix) return true
+  return prefixSeenAt !== null && prefixSeenAt < addMs(now, -PREFIX_REFRESH_MS)
+}
+
+/** Who is sound and differs from trusted hosts again and again has lied; who is broken is told, and wastes little. */
+function answerSelfTest(visit: Visit): { hostId: HostId; passed: boolean } | undefined {
+  const answer = visit.call.body.selfTest
+  const { host } = visit
+  if (answer === undefined || host.selfTest !== 'demanded') return undefined
+  const { passed, detail } = answer
+  const after = afterSelfTest(host, passed)
+  visit.selfTest = after.selfTest
+  visit.dailyQuota = after.dailyQuota
+  if (after.state === 'quarantined' && host.state !== 'quarantined') visit.cheated = LIED
+  visit.events.push({ hostId: host.id, event: `self_test_${after.selfTest}`, detail })
+  return { hostId: host.id, passed }
+}
+
+const LIED = 'several of its results differ from trusted re-runs, although its self-test passed'

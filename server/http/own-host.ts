@@ -1,0 +1,34 @@
+import type { Request } from 'express'
+import { HOST_HEADER } from '#protocol/host.ts'
+import { HostId, type UserId } from '#protocol/units.ts'
+import { type HostRow, readHost } from '#store/hosts.ts'
+import { bearerOf, tokenOf } from './auth.ts'
+import { bodyOf, sha256Of } from './body.ts'
+import type { Edge } from './edge.ts'
+import type { HostCallReader } from './host-call.ts'
+import { parse, Refused } from './problem.ts'
+
+/** A host, and who speaks for it: itself, by a signed call, or the user it belongs to. */
+export interface OwnHost {
+  readonly host: HostRow
+  readonly userId: UserId | null // null: the host itself
+}
+
+/** Who speaks for the host in the address; undefined when nobody says so. Throws `Refused`. */
+export async function ownHostOf(
+  edge: Edge,
+  req: Request,
+  readCall: HostCallReader,
+): Promise<OwnHost | undefined> {
+  const id = parse(HostId, req.params.id, 'not_found')
+  const host = await readHost(edge.knex, id)
+  if (host === undefined) throw new Refused('not_found')
+  if (req.headers[HOST_HEADER] !== undefined) {
+    const signed = await readCall(req, sha256Of(bodyOf(req)))
+    if (signed.host.id !== id) throw new Refused('signature_invalid', 'another host signed this call')
+    return { host, userId: null }
+  }
+  if (tokenOf(req) === undefined) return undefined
+  const { userId } = await bearerOf(edge, req)
+  return userId === host.userId ? { host, userId } : undefined
+}

@@ -1,0 +1,26 @@
+import cron, { type ScheduledTask } from 'node-cron'
+import { isUnavailable } from '#store/errors.ts'
+import type { JobLog } from './deps.ts'
+
+export const EVERY_SECOND = '* * * * * *'
+export const EVERY_OTHER_SECOND = '*/2 * * * * *'
+export const EVERY_FIVE_SECONDS = '*/5 * * * * *'
+export const EVERY_MINUTE = '0 * * * * *'
+export const EVERY_TEN_MINUTES = '0 */10 * * * *'
+
+/** Does something again and again, never twice at once. A failure is logged, and met again the next time. */
+export function repeat(
+  log: JobLog,
+  { name, when, what }: { name: string; when: string; what: () => Promise<unknown> },
+): ScheduledTask {
+  const attempt = async (): Promise<void> => {
+    try {
+      await what()
+    } catch (error) {
+      const facts = { sweep: name, error: error instanceof Error ? error.message : String(error) }
+      if (isUnavailable(error)) log.warn(facts, 'the database is away: trying again')
+      else log.error(facts, 'a sweep failed')
+    }
+  }
+  return cron.schedule(when, attempt, { noOverlap: true })
+}

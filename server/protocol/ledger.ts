@@ -1,0 +1,104 @@
+import { z } from 'zod'
+import { canonicalJson, utf8 } from './canonical.ts'
+import { SignatureText } from './signature.ts'
+import { Sha256, WireInstant } from './units.ts'
+
+// The chain of the ledger: rows in numbered blocks, each block the root of a Merkle tree over its rows and the hash of
+// the block before it. Who kept a head can tell whether anything up to it was changed. The hash function comes from
+// outside: 100,000 rows are too many for WebCrypto's promises.
+
+/** SHA-256. */
+export type Hash = (bytes: Uint8Array) => Uint8Array
+
+/** One transfer, as it is sealed and exported. */
+export const LedgerRow = z.strictObject({
+  id: z.int(),
+  key: z.string(),
+  kind: z.string(),
+  debit: z.string(),
+  credit: z.string(),
+  amountMilli: z.int(),
+  campaignId: z.string().nullable(),
+  resultId: z.string().nullable(),
+  reason: z.string().nullable(),
+  at: WireInstant,
+})
+export type LedgerRow = z.infer<typeof LedgerRow>
+
+/** What is signed of a block. `rows` counts those of all blocks up to this one. */
+export const BlockStatement = z.strictObject({
+  type: z.literal('xeenet/ledger-block/1'),
+  serverId: z.string(),
+  keyId: Sha256,
+  number: z.int().min(1),
+  previous: Sha256.nullable(),
+  root: Sha256,
+  count: z.int().min(1),
+  rows: z.int().min(1),
+  sealedAt: WireInstant,
+})
+export type BlockStatement = z.infer<typeof BlockStatement>
+
+/** A head of the chain: keep one, and nobody can change what came before it without your noticing. */
+export const LedgerHead = z.object({ statement: BlockStatement, hash: Sha256, signature: SignatureText })
+export type LedgerHead = z.infer<typeof LedgerHead>
+
+/** A row with its place in the chain and its hash when it was sealed; null when somebody deleted it since. */
+export const SealedRow = z.object({ n: z.int().min(1), leaf: Sha256, row: LedgerRow.nullable() })
+export type SealedRow = z.infer<typeof SealedRow>
+
+/** A line of an export: a block, then its rows. */
+export const LedgerLine = z.union([SealedRow, z.object({ block: LedgerHead })])
+export type LedgerLine = z.infer<typeof LedgerLine>
+
+/** GET /api/v1/ledger/heads: newest first. */
+export const LedgerHeads = z.object({ heads: z.array(LedgerHead), nextBefore: z.int().nullable() })
+export type LedgerHeads = z.infer<typeof LedgerHeads>
+
+/** GET /api/v1/ledger/blocks/:number */
+export const LedgerBlock = z.object({ block: LedgerHead, rows: z.array(SealedRow) })
+export type LedgerBlock = z.infer<typeof LedgerBlock>
+
+const sha = (bytes: Uint8Array): Sha256 => Sha256.parse(bytes.toHex())
+
+const LEAF = 0
+const NODE = 1
+
+/** The hash of a row: SHA-256 of a zero byte and its RFC 8785 text, as RFC 6962 has it. */
+export const leafOf = (row: LedgerRow, hash: Hash): Sha256 =>
+  sha(hash(prefixed(LEAF, utf8(canonicalJson(row)))))
+
+/** The Merkle tree hash of RFC 6962 over at least one leaf; `leaves` are 64 hexadecimal digits each. */
+export function merkleRoot(leaves: readonly Sha256[], hash: Hash): Sha256 {
+  let level: Uint8Array[] = leaves.map(leaf => Uint8Array.fromHex(leaf))
+  while (level.length > 1) {
+    const above: Uint8Array[] = []
+    for (let i = 0; i < level.length; i += 2) {
+      const [left, right] = [level[i], level[i + 1]]
+      if (left === undefined) break
+      above.push(right === undefined ? left : hash(prefixed(NODE, left, right)))
+    }
+    level = above
+  }
+  const [root] = level
+  if (root === undefined) throw new RangeError('a tree has at least one leaf')
+  return sha(root)
+}
+
+/** The bytes under a block's hash and its signature. */
+export const statementBytes = (statement: BlockStatement): Uint8Array<ArrayBuffer> =>
+  utf8(canonicalJson(statement))
+
+/** The name of a block, which the next one repeats. */
+export const hashOf = (statement: BlockStatement, hash: Hash): Sha256 => sha(hash(statementBytes(statement)))
+
+function prefixed(prefix: number, ...parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(1 + parts.reduce((sum, part) => sum + part.length, 0))
+  bytes[0] = prefix
+  let at = 1
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  return bytes
+}

@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { CampaignId, HostId, ResultId, type UserId } from '#protocol/units.ts'
+import { type Executor, select, selectFirst, selectOne, Timestamp } from './rows.ts'
+
+const PaidRow = z.object({
+  resultId: ResultId,
+  campaignId: CampaignId,
+  published: z.boolean(),
+  verdict: z.enum(['pending', 'valid', 'invalid', 'inconclusive']).nullable(),
+  fuelUsed: z.int().nullable(),
+  fuelMax: z.int(),
+  priceMilliPerGfuel: z.int(),
+  trusted: z.boolean(),
+  hasTrustedEqual: z.boolean(),
+  hasEqual: z.boolean(),
+})
+export type PaidRow = z.infer<typeof PaidRow>
+
+/** What a receipt says of a result besides its transfers. */
+export const findPaid = (on: Executor, id: ResultId): Promise<PaidRow | undefined> =>
+  selectFirst(on, PaidRow, PAID, { id })
+
+const EntryRow = z.object({
+  key: z.string(),
+  kind: z.string(),
+  debit: z.string(),
+  credit: z.string(),
+  amountMilli: z.int(),
+  campaignId: CampaignId.nullable(),
+  resultId: ResultId.nullable(),
+  reason: z.string().nullable(),
+  createdAt: Timestamp,
+  block: z.int().nullable(), // null: not sealed yet
+})
+export type EntryRow = z.infer<typeof EntryRow>
+
+/** The transfers about a result, oldest first, with the blocks that have them. */
+export const transfersOfResult = (on: Executor, id: ResultId): Promise<EntryRow[]> =>
+  select(on, EntryRow, TRANSFERS_OF_RESULT, { id })
+
+/** The last transfers from or to these accounts, newest first. */
+export const lastEntries = (
+  on: Executor,
+  of: { accounts: readonly string[]; limit: number },
+): Promise<EntryRow[]> => select(on, EntryRow, LAST_ENTRIES, of)
+
+const PendingRow = z.object({ hostId: HostId, milli: z.int() })
+
+/** What each of these hosts may still earn with what it reported, as `earned` counts it; none: missing. */
+export async function pendingOf(
+  on: Executor,
+  hostIds: readonly HostId[],
+): Promise<ReadonlyMap<HostId, number>> {
+  if (hostIds.length === 0) return new Map()
+  const rows = await select(on, PendingRow, PENDING, { hostIds })
+  return new Map(rows.map(row => [row.hostId, row.milli]))
+}
+
+/** The same of all hosts of a user together. */
+export const pendingOfUser = async (on: Executor, userId: UserId): Promise<number> =>
+  (await selectOne(on, z.object({ milli: z.int() }), PENDING_OF_USER, { userId })).milli
+
+const PAID = `
+  select r.id as "resultId", w.campaign_id as "campaignId", w.published_at is not null as published, r.verdict,
+    r.fuel_used as "fuelUsed", w.fuel_max as "fuelMax", c.price_milli_per_gfuel as "priceMilliPerGfuel", r.trusted,
+    coalesce(bool_or(o.trusted), false) as "hasTrustedEqual", count(o.id) > 0 as "hasEqual"
+  from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
+  left join results o on o.work_unit_id = w.id and o.id <> r.id and o.verdict = 'valid'
+  where r.id = :id group by r.id, w.id, c.id`
+
+const ENTRY = `
+  t.key, cast(t.kind as text) as kind, t.debit, t.credit, t.amount_milli as "amountMilli",
+  t.campaign_id as "campaignId", t.result_id as "resultId", t.reason, t.created_at as "createdAt", s.block`
+
+const TRANSFERS_OF_RESULT = `
+  select ${ENTRY} from transfers t left join sealed_transfers s on s.transfer_id = t.id
+  where t.result_id = :id order by t.id`
+
+// Two walks of an index each, instead of one over all transfers.
+const LAST_ENTRIES = `
+  select ${ENTRY} from (
+    (select * from transfers where debit = any(:accounts) order by id desc limit :limit)
+    union
+    (select * from transfers where credit = any(:accounts) order by id desc limit :limit)) as t
+  left join sealed_transfers s on s.transfer_id = t.id
+  order by t.id desc limit :limit`
+
+const EARNING = `ceil(least(r.fuel_used, w.fuel_max) * cast(c.price_milli_per_gfuel as numeric) / 1000000000)`
+
+const PENDING = `
+  select r.host_id as "hostId", cast(sum(${EARNING}) as bigint) as milli
+  from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
+  where r.host_id = any(:hostIds) and r.verdict = 'pending' and not r.trusted group by r.host_id`
+
+const PENDING_OF_USER = `
+  select cast(coalesce(sum(${EARNING}), 0) as bigint) as milli
+  from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
+  join hosts h on h.id = r.host_id
+  where h.user_id = :userId and r.verdict = 'pending' and not r.trusted`

@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { HostId } from '#protocol/units.ts'
+import { addHost, answerSelfTest } from '#support/hosts.ts'
+import {
+  auditOf,
+  balance,
+  type Lifecycle,
+  lie,
+  report,
+  rows,
+  startLifecycle,
+  submit,
+  take,
+  unitStates,
+} from '#support/lifecycle.ts'
+import {
+  campaignState,
+  compute,
+  corpus,
+  demands,
+  exported,
+  hostRow,
+  PAY,
+  PROVEN,
+  streakOf,
+  VERIFIER,
+} from '#support/trusting.ts'
+
+let life: Lifecycle
+beforeEach(async () => {
+  life = await startLifecycle()
+})
+afterEach(async () => {
+  expect(await auditOf(life)).toMatchObject({ sumMilli: 0, differences: [], balanced: true })
+  await life.close()
+})
+
+describe('a fault', () => {
+  test('re-opens what nobody confirmed, published or not, after the campaign ended as well', async () => {
+    const { owner } = await submit(life, { runs: 3 })
+    const [liar, verifier] = [await addHost(life, PROVEN), await addHost(life, VERIFIER)]
+    await compute(life, liar, 1) // a lie that nobody looks at
+    await compute(life, liar)
+    life.draw = [0, 0.1]
+    await compute(life, liar)
+    await compute(life, verifier) // an honest one is checked: all before it is final
+    expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
+    expect((await exported(life)).sort()).toEqual([1, 3.25, 3.25])
+    expect(await balance(life, `host:${liar}`)).toBe(3 * PAY)
+
+    await submit(life, { runs: 3 }) // the corpus answers all of it, one with the lie
+    await submit(life, { runs: 1, seeds: 2 }) // and the lie once more
+    expect(await unitStates(life)).toBe(`${'valid published, '.repeat(7)}open`)
+    await compute(life, liar, 2)
+    await compute(life, verifier)
+    expect(await hostRow(life, liar)).toMatchObject({
+      state: 'active',
+      self_test: 'demanded',
+      daily_quota: 8000,
+    })
+    expect(await streakOf(life, liar)).toBe(0)
+    expect(await rows(life, `select event, count(*) as n from campaign_events group by event`)).toEqual([
+      { event: 'reopened', n: 5 }, // two units, and the three that they had answered
+    ])
+    expect((await corpus(life)).filter((row: { retracted: boolean }) => row.retracted)).toHaveLength(5)
+    expect(await rows(life, `select settled_at from campaigns`)).toEqual(Array(3).fill({ settled_at: null }))
+
+    for (let check = 0; check < 5; check++) await compute(life, verifier)
+    expect(await rows(life, `select count(*) as n from work_units where published_at is null`)).toEqual([
+      { n: 0 },
+    ])
+    expect(await rows(life, `select metric_value from corpus where retracted_at is null`)).toEqual(
+      Array(8).fill({ metric_value: 3.25 }),
+    )
+    expect(await rows(life, `select max(revision) as revision from corpus`)).toEqual([{ revision: 1 }])
+    expect(await balance(life, `host:${liar}`)).toBe(2 * PAY) // what was right stays paid
+    expect(await rows(life, `select state, settled_at is null as open from campaigns`)).toEqual(
+      Array(3).fill({ state: 'finished', open: false }),
+    )
+    expect(await balance(life, `user:${owner}`)).toBe(1_000_000 - 2 * PAY)
+  })
+
+  test('in an audit puts the verifier’s result in the place of the answer', async () => {
+    await submit(life, { runs: 1 })
+    const [liar, verifier] = [await addHost(life, PROVEN), await addHost(life, VERIFIER)]
+    await compute(life, liar, 1)
+    expect(await corpus(life)).toMatchObject([{ value: 1, provisional: true }])
+    await compute(life, verifier)
+    expect(await corpus(life)).toMatchObject([
+      { value: 1, retracted: true },
+      { value: 3.25, retracted: false, provisional: false, revision: 1 },
+    ])
+    expect(await rows(life, `select event from campaign_events`)).toEqual([{ event: 'overturned' }])
+    expect([await balance(life, `host:${liar}`), await balance(life, `held:host:${liar}`)]).toEqual([0, 0])
+    expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
+  })
+
+  test('of a flaky machine throttles it and excludes nobody', async () => {
+    await submit(life, { runs: 6, policy: 'fixed' })
+    const [flaky, good, verifier] = [await addHost(life), await addHost(life), await addHost(life, VERIFIER)]
+    for (let n = 0; n < 4; n++) {
+      await compute(life, flaky, n)
+      await compute(life, good)
+      await compute(life, verifier)
+      await answerSelfTest(life, flaky, n < 2)
+    }
+    expect(await hostRow(life, flaky)).toMatchObject({ state: 'active', self_test: 'failed', daily_quota: 4 })
+    expect(await rows(life, `select count(*) as n from exclusions`)).toEqual([{ n: 0 }])
+    await compute(life, flaky)
+    await compute(life, good)
+    expect(await hostRow(life, flaky)).toMatchObject({ daily_quota: 4 }) // agreement of strangers mends nothing
+  })
+})
+
+describe('records', () => {
+  test('wait for the verifier, who is also sent to the other runs behind a leading row', async () => {
+    await life.close()
+    life = await startLifecycle({ leaderRows: 1 })
+    await submit(life, { runs: 3 })
+    const [proven, verifier] = [await addHost(life, PROVEN), await addHost(life, VERIFIER)]
+    await compute(life, proven)
+    expect(await unitStates(life)).toBe('open, open, open')
+    expect(await demands(life)).toEqual(['record', null, null])
+    await compute(life, verifier)
+    expect(await unitStates(life)).toBe('valid published, open, open')
+    await compute(life, proven, 5) // worse: nobody will look at it
+    expect(await unitStates(life)).toBe('valid published, valid published, open')
+    await compute(life, proven, 3)
+    expect((await demands(life))[2]).toBe('record')
+    expect(await corpus(life)).toHaveLength(2)
+  })
+
+  test('a forger that behaves for thirty results and then lies about a record is caught before it is published', async () => {
+    await life.close()
+    life = await startLifecycle({ leaderRows: 1 })
+    await submit(life, { runs: 31, milli: 10_000_000 })
+    const [forger, verifier] = [await addHost(life, { streak: 30 }), await addHost(life, VERIFIER)]
+    await compute(life, forger)
+    await compute(life, verifier)
+    for (let n = 0; n < 5; n++) await compute(life, forger, 4 + n / 100)
+    await compute(life, forger, 0.5)
+    expect(await rows(life, `select count(*) as n from corpus where metric_value = 0.5`)).toEqual([{ n: 0 }])
+    await compute(life, verifier)
+    expect(await hostRow(life, forger)).toMatchObject({ self_test: 'demanded' })
+    expect(await rows(life, `select count(*) as n from corpus where metric_value = 0.5`)).toEqual([{ n: 0 }])
+  })
+})
+
+describe('cheating', () => {
+  async function cheat(owner: string): Promise<{ cheat: HostId; sibling: HostId; verifier: HostId }> {
+    await submit(life, { runs: 8 })
+    const [cheat, sibling] = [
+      await addHost(life, { ...PROVEN, ownerKey: owner }),
+      await addHost(life, { ...PROVEN, ownerKey: owner }),
+    ]
+    const verifier = await addHost(life, VERIFIER)
+    await compute(life, cheat)
+    await compute(life, sibling)
+    for (let n = 0; n < 3; n++) {
+      life.draw = [0, 0.1]
+      await report(life, cheat, await take(life, cheat), lie(n))
+      await compute(life, verifier)
+      await compute(life, verifier)
+      if (n < 2) await life.knex.raw(`update hosts set self_test = 'passed' where id = '${cheat}'`)
+      await life.knex.raw(`update streaks set count = 10, fuel = 1e11 where host_id = '${cheat}'`)
+    }
+    return { cheat, sibling, verifier }
+  }
+
+  test('excludes the host, takes its unconfirmed pay, and has its owner’s other hosts looked at', async () => {
+    const { cheat: out, sibling, verifier } = await cheat('family')
+    await answerSelfTest(life, out, true)
+    expect(await hostRow(life, out)).toMatchObject({ state: 'quarantined' })
+    expect(await hostRow(life, sibling)).toMatchObject({ state: 'paused' })
+    expect(await rows(life, `select host_id, spread_at is not null as spread from exclusions`)).toEqual([
+      { host_id: out, spread: true },
+    ])
+    expect(await take(life, sibling)).toEqual([])
+    expect(await unitStates(life)).toContain('open disputed') // the sibling's unconfirmed result
+    await compute(life, verifier)
+    await compute(life, verifier)
+    await answerSelfTest(life, sibling, true) // sweeps
+    expect(await hostRow(life, sibling)).toMatchObject({ state: 'active' })
+    // The streak that its owner's hosts need has doubled.
+    expect(await take(life, sibling)).toHaveLength(1)
+    expect(
+      await rows(life, `select proven from results where host_id = '${sibling}' and state = 'in_progress'`),
+    ).toEqual([{ proven: false }])
+  })
+
+  test('of a second host excludes the owner', async () => {
+    const { cheat: out, sibling, verifier } = await cheat('gang')
+    const third = await addHost(life, { ownerKey: 'gang' })
+    await life.knex.raw(`update results set report = replace(report, '3.25', '3.26'), digest = repeat('0', 64)
+      where host_id = '${sibling}'`)
+    await life.knex.raw(
+      `update results set digest = encode(sha256(convert_to(report, 'utf8')), 'hex') where host_id = '${sibling}'`,
+    )
+    await answerSelfTest(life, out, true)
+    expect(await hostRow(life, third)).toMatchObject({ state: 'paused' })
+    await compute(life, verifier)
+    await compute(life, verifier)
+    expect([await hostRow(life, sibling), await hostRow(life, third)]).toMatchObject([
+      { state: 'quarantined' },
+      { state: 'quarantined' },
+    ])
+  })
+})

@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { starter } from '#domain/ledger.ts'
+import { ROWS_PER_BLOCK_MAX, sealAll, sha256Bytes } from '#jobs/seal.ts'
+import { generateKey, type SigningKey } from '#kernels/sign.ts'
+import type { LedgerHead } from '#protocol/ledger.ts'
+import { checkLedger } from '#protocol/ledger-check.ts'
+import { countSmuggled, headsAfter, lastBlock, readSealed } from '#store/blocks.ts'
+import { inTransaction } from '#store/database.ts'
+import { post } from '#store/ledger.ts'
+import { T0, testIds } from '#support/builders.ts'
+import { freshDatabase, type TestDatabase } from '#support/database.ts'
+
+let database: TestDatabase
+let key: SigningKey
+beforeAll(async () => {
+  database = await freshDatabase()
+  key = await generateKey()
+})
+afterAll(() => database.drop())
+
+const gift = () => starter({ userId: testIds.user(T0), amountMilli: 5 })
+const give = (count: number) =>
+  inTransaction(database.knex, trx => post(trx, Array.from({ length: count }, gift), T0))
+const sealOnce = () => sealAll({ knex: database.knex, key, serverId: 'test', now: () => T0 })
+const count = async (sql: string): Promise<number> => (await database.knex.raw(sql)).rows[0].count
+
+/** Seals until everything is in the chain: transactions of other tests on the same server may hold it up a moment. */
+async function seal(): Promise<void> {
+  for (let tries = 0; tries < 1_000; tries++) {
+    await sealOnce()
+    if (
+      (await count('select count(*) from transfers')) ===
+      (await count('select count(*) from sealed_transfers'))
+    )
+      return
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+  throw new Error('the sealer does not get to the end')
+}
+
+async function exported(): Promise<{ lines: string[]; heads: LedgerHead[] }> {
+  const heads = await headsAfter(database.knex, { after: 0, limit: 1_000 })
+  const lines: string[] = []
+  for (const block of heads) {
+    const { rows, count: size } = block.statement
+    const sealed = await readSealed(database.knex, { after: rows - size, through: rows })
+    lines.push(...[{ block }, ...sealed].map(line => JSON.stringify(line)))
+  }
+  return { lines, heads }
+}
+
+async function checked(head?: LedgerHead) {
+  const check = checkLedger({ hash: sha256Bytes, publicKey: key.publicKey, head })
+  for (const line of (await exported()).lines) check.line(line)
+  return check.end()
+}
+
+describe('the sealer', () => {
+  test('puts every committed row in a block, in order, and signs each head', async () => {
+    await give(3)
+    await seal()
+    await give(ROWS_PER_BLOCK_MAX + 1)
+    await seal()
+    const { heads } = await exported()
+    expect(heads.reduce((sum, { statement }) => sum + statement.count, 0)).toBe(ROWS_PER_BLOCK_MAX + 4)
+    expect(Math.max(...heads.map(({ statement }) => statement.count))).toBe(ROWS_PER_BLOCK_MAX)
+    expect(await checked(heads.at(-1))).toMatchObject({
+      ok: true,
+      end: 'proven',
+      rows: ROWS_PER_BLOCK_MAX + 4,
+    })
+    expect(await sealOnce()).toBe(0) // nothing new: no empty block
+  })
+
+  test('leaves a row alone while an older transaction may still add one before it', async () => {
+    const rows = await count('select count(*) from sealed_transfers')
+    const slow = await database.knex.transaction()
+    await post(slow, [gift()], T0)
+    const younger = await database.knex.transaction()
+    // Not by `post`: that waits for mint, which the first one holds.
+    await younger.raw(`insert into accounts (name) values ('user:u_x'), ('user:u_y')`)
+    await younger.raw(
+      `insert into transfers (key, kind, debit, credit, amount_milli, created_at)
+       values ('younger', 'correction', 'user:u_x', 'user:u_y', 1, now())`,
+    )
+    await younger.commit()
+    await sealOnce()
+    expect(await count('select count(*) from sealed_transfers')).toBe(rows)
+    await slow.commit()
+    await seal()
+    const places = await database.knex.raw(
+      `select t.key from sealed_transfers s join transfers t on t.id = s.transfer_id order by s.position desc limit 2`,
+    )
+    expect(places.rows[0].key).toBe('younger') // committed first, and sealed last, as transactions are counted
+    expect(await checked()).toMatchObject({ ok: true })
+  })
+
+  test('works in one process at a time, and another takes over', async () => {
+    await give(5)
+    const other = await database.knex.transaction()
+    await other.raw('select pg_advisory_xact_lock(7316009)')
+    expect(await sealOnce()).toBe(0)
+    await other.rollback() // as when its process is killed
+    await seal()
+    await give(40)
+    await Promise.all([sealOnce(), sealOnce(), sealOnce(), sealOnce()])
+    await seal()
+    expect(await checked()).toMatchObject({ ok: true })
+  })
+
+  test('a block is appended to for ever: nobody changes or removes it', async () => {
+    for (const table of ['blocks', 'sealed_transfers'])
+      for (const sql of [`delete from ${table}`, `truncate ${table} cascade`])
+        await expect(database.knex.raw(sql)).rejects.toThrow('the ledger is append-only')
+  })
+
+  test('stops with a reason on a database whose transactions count from the beginning', async () => {
+    const trx = await database.knex.transaction()
+    try {
+      await asSuperuser(trx, `update blocks set last_xid = '9000000000000000000'`)
+      const sealing = sealAll({ knex: trx, key, serverId: 'test', now: () => T0 })
+      await expect(sealing).rejects.toMatchObject({ code: 'ledger_restored' })
+    } finally {
+      await trx.rollback()
+    }
+  })
+})
+
+interface Runner {
+  raw(sql: string): PromiseLike<unknown>
+}
+
+/** What the triggers cannot refuse: somebody who owns the database switches them off. */
+async function asSuperuser(on: Runner, sql: string): Promise<void> {
+  await on.raw(`set local session_replication_role = replica`)
+  await on.raw(sql)
+}
+
+describe('a row that somebody with all rights', () => {
+  const meddle = (sql: string) => database.knex.transaction(trx => asSuperuser(trx, sql))
+  const placeOf = async (position: number) =>
+    (
+      await database.knex.raw(
+        `select transfer_id as count from sealed_transfers where position = ${position}`,
+      )
+    ).rows[0].count as number
+
+  test('altered in the database is named', async () => {
+    const id = await placeOf(7)
+    await meddle(`update transfers set amount_milli = amount_milli + 1 where id = ${id}`)
+    expect((await checked()).problems.map(p => [p.code, p.row])).toEqual([['row_altered', 7]])
+    await meddle(`update transfers set amount_milli = amount_milli - 1 where id = ${id}`)
+    expect(await checked()).toMatchObject({ ok: true })
+  })
+
+  test('put between old ones is counted, though it is in no block', async () => {
+    await meddle(`insert into transfers (key, kind, debit, credit, amount_milli, created_at, xid)
+      select 'smuggled', 'correction', 'user:u_x', 'user:u_y', 5, now(), xid from transfers order by id limit 1`)
+    const last = await lastBlock(database.knex)
+    expect(await countSmuggled(database.knex, last!)).toBe(1)
+    await meddle(`delete from transfers where key = 'smuggled'`)
+    expect(await countSmuggled(database.knex, last!)).toBe(0)
+  })
+
+  test('removed from the database is named', async () => {
+    await meddle(`delete from transfers where id = ${await placeOf(9)}`)
+    expect((await checked()).problems.map(p => [p.code, p.row])).toEqual([['row_missing', 9]])
+  })
+})
