@@ -37,7 +37,7 @@ export function giveWork(state: State, host: HostRow, want: number): SimLease[] 
   if (take === 0) return []
   const candidates = candidatesOf(state, host, proven, candidatesFor(take))
   const asking = {
-    ...{ hostId: host.id, ownerKey: host.ownerKey, take },
+    ...{ hostId: host.id, ownerKey: host.ownerKey, prefix: null, take },
     candidates: candidates.map(row => ({ resultId: row.result.id, workUnitId: row.unit.workUnit.id })),
   }
   const dealt = deal([asking], state.random)
