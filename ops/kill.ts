@@ -166,7 +166,8 @@ const GRANTS = `
   select count(*) filter (where paid > 1)::int as twice,
     count(*) filter (where (paid > 0) <> (verdict is not distinct from 'valid' and not trusted))::int as amiss
   from (select r.verdict, r.trusted,
-      (select count(*) from transfers t where t.result_id = r.id and t.kind in ('grant', 'overrun')) as paid
+      (select count(*) filter (where t.kind = 'grant') - count(*) filter (where t.kind = 'reverse')
+        from transfers t where t.result_id = r.id) as paid
     from results r) as each_result`
 
 async function audit(

@@ -5,7 +5,16 @@ import { z } from 'zod'
 import { ENROL_WORK_MAX, ENROL_WORK_MIN } from '#protocol/limits.ts'
 import { LOG_LEVELS } from './log.ts'
 
-export const Role = z.enum(['http', 'transition', 'validate', 'assimilate', 'standing', 'propose', 'cron', 'seal'])
+export const Role = z.enum([
+  'http',
+  'transition',
+  'validate',
+  'assimilate',
+  'standing',
+  'propose',
+  'cron',
+  'seal',
+])
 export type Role = z.infer<typeof Role>
 
 const list = (text: string) =>

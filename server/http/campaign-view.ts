@@ -35,6 +35,8 @@ export async function viewCampaign(on: Executor, campaign: CampaignRow): Promise
     failures: Object.fromEntries(failures),
     credit: {
       reservedMilli: campaign.reservedMilli,
+      overrunMilli: count(moved, 'overrun'),
+      returnedMilli: count(moved, 'forfeit') + count(moved, 'repay'),
       grantedMilli: count(moved, 'grant'),
       refundedMilli: count(moved, 'refund'),
       balanceMilli: (await balancesOf(on, [escrow])).get(escrow) ?? 0,

@@ -51,19 +51,21 @@ export async function sealAll(deps: SealDeps): Promise<number> {
 }
 
 /** The chain belongs to another cluster: PostgreSQL counts transactions anew there, so their order means nothing. */
-export class RestoredError extends Error {
+class RestoredError extends Error {
   readonly code = 'ledger_restored'
-  readonly hint =
-    'Raise the transaction counter above it: stop PostgreSQL, pg_resetwal -x, or restore by base backup.'
+
+  constructor(lastXid: string) {
+    super(
+      `the chain ends with transaction ${lastXid}, which this database has not reached, as after a restored dump: nothing is ` +
+        'sealed until its counter is above that (stop PostgreSQL, pg_resetwal -x)',
+    )
+  }
 }
 
 async function sealBlock(trx: Trx, deps: SealDeps): Promise<number> {
   if (!(await lockSealer(trx))) return 0
   const last = await lastBlock(trx)
-  if (last !== undefined && !(await knowsXid(trx, last.lastXid)))
-    throw new RestoredError(
-      `the last block ends with transaction ${last.lastXid}, which this database has not reached`,
-    )
+  if (last !== undefined && !(await knowsXid(trx, last.lastXid))) throw new RestoredError(last.lastXid)
   const rows = await rowsToSeal(trx, last, ROWS_PER_BLOCK_MAX)
   const end = rows.at(-1)
   if (end === undefined) return 0

@@ -156,8 +156,11 @@ export const CampaignView = z.object({
     cancelled: z.int(),
   }),
   failures: z.record(z.string(), z.int()),
+  /** reserved + overrun + returned = granted + refunded + balance. */
   credit: z.object({
     reservedMilli: z.int(),
+    overrunMilli: z.int(), // added by the mint, for results beyond the plan
+    returnedMilli: z.int(), // grants that were taken back
     grantedMilli: z.int(),
     refundedMilli: z.int(),
     balanceMilli: z.int(),

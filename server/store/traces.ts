@@ -13,6 +13,10 @@ const FORGET_OWNERS = `
 
 const FORGET_STARTERS = `update starters set prefix = null where prefix is not null and granted_at < :before`
 
+// By then they count against nobody of that network any more.
+const FORGET_EXCLUSIONS = `
+  update exclusions set owner_key = 'host:' || host_id where owner_key like 'prefix:%' and at < :before`
+
 // Whoever holds a result is judging it: the next round finds it again.
 const FORGET_RESULTS = `
   with old as (
@@ -32,5 +36,6 @@ export async function forgetNetworks(
   const results = await execute(trx, FORGET_RESULTS, { ...then, limit })
   const prefixes = await execute(trx, FORGET_PREFIXES, then)
   const owners = await execute(trx, FORGET_OWNERS, then)
-  return results + prefixes + owners + (await execute(trx, FORGET_STARTERS, then))
+  const exclusions = await execute(trx, FORGET_EXCLUSIONS, then)
+  return results + prefixes + owners + exclusions + (await execute(trx, FORGET_STARTERS, then))
 }

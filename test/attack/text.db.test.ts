@@ -141,7 +141,7 @@ test.each([1.001, 2.002, 4.004, 8.008])(
     const body = {
       ...FILE,
       budget: { fuel_per_run: perRun * 1e8, runs: 1, credits },
-      replicate: { quorum: 1 },
+      replicate: { quorum: 1, policy: 'fixed' },
       space: { lr: { choice: [0.01] } },
     }
     const reply = await server.call('POST', '/api/v1/campaigns', { token, body })

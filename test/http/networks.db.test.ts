@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { forgetTraces } from '#jobs/forget.ts'
 import { PREFIX_DAYS } from '#protocol/limits.ts'
+import { inTransaction } from '#store/database.ts'
+import { addExclusions } from '#store/standing.ts'
 import { addUser } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost, type TestHost } from '#support/server.ts'
@@ -101,6 +103,9 @@ describe('networks are kept for thirty days after a host was last seen there, an
     const stays = await anonymous('192.0.4.10')
     const owned = await account('192.0.5.10')
     for (const host of [gone, moved, stays, owned]) expect(await leasesOf(host)).toBe(1)
+    await inTransaction(server.database.knex, trx =>
+      addExclusions(trx, [{ hostId: gone.id, reason: 'it lied' }], server.now()),
+    )
     for (let day = 0; day < PREFIX_DAYS; day++) {
       server.advance(DAY_MS + 1)
       await stays.call()
@@ -120,6 +125,8 @@ describe('networks are kept for thirty days after a host was last seen there, an
       `select count(*) as n from results where prefix is not null or owner_key like 'prefix:%'`,
     )
     expect(rows[0].n).toBe(0)
+    const { rows: excluded } = await server.database.knex.raw('select owner_key from exclusions')
+    expect(excluded).toEqual([{ owner_key: `host:${gone.id}` }])
     const { rows: counts } = await server.database.knex.raw(`select scope from enrolment_counts`)
     expect(counts).toEqual([])
     const { rows: spent } = await server.database.knex.raw(`select nonce from spent_challenges`)

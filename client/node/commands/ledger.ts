@@ -12,7 +12,7 @@ import { Sha256 } from '#protocol/units.ts'
 import { ask, askChunks } from '#runtime/api.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { usage } from '../failure.ts'
-import { readIfThere, writeDurably } from '../files.ts'
+import { isMissing, readIfThere, writeDurably } from '../files.ts'
 import { contextOf, options, withJson, withServer } from '../options.ts'
 import { openTalk } from '../talk.ts'
 
@@ -67,11 +67,19 @@ async function verifyExport(command: Command, file: string): Promise<number> {
   const publicKey = given.key === undefined ? undefined : await keyOf(given.key)
   const head = given.head === undefined ? undefined : await headOf(given.head, publicKey)
   const check = checkLedger({ hash: sha256, head, publicKey })
-  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity }))
-    check.line(line)
+  for await (const line of linesOf(file)) check.line(line)
   const verdict = await check.end()
   talk.data(talk.json ? JSON.stringify(verdict) : verdictLines(verdict, head).join('\n'))
   return verdict.ok ? EXIT.ok : EXIT.failure
+}
+
+async function* linesOf(file: string): AsyncGenerator<string> {
+  try {
+    yield* createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })
+  } catch (error) {
+    if (isMissing(error)) throw usage(`${file}: there is no such file`)
+    throw error
+  }
 }
 
 const sha256: Hash = bytes => hash('sha256', bytes, 'buffer')
@@ -138,5 +146,7 @@ const whyUnproven = (head: LedgerHead | Sha256 | undefined): string =>
     ? 'Rows may be missing after it, and all may have been rewritten: give --head, from somebody who kept one.'
     : 'The head that was given is of an earlier block: only what is up to it is proven.'
 
-const problemLine = ({ code, block, row, detail }: LedgerProblem): string =>
-  `${block === null ? '' : `block ${block}`}${row === null ? '' : `, row ${row}`}: ${detail} (${code})`
+function problemLine({ code, block, row, detail }: LedgerProblem): string {
+  const place = [...(block === null ? [] : [`block ${block}`]), ...(row === null ? [] : [`row ${row}`])]
+  return `  ${place.join(', ')}: ${detail} (${code})`
+}
