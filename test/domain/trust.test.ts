@@ -13,6 +13,7 @@ import {
   passCheck,
   provenFuel,
   type Standing,
+  spreadExclusion,
   streakNeeded,
   streakOf,
   TRUST,
@@ -180,5 +181,32 @@ describe('re-opening', () => {
   test('a paused host’s results are looked at again, and it keeps its pay meanwhile', () => {
     const paused = doubted({ state: 'paused', streaks: {} })
     expect(reopen({ workUnit: valid, successes: [said(1)] }, paused)).toMatchObject({ reversals: [] })
+  })
+})
+
+describe('the other hosts of an owner', () => {
+  const hosts = (...states: Standing['state'][]): Standing[] =>
+    states.map((state, i) => ({ ...host, id: hostId(i + 1), state }))
+  const after = (excluded: readonly number[], ...states: Standing['state'][]): string[] =>
+    spreadExclusion(hosts(...states), new Set(excluded.map(hostId))).map(
+      ({ id, state }) => `${Number(id.slice(2))} ${state}`,
+    )
+  test.each([
+    [
+      'one is excluded: the others are paused',
+      [1],
+      ['quarantined', 'active', 'active'],
+      ['2 paused', '3 paused'],
+    ],
+    ['a second one is: all are out', [1, 2], ['quarantined', 'quarantined', 'paused'], ['3 quarantined']],
+    ['also those that were not paused', [1, 2], ['quarantined', 'quarantined', 'active'], ['3 quarantined']],
+    ['who retired stays retired', [1, 2], ['quarantined', 'quarantined', 'retired'], []],
+    ['nothing changes twice', [1], ['quarantined', 'paused'], []],
+  ] as const)('%s', (_, excluded, states, changes) => {
+    expect(after(excluded, ...states)).toEqual(changes)
+  })
+  test('of another owner are not touched', () => {
+    const [one, two] = hosts('quarantined', 'active')
+    expect(spreadExclusion([one!, { ...two!, ownerKey: 'another' }], new Set([hostId(1)]))).toEqual([])
   })
 })
