@@ -56,7 +56,9 @@ function seatsOf(workUnit: WorkUnit, results: readonly Result[]): Pick<Wanted, '
   const holders = holdersOf(results.filter(result => isPending(result) || result.state === 'in_progress'))
   if (holders.length === 0) return { target: 1, needed: 1, lane: 'anyone' } // perhaps a proven host takes it
   const needed = votesNeeded(workUnit, holders)
-  return { target: needed, needed, lane: 'proven' }
+  // The check of a proven host is work for newcomers: what they say of it counts for them, and not for its streak.
+  const isDrawn = holders.every(holder => holder.proven) && holders.some(holder => holder.draw === 'replica')
+  return { target: needed, needed, lane: isDrawn ? 'unproven' : 'proven' }
 }
 
 /** What is known of those who hold these results: a check is drawn only when a report comes. Who is trusted stands alone. */

@@ -5,7 +5,7 @@ import { payeeAccount } from './ledger.ts'
 import { disputeNotes, type HostNote, type News, notesOn } from './notes.ts'
 import { earned } from './prices.ts'
 import { nextQuota } from './quota.ts'
-import { fault, isDoubtedBy, passCheck, recordCheck, type Standing, streakOf } from './trust.ts'
+import { fault, finish, isDoubtedBy, passCheck, recordCheck, type Standing, streakOf } from './trust.ts'
 import type { Draw, FinalVerdict, Verdict, WorkUnit } from './types.ts'
 
 /** A success of the work unit: the pending ones are judged, the others are what they are compared with. */
@@ -199,11 +199,19 @@ function judgeHost(standing: Standing, news: News, now: Instant): Standing {
   if (verdict === 'invalid')
     return isReadable ? fault(compared, engineClass, now) : withQuota(compared, 'invalid')
   const paid = verdict === 'valid' ? withQuota(compared, 'valid') : compared
-  if (!isConfirmed) return paid
+  if (!isConfirmed)
+    return verdict === 'valid' && isDrawnAndShared(facts, success)
+      ? finish(paid, engineClass, success.reportedAt)
+      : paid
   const drawnAt = auditedAt !== null && auditedAt > success.reportedAt ? auditedAt : success.reportedAt
   const passed = passCheck(paid, { engineClass, fuel: success.fuelUsed, at: drawnAt })
   return truth?.trusted && passed.selfTest === 'failed' ? { ...passed, selfTest: 'none' } : passed
 }
+
+/** The second replica that was drawn for it came from another owner; as the result is valid, it is equal. */
+const isDrawnAndShared = ({ successes }: Case, { draw, ownerKey }: Success): boolean =>
+  draw === 'replica' &&
+  successes.some(s => s.ownerKey !== ownerKey && s.verdict !== 'invalid' && s.unreadable === null)
 
 // Whose self-test failed stays at what it was throttled to until it is right again in a comparison with the verifier.
 const withQuota = (standing: Standing, event: 'valid' | 'invalid'): Standing =>

@@ -165,6 +165,13 @@ export function passCheck(
   return withStreak(standing, check.engineClass, streak)
 }
 
+/** A host after a stranger agreed on a drawn check: what stood provisionally is final, and its streak is what it was. */
+export function finish(standing: Standing, engineClass: string, at: Instant): Standing {
+  const before = streakOf(standing, engineClass)
+  const finalUntil = before.finalUntil !== null && before.finalUntil > at ? before.finalUntil : at
+  return withStreak(standing, engineClass, { ...before, finalUntil })
+}
+
 /**
  * A host after a result that differs from the verifier's. Lying or broken? Its self-test says more; of a paused host,
  * whose owner cheated already, nobody asks any more.

@@ -50,7 +50,7 @@ create index results_in_lane on results (lane, priority desc, work_unit_id, id) 
 -- read by dispatch: what was kept for its lane long enough
 create index results_waiting on results (lane, created_at, id) where state = 'unsent';
 create index results_provisional on results (host_id) where provisional;
-create index results_unconfirmed on results (host_id) where verdict = 'valid' and not confirmed;
+create index results_unconfirmed on results (host_id, reported_at) where verdict = 'valid' and not confirmed;
 create index results_not_valid on results (host_id) where verdict <> 'valid';
 create index results_by_digest on results (digest) where digest is not null;
 

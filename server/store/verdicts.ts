@@ -151,12 +151,15 @@ const UNJUDGE = `
     vested = vested and not id = any(:reversed)
   where id = any(:ids) and verdict in ('valid', 'inconclusive')`
 
+// The moment bounds the walk of results_unconfirmed: of a host that never erred it has no rows.
 const LIST_IN_DOUBT = `
-  select distinct w.id from results r join work_units w on w.id = r.work_unit_id
-  join hosts h on h.id = r.host_id
-  left join streaks s on s.host_id = r.host_id and s.engine_class = w.engine_class
-  where r.host_id = :hostId and r.verdict = 'valid' and not r.confirmed and w.state = 'valid'
-    and (:everything or h.state = 'paused' or r.reported_at <= s.fault_at)
+  select distinct w.id from hosts h
+  left join streaks s on s.host_id = h.id
+  join results r on r.host_id = h.id and r.verdict = 'valid' and not r.confirmed
+    and r.reported_at <= case when :everything or h.state = 'paused' then 'infinity' else s.fault_at end
+  join work_units w on w.id = r.work_unit_id
+  where h.id = :hostId and w.state = 'valid'
+    and (:everything or h.state = 'paused' or w.engine_class = s.engine_class)
   order by w.id limit :limit`
 
 const LIST_ORPHANS = `

@@ -97,7 +97,7 @@ describe('an adaptive unit of quorum 2', () => {
     ['P P+', 'wake 1'],
     ['S+', 'validate, wake 0.25'],
     ['S+ P', 'validate, wake 0.25'],
-    ['S+r', 'create 1 proven replica attempt 0, wake 60'], // a check was drawn
+    ['S+r', 'create 1 unproven replica attempt 0, wake 60'], // a check was drawn
     ['S+r S', 'validate, wake 0.25'],
     ['S+v', 'create 1 check attempt 0, wake 60'],
     ['S+v U', 'drop 2, create 1 check attempt 0, wake 60'],

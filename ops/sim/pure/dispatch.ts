@@ -1,0 +1,175 @@
+import { candidatesFor, deal, leasesAllowed, pairAfter, retryAfter, starveAfter } from '#domain/dispatch.ts'
+import { deadlineFor } from '#domain/transition.ts'
+import { EXCLUSION_MS, mayCompute, provenFuel, streakOf } from '#domain/trust.ts'
+import type { Lane } from '#domain/types.ts'
+import { addMs, type Instant, instant } from '#protocol/units.ts'
+import type { SimLease } from '../grid.ts'
+import { PAIR_MS, STARVE_MS } from './settings.ts'
+import {
+  type CampaignRow,
+  type HostRow,
+  type ResultRow,
+  type State,
+  setResult,
+  setWake,
+  touch,
+} from './state.ts'
+
+const RETRY_MIN_MS = 1_000
+const ENGINE_CLASS = 'wasm'
+
+/** The largest unit that a host may compute alone; 0: none. */
+export function provenFuelOf(state: State, host: HostRow, now: Instant): number {
+  const exclusions = state.owners.get(host.ownerKey)?.exclusions ?? []
+  const lately = exclusions.filter(at => at > now - EXCLUSION_MS).length
+  return provenFuel(streakOf(host.standing, ENGINE_CLASS), lately, state.rules)
+}
+
+/** Leases up to `want` results to a host. */
+export function giveWork(state: State, host: HostRow, want: number): SimLease[] {
+  const now = instant(state.clock.now)
+  const proven = provenFuelOf(state, host, now)
+  const take = leasesAllowed({
+    ...{ want, held: host.leases.size, cores: host.cores, trusted: host.trusted, resent: 0 },
+    ...{ mayCompute: mayCompute(host.standing), dailyQuota: host.standing.dailyQuota },
+    usedToday: host.usedToday,
+  })
+  if (take === 0) return []
+  const candidates = candidatesOf(state, host, proven, candidatesFor(take))
+  const asking = {
+    ...{ hostId: host.id, ownerKey: host.ownerKey, take },
+    candidates: candidates.map(row => ({ resultId: row.result.id, workUnitId: row.unit.workUnit.id })),
+  }
+  const dealt = deal([asking], state.random)
+  host.usedToday += dealt.length
+  return dealt.flatMap(({ resultId }) => {
+    const row = state.results.get(resultId)
+    return row === undefined ? [] : [lease(state, host, row, proven >= row.unit.workUnit.fuelMax)]
+  })
+}
+
+/** When the host may ask again, ms. */
+export function retryOf(state: State, host: HostRow): number {
+  const idleMs = host.idleSince === null ? 0 : state.clock.now - host.idleSince
+  return retryAfter({ idleMs, retryMinMs: RETRY_MIN_MS }, state.random)
+}
+
+// As the store looks: first what is kept for such hosts, then what was kept for others long enough, last what is for
+// anyone; of each lane as much as the host may be given, each turn in the order of dispatch.
+function candidatesOf(state: State, host: HostRow, proven: number, limit: number): ResultRow[] {
+  const { now } = state.clock
+  const { unsent, waiting, presence } = state
+  const take = (rows: readonly ResultRow[], isFor: (row: ResultRow) => boolean): ResultRow[] => {
+    const found: ResultRow[] = []
+    for (const row of rows) {
+      if (found.length === limit) break
+      if (isFor(row) && isFree(host, row)) found.push(row)
+    }
+    return found
+  }
+  /** What was created until `before` in these lanes: of each the oldest. */
+  const since = (lanes: readonly Lane[], before: number): ResultRow[] =>
+    lanes
+      .flatMap(lane => takeUntil(waiting[lane].items, before, row => isFree(host, row), limit))
+      .sort((a, b) => a.order - b.order)
+  if (host.trusted) {
+    const before = now - starveAfter(presence.owners(now), STARVE_MS)
+    const checks = state.plainChecks
+      ? take(unsent.verifier.items, () => true)
+      : take(bestFirst(unsent.verifier.items), seatsForRecords())
+    const rest = checks.length < limit ? since(['proven', 'unproven', 'anyone'], before) : []
+    return [...checks, ...rest].slice(0, limit)
+  }
+  const before = now - pairAfter(presence.provenOwners(now), state.plainChecks ? STARVE_MS : PAIR_MS)
+  const isProven = ({ unit }: ResultRow): boolean => proven >= unit.workUnit.fuelMax
+  const own = take(unsent[proven > 0 ? 'proven' : 'unproven'].items, row => proven === 0 || isProven(row))
+  const others = own.length < limit ? since([proven > 0 ? 'unproven' : 'proven'], before) : []
+  const left = limit - own.length - others.length
+  return [...own, ...others, ...(left > 0 ? take(unsent.anyone.items, () => true) : [])].slice(0, limit)
+}
+
+function takeUntil(
+  rows: readonly ResultRow[],
+  before: number,
+  isFor: (row: ResultRow) => boolean,
+  limit: number,
+): ResultRow[] {
+  const found: ResultRow[] = []
+  for (const row of rows) {
+    if (found.length === limit || row.result.createdAt > before) break
+    if (isFor(row)) found.push(row)
+  }
+  return found
+}
+
+/** Canaries, then disputes, then what looks like a record, the best claim first. */
+function bestFirst(rows: readonly ResultRow[]): readonly ResultRow[] {
+  return rows.toSorted((a, b) => urgency(a) - urgency(b) || claim(a) - claim(b))
+}
+
+// Most of what looks like a record early in a campaign is none an hour later: whoever checks few at a time, the best
+// first, checks less.
+const RECORDS_AT_A_TIME = 2
+
+/** Whether a check may begin, given how many of its campaign's records are being checked. */
+function seatsForRecords(): (row: ResultRow) => boolean {
+  const begun = new Map<CampaignRow, number>()
+  return ({ unit: { reason, campaign, workUnit } }) => {
+    if (reason !== 'record' || workUnit.disputed) return true
+    const count = begun.get(campaign) ?? inProgress(campaign)
+    if (count >= RECORDS_AT_A_TIME) return false
+    begun.set(campaign, count + 1)
+    return true
+  }
+}
+
+const inProgress = ({ candidates }: CampaignRow): number =>
+  [...candidates].filter(({ results }) =>
+    results.some(({ result }) => result.kind === 'check' && result.state === 'in_progress'),
+  ).length
+
+function urgency({ unit: { workUnit, reason } }: ResultRow): number {
+  if (workUnit.canary) return 0
+  if (workUnit.disputed) return 1
+  return reason === 'record' ? 2 : 3
+}
+
+const claim = ({ unit }: ResultRow): number =>
+  Math.min(...unit.results.flatMap(({ answer }) => (answer === null ? [] : [answer.metric])))
+
+function isFree(host: HostRow, { unit, result }: ResultRow): boolean {
+  if (unit.workUnit.state !== 'open' && result.kind === 'replica') return false
+  if (!host.trusted) return !unit.results.some(other => other.host?.ownerKey === host.ownerKey)
+  return (
+    result.kind === 'check' ||
+    !unit.results.some(
+      ({ result: other }) =>
+        'trusted' in other &&
+        other.trusted &&
+        (other.state === 'in_progress' || ('verdict' in other && other.verdict === 'pending')),
+    )
+  )
+}
+
+function lease(state: State, host: HostRow, row: ResultRow, proven: boolean): SimLease {
+  const now = instant(state.clock.now)
+  const { unit, result } = row
+  const deadline = addMs(now, deadlineFor(unit.workUnit, result.attempt))
+  row.host = host
+  const { id, kind, lane, attempt, createdAt } = result
+  setResult(state, row, {
+    ...{ id, kind, lane, attempt, createdAt, state: 'in_progress', deadline },
+    ...{ graceUntil: addMs(deadline, unit.workUnit.graceMs), hostId: host.id, trusted: host.trusted, proven },
+  })
+  setWake(state, unit, unit.wakeAt === null || unit.wakeAt > deadline ? deadline : unit.wakeAt)
+  if (!proven) touch(state, unit)
+  if (host.trusted) {
+    const why = kind === 'check' ? unit.reason : 'starved'
+    state.checksFor.set(why, (state.checksFor.get(why) ?? 0) + 1)
+  }
+  const isCanary = kind === 'check' && unit.workUnit.canary
+  return {
+    ...{ resultId: id, workUnitId: unit.workUnit.id, run: unit.run },
+    purpose: isCanary ? 'canary' : kind,
+  }
+}

@@ -1,0 +1,105 @@
+import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
+import { escrowAccount, refund } from '#domain/ledger.ts'
+import { transition } from '#domain/transition.ts'
+import { drawn, drawSample } from '#domain/trust.ts'
+import { type ExperimentId, type Instant, instant } from '#protocol/units.ts'
+import { applyEffects } from './apply.ts'
+import { DEADLINE_MS, FUEL } from './settings.ts'
+import { type CampaignRow, type State, touch, type UnitRow } from './state.ts'
+
+/** Moves a campaign on: creates experiments while there is room, and settles it when nothing is left. */
+export function propose(state: State, campaign: CampaignRow): void {
+  const now = instant(state.clock.now)
+  const count = roomOf(state, campaign)
+  addExperiments(state, campaign, count, now)
+  if (count > 0 && campaign.created < campaign.spec.experiments) state.jobs.propose.add(campaign)
+  if (!state.plainChecks) releaseCandidates(state, campaign)
+  checkLeaders(state, campaign)
+  if (campaign.created === campaign.spec.experiments && campaign.unpublished === 0) settleUp(state, campaign)
+}
+
+function roomOf(state: State, { spec, created, unsent }: CampaignRow): number {
+  const { experiments, seeds } = spec
+  if (created === experiments) return 0
+  return experimentsToCreate({
+    ...{ unsent, activeHosts: state.presence.owners(state.clock.now), remaining: experiments - created },
+    ...{ resultsPerExperiment: seeds, seedsPerExperiment: seeds },
+  })
+}
+
+// In the order in which the proposer makes ids: experiments, their units, then results.
+function addExperiments(state: State, campaign: CampaignRow, count: number, now: Instant): void {
+  const ids = Array.from({ length: count }, () => state.ids.experiment(now))
+  const units = ids.flatMap(experimentId => {
+    const ordinal = campaign.created++
+    const mine = Array.from({ length: campaign.spec.seeds }, (_, seedIndex) => {
+      const unit = newUnit(state, campaign, { experimentId, ordinal, seedIndex })
+      state.units.set(unit.workUnit.id, unit)
+      campaign.unpublished++
+      return unit
+    })
+    campaign.experiments.set(experimentId, mine)
+    return mine
+  })
+  for (const unit of units) applyEffects(state, unit, transition(unit.workUnit, [], now), now)
+}
+
+function newUnit(
+  state: State,
+  campaign: CampaignRow,
+  { experimentId, ordinal, seedIndex }: { experimentId: ExperimentId; ordinal: number; seedIndex: number },
+): UnitRow {
+  const id = state.ids.workUnit(instant(state.clock.now))
+  const workUnit = newWorkUnit({
+    ...{ id, campaignId: campaign.id, experimentId, engineClass: 'wasm', policy: 'adaptive' },
+    ...{ quorum: campaign.spec.quorum, deadlineMs: DEADLINE_MS, fuelMax: FUEL },
+    check: drawSample(drawn(state.secret, 'sample', id), state.rules),
+  })
+  const run = { campaign: campaign.spec.number, ordinal, seedIndex }
+  return { order: state.units.size, run, campaign, workUnit, results: [], wakeAt: null, reason: 'draw' }
+}
+
+/** What looked like a record and is none beside those that were verified since waits no longer. */
+function releaseCandidates(state: State, campaign: CampaignRow): void {
+  for (const unit of campaign.candidates) {
+    const { workUnit, results } = unit
+    const isWaiting = results.some(({ result }) => result.kind === 'check' && result.state === 'unsent')
+    if (workUnit.state !== 'open' || workUnit.disputed || !isWaiting) {
+      if (workUnit.state !== 'open') campaign.candidates.delete(unit)
+      continue
+    }
+    const claims = results.flatMap(({ answer, result }) =>
+      answer === null || !('verdict' in result) || result.verdict !== 'pending' ? [] : [answer.metric],
+    )
+    const { rules } = state
+    if (claims.some(m => campaign.board.isRecord(workUnit.experimentId, m, rules.leaderRows))) continue
+    unit.workUnit = { ...workUnit, check: 'none' }
+    campaign.candidates.delete(unit)
+    touch(state, unit)
+  }
+}
+
+/** The runs behind the best rows are checked by the verifier, wherever nobody trusted has seen them. */
+function checkLeaders(state: State, campaign: CampaignRow): void {
+  for (const experimentId of campaign.board.leaders(state.rules.leaderRows)) {
+    for (const unit of campaign.experiments.get(experimentId) ?? []) {
+      const { workUnit } = unit
+      if (workUnit.state !== 'valid' || workUnit.check === 'verifier' || isVerified(unit)) continue
+      unit.workUnit = { ...workUnit, check: 'verifier' }
+      unit.reason = 'leader'
+      touch(state, unit)
+    }
+  }
+}
+
+const isVerified = ({ results }: UnitRow): boolean =>
+  results.some(({ result }) => 'verdict' in result && result.verdict === 'valid' && result.trusted)
+
+function settleUp(state: State, campaign: CampaignRow): void {
+  const escrow = escrowAccount(campaign.id)
+  const amountMilli = state.books.balances.get(escrow) ?? 0
+  if (amountMilli === 0) return
+  const { id: campaignId, ownerId: userId, refundedMilli } = campaign
+  state.books.post([refund({ campaignId, userId, amountMilli, refundedMilli })])
+  campaign.refundedMilli += amountMilli
+}
