@@ -73,7 +73,9 @@ async function play(grid: Grid, dir: string, started: number): ReturnType<typeof
   ])
   say('Four volunteers attach: otter and heron are honest, magpie will lie, lynx will crash.')
   const campaign = await submit(grid, join(import.meta.dirname, 'campaign.yaml'))
-  say(`ada submits campaign ${campaign.id}: 24 experiments over learning rate, width and depth, quorum 2.`)
+  say(
+    `ada submits campaign ${campaign.id}: 24 experiments over learning rate, width and depth, quorum 2 among newcomers.`,
+  )
   crash(lynx)
   const view = await follow(grid, campaign.id, [otter, heron, magpie, lynx])
   await sayOfLiar(grid, hostIdOf(magpie))

@@ -31,7 +31,9 @@ export async function summarise(grid: Grid, ending: Ending): Promise<Figure[]> {
     { name: 'best_val_bpb', value: round(view.best?.mean ?? Number.NaN), unit: 'bits per byte' },
     { name: 'baseline_unigram_bpb', value: round(baseline('unigram')), unit: 'bits per byte' },
     { name: 'baseline_order3_bpb', value: round(baseline('order3')), unit: 'bits per byte' },
-    { name: 'cheater_caught', value: liar.results.invalid > 0 && liar.state === 'quarantined', unit: '' },
+    // Three refuted lies and a sound self-test after each exclude it; a short campaign may be over before the third.
+    { name: 'cheater_caught', value: liar.results.invalid > 0 && liar.results.valid === 0, unit: '' },
+    { name: 'cheater_excluded', value: liar.state === 'quarantined', unit: '' },
     {
       name: 'cheater_credit',
       value: kept.reduce((sum, row) => sum + row.balanceMilli, 0),
@@ -53,7 +55,7 @@ export function unmet(figures: readonly Figure[]): string[] {
   const claims: readonly (readonly [boolean, string])[] = [
     [number('work_units') === 24 && number('work_units_valid') === 24, 'all 24 work units are valid'],
     [number('best_val_bpb') < number('baseline_unigram_bpb'), 'the best model beats the unigram baseline'],
-    [figure('cheater_caught') === true, 'the cheater is caught'],
+    [figure('cheater_caught') === true, 'the cheater is caught, and none of its lies stands'],
     [figure('cheater_credit') === 0, 'the cheater earns nothing'],
     [number('reissued') >= 1, 'the killed volunteer’s run is given to somebody else'],
     [figure('ledger_balanced') === true, 'the ledger balances'],
