@@ -132,7 +132,8 @@ function newHost(
   }
 }
 
-// A prefix may enrol a few anonymous hosts a day, and none for a day after one of its hosts was excluded.
+// The limits (50 anonymous hosts a day and network, some seconds of work each) hold back floods, not one person with a few
+// machines: what takes time is to notice, and to find another name. Between one and two of these.
 const ENROL_AGAIN_MS = DAY_MS
 const SAME_PREFIX = 0.5
 

@@ -36,6 +36,7 @@ import {
 } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
+import { releaseCandidates } from './release.ts'
 
 /**
  * Moves campaigns on: creates experiments lazily while they run, closes what is open after they were cancelled, has checked
@@ -45,6 +46,7 @@ import type { CampaignHandler, JobDeps } from './deps.ts'
 export const runPropose: CampaignHandler = async (deps, ids) => {
   for (const id of ids) {
     await inTransaction(deps.knex, trx => moveOn(trx, deps, id))
+    await releaseCandidates(deps, id)
     await demandAudits(deps, id)
   }
 }

@@ -100,6 +100,19 @@ export function demandChecks(
   })
 }
 
+const CandidateRow = z.object({ id: WorkUnitId, experimentId: ExperimentId, metrics: z.array(z.number()) })
+
+/** Open units of a campaign that only look like records, and that no verifier has begun to check; with what they claim. */
+export const listRecordCandidates = (
+  trx: Trx,
+  campaignId: CampaignId,
+): Promise<z.infer<typeof CandidateRow>[]> => select(trx, CandidateRow, RECORD_CANDIDATES, { campaignId })
+
+/** Of these locked units those that still only look like records need no verifier; gives which. */
+export async function releaseChecks(trx: Trx, ids: readonly WorkUnitId[]): Promise<WorkUnitId[]> {
+  return ids.length === 0 ? [] : (await select(trx, IdRow, RELEASE, { ids })).map(row => row.id)
+}
+
 /** Valid units are open again, and only the verifier settles them; returns how many. */
 export const reopenWorkUnits = (trx: Trx, ids: readonly WorkUnitId[], now: Instant): Promise<number> =>
   execute(trx, REOPEN, { ids, now: toDb(now) })
@@ -215,6 +228,21 @@ const DEMAND = `
     disputed = w.disputed or x.demand = 'disagreement'
   from unnest(:ids::text[], :demands::text[]) as x (id, demand)
   where w.id = x.id and w.wanted_check <> 'verifier'`
+
+const ONLY_LOOKS_LIKE_A_RECORD = `
+  w.state = 'open' and w.demand = 'record' and not w.disputed and not exists (
+    select from results c where c.work_unit_id = w.id and c.kind = 'check' and c.state <> 'unsent')`
+
+const RECORD_CANDIDATES = `
+  select w.id, w.experiment_id as "experimentId", array_agg(r.metric) as metrics
+  from work_units w join results r on r.work_unit_id = w.id
+  where w.campaign_id = :campaignId and r.verdict = 'pending' and r.metric is not null
+    and ${ONLY_LOOKS_LIKE_A_RECORD}
+  group by w.id order by w.id`
+
+const RELEASE = `
+  update work_units w set wanted_check = 'none', demand = null
+  where w.id = any(:ids) and ${ONLY_LOOKS_LIKE_A_RECORD} returning w.id`
 
 const REOPEN = `
   update work_units set state = 'open', canonical_result_id = null, closed_at = null, published_at = null,

@@ -37,7 +37,7 @@ export function giveWork(state: State, host: HostRow, want: number): SimLease[] 
   if (take === 0) return []
   const candidates = candidatesOf(state, host, proven, candidatesFor(take))
   const asking = {
-    ...{ hostId: host.id, ownerKey: host.ownerKey, take },
+    ...{ hostId: host.id, ownerKey: host.ownerKey, prefix: null, take },
     candidates: candidates.map(row => ({ resultId: row.result.id, workUnitId: row.unit.workUnit.id })),
   }
   const dealt = deal([asking], state.random)
@@ -75,7 +75,7 @@ function candidatesOf(state: State, host: HostRow, proven: number, limit: number
   if (host.trusted) {
     const before = now - starveAfter(presence.owners(now), STARVE_MS)
     const checks = state.plainChecks
-      ? take(unsent.verifier.items, () => true)
+      ? take(byUrgency(unsent.verifier.items), () => true)
       : take(bestFirst(unsent.verifier.items), seatsForRecords())
     const rest = checks.length < limit ? since(['proven', 'unproven', 'anyone'], before) : []
     return [...checks, ...rest].slice(0, limit)
@@ -102,9 +102,13 @@ function takeUntil(
   return found
 }
 
+/** Canaries, then disputes, then what looks like a record, the oldest first: what the store does. */
+const byUrgency = (rows: readonly ResultRow[]): readonly ResultRow[] =>
+  rows.toSorted((a, b) => a.urgency - b.urgency)
+
 /** Canaries, then disputes, then what looks like a record, the best claim first. */
 function bestFirst(rows: readonly ResultRow[]): readonly ResultRow[] {
-  return rows.toSorted((a, b) => urgency(a) - urgency(b) || claim(a) - claim(b))
+  return rows.toSorted((a, b) => a.urgency - b.urgency || claim(a) - claim(b))
 }
 
 // Most of what looks like a record early in a campaign is none an hour later: whoever checks few at a time, the best
@@ -127,12 +131,6 @@ const inProgress = ({ candidates }: CampaignRow): number =>
   [...candidates].filter(({ results }) =>
     results.some(({ result }) => result.kind === 'check' && result.state === 'in_progress'),
   ).length
-
-function urgency({ unit: { workUnit, reason } }: ResultRow): number {
-  if (workUnit.canary) return 0
-  if (workUnit.disputed) return 1
-  return reason === 'record' ? 2 : 3
-}
 
 const claim = ({ unit }: ResultRow): number =>
   Math.min(...unit.results.flatMap(({ answer }) => (answer === null ? [] : [answer.metric])))

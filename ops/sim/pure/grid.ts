@@ -80,7 +80,13 @@ function submit(state: State, spec: CampaignSpec): CampaignRow['id'] {
   const now = instant(state.clock.now)
   const id = state.ids.campaign(now)
   const { experiments, seeds, quorum } = spec
-  const costs = quote({ engineClass: 'wasm', workUnits: experiments * seeds, fuelMax: FUEL, quorum })
+  const costs = quote({
+    engineClass: 'wasm',
+    workUnits: experiments * seeds,
+    fuelMax: FUEL,
+    quorum,
+    policy: 'adaptive',
+  })
   const userId = state.ids.user(now)
   const amountMilli = costs.reserveMilli
   state.books.post([starter({ userId, amountMilli }), reserve({ campaignId: id, userId, amountMilli })])

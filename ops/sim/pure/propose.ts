@@ -13,7 +13,7 @@ export function propose(state: State, campaign: CampaignRow): void {
   const count = roomOf(state, campaign)
   addExperiments(state, campaign, count, now)
   if (count > 0 && campaign.created < campaign.spec.experiments) state.jobs.propose.add(campaign)
-  if (!state.plainChecks) releaseCandidates(state, campaign)
+  releaseCandidates(state, campaign)
   checkLeaders(state, campaign)
   if (campaign.created === campaign.spec.experiments && campaign.unpublished === 0) settleUp(state, campaign)
 }
@@ -63,8 +63,8 @@ function newUnit(
 function releaseCandidates(state: State, campaign: CampaignRow): void {
   for (const unit of campaign.candidates) {
     const { workUnit, results } = unit
-    const isWaiting = results.some(({ result }) => result.kind === 'check' && result.state === 'unsent')
-    if (workUnit.state !== 'open' || workUnit.disputed || !isWaiting) {
+    const isBegun = results.some(({ result }) => result.kind === 'check' && result.state !== 'unsent')
+    if (workUnit.state !== 'open' || workUnit.disputed || isBegun) {
       if (workUnit.state !== 'open') campaign.candidates.delete(unit)
       continue
     }

@@ -90,6 +90,7 @@ export interface UnitRow {
 export interface ResultRow {
   readonly order: number
   readonly made: number // how many results there were before
+  readonly urgency: number // of a check: the least comes first
   readonly unit: UnitRow
   result: Result
   host: HostRow | null
@@ -166,6 +167,7 @@ export function touch(state: State, unit: UnitRow): void {
 export function addResult(state: State, unit: UnitRow, result: Result): void {
   const row: ResultRow = {
     ...{ order: unit.order * RESULTS_PER_UNIT + unit.results.length, made: state.results.size, unit, result },
+    urgency: urgencyOf(unit),
     ...{ host: null, reportedAt: null, answer: null, fuelUsed: 0 },
     ...{ confirmed: false, provisional: false, decision: 0, paid: null },
   }
@@ -185,6 +187,13 @@ export function setResult(state: State, row: ResultRow, result: Result): void {
   if (was.state === 'in_progress' && row.host !== null) row.host.leases.delete(row)
   row.result = result
   if (result.state === 'in_progress' && row.host !== null) row.host.leases.add(row)
+}
+
+// As the priority that the store gives to a check: canaries, disputes, what looks like a record, the rest.
+function urgencyOf({ workUnit, reason }: UnitRow): number {
+  if (workUnit.canary) return 0
+  if (workUnit.disputed) return 1
+  return reason === 'record' && workUnit.check === 'verifier' ? 2 : 3
 }
 
 function enqueueUnsent(state: State, row: ResultRow): void {

@@ -77,10 +77,15 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
       planner: { plan: planCampaign, run: (source, recipe, i) => buildRun({ ...source, secret }, recipe, i) },
-      ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', trust: { rules, secret } },
+      ...{
+        random: stream(seed, 'dispatch'),
+        prefixSecret: 'sim',
+        challengeKey: 'sim',
+        trust: { rules, secret },
+      },
       settings: {
         ...{ starveMs: STARVE_MS, retryMinMs: 1_000, sharedPrefixes: [], trustedProxies: [] },
-        anonymousPerMinute: 1_000,
+        ...{ anonymousPerMinute: 1_000, enrolWork: 1, perMinute: 1_000, perPrefixDay: 1_000 },
       },
       catalogue: newCatalogue(),
     },
