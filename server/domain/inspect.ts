@@ -12,7 +12,11 @@ export interface UnitFacts {
   readonly publishedAt: Instant | null
   readonly results: readonly ResultFacts[]
   /** The row of the corpus that stands. */
-  readonly corpus: { readonly resultId: string; readonly digest: string; readonly metric: number | null } | null
+  readonly corpus: {
+    readonly resultId: string
+    readonly digest: string
+    readonly metric: number | null
+  } | null
 }
 
 interface ResultFacts {
@@ -87,7 +91,9 @@ function inspectPay({ results }: UnitFacts): string[] {
     if (grantedMilli !== paidMilli)
       found.push(`its result ${id} was granted ${grantedMilli}, and the ledger says ${paidMilli}`)
     if (grantedMilli > 0 && (trusted || (verdict !== 'valid' && verdict !== 'pending')))
-      found.push(`its result ${id} is paid and ${trusted ? 'the operator’s own' : `has the verdict ${verdict}`}`)
+      found.push(
+        `its result ${id} is paid and ${trusted ? 'the operator’s own' : `has the verdict ${verdict}`}`,
+      )
     return found
   })
 }

@@ -62,13 +62,19 @@ export function drawAudits(deps: DaemonDeps): Promise<WorkUnitId[]> {
   })
 }
 
-async function lookAgain(trx: Trx, deps: DaemonDeps, ids: readonly WorkUnitId[], now: Instant): Promise<void> {
+async function lookAgain(
+  trx: Trx,
+  deps: DaemonDeps,
+  ids: readonly WorkUnitId[],
+  now: Instant,
+): Promise<void> {
   await touchWorkUnits(trx, ids, now)
   await deps.enqueue(trx, 'transition', ids)
 }
 
 /** One of these, which nobody can foresee before the moment has come. */
 function pick(units: readonly WorkUnitId[], secret: string | Uint8Array, now: Instant): WorkUnitId[] {
-  const hmac = (id: WorkUnitId): string => createHmac('sha256', secret).update(`audit|${now}|${id}`).digest('hex')
+  const hmac = (id: WorkUnitId): string =>
+    createHmac('sha256', secret).update(`audit|${now}|${id}`).digest('hex')
   return [...new Set(units)].toSorted((a, b) => (hmac(a) < hmac(b) ? -1 : 1)).slice(0, 1)
 }

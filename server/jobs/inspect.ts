@@ -28,8 +28,12 @@ export async function inspectLedger(deps: InspectDeps): Promise<Finding[]> {
       ledger(account, `its balance is ${projectedMilli}, and its transfers give ${derivedMilli}`),
     ),
     ...campaigns.map(id => ledger(id, 'its escrow is not what it reserved less what it paid')),
-    ...chain.problems.map(({ block, detail }): Finding => ({ kind: 'chain', subject: `block ${block}`, detail })),
-    ...(smuggled === 0 ? [] : [ledger('chain', `${smuggled} rows stand among sealed ones and are in no block`)]),
+    ...chain.problems.map(
+      ({ block, detail }): Finding => ({ kind: 'chain', subject: `block ${block}`, detail }),
+    ),
+    ...(smuggled === 0
+      ? []
+      : [ledger('chain', `${smuggled} rows stand among sealed ones and are in no block`)]),
   ])
 }
 
