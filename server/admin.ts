@@ -9,6 +9,7 @@ import { requestArtifacts } from '#store/files.ts'
 import { migrate } from '#store/migrate.ts'
 import { RoleName, Scope } from '#store/tokens.ts'
 import { addCreditVerbs } from './admin-credit.ts'
+import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addHostVerbs } from './admin-hosts.ts'
 import { addToken, addUser, removeUser, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
@@ -106,6 +107,7 @@ function addKernelVerbs(root: Command): void {
 
 function addUpkeepVerbs(root: Command): void {
   addCreditVerbs(root)
+  addEvidenceVerbs(root)
   const artifact = root.command('artifact').description('trained weights')
   verb(artifact, 'ask <result-ids...>', 'ask the hosts of these results for their weights').action(
     (ids: string[], options: Shared) =>

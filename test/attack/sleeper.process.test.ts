@@ -56,8 +56,8 @@ test('a forger that behaves for thirty results and then lies about a record is c
       expect(await one(told)).toEqual({ proven: true, draw: expect.any(String), verdict: 'invalid' })
       // Retracted rows stay: none was ever there. What is published of the run is the verifier's word.
       expect(await one(`select count(*)::int as n from corpus where result_id = :lie`)).toEqual({ n: 0 })
-      const demand = await one(`select demand, reopened_at from work_units where id = '${unit.id}'`)
-      expect(demand).toEqual({ demand: 'record', reopened_at: null })
+      const reopened = await one(`select reopened_at from work_units where id = '${unit.id}'`)
+      expect(reopened).toEqual({ reopened_at: null })
       const honest = await one(`select min(metric_value) as value from corpus where campaign_id = :id`)
       const claimed = await one(`select metric as value from results where id = :lie`)
       expect(claimed.value).toBeLessThan(honest.value)

@@ -38,7 +38,7 @@ test('nor does one whose verifier overturned an answer, whose host cheated, or w
     expect(await inspectUnits(life.deps)).toEqual([])
     await compute(life, verifier)
   }
-  const overturned = `select count(*)::int as n from corpus where retracted_at is not null`
+  const overturned = `select count(*)::int as n from campaign_events where event = 'overturned'`
   expect((await life.knex.raw(overturned)).rows).toEqual([{ n: 1 }])
   expect(await inspectUnits(life.deps)).toEqual([])
   expect(await inspectLedger(life.deps)).toEqual([])
