@@ -14,3 +14,22 @@ create unique index alerts_open on alerts (kind, subject) where resolved_at is n
 create index work_units_open on work_units (id) where state = 'open'; -- read by the daemon: is there anything to do?
 create index work_units_canaries on work_units (id) where canary and state = 'open';
 create index results_lately on results (reported_at) where reported_at is not null; -- read by the fraud report
+
+create table evaluations ( -- weights that a verifier looks at: never a replica, never judged, never shown
+  id text primary key, -- to the verifier it is a result like any other
+  result_id text not null unique references results, -- whose weights
+  sha256 text not null references files,
+  job text not null,
+  run_key text not null,
+  host_id text references hosts,
+  deadline timestamptz,
+  created_at timestamptz not null,
+  ended_at timestamptz,
+  outcome text check (outcome in ('decoy', 'equal', 'different', 'failed')),
+  acted_at timestamptz, -- what follows from it was done
+  constraint ended_iff_outcome check ((ended_at is null) = (outcome is null)),
+  constraint held_until check ((host_id is null) = (deadline is null))
+);
+create index evaluations_open on evaluations (created_at) where outcome is null;
+create index evaluations_to_act on evaluations (ended_at) where outcome = 'different' and acted_at is null;
+create index file_requests_received on file_requests (received_at) where received_at is not null;

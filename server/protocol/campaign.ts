@@ -257,7 +257,7 @@ export const LedgerSummary = z.object({
   /** What is owed after reversals, and what waits for the next day's overrun. */
   debtsMilli: z.int(),
   deferredMilli: z.int(),
-  /** Invariants of work units and of the ledger that the server found broken and nobody has mended yet. */
+  /** Broken invariants that nobody has mended yet. */
   alerts: z.int(),
   /** The last sealed block; null before the first. Keep it: `xeenet ledger verify FILE --head` takes it. */
   head: LedgerHead.nullable(),
