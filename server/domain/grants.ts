@@ -1,3 +1,4 @@
+import { APPEAL_DAYS } from '#protocol/limits.ts'
 import type { CampaignId, MilliCredit, ResultId } from '#protocol/units.ts'
 import { invariant } from './invariant.ts'
 import {
@@ -35,8 +36,8 @@ type Balances = ReadonlyMap<AccountName, MilliCredit>
 /** A verifier and a few disputes cost some percent; this is what a day may cost when somebody provokes them. */
 export const OVERRUN_DAILY_MILLI = 10_000_000
 
-/** What was taken from a host that cheated is kept apart this long: it may appeal, and somebody has to decide. */
-export const APPEAL_MS = 30 * 24 * 3600_000
+/** What was taken from a host that cheated is kept apart so long, and until an appeal is decided. */
+export const APPEAL_MS = APPEAL_DAYS * 24 * 3600_000
 
 interface Terms {
   /** Results that are final already: not provisional. */

@@ -9,7 +9,7 @@ import { CampaignView, CorpusRow, LedgerSummary } from '#protocol/campaign.ts'
 
 const CAMPAIGN = `
 title: Two learning rates
-kernel: charlm@0
+kernel: charlm@1
 data: sotu-small@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: 4000000000, runs: 2, credits: 10 }
@@ -35,7 +35,7 @@ function isAlive(pid: number): boolean {
 test('a server and two volunteers of different owners finish a campaign; this machine reproduces it; no orphan stays', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'xeenet-grid-'))
   const env = { XEENET_RETRY_MIN_MS: '50', XEENET_DATASETS: 'sotu-small@1', XEENET_LOG_LEVEL: 'warn' }
-  const grid = await startGrid({ dir, env, serverArgs: ['--no-verifier'] })
+  const grid = await startGrid({ dir, env })
   try {
     await grid.addUser('rosa', 'researcher', 100_000)
     const file = join(dir, 'campaign.yaml')
