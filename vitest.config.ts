@@ -10,6 +10,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.db.test.ts', 'test/**/*.process.test.ts', 'test/**/*.browser.test.ts'],
           testTimeout: 60_000,
+          hookTimeout: 60_000, // compiling a kernel on a busy machine
         },
       },
       {
@@ -28,6 +29,15 @@ export default defineConfig({
           globalSetup: ['test/support/build.setup.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/**/*.browser.test.ts'],
+          globalSetup: ['test/support/build.setup.ts'],
+          testTimeout: 120_000,
           fileParallelism: false,
         },
       },

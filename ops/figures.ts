@@ -7,6 +7,9 @@ export interface Figure {
   readonly unit: string
   readonly reference?: number
   readonly ratio?: number
+  /** The least and the greatest of the rounds whose median `value` is. */
+  readonly low?: number
+  readonly high?: number
 }
 
 /** Writes figures as a JSON array, one row a line, when `--json FILE` was given. */

@@ -5,16 +5,19 @@ import type { Knex } from 'knex'
 import { NAME_CHARS_MAX } from '#protocol/limits.ts'
 import { type Instant, ResultId } from '#protocol/units.ts'
 import { openBlobs } from '#store/blobs.ts'
+import { listDatasets } from '#store/datasets.ts'
 import { requestArtifacts } from '#store/files.ts'
 import { migrate } from '#store/migrate.ts'
 import { RoleName, Scope } from '#store/tokens.ts'
 import { addCreditVerbs } from './admin-credit.ts'
+import { datasetLine, type ImportWish, readDirectory } from './admin-datasets.ts'
 import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addHostVerbs } from './admin-hosts.ts'
 import { addToken, addUser, removeUser, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
 import { admitRelease, examineRelease, signFit } from './admission.ts'
 import { systemClock } from './clock.ts'
+import { storeDataset } from './datasets.ts'
 import { secureIds } from './ids.ts'
 import { filesDirectory, withDatabase } from './operator.ts'
 import { openOperatorKey } from './secrets.ts'
@@ -36,7 +39,7 @@ function whole(text: string): number {
 function program(): Command {
   const root = new Command('xeenet admin')
     .exitOverride()
-    .description('users, tokens, hosts, kernels and the ledger of a server')
+    .description('users, tokens, hosts, kernels, data sets and the ledger of a server')
   const user = root.command('user').description('who may take part')
   verb(user, 'add <name>', 'add a user')
     .addOption(new Option('--role <role>').choices(RoleName.options).default('volunteer'))
@@ -72,6 +75,7 @@ function program(): Command {
   )
   addHostVerbs(root)
   addKernelVerbs(root)
+  addDatasetVerbs(root)
   addUpkeepVerbs(root)
   return root
 }
@@ -102,6 +106,36 @@ function addKernelVerbs(root: Command): void {
           lines: [`${name}@${version} ${outcome}: module ${moduleSha256}`],
         }
       }),
+  )
+}
+
+function addDatasetVerbs(root: Command): void {
+  const dataset = root.command('dataset').description('what campaigns may train on')
+  verb(
+    dataset,
+    'import <directory>',
+    'import IDX files of images and labels, laid out as the MNIST database is',
+  )
+    .requiredOption('--name <name@version>', 'what campaigns call it')
+    .requiredOption('--source <package@version>', 'where the files are from')
+    .requiredOption('--licence <text>', 'under which they may be passed on')
+    .option('--val <images>', 'how many training images become the validation split', whole, 5000)
+    .action((directory: string, options: Shared & Omit<ImportWish, 'directory'>) =>
+      run(options, async ({ config, log }) => {
+        const imported = await readDirectory({ ...options, directory })
+        const blobs = await openBlobs(filesDirectory(config.dataDir))
+        const outcome = await withDatabase(config, log, knex =>
+          storeDataset({ knex, blobs, now: systemClock }, imported),
+        )
+        const { manifest } = imported
+        return { json: { outcome, ...manifest }, lines: [`${outcome}: ${datasetLine(manifest)}`] }
+      }),
+    )
+  verb(dataset, 'list', 'list data sets').action((options: Shared) =>
+    runOnDatabase(options, async knex => {
+      const datasets = await listDatasets(knex)
+      return { json: { datasets }, lines: datasets.map(datasetLine) }
+    }),
   )
 }
 

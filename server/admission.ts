@@ -34,6 +34,12 @@ export async function examineRelease(bytes: Uint8Array): Promise<FitRelease> {
       z.prettifyError(manifest.error),
       'See the schema of kernel manifests.',
     )
+  if (manifest.data.selfTest === undefined)
+    throw new OperatorError(
+      'self_test_missing',
+      'the manifest states no self-test, and no host would compute it',
+      'Build the release with npm run build, which computes the digest of the self-test.',
+    )
   await assertMetered(module)
   const [releaseSha256, moduleSha256] = [await sha256(bytes), await sha256(module)]
   return { bytes, manifest: manifest.data, releaseSha256, moduleSha256 }

@@ -49,7 +49,7 @@ const Settings = z.object({
   /** `none` for none: an empty variable counts as not set. */
   XEENET_DATASETS: z
     .string()
-    .default('sotu-small@1,sotu@1')
+    .default('sotu-small@1,shapes@1,sotu@1')
     .transform(text => (text === 'none' ? [] : list(text))),
   XEENET_STARVE_MS: milliseconds.default(60_000),
   XEENET_RETRY_MIN_MS: milliseconds.default(1_000),

@@ -10,7 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'server/domain/': ['server/domain/', 'server/protocol/', 'zod', 'node:crypto'],
   'server/search/': ['server/search/', 'server/domain/', 'server/protocol/'],
   'server/kernels/': ['server/kernels/', 'server/protocol/', '*'],
-  'server/data/': ['server/data/', 'server/protocol/', '*'],
+  'server/data/': ['server/data/', 'server/search/', 'server/protocol/', '*'],
   'server/postgres/': ['server/postgres/', 'server/protocol/', '*'],
   'server/store/': ['server/store/', 'server/domain/', 'server/protocol/', '*'],
   'server/jobs/': [

@@ -1,12 +1,13 @@
 // Where the buffers of a run lie: one reservation, made in `xee_init`, of a size that follows from the shapes.
 
-import { WORKSPACE_BYTES, setWorkspace } from '../lib/gemm'
-import { reserve } from '../lib/memory'
-import { ARTIFACT_HEADER_BYTES } from './artifact'
+import { beginCount, beginPlacing, floats, isReal, position, take } from '../lib/arena'
+import { setWorkspace, WORKSPACE_BYTES } from '../lib/gemm'
+import { Space } from '../lib/muon'
+import { fillRotations } from '../lib/rope'
+import { countersBytes, setCounters } from '../lib/state'
+import { PREFACE_BYTES } from './artifact'
+import { BATCH_MAX, MUON, recipe, SWIGLU } from './recipe'
 import { shape } from './shape'
-import { STATE_BYTES } from './state'
-
-export const OUTPUT_BYTES: u32 = 65536
 
 /** Buffers of one layer's activations that the backward pass reads again. */
 @unmanaged
@@ -15,49 +16,52 @@ export class Layer {
   norm1: usize // (R, D)
   stats1: usize // (R, 2) mean and 1 / deviation
   qkv: usize // (R, 3D)
+  headStats: usize // (R, 2H) 1 / rms of each head's q, then of each head's k, with qk_norm
   probabilities: usize // (S, H, T, scoreStride)
   mixed: usize // (R, D) heads side by side
   middle: usize // (R, D) the residual stream between attention and MLP
   norm2: usize // (R, D)
   stats2: usize // (R, 2)
-  slope: usize // (R, 4D) before GELU; afterwards GELU's derivative
-  hidden: usize // (R, 4D)
+  slope: usize // (R, G) before the activation; afterwards its derivative
+  hidden: usize // (R, E)
 }
 
 @unmanaged
 class Arena {
-  state: usize // counters, then the artifact: header and parameters, then both moments
+  state: usize // counters, then the artifact: preface and parameters, then both moments
   stateBytes: usize
   artifact: usize
   parameters: usize
-  mean: usize // AdamW's first moment
-  square: usize // the second
+  mean: usize // the first moment, or momentum
+  square: usize // AdamW's second moment
   gradients: usize
   embeddingGradients: usize // (V, D) from the token lookup alone: added to the head's share at the update
   layers: usize // L records of type Layer, and one whose input is the last layer's output
   lastNorm: usize // (R, D)
   lastStats: usize // (R, 2)
   logits: usize // (R, logitStride); afterwards their gradient
+  caps: usize // (R, logitStride) the softcap's derivative, if there is one
   dx: usize // (R, D) gradient of the residual stream
-  wide: usize // (R, 4D) working memory
+  wide: usize // (R, max(3D, G)) working memory
+  deep: usize // (R, E) working memory, with a gate
   narrow: usize // (R, D) working memory
   scores: usize // (T, scoreStride) working memory
+  rotations: usize // (2, T, d/2) cosines and sines, with rope
   inputs: usize // (R) symbols, u32
   targets: usize // (R) symbols, u32
 }
 
 export const arena = changetype<Arena>(memory.data(offsetof<Arena>(), 16))
-
-let cursor: u64 = 0
+/** Muon's working memory. */
+export const space = changetype<Space>(memory.data(offsetof<Space>(), 16))
 
 /** Lays out everything; false if it would take more than `pagesMax` pages. Training needs moments and gradients as well. */
 export function arrange(train: bool, pagesMax: u32): bool {
-  cursor = 0
+  beginCount()
   place(train)
-  const start = reserve(cursor, pagesMax)
-  if (start == 0) return false
-  cursor = u64(start)
+  if (!beginPlacing(pagesMax)) return false
   place(train)
+  setCounters(arena.state)
   return true
 }
 
@@ -65,19 +69,17 @@ export function layer(index: u32): Layer {
   return changetype<Layer>(arena.layers + usize(index) * offsetof<Layer>())
 }
 
-// Run twice: once to count from 0, once from the reserved address. Only the second time may write records, since only then
-// the memory is there.
 function place(train: bool): void {
-  const real = cursor > 0
+  const real = isReal()
   const weights = usize(shape.parameters) << 2
   const D = shape.width
   const R = shape.rows
-  arena.state = take(STATE_BYTES)
-  arena.artifact = take(ARTIFACT_HEADER_BYTES)
+  arena.state = take(countersBytes(BATCH_MAX))
+  arena.artifact = take(PREFACE_BYTES)
   arena.parameters = take(weights)
   arena.mean = take(train ? weights : 0)
   arena.square = take(train ? weights : 0)
-  arena.stateBytes = usize(cursor) - arena.state
+  arena.stateBytes = position() - arena.state
   arena.gradients = take(train ? weights : 0)
   arena.embeddingGradients = floats(train ? shape.symbols * D : 0)
   arena.layers = take(offsetof<Layer>() * usize(shape.depth + 1))
@@ -85,14 +87,34 @@ function place(train: bool): void {
   arena.lastNorm = floats(R * D)
   arena.lastStats = floats(R * 2)
   arena.logits = floats(R * shape.logitStride)
+  arena.caps = floats(recipe.softcap > 0 ? R * shape.logitStride : 0)
   arena.dx = floats(train ? R * D : 0)
-  arena.wide = floats(train ? R * 4 * D : 0)
+  arena.wide = floats(train ? R * max(3 * D, shape.expanded) : 0)
+  arena.deep = floats(train && recipe.activation == SWIGLU ? R * shape.hidden : 0)
   arena.narrow = floats(train ? R * D : 0)
   arena.scores = floats(train ? shape.context * shape.scoreStride : 0)
+  arena.rotations = floats(recipe.rope ? shape.context * shape.headSize : 0)
   arena.inputs = floats(R)
   arena.targets = floats(R)
+  placeMuon(train && recipe.optimizer == MUON, real)
   const workspace = take(WORKSPACE_BYTES)
-  if (real) setWorkspace(workspace)
+  if (!real) return
+  setWorkspace(workspace)
+  if (recipe.rope) fillRotations(arena.rotations, shape.context, shape.headSize)
+}
+
+// Room for the largest matrix, (D, E) or (D, D), twice, and for (D, D) twice.
+function placeMuon(used: bool, real: bool): void {
+  const D = shape.width
+  const x = floats(used ? D * shape.hidden : 0)
+  const y = floats(used ? D * shape.hidden : 0)
+  const s = floats(used ? D * D : 0)
+  const p = floats(used ? D * D : 0)
+  if (!real) return
+  space.x = x
+  space.y = y
+  space.s = s
+  space.p = p
 }
 
 function placeLayer(index: u32, real: bool): void {
@@ -104,18 +126,20 @@ function placeLayer(index: u32, real: bool): void {
   const norm1 = floats(R * D)
   const stats1 = floats(R * 2)
   const qkv = floats(R * 3 * D)
+  const headStats = floats(recipe.qkNorm ? R * 2 * shape.heads : 0)
   const probabilities = floats(R * shape.heads * shape.scoreStride)
   const mixed = floats(R * D)
   const middle = floats(R * D)
   const norm2 = floats(R * D)
   const stats2 = floats(R * 2)
-  const slope = floats(R * 4 * D)
-  const hidden = floats(R * 4 * D)
+  const slope = floats(R * shape.expanded)
+  const hidden = floats(R * shape.hidden)
   if (!real) return
   const at = layer(index)
   at.norm1 = norm1
   at.stats1 = stats1
   at.qkv = qkv
+  at.headStats = headStats
   at.probabilities = probabilities
   at.mixed = mixed
   at.middle = middle
@@ -123,14 +147,4 @@ function placeLayer(index: u32, real: bool): void {
   at.stats2 = stats2
   at.slope = slope
   at.hidden = hidden
-}
-
-@inline function floats(count: u32): usize {
-  return take(usize(count) << 2)
-}
-
-function take(bytes: usize): usize {
-  const start = usize(cursor)
-  cursor = (cursor + u64(bytes) + 15) & ~15
-  return start
 }

@@ -1,18 +1,20 @@
 // The backward pass over the rows of the last forward pass, in stages: 0 is the head; then for each layer, last first, the
-// MLP's second product, its first one, and attention; last the embeddings. Gradients of parameters are added to, row after
+// MLP's second product, its first one (by its input, then by its weights), and attention; last the embeddings. Gradients of parameters are added to, row after
 // row in f32, so that cutting a batch into blocks changes no bit.
 
 import { attendBackward, Heads } from '../lib/attention'
-import { multiply } from '../lib/gelu'
+import { multiply, softcapBackward, swigluBackward } from '../lib/activation'
 import { gemm, NN, NT, TN, WHOLE } from '../lib/gemm'
-import { layerNormBackward } from '../lib/norm'
+import { layerNormBackward, normaliseRowBackward, rmsNormBackward } from '../lib/norm'
+import { rotateBack } from '../lib/rope'
 import { arena, layer } from './arena'
-import { narrowHead, probabilities, setHeads } from './forward'
+import { addRows, narrowHead, probabilities, setHeads, symbolOf } from './forward'
+import { recipe, SWIGLU, windowOf } from './recipe'
 import {
-  contractOffset, expandOffset, normOffset, positionOffset, projectionOffset, qkvOffset, shape,
+  contractOffset, expandOffset, headOffset, normOffset, positionOffset, projectionOffset, qkvOffset, shape, valueOffset,
 } from './shape'
 
-export const PARTS: u32 = 3 // stages of a layer
+export const PARTS: u32 = 4 // stages of a layer
 
 export function backwardStages(): u32 {
   return PARTS * shape.depth + 2
@@ -28,38 +30,49 @@ export function backward(stage: u32, rows: u32): void {
   const part = (stage - 1) % PARTS
   if (stage == backwardStages() - 1) embedding(rows)
   else if (part == 0) contract(l, rows)
-  else if (part == 1) expand(l, rows)
+  else if (part == 1) expandInput(l, rows)
+  else if (part == 2) expandWeights(l, rows)
   else attention(l, rows)
 }
 
-// From the gradient of the logits: the tied embedding's first share, and dx.
+// From the gradient of the logits: the head's own, and dx.
 function head(rows: u32): void {
   const D = shape.width
   const V = shape.symbols
   const stride = shape.logitStride
-  gemm(NN, WHOLE, rows, D, V, arena.logits, stride, arena.parameters, D, arena.narrow, D, false)
-  gemm(TN, WHOLE, V, D, rows, arena.logits, stride, arena.lastNorm, D, arena.gradients, D, true)
+  const offset = headOffset()
+  if (recipe.softcap > 0) softcapBackward(arena.logits, arena.caps, rows * stride)
+  gemm(NN, WHOLE, rows, D, V, arena.logits, stride, arena.parameters + offset, D, arena.narrow, D, false)
+  gemm(TN, WHOLE, V, D, rows, arena.logits, stride, arena.lastNorm, D, arena.gradients + offset, D, true)
   memory.fill(arena.dx, 0, usize(rows * D) << 2)
   norm(normOffset(shape.depth, 0), layer(shape.depth).input, arena.lastStats, rows)
 }
 
-// wide = gradient before GELU, from dx behind the MLP
+// wide = gradient before the activation, from dx behind the MLP
 function contract(l: u32, rows: u32): void {
   const D = shape.width
+  const E = shape.hidden
   const at = layer(l)
   const weights = contractOffset(l)
-  gemm(NT, WHOLE, rows, 4 * D, D, arena.dx, D, arena.parameters + weights, D, arena.wide, 4 * D, false)
-  gemm(TN, WHOLE, 4 * D, D, rows, at.hidden, 4 * D, arena.dx, D, arena.gradients + weights, D, true)
-  multiply(arena.wide, at.slope, rows * 4 * D)
+  const dHidden = recipe.activation == SWIGLU ? arena.deep : arena.wide
+  gemm(NT, WHOLE, rows, E, D, arena.dx, D, arena.parameters + weights, D, dHidden, E, false)
+  gemm(TN, WHOLE, E, D, rows, at.hidden, E, arena.dx, D, arena.gradients + weights, D, true)
+  if (recipe.activation == SWIGLU) swigluBackward(arena.wide, dHidden, at.slope, rows, E)
+  else multiply(arena.wide, at.slope, rows * E)
 }
 
-function expand(l: u32, rows: u32): void {
+function expandInput(l: u32, rows: u32): void {
   const D = shape.width
+  const G = shape.expanded
   const at = layer(l)
-  const weights = expandOffset(l)
-  gemm(NT, WHOLE, rows, D, 4 * D, arena.wide, 4 * D, arena.parameters + weights, 4 * D, arena.narrow, D, false)
-  gemm(TN, WHOLE, D, 4 * D, rows, at.norm2, D, arena.wide, 4 * D, arena.gradients + weights, 4 * D, true)
+  gemm(NT, WHOLE, rows, D, G, arena.wide, G, arena.parameters + expandOffset(l), G, arena.narrow, D, false)
   norm(normOffset(l, 1), at.middle, at.stats2, rows)
+}
+
+function expandWeights(l: u32, rows: u32): void {
+  const D = shape.width
+  const G = shape.expanded
+  gemm(TN, WHOLE, D, G, rows, layer(l).norm2, D, arena.wide, G, arena.gradients + expandOffset(l), G, true)
 }
 
 function attention(l: u32, rows: u32): void {
@@ -67,6 +80,7 @@ function attention(l: u32, rows: u32): void {
   const at = layer(l)
   const outer = projectionOffset(l)
   const inner = qkvOffset(l)
+  const window = windowOf(l)
   gemm(NT, WHOLE, rows, D, D, arena.dx, D, arena.parameters + outer, D, arena.narrow, D, false)
   gemm(TN, WHOLE, D, D, rows, at.mixed, D, arena.dx, D, arena.gradients + outer, D, true)
   for (let s: u32 = 0; s < rows / shape.context; s++) {
@@ -75,10 +89,12 @@ function attention(l: u32, rows: u32): void {
       setHeads(slopes, arena.wide, s, h)
       attendBackward(
         slopes, narrowHead(arena.narrow, s, h), D, values,
-        probabilities(at.probabilities, s, h), arena.scores, shape.scoreStride, shape.context,
+        probabilities(at.probabilities, s, h), arena.scores, shape.scoreStride, shape.context, window,
       )
     }
   }
+  if (recipe.rope || recipe.qkNorm) turnBack(at.qkv, at.headStats, rows)
+  if (recipe.valueEmbeddings) gatherValues(l, rows)
   gemm(NT, WHOLE, rows, D, 3 * D, arena.wide, 3 * D, arena.parameters + inner, 3 * D, arena.narrow, D, false)
   gemm(TN, WHOLE, D, 3 * D, rows, at.norm1, D, arena.wide, 3 * D, arena.gradients + inner, 3 * D, true)
   norm(normOffset(l, 0), at.input, at.stats1, rows)
@@ -87,12 +103,41 @@ function attention(l: u32, rows: u32): void {
 const values = changetype<Heads>(memory.data(offsetof<Heads>(), 16))
 const slopes = changetype<Heads>(memory.data(offsetof<Heads>(), 16))
 
+// The gradients of q and k, in `wide`, through their normalisation and rotation.
+function turnBack(qkv: usize, stats: usize, rows: u32): void {
+  const size = shape.headSize
+  for (let r: u32 = 0; r < rows; r++) {
+    let at = usize(r * 3 * shape.width) << 2
+    for (let h: u32 = 0; h < 2 * shape.heads; h++) {
+      const d = arena.wide + at
+      if (recipe.qkNorm) {
+        normaliseRowBackward(d, qkv + at, load<f32>(stats + (usize(r * 2 * shape.heads + h) << 2)), size)
+      }
+      if (recipe.rope) rotateBack(d, arena.rotations, r % shape.context, shape.context, size)
+      at += usize(size) << 2
+    }
+  }
+}
+
+// The value embeddings' gradients grow by those of v, row after row.
+function gatherValues(l: u32, rows: u32): void {
+  const bytes = usize(shape.width) << 2
+  const table = arena.gradients + valueOffset(l)
+  let dv = arena.wide + 2 * bytes
+  for (let r: u32 = 0; r < rows; r++) {
+    const row = table + usize(symbolOf(r)) * bytes
+    addRows(row, row, dv, bytes)
+    dv += 3 * bytes
+  }
+}
+
 // dx += the gradient through a norm, from `narrow`, which is the gradient of its output
 function norm(offset: usize, input: usize, stats: usize, rows: u32): void {
   const D = shape.width
-  const bias = usize(D) << 2
-  const gradient = arena.gradients + offset
-  layerNormBackward(arena.dx, gradient, gradient + bias, arena.narrow, input, arena.parameters + offset, stats, rows, D)
+  const dgain = arena.gradients + offset
+  const gain = arena.parameters + offset
+  if (recipe.rms) rmsNormBackward(arena.dx, dgain, arena.narrow, input, gain, stats, rows, D)
+  else layerNormBackward(arena.dx, dgain, dgain + (usize(D) << 2), arena.narrow, input, gain, stats, rows, D)
 }
 
 // Token rows are gathered apart from the head's share, so that the two never interleave block by block.
@@ -101,12 +146,11 @@ function embedding(rows: u32): void {
   const positions = arena.gradients + positionOffset()
   let from = arena.dx
   for (let r: u32 = 0; r < rows; r++) {
-    const token = arena.embeddingGradients + usize(load<u32>(arena.inputs + (usize(r) << 2))) * bytes
-    const position = positions + usize(r % shape.context) * bytes
-    for (let i: usize = 0; i < bytes; i += 16) {
-      const d = v128.load(from + i)
-      v128.store(token + i, f32x4.add(v128.load(token + i), d))
-      v128.store(position + i, f32x4.add(v128.load(position + i), d))
+    const token = arena.embeddingGradients + usize(symbolOf(r)) * bytes
+    addRows(token, token, from, bytes)
+    if (!recipe.rope) {
+      const position = positions + usize(r % shape.context) * bytes
+      addRows(position, position, from, bytes)
     }
     from += bytes
   }

@@ -1,11 +1,12 @@
 // Bits per byte of the whole validation split, as a code length: the first byte costs 8 bits, every other one what the model
 // says, in windows of T that do not overlap, the last one perhaps shorter.
 
+import { slotBytes, slotStart } from '../lib/slots'
+import { counters } from '../lib/state'
 import { arena } from './arena'
 import { NO_TARGET } from './forward'
 import { shape } from './shape'
-import { slotBytes, slotStart, VAL_SLOT } from './slots'
-import { State } from './state'
+import { VAL_SLOT } from './slots'
 import { isKnown, knownBits, symbolAt, UNKNOWN_BITS } from './vocabulary'
 
 export const BITS_PER_NAT: f64 = 1.4426950408889634
@@ -31,14 +32,15 @@ export function fillBlock(block: u32): void {
   }
 }
 
-/** Turns the sum of the losses into the metric. */
-export function finishEvaluation(s: State): void {
+/** The metric, from the sum of the losses. */
+export function metricOf(): f64 {
+  const s = counters()
   const text = slotStart(VAL_SLOT)
   const bytes = slotBytes(VAL_SLOT)
   let unknown: u32 = 0
   for (let i: u32 = 1; i < bytes; i++) if (!isKnown(text + usize(i))) unknown += 1
+  s.valCount = unknown
   const known = bytes - 1 - unknown
-  const bits = s.valNats * BITS_PER_NAT + f64(known) * knownBits(shape.symbols) + f64(unknown) * UNKNOWN_BITS + 8
-  s.valUnknown = unknown
-  s.metric = bits / f64(bytes)
+  const bits = s.valSum * BITS_PER_NAT + f64(known) * knownBits(shape.symbols) + f64(unknown) * UNKNOWN_BITS + 8
+  return bits / f64(bytes)
 }

@@ -2,13 +2,15 @@
 // 0 embeds, 1 + 2l is layer l's attention, 2 + 2l its MLP, 2L + 1 the head with the loss.
 
 import { attend, Heads } from '../lib/attention'
-import { gelu } from '../lib/gelu'
+import { gelu, reluSquared, softcap, swiglu } from '../lib/activation'
 import { gemm, NN, NT, WHOLE } from '../lib/gemm'
-import { layerNorm } from '../lib/norm'
+import { layerNorm, normaliseRow, rmsNorm } from '../lib/norm'
+import { rotate } from '../lib/rope'
 import { crossEntropy } from '../lib/softmax'
 import { arena, layer } from './arena'
+import { recipe, RELU2, SWIGLU, windowOf } from './recipe'
 import {
-  contractOffset, expandOffset, normOffset, positionOffset, projectionOffset, qkvOffset, shape,
+  contractOffset, expandOffset, headOffset, normOffset, positionOffset, projectionOffset, qkvOffset, shape, valueOffset,
 } from './shape'
 
 /** A row whose target is this has no loss: it lies behind the end of the text, or its byte is unknown. */
@@ -32,10 +34,10 @@ export function forward(stage: u32, rows: u32): void {
 export function head(rows: u32, weight: f32): f64 {
   const D = shape.width
   const stride = shape.logitStride
-  const gain = arena.parameters + normOffset(shape.depth, 0)
-  const bias = gain + (usize(D) << 2)
-  layerNorm(arena.lastNorm, layer(shape.depth).input, gain, bias, arena.lastStats, rows, D)
-  gemm(NT, WHOLE, rows, shape.symbols, D, arena.lastNorm, D, arena.parameters, D, arena.logits, stride, false)
+  norm(arena.lastNorm, layer(shape.depth).input, normOffset(shape.depth, 0), arena.lastStats, rows)
+  const weights = arena.parameters + headOffset()
+  gemm(NT, WHOLE, rows, shape.symbols, D, arena.lastNorm, D, weights, D, arena.logits, stride, false)
+  if (recipe.softcap > 0) softcap(arena.logits, arena.caps, rows * stride, f32(recipe.softcap))
   let sum: f64 = 0
   for (let r: u32 = 0; r < rows; r++) {
     const target = load<u32>(arena.targets + (usize(r) << 2))
@@ -45,18 +47,37 @@ export function head(rows: u32, weight: f32): f64 {
   return sum
 }
 
-// x = token embedding of the symbol + position embedding
+function norm(out: usize, x: usize, offset: usize, stats: usize, rows: u32): void {
+  const D = shape.width
+  const gain = arena.parameters + offset
+  if (recipe.rms) rmsNorm(out, x, gain, stats, rows, D)
+  else layerNorm(out, x, gain, gain + (usize(D) << 2), stats, rows, D)
+}
+
+// x = token embedding of the symbol, + position embedding if positions are learned
 function embed(rows: u32): void {
   const bytes = usize(shape.width) << 2
   const positions = arena.parameters + positionOffset()
   let out = layer(0).input
   for (let r: u32 = 0; r < rows; r++) {
-    const token = arena.parameters + usize(load<u32>(arena.inputs + (usize(r) << 2))) * bytes
-    const position = positions + usize(r % shape.context) * bytes
-    for (let i: usize = 0; i < bytes; i += 16) {
-      v128.store(out + i, f32x4.add(v128.load(token + i), v128.load(position + i)))
-    }
+    const token = arena.parameters + usize(symbolOf(r)) * bytes
+    if (recipe.rope) memory.copy(out, token, bytes)
+    else addRows(out, token, positions + usize(r % shape.context) * bytes, bytes)
     out += bytes
+  }
+}
+
+/** The input symbol of row r. */
+@inline export function symbolOf(r: u32): u32 {
+  return load<u32>(arena.inputs + (usize(r) << 2))
+}
+
+/** out = a + b over `bytes`, a multiple of 32. */
+export function addRows(out: usize, a: usize, b: usize, bytes: usize): void {
+  for (let i: usize = 0; i < bytes; i += 32) {
+    const s0 = f32x4.add(v128.load(a + i), v128.load(b + i)), s1 = f32x4.add(v128.load(a + i, 16), v128.load(b + i, 16))
+    v128.store(out + i, s0)
+    v128.store(out + i, s1, 16)
   }
 }
 
@@ -64,30 +85,60 @@ function embed(rows: u32): void {
 function attention(l: u32, rows: u32): void {
   const D = shape.width
   const at = layer(l)
-  const gain = arena.parameters + normOffset(l, 0)
-  layerNorm(at.norm1, at.input, gain, gain + (usize(D) << 2), at.stats1, rows, D)
+  norm(at.norm1, at.input, normOffset(l, 0), at.stats1, rows)
   gemm(NN, WHOLE, rows, 3 * D, D, at.norm1, D, arena.parameters + qkvOffset(l), 3 * D, at.qkv, 3 * D, false)
+  if (recipe.valueEmbeddings) addValues(l, rows)
+  if (recipe.rope || recipe.qkNorm) turn(at.qkv, at.headStats, rows)
+  const window = windowOf(l)
   for (let s: u32 = 0; s < rows / shape.context; s++) {
     for (let h: u32 = 0; h < shape.heads; h++) {
       setHeads(qkvHeads, at.qkv, s, h)
-      attend(narrowHead(at.mixed, s, h), D, probabilities(at.probabilities, s, h), shape.scoreStride, shape.context, qkvHeads)
+      const p = probabilities(at.probabilities, s, h)
+      attend(narrowHead(at.mixed, s, h), D, p, shape.scoreStride, shape.context, window, qkvHeads)
     }
   }
   memory.copy(at.middle, at.input, usize(rows * D) << 2)
   gemm(NN, WHOLE, rows, D, D, at.mixed, D, arena.parameters + projectionOffset(l), D, at.middle, D, true)
 }
 
-// the next layer's input = middle + gelu(norm2(middle) Wexpand) Wcontract
+// v += the layer's value embedding of the symbol
+function addValues(l: u32, rows: u32): void {
+  const bytes = usize(shape.width) << 2
+  const table = arena.parameters + valueOffset(l)
+  let v = layer(l).qkv + 2 * bytes
+  for (let r: u32 = 0; r < rows; r++) {
+    addRows(v, v, table + usize(symbolOf(r)) * bytes, bytes)
+    v += 3 * bytes
+  }
+}
+
+// Every head of q and k: turned by its position, then divided by its root mean square, each if the recipe says so.
+function turn(qkv: usize, stats: usize, rows: u32): void {
+  const bytes = usize(shape.headSize) << 2
+  for (let r: u32 = 0; r < rows; r++) {
+    let x = qkv + (usize(r * 3 * shape.width) << 2)
+    for (let h: u32 = 0; h < 2 * shape.heads; h++) {
+      if (recipe.rope) rotate(x, arena.rotations, r % shape.context, shape.context, shape.headSize)
+      if (recipe.qkNorm) store<f32>(stats + (usize(r * 2 * shape.heads + h) << 2), normaliseRow(x, shape.headSize))
+      x += bytes
+    }
+  }
+}
+
+// the next layer's input = middle + activation(norm2(middle) Wexpand) Wcontract
 function perceptron(l: u32, rows: u32): void {
   const D = shape.width
+  const E = shape.hidden
+  const G = shape.expanded
   const at = layer(l)
   const next = layer(l + 1).input
-  const gain = arena.parameters + normOffset(l, 1)
-  layerNorm(at.norm2, at.middle, gain, gain + (usize(D) << 2), at.stats2, rows, D)
-  gemm(NN, WHOLE, rows, 4 * D, D, at.norm2, D, arena.parameters + expandOffset(l), 4 * D, at.slope, 4 * D, false)
-  gelu(at.hidden, at.slope, rows * 4 * D)
+  norm(at.norm2, at.middle, normOffset(l, 1), at.stats2, rows)
+  gemm(NN, WHOLE, rows, G, D, at.norm2, D, arena.parameters + expandOffset(l), G, at.slope, G, false)
+  if (recipe.activation == SWIGLU) swiglu(at.hidden, at.slope, rows, E)
+  else if (recipe.activation == RELU2) reluSquared(at.hidden, at.slope, rows * E)
+  else gelu(at.hidden, at.slope, rows * E)
   memory.copy(next, at.middle, usize(rows * D) << 2)
-  gemm(NN, WHOLE, rows, D, 4 * D, at.hidden, 4 * D, arena.parameters + contractOffset(l), D, next, D, true)
+  gemm(NN, WHOLE, rows, D, E, at.hidden, E, arena.parameters + contractOffset(l), D, next, D, true)
 }
 
 const qkvHeads = changetype<Heads>(memory.data(offsetof<Heads>(), 16))

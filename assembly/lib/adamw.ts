@@ -35,7 +35,7 @@ export class Update {
 }
 
 /**
- * One update of `count` parameters, a multiple of four. With g the scaled gradient:
+ * One update of `count` parameters, a multiple of eight. With g the scaled gradient:
  * m = m b1 + g (1 - b1); v = v b2 + (g g)(1 - b2), both flushed below 1e-30;
  * p = p keep - (rate m) / (sqrt(v) correction + 1e-8).
  */
@@ -51,15 +51,20 @@ export function adamw(p: usize, g: usize, m: usize, v: usize, count: u32, keep: 
   const keeps = f32x4.splat(keep)
   const epsilon = f32x4.splat(1e-8)
   const limit = v128.load32_splat(LIMITS)
-  for (let i: usize = 0; i < bytes; i += 16) {
-    const slope = f32x4.mul(v128.load(g + i), scale)
-    let mean = f32x4.add(f32x4.mul(v128.load(m + i), beta1), f32x4.mul(slope, rest1))
-    mean = flush(mean, limit)
-    let square = f32x4.add(f32x4.mul(v128.load(v + i), beta2), f32x4.mul(f32x4.mul(slope, slope), rest2))
-    square = flush(square, limit)
-    v128.store(m + i, mean)
-    v128.store(v + i, square)
-    const step = f32x4.div(f32x4.mul(rate, mean), f32x4.add(f32x4.mul(f32x4.sqrt(square), correction), epsilon))
-    v128.store(p + i, f32x4.sub(f32x4.mul(v128.load(p + i), keeps), step))
+  for (let i: usize = 0; i < bytes; i += 32) {
+    const g0 = f32x4.mul(v128.load(g + i), scale), g1 = f32x4.mul(v128.load(g + i, 16), scale)
+    const m0 = flush(f32x4.add(f32x4.mul(v128.load(m + i), beta1), f32x4.mul(g0, rest1)), limit)
+    const m1 = flush(f32x4.add(f32x4.mul(v128.load(m + i, 16), beta1), f32x4.mul(g1, rest1)), limit)
+    const v0 = flush(f32x4.add(f32x4.mul(v128.load(v + i), beta2), f32x4.mul(f32x4.mul(g0, g0), rest2)), limit)
+    const v1 = flush(f32x4.add(f32x4.mul(v128.load(v + i, 16), beta2), f32x4.mul(f32x4.mul(g1, g1), rest2)), limit)
+    const p0 = f32x4.mul(v128.load(p + i), keeps), p1 = f32x4.mul(v128.load(p + i, 16), keeps)
+    const d0 = f32x4.add(f32x4.mul(f32x4.sqrt(v0), correction), epsilon)
+    const d1 = f32x4.add(f32x4.mul(f32x4.sqrt(v1), correction), epsilon)
+    v128.store(m + i, m0)
+    v128.store(m + i, m1, 16)
+    v128.store(v + i, v0)
+    v128.store(v + i, v1, 16)
+    v128.store(p + i, f32x4.sub(p0, f32x4.div(f32x4.mul(rate, m0), d0)))
+    v128.store(p + i, f32x4.sub(p1, f32x4.div(f32x4.mul(rate, m1), d1)), 16)
   }
 }

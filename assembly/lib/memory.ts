@@ -5,7 +5,7 @@ const PAGE_BYTES: u64 = 65536
 
 let top: usize = 0
 
-/** Takes `bytes` at a 16-byte boundary; 0 if the memory would exceed `pagesMax` pages of 64 KiB. The bytes are zero. */
+/** Takes `bytes` at a cache line's boundary, 64 bytes; 0 if the memory would exceed `pagesMax` pages of 64 KiB. The bytes are zero. */
 export function reserve(bytes: u64, pagesMax: u32): usize {
   if (top == 0) top = align(__heap_base)
   const end = u64(top) + bytes
@@ -20,5 +20,5 @@ export function reserve(bytes: u64, pagesMax: u32): usize {
 
 // `end` may be the last byte of a 4 GiB memory only if pagesMax allowed it; limits are far below, so this cannot wrap.
 @inline function align(address: usize): usize {
-  return (address + 15) & ~15
+  return (address + 63) & ~63
 }

@@ -1,9 +1,9 @@
-// Packing for the matrix product: a block of A becomes strips of 4 rows, a block of B panels of 16 columns, both with k
+// Packing for the matrix product: a block of A becomes strips of 8 rows, a block of B panels of 16 columns, both with k
 // outermost, so that the micro-kernel reads both front to back. Missing rows and columns of the last strip are zeros.
 
 /**
  * Packs `count` lanes (rows of A, columns of B) by `k` of a matrix whose element (lane i, k) is at source[i * stride + k].
- * `lanes` is the strip's width, 4 or 16; strips follow each other, each k * lanes floats.
+ * `lanes` is the strip's width, 8 or 16; strips follow each other, each k * lanes floats.
  */
 export function packAlongRows(out: usize, source: usize, stride: usize, count: u32, k: u32, lanes: u32): void {
   const strip = usize(lanes) << 2
@@ -22,15 +22,57 @@ export function packAlongRows(out: usize, source: usize, stride: usize, count: u
 /** As `packAlongRows`, of a matrix whose element (lane i, k) is at source[k * stride + i]: the lanes lie side by side. */
 export function packAcrossRows(out: usize, source: usize, stride: usize, count: u32, k: u32, lanes: u32): void {
   const strip = usize(lanes) << 2
+  const step = stride << 2
   for (let first: u32 = 0; first < count; first += lanes) {
-    for (let group: u32 = 0; group < lanes; group += 4) {
-      const lane = first + group
-      const from = source + (usize(lane) << 2)
-      const to = out + (usize(group) << 2)
-      if (lane + 4 <= count) copyFour(to, from, stride << 2, k, strip)
-      else copyLanes(to, from, 4, stride << 2, lane < count ? count - lane : 0, k, strip)
-    }
+    const from = source + (usize(first) << 2)
+    if (first + lanes > count) copyEdge(out, from, step, count - first, k, strip)
+    else if (lanes == 16) copySixteen(out, from, step, k)
+    else copyEight(out, from, step, k)
     out += usize(k) * strip
+  }
+}
+
+// k rows, `stride` bytes apart, of which 16 floats each are taken.
+function copySixteen(to: usize, from: usize, stride: usize, k: u32): void {
+  const end = to + (usize(k) << 6)
+  while (to < end) {
+    const a = v128.load(from), b = v128.load(from, 16), c = v128.load(from, 32), d = v128.load(from, 48)
+    v128.store(to, a)
+    v128.store(to, b, 16)
+    v128.store(to, c, 32)
+    v128.store(to, d, 48)
+    from += stride
+    to += 64
+  }
+}
+
+// As above, eight floats; two rows a round.
+function copyEight(to: usize, from: usize, stride: usize, k: u32): void {
+  const end = to + (usize(k & ~1) << 5)
+  while (to < end) {
+    const a = v128.load(from), b = v128.load(from, 16)
+    from += stride
+    const c = v128.load(from), d = v128.load(from, 16)
+    from += stride
+    v128.store(to, a)
+    v128.store(to, b, 16)
+    v128.store(to, c, 32)
+    v128.store(to, d, 48)
+    to += 64
+  }
+  if ((k & 1) == 0) return
+  const a = v128.load(from), b = v128.load(from, 16)
+  v128.store(to, a)
+  v128.store(to, b, 16)
+}
+
+// As above, fewer lanes than a strip has: whole vectors, a ragged one, zeros behind.
+function copyEdge(to: usize, from: usize, stride: usize, count: u32, k: u32, strip: usize): void {
+  for (let group: u32 = 0; (usize(group) << 2) < strip; group += 4) {
+    const at = to + (usize(group) << 2)
+    const source = from + (usize(group) << 2)
+    if (group + 4 <= count) copyFour(at, source, stride, k, strip)
+    else copyLanes(at, source, 4, stride, group < count ? count - group : 0, k, strip)
   }
 }
 

@@ -1,9 +1,9 @@
-// Softmax of a row, and the cross-entropy loss over the rows of a matrix. Rows are padded to a multiple of four floats; a pad
-// is -3e38 before and exactly 0 after, so that it changes no sum.
+// Softmax of a row, and the cross-entropy loss over the rows of a matrix. Rows are padded to a multiple of eight floats; a pad
+// is -infinity before and exactly 0 after, so that it changes no sum.
 
 import { expv, flush, laneMax, laneSum, log } from './math'
 
-const PAD: f32 = -3.0e38
+const PAD: f32 = -Infinity
 const LIMITS = memory.data<f32>([1.0e-30], 16) // probabilities below are set to 0: denormals make products 180x slower
 
 /** Writes pads to the floats `from`..`to`-1 of the row. */
@@ -16,23 +16,32 @@ export function clearRow(row: usize, from: u32, to: u32): void {
   for (let i = from; i < to; i++) store<f32>(row + (usize(i) << 2), 0)
 }
 
-// The row becomes exp((z - max z) scale), z being what it held; returns max z, and stores the sum at `sum`. `count` is a
-// multiple of four.
-function exponentials(row: usize, count: u32, scale: f32, sum: usize): f32 {
+// The largest of `count` floats, a multiple of eight.
+@inline function largest(row: usize, count: u32): f32 {
   const end = row + (usize(count) << 2)
-  let greatest = v128.load(row)
-  for (let p = row + 16; p < end; p += 16) greatest = f32x4.pmax(greatest, v128.load(p))
-  const top = laneMax(greatest)
+  let low = v128.load(row), high = v128.load(row, 16)
+  for (let p = row + 32; p < end; p += 32) {
+    low = f32x4.pmax(low, v128.load(p))
+    high = f32x4.pmax(high, v128.load(p, 16))
+  }
+  return laneMax(f32x4.pmax(low, high))
+}
+
+// The row becomes exp((z - top) scale), z being what it held; returns the sum. `count` is a multiple of eight.
+function exponentials(row: usize, count: u32, top: f32, scale: f32): f32 {
+  const end = row + (usize(count) << 2)
   const tops = f32x4.splat(top)
   const scales = f32x4.splat(scale)
-  let total = i32x4.splat(0)
-  for (let p = row; p < end; p += 16) {
-    const e = expv(f32x4.mul(f32x4.sub(v128.load(p), tops), scales))
-    total = f32x4.add(total, e)
-    v128.store(p, e)
+  let low = i32x4.splat(0), high = low
+  for (let p = row; p < end; p += 32) {
+    const e0 = expv(f32x4.mul(f32x4.sub(v128.load(p), tops), scales))
+    const e1 = expv(f32x4.mul(f32x4.sub(v128.load(p, 16), tops), scales))
+    low = f32x4.add(low, e0)
+    high = f32x4.add(high, e1)
+    v128.store(p, e0)
+    v128.store(p, e1, 16)
   }
-  store<f32>(sum, laneSum(total))
-  return top
+  return laneSum(low, high)
 }
 
 // The row becomes flush(row * factor) * weight.
@@ -41,30 +50,31 @@ function normalise(row: usize, count: u32, factor: f32, weight: f32): void {
   const factors = f32x4.splat(factor)
   const weights = f32x4.splat(weight)
   const limit = v128.load32_splat(LIMITS)
-  for (let p = row; p < end; p += 16) {
-    v128.store(p, f32x4.mul(flush(f32x4.mul(v128.load(p), factors), limit), weights))
+  for (let p = row; p < end; p += 32) {
+    const p0 = f32x4.mul(flush(f32x4.mul(v128.load(p), factors), limit), weights)
+    const p1 = f32x4.mul(flush(f32x4.mul(v128.load(p, 16), factors), limit), weights)
+    v128.store(p, p0)
+    v128.store(p, p1, 16)
   }
 }
 
-/** softmax(scale * z) over `count` floats, a multiple of four, in place. */
+/** softmax(scale * z) over `count` floats, a multiple of eight, in place. */
 export function softmax(row: usize, count: u32, scale: f32): void {
-  exponentials(row, count, scale, SCRATCH)
-  normalise(row, count, 1 / load<f32>(SCRATCH), 1)
+  const sum = exponentials(row, count, largest(row, count), scale)
+  normalise(row, count, 1 / sum, 1)
 }
-
-const SCRATCH = memory.data(16)
 
 /**
  * The loss -log softmax(z)[target] of one row of logits, in nats. With weight > 0 the row becomes the gradient
  * (softmax(z) - onehot(target)) * weight; with weight 0 it holds nothing of use afterwards.
- * @param row `symbols` logits, in room for `padded` floats (a multiple of four)
+ * @param row `symbols` logits, in room for `padded` floats (a multiple of eight)
  */
 export function crossEntropy(row: usize, symbols: u32, padded: u32, target: u32, weight: f32): f32 {
   const targetAt = row + (usize(target) << 2)
   const wanted = load<f32>(targetAt)
   padRow(row, symbols, padded)
-  const top = exponentials(row, padded, 1, SCRATCH)
-  const sum = load<f32>(SCRATCH)
+  const top = largest(row, padded)
+  const sum = exponentials(row, padded, top, 1)
   const loss: f32 = top + log(sum) - wanted
   if (weight > 0) {
     normalise(row, padded, 1 / sum, weight)

@@ -7,6 +7,14 @@ import { cosPi as cosPiImpl, expv, log as logImpl, logv, tanhv } from '../lib/ma
 import { reserve } from '../lib/memory'
 import { below as belowImpl, fillNormal as fillNormalImpl, stream as streamImpl } from '../lib/rng'
 
+export { gelu, reluSquared, softcap, softcapBackward, swiglu, swigluBackward } from '../lib/activation'
+export { adamw } from '../lib/adamw'
+export { attend, attendBackward } from '../lib/attention'
+export { layerNorm, layerNormBackward, normaliseRow, normaliseRowBackward, rmsNorm, rmsNormBackward } from '../lib/norm'
+export { fillRotations, rotate, rotateBack } from '../lib/rope'
+export { sgd } from '../lib/sgd'
+export { crossEntropy, softmax } from '../lib/softmax'
+
 const PAGES_MAX: u32 = 4096
 
 export function take(bytes: u32): usize {
@@ -67,30 +75,50 @@ export function member(text: usize, bytes: u32, which: u32): i32 {
   return at == 0 ? -1 : i32(at - text)
 }
 
-// Twelve chains: a multiply and an add take about eight cycles, and engines have sixteen vector registers.
-const CHAINS = memory.data<f32>([0.999, 0.001, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], 16)
+// A multiply and an add take about eight cycles, so a core needs twelve chains of them; engines have sixteen vector registers.
+const FACTORS = memory.data<f32>([0.999, 0.001], 16)
 
 /** The SIMD peak: `rounds` times 12 independent chains of a multiply and an add on four lanes, 96 operations a round. */
-export function peak(rounds: u32): f32 {
-  const x = v128.load32_splat(CHAINS)
-  const y = v128.load32_splat(CHAINS, 4)
-  let a = v128.load32_splat(CHAINS, 8), b = v128.load32_splat(CHAINS, 12), c = v128.load32_splat(CHAINS, 16)
-  let d = v128.load32_splat(CHAINS, 20), e = v128.load32_splat(CHAINS, 24), f = v128.load32_splat(CHAINS, 28)
-  let g = v128.load32_splat(CHAINS, 32), h = v128.load32_splat(CHAINS, 36), i = v128.load32_splat(CHAINS, 40)
-  let j = v128.load32_splat(CHAINS, 44), k = v128.load32_splat(CHAINS, 48), l = v128.load32_splat(CHAINS, 52)
+export function peak(rounds: u32, at: usize): void {
+  const x = v128.load32_splat(FACTORS), y = v128.load32_splat(FACTORS, 4)
+  let a = v128.load(at), b = v128.load(at, 16), c = v128.load(at, 32), d = v128.load(at, 48)
+  let e = v128.load(at, 64), f = v128.load(at, 80), g = v128.load(at, 96), h = v128.load(at, 112)
+  let i = v128.load(at, 128), j = v128.load(at, 144), k = v128.load(at, 160), l = v128.load(at, 176)
   for (let round: u32 = 0; round < rounds; round++) {
     a = step(a, x, y); b = step(b, x, y); c = step(c, x, y); d = step(d, x, y)
     e = step(e, x, y); f = step(f, x, y); g = step(g, x, y); h = step(h, x, y)
     i = step(i, x, y); j = step(j, x, y); k = step(k, x, y); l = step(l, x, y)
   }
-  const sum = sum4(sum4(a, b, c, d), sum4(e, f, g, h), sum4(i, j, k, l), x)
-  return f32x4.extract_lane(sum, 0)
+  v128.store(at, a); v128.store(at, b, 16); v128.store(at, c, 32); v128.store(at, d, 48)
+  v128.store(at, e, 64); v128.store(at, f, 80); v128.store(at, g, 96); v128.store(at, h, 112)
+  v128.store(at, i, 128); v128.store(at, j, 144); v128.store(at, k, 160); v128.store(at, l, 176)
+}
+
+/** The same with 12 chains of two neighbouring vectors, which revectorisation makes one: 192 operations a round. */
+export function peakPaired(rounds: u32, at: usize): void {
+  const x = v128.load32_splat(FACTORS), y = v128.load32_splat(FACTORS, 4)
+  let a = v128.load(at), b = v128.load(at, 16), c = v128.load(at, 32), d = v128.load(at, 48)
+  let e = v128.load(at, 64), f = v128.load(at, 80), g = v128.load(at, 96), h = v128.load(at, 112)
+  let i = v128.load(at, 128), j = v128.load(at, 144), k = v128.load(at, 160), l = v128.load(at, 176)
+  let m = v128.load(at, 192), n = v128.load(at, 208), o = v128.load(at, 224), p = v128.load(at, 240)
+  let q = v128.load(at, 256), r = v128.load(at, 272), s = v128.load(at, 288), t = v128.load(at, 304)
+  let u = v128.load(at, 320), v = v128.load(at, 336), w = v128.load(at, 352), z = v128.load(at, 368)
+  for (let round: u32 = 0; round < rounds; round++) {
+    a = step(a, x, y); b = step(b, x, y); c = step(c, x, y); d = step(d, x, y)
+    e = step(e, x, y); f = step(f, x, y); g = step(g, x, y); h = step(h, x, y)
+    i = step(i, x, y); j = step(j, x, y); k = step(k, x, y); l = step(l, x, y)
+    m = step(m, x, y); n = step(n, x, y); o = step(o, x, y); p = step(p, x, y)
+    q = step(q, x, y); r = step(r, x, y); s = step(s, x, y); t = step(t, x, y)
+    u = step(u, x, y); v = step(v, x, y); w = step(w, x, y); z = step(z, x, y)
+  }
+  v128.store(at, a); v128.store(at, b, 16); v128.store(at, c, 32); v128.store(at, d, 48)
+  v128.store(at, e, 64); v128.store(at, f, 80); v128.store(at, g, 96); v128.store(at, h, 112)
+  v128.store(at, i, 128); v128.store(at, j, 144); v128.store(at, k, 160); v128.store(at, l, 176)
+  v128.store(at, m, 192); v128.store(at, n, 208); v128.store(at, o, 224); v128.store(at, p, 240)
+  v128.store(at, q, 256); v128.store(at, r, 272); v128.store(at, s, 288); v128.store(at, t, 304)
+  v128.store(at, u, 320); v128.store(at, v, 336); v128.store(at, w, 352); v128.store(at, z, 368)
 }
 
 @inline function step(a: v128, x: v128, y: v128): v128 {
   return f32x4.add(f32x4.mul(a, x), y)
-}
-
-@inline function sum4(a: v128, b: v128, c: v128, d: v128): v128 {
-  return f32x4.add(f32x4.add(a, b), f32x4.add(c, d))
 }

@@ -19,6 +19,15 @@ export class Failure extends Error {
 export const usage = (what: string, hint?: string): Failure =>
   new Failure(EXIT.usage, 'usage', { what, hint })
 
+/** @param again this machine may go on with the strict engine */
+export const selfTestFailure = (reason: string, again: boolean): Failure =>
+  new Failure(EXIT.selfTest, 'self_test_failed', {
+    what: `this machine failed its self-test: ${reason}`,
+    hint: again
+      ? 'Start again: the strict engine is used from now on.'
+      : 'It cannot volunteer. Check its memory and overclocking (xeenet doctor).',
+  })
+
 /** Says what failed, why, and what to do next; the exit code. @throws what is a bug */
 export function explain(error: unknown, talk: Talk): number {
   const { exit, code, title, hint, problem } = describe(error)

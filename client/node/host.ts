@@ -9,11 +9,14 @@ import { fingerprint } from '#protocol/signature.ts'
 import { type AgentOptions, PAUSE_REASONS, type PauseReason } from '#runtime/agent-state.ts'
 import { type Endpoint, Refusal, Unreachable } from '#runtime/api.ts'
 import { backoffMs } from '#runtime/backoff.ts'
+import type { FileCache } from '#runtime/cache.ts'
 import { enrolHost } from '#runtime/enrol.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { type Compute, type Ports, type Volunteer, volunteer } from '#runtime/volunteer.ts'
 import { openDiskCache } from './disk-cache.ts'
-import { Failure } from './failure.ts'
+import { type Engine, type EngineChoice, openEngine } from './engine.ts'
+import { type EngineMemory, openEngineMemory } from './engine-memory.ts'
+import { Failure, selfTestFailure } from './failure.ts'
 import {
   type Enrolled,
   freshHostKey,
@@ -23,11 +26,12 @@ import {
   loadEnrolled,
   saveEnrolled,
 } from './identity.ts'
+import { type KnownRelease, readyKernel, releaseAtHand } from './known-kernels.ts'
 import { thisMachine } from './machine.ts'
 import { CLIENT_VERSION } from './options.ts'
-import { openPool } from './pool.ts'
+import { computeIn, openPool, type Pool } from './pool.ts'
 import { type Preset, pausesFor } from './presets.ts'
-import { selfTest } from './self-test.ts'
+import { retest } from './retest.ts'
 import { openHostStore } from './state-dir.ts'
 
 export interface HostSettings {
@@ -37,6 +41,7 @@ export interface HostSettings {
   readonly name: string | undefined
   readonly agent: AgentOptions
   readonly preset: Preset
+  readonly engine: EngineChoice
   /** Share of each core's time, above 0 and at most 1. */
   readonly share: number
   readonly checkpointMs: number | undefined
@@ -44,6 +49,7 @@ export interface HostSettings {
   /** Refuse a server whose kernels are not signed by this key. */
   readonly keyFingerprint: string | undefined
   readonly tell: Ports['tell']
+  readonly onEngine: (engine: Pick<Engine, 'kind' | 'why'>) => void
   readonly onEnrolled: (enrolled: Enrolled, fresh: boolean) => void
   readonly onOffline: (reason: string, retryMs: number) => void
   /** Enrolling without a token takes work first: so many hash iterations on average. */
@@ -55,6 +61,8 @@ export interface HostSettings {
 }
 
 export interface Host extends Volunteer {
+  /** Why this process ended although another one, with the strict engine, can go on; undefined if it did not. */
+  engineFailure(): string | undefined
   close(): Promise<void>
 }
 
@@ -68,11 +76,44 @@ const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
     if (!signal?.aborted) throw error
   })
 
-/** Enrols this machine, if it is not yet, and starts to volunteer. @throws Failure, Refusal, Unreachable */
+/**
+ * Tests this machine, enrols it if it is not yet, and starts to volunteer.
+ * @throws Failure (exit code 8 after a failed self-test), Refusal, Unreachable
+ */
 export async function startHost(settings: HostSettings): Promise<Host> {
-  const directory = await hostDirectory(settings.stateDir, settings.endpoint.server)
-  const { enrolled, key } = await ensureEnrolled(settings, directory)
+  const cache = await openDiskCache(join(settings.cacheDir, 'files'))
+  const memory = await openEngineMemory(settings.stateDir)
+  const known = await releaseAtHand(cache, memory.read().lastRelease)
+  const engine = await openEngine({ choice: settings.engine, memory, known })
+  settings.onEngine(engine)
   const pool = openPool(settings.agent.cores)
+  try {
+    if (known !== undefined) await testMachine(engine, known, pool)
+    return await startVolunteer(settings, { cache, memory, engine, pool })
+  } catch (error) {
+    await pool.close()
+    throw error
+  }
+}
+
+/** A machine that computes something else than all others must not be given work. */
+async function testMachine(engine: Engine, known: KnownRelease, pool: Pool): Promise<void> {
+  const fitness = await engine.prove(await readyKernel(known), computeIn(pool))
+  if (!fitness.ok) throw selfTestFailure(fitness.reason, fitness.again)
+}
+
+interface Parts {
+  readonly cache: FileCache
+  readonly memory: EngineMemory
+  readonly engine: Engine
+  readonly pool: Pool
+}
+
+async function startVolunteer(settings: HostSettings, { cache, memory, engine, pool }: Parts): Promise<Host> {
+  const directory = await hostDirectory(settings.stateDir, settings.endpoint.server)
+  const client = `${CLIENT_VERSION} node/${process.versions.node} ${engine.kind}`
+  const { enrolled, key } = await ensureEnrolled({ ...settings, client }, directory)
+  let engineFailure: string | undefined
   // Only ever nicer: going back needs rights that a volunteer does not have.
   if (settings.preset.niceness > getPriority()) setPriority(settings.preset.niceness)
   const honest: Compute = ({ task }, control, signal) => pool.run(task, control, signal)
@@ -82,10 +123,15 @@ export async function startHost(settings: HostSettings): Promise<Host> {
       identity: { ...enrolled, privateKey: key.privateKey },
       keys: enrolled.kernelKeys,
       store: await openHostStore(directory),
-      cache: await openDiskCache(join(settings.cacheDir, 'files')),
+      cache,
       compute: settings.wrapCompute?.(honest) ?? honest,
-      selfTest: settings.selfTest ?? testMachine,
-      machine: machineFacts(),
+      prove: async kernel => {
+        const fitness = await engine.prove(kernel, computeIn(pool))
+        if (!fitness.ok && fitness.again) engineFailure = fitness.reason
+        return fitness
+      },
+      selfTest: settings.selfTest ?? (() => retest(cache, memory, pool)),
+      machine: machineFacts(client),
       now: () => Date.now(),
       rng: Math.random,
       sleep,
@@ -99,6 +145,7 @@ export async function startHost(settings: HostSettings): Promise<Host> {
   const stopWatching = watchSignals(settings.preset, running)
   return {
     ...running,
+    engineFailure: () => engineFailure,
     close: async () => {
       stopWatching()
       await pool.close()
@@ -106,13 +153,9 @@ export async function startHost(settings: HostSettings): Promise<Host> {
   }
 }
 
-const testMachine = async () => {
-  const { ok, found } = await selfTest()
-  return { passed: ok, detail: found }
-}
-
-const machineFacts = () => ({
-  client: CLIENT_VERSION,
+/** @param client program, Node and engine: shown to people, and looked at by nobody else */
+const machineFacts = (client: string) => ({
+  client,
   engineClasses: ['wasm'] as const,
   memoryMiB: Math.max(64, Math.floor(totalmem() / MIB)),
 })
@@ -122,7 +165,9 @@ interface Membership {
   readonly key: HostKey
 }
 
-async function ensureEnrolled(settings: HostSettings, directory: string): Promise<Membership> {
+type EnrolSettings = HostSettings & { readonly client: string }
+
+async function ensureEnrolled(settings: EnrolSettings, directory: string): Promise<Membership> {
   const key = await hostKey(directory)
   const known = await loadEnrolled(directory)
   if (known !== undefined) {
@@ -136,7 +181,7 @@ async function ensureEnrolled(settings: HostSettings, directory: string): Promis
 }
 
 async function enrolPatiently(
-  settings: HostSettings,
+  settings: EnrolSettings,
   directory: string,
   first: HostKey,
 ): Promise<Membership> {
@@ -167,14 +212,14 @@ function mayPass(error: unknown): number | undefined {
   return undefined
 }
 
-async function enrolOnce(settings: HostSettings, key: HostKey): Promise<Enrolled> {
-  const { name, endpoint, keyFingerprint } = settings
+async function enrolOnce(settings: EnrolSettings, key: HostKey): Promise<Enrolled> {
+  const { name, endpoint, keyFingerprint, client } = settings
   const body: Omit<EnrolBody, 'work'> = {
     protocol: PROTOCOL_VERSION,
     publicKey: key.publicKey,
     ...(name === undefined ? {} : { name }),
     cores: availableParallelism(),
-    ...machineFacts(),
+    ...machineFacts(client),
     engineClasses: ['wasm'],
   }
   const reply = await enrolHost(endpoint, body, settings)

@@ -1,13 +1,15 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunPlan } from '#protocol/campaign.ts'
+import type { Sha256 } from '#protocol/units.ts'
 import { download, type Endpoint } from '#runtime/api.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { patiently, prepareRun } from '#runtime/prepare.ts'
 import type { RunOutcome, Slice } from '#runtime/run.ts'
+import { judgeEngine, type ReadyKernel } from '#runtime/self-test.ts'
 import { openDiskCache } from './disk-cache.ts'
-import { Failure } from './failure.ts'
-import { openPool } from './pool.ts'
+import { Failure, selfTestFailure } from './failure.ts'
+import { computeIn, openPool } from './pool.ts'
 
 type Finished = Extract<RunOutcome, { type: 'report' }>
 
@@ -39,6 +41,7 @@ export async function runLocally(plans: readonly RunPlan[], settings: LocalRuns)
   async function runOne(plan: RunPlan): Promise<Finished> {
     const prepared = await prepareRun(plan, files)
     if (!prepared.ok) throw new Failure(EXIT.failure, prepared.code, { what: prepared.detail })
+    await prove(prepared.kernel)
     const outcome = await pool.run(prepared.task, {
       gate: async slice => {
         settings.onSlice?.(plan, slice)
@@ -50,6 +53,16 @@ export async function runLocally(plans: readonly RunPlan[], settings: LocalRuns)
     if (outcome.type === 'report') return outcome
     const detail = outcome.type === 'error' ? outcome.detail : 'it was stopped'
     throw new Failure(EXIT.failure, outcome.type === 'error' ? outcome.code : 'stopped', { what: detail })
+  }
+  const proofs = new Map<Sha256, Promise<void>>()
+  function prove(kernel: ReadyKernel): Promise<void> {
+    const known = proofs.get(kernel.moduleSha256)
+    if (known !== undefined) return known
+    const proof = judgeEngine(kernel, computeIn(pool)).then(judged => {
+      if (!judged.ok) throw selfTestFailure(judged.reason, false)
+    })
+    proofs.set(kernel.moduleSha256, proof)
+    return proof
   }
   try {
     await Promise.all(Array.from({ length: Math.min(settings.cores, plans.length) }, lane))

@@ -1,5 +1,6 @@
 import type { AgentState } from '#runtime/agent-state.ts'
 import type { VolunteerNews } from '#runtime/volunteer.ts'
+import type { Engine } from './engine.ts'
 import type { Enrolled } from './identity.ts'
 import { eventFields, sentence } from './news.ts'
 import { openPanel } from './panel.ts'
@@ -8,6 +9,7 @@ import type { Talk } from './talk.ts'
 /** Tells what the volunteer does: NDJSON, a line per event, or a live panel on a terminal. */
 export interface Narrator {
   readonly tell: (news: VolunteerNews, state: AgentState) => void
+  readonly engine: (engine: Pick<Engine, 'kind' | 'why'>) => void
   readonly enrolled: (enrolled: Enrolled, fresh: boolean) => void
   readonly offline: (reason: string, retryMs: number) => void
   readonly working: (iterations: number) => void
@@ -40,6 +42,8 @@ export function narrator(talk: Talk, setting: { cores: number; preset: string })
 
   return {
     tell,
+    engine: ({ kind, why }) =>
+      talk.event('engine', { engine: kind, why }, `computing with the ${kind} engine (${why})`),
     enrolled: ({ hostId, name, userId, server }, fresh) => {
       panel?.named(name)
       const human = `${fresh ? 'enrolled' : 'back'} as ${name} (${hostId}) at ${server}`

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { RunControl, RunOutcome, RunTask } from '#runtime/run.ts'
+import { freely } from '#runtime/self-test.ts'
 import { type FromThread, FromThreadMessage, type ThreadTask } from './pool-messages.ts'
 
 /** Threads that compute runs, one run a thread. */
@@ -32,6 +33,15 @@ export function openPool(threads = availableParallelism(), stallMs = STALL_MS): 
     close: () => piscina.destroy(),
   }
 }
+
+/** A run in the pool that nothing stops, saves or slows. */
+export const computeIn =
+  (pool: Pool) =>
+  (task: RunTask): Promise<RunOutcome> =>
+    pool.run(
+      task,
+      freely(() => performance.now()),
+    )
 
 interface Running {
   readonly task: RunTask

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { EXIT, EXIT_MEANINGS } from '#runtime/exit-codes.ts'
-import { adminCommand } from './commands/admin.ts'
+import { adminCommand, datasetCommand } from './commands/admin.ts'
 import { campaignCommand } from './commands/campaign.ts'
 import { creditsCommand, leaderboardCommand } from './commands/credits.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -48,6 +48,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     upCommand('verify', hooks, done),
     serveCommand(done),
     adminCommand(done),
+    datasetCommand(done),
     campaignCommand(done),
     hostCommand(),
     reproCommand(done),

@@ -37,6 +37,8 @@ export interface AgentState {
   readonly intent: 'run' | 'finish' | 'stop'
   readonly pauses: readonly PauseReason[]
   readonly block: Block | null
+  /** The plain engine of this machine failed a self-test: it stops, and its exit code says so. */
+  readonly unfit: boolean
   readonly held: readonly HeldLease[]
   /** Finished and not acknowledged; all of them are on disk. */
   readonly outbox: readonly HostReport[]
@@ -83,6 +85,10 @@ export type AgentEvent =
   /** A run was stopped and its checkpoint is on disk: it goes on when this client starts again. */
   | { readonly type: 'kept'; readonly resultId: ResultId }
   | { readonly type: 'pause' | 'resume'; readonly reason: PauseReason }
+  /** A kernel's self-test ended with another digest here. */
+  | { readonly type: 'unfit'; readonly hint: string }
+  /** End at once and leave everything on disk, as a kill would: this client starts again by itself. */
+  | { readonly type: 'leave' }
   | { readonly type: 'finish' }
   | { readonly type: 'stop' }
 
@@ -138,6 +144,7 @@ export const startAgent = (options: AgentOptions): AgentState => ({
   intent: 'run',
   pauses: [],
   block: null,
+  unfit: false,
   held: [],
   outbox: [],
   inFlight: null,

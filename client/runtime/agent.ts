@@ -1,6 +1,7 @@
 import { LEASES_PER_CALL_MAX, LEASES_PER_CORE_MAX, REPORTS_PER_CALL_MAX } from '#protocol/limits.ts'
 import type { HostReport, SchedulerReply } from '#protocol/scheduler.ts'
 import type { ResultId } from '#protocol/units.ts'
+import { exitCode } from './agent-ends.ts'
 import { answerEffects, newsOf } from './agent-news.ts'
 import type {
   AgentEffect,
@@ -27,6 +28,7 @@ const IDLE_MS = 250
 export function step(state: AgentState, event: AgentEvent, now: LocalMs): Stepped {
   if (state.ended !== null) return { state, effects: [] }
   const noted = note(state, event, now)
+  if (noted.state.ended !== null) return noted
   const decided = decide(noted.state, now)
   return { state: decided.state, effects: [...noted.effects, ...decided.effects] }
 }
@@ -60,6 +62,10 @@ function note(state: AgentState, event: AgentEvent, now: LocalMs): Stepped {
         : quiet(state)
     case 'stop':
       return stopping(state)
+    case 'unfit':
+      return unfit(state, event.hint)
+    case 'leave':
+      return { state: { ...state, ended: EXIT.ok }, effects: [{ type: 'exit', code: EXIT.ok }] }
     default:
       return unreachable(event)
   }
@@ -107,6 +113,17 @@ function stopping(state: AgentState): Stepped {
     state: { ...state, intent: 'stop' },
     effects: [{ type: 'tell', news: { ev: 'stopping' } }, ...releases],
   }
+}
+
+/** This machine does not compute as all others do: nothing more is started, and what is held is given back. */
+function unfit(state: AgentState, hint: string): Stepped {
+  if (state.unfit) return quiet(state)
+  const blocked: AgentEffect = {
+    type: 'tell',
+    news: { ev: 'blocked', reason: 'self_test', code: 'self_test_failed', hint },
+  }
+  const stopped = stopping(state)
+  return { state: { ...stopped.state, unfit: true }, effects: [blocked, ...stopped.effects] }
 }
 
 function replied(state: AgentState, reply: SchedulerReply, now: LocalMs): Stepped {
@@ -216,21 +233,6 @@ function decide(state: AgentState, now: LocalMs): Stepped {
   const effects = [...started.effects, ...called.effects]
   const at = wakeAt(called.state)
   return { state: called.state, effects: at === undefined ? effects : [...effects, { type: 'wake', at }] }
-}
-
-/** The exit code of a machine that has nothing left to do, or undefined. */
-function exitCode(state: AgentState): number | undefined {
-  const { block, options } = state
-  const computing = state.held.some(h => h.phase === 'running')
-  if (block !== null && !computing)
-    return { update: EXIT.update, quarantined: EXIT.auth, auth: EXIT.auth, refused: EXIT.failure }[
-      block.reason
-    ]
-  if (state.held.length > 0 || state.outbox.length > 0 || state.inFlight !== null) return undefined
-  if (state.intent !== 'run') return EXIT.ok
-  if (options.count !== null && state.answered >= options.count)
-    return { success: EXIT.ok, error: EXIT.failure, rejected: EXIT.rejected }[state.lastOutcome]
-  return options.endWithoutWork && state.noWork ? EXIT.noWork : undefined
 }
 
 function startRuns(state: AgentState): Stepped {

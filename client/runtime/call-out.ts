@@ -1,5 +1,6 @@
 import { LEASES_PER_CALL_MAX } from '#protocol/limits.ts'
 import type { SchedulerBody } from '#protocol/scheduler.ts'
+import { exitWhenStopped } from './agent-ends.ts'
 import type { AgentEffect, Call } from './agent-state.ts'
 import { Refusal, schedule, Unreachable, upload } from './api.ts'
 import { backoffMs } from './backoff.ts'
@@ -38,7 +39,8 @@ export async function callOut(shell: Shell, { call, held }: CallEffect): Promise
     if (answer.type === 'renumber') return refuse(shell, answer.refusal)
     const retryMs = backoffMs(attempt, ports.rng, answer.floorMs)
     // Reports are on disk and go out with the next start: a stop does not wait for a dead server.
-    if (shell.stopping.signal.aborted && shell.runs.size === 0) return shell.end(EXIT.ok)
+    if (shell.stopping.signal.aborted && shell.runs.size === 0)
+      return shell.end(exitWhenStopped(shell.state()))
     if (ports.patienceMs !== undefined && ports.now() - since + retryMs > ports.patienceMs)
       return shell.end(EXIT.unreachable)
     shell.tell({ ev: 'offline', reason: answer.reason, retryMs })

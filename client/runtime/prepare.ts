@@ -6,6 +6,7 @@ import { backoffMs, type Rng } from './backoff.ts'
 import { type FileCache, fetchByHash } from './cache.ts'
 import { readRelease } from './release.ts'
 import type { RunTask } from './run.ts'
+import type { ReadyKernel } from './self-test.ts'
 
 /** What a lease and a published plan have in common: all that a run needs, by name. */
 export interface Planned {
@@ -17,7 +18,7 @@ export interface Planned {
 }
 
 export type Prepared =
-  | { readonly ok: true; readonly task: RunTask }
+  | { readonly ok: true; readonly task: RunTask; readonly kernel: ReadyKernel }
   | { readonly ok: false; readonly code: RunErrorCode; readonly detail: string }
 
 export interface Files {
@@ -40,9 +41,11 @@ export async function prepareRun(plan: Planned, files: Files): Promise<Prepared>
     data.push(file.bytes)
   }
   try {
-    const module = await compiled(files.modules, plan.kernel.moduleSha256, content.module)
+    const { moduleSha256, releaseSha256 } = plan.kernel
+    const module = await compiled(files.modules, moduleSha256, content.module)
     const { job, runKey, fuelMax } = plan
-    return { ok: true, task: { job, runKey, fuelMax, module, data } }
+    const kernel = { manifest: content.manifest, moduleSha256, releaseSha256, module, release: release.bytes }
+    return { ok: true, task: { job, runKey, fuelMax, module, data }, kernel }
   } catch (error) {
     if (!(error instanceof WebAssembly.CompileError)) throw error
     return { ok: false, code: 'kernel_refused', detail: error.message }

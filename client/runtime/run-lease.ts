@@ -9,7 +9,7 @@ import { type Gate, openGate } from './gate.ts'
 import { patiently, planOf, prepareRun } from './prepare.ts'
 import { judgeRelease } from './release.ts'
 import type { RunOutcome } from './run.ts'
-import type { Shell } from './volunteer.ts'
+import type { Fitness, Shell } from './volunteer.ts'
 
 /** A run in progress, by what its host can do to it. */
 export interface RunHandle {
@@ -86,9 +86,18 @@ async function compute(shell: Shell, { lease, gate, signal }: Running): Promise<
   const files = { cache: ports.cache, download: fetched, modules: shell.modules }
   const prepared = await prepareRun(planOf(lease), files)
   if (!prepared.ok) return { type: 'error', code: prepared.code, detail: prepared.detail, cpuMs: 0 }
+  const fitness = await ports.prove(prepared.kernel)
+  if (!fitness.ok) return declined(shell, lease, fitness)
   const checkpoint = await ports.store.checkpoint(lease.resultId)
   signal.throwIfAborted()
   return ports.compute({ lease, task: { ...prepared.task, checkpoint } }, gate.control, signal)
+}
+
+/** A kernel that this process must not compute. What another engine may still do stays on disk for it. */
+function declined(shell: Shell, lease: Lease, { reason, again }: Fitness & { ok: false }): RunOutcome {
+  if (again) shell.runs.get(lease.resultId)?.kill()
+  shell.send(again ? { type: 'leave' } : { type: 'unfit', hint: reason })
+  return { type: 'error', code: 'self_test_failed', detail: reason, cpuMs: 0 }
 }
 
 /** The release must be signed by a key pinned at enrolment; undefined if it is. */

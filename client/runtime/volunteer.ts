@@ -24,6 +24,7 @@ import type { HostStore } from './host-store.ts'
 import type { PinnedKey } from './release.ts'
 import type { RunControl, RunOutcome, RunTask, Slice } from './run.ts'
 import { type RunHandle, startRun } from './run-lease.ts'
+import type { ReadyKernel } from './self-test.ts'
 
 /** Computes one run. Anything that answers like `runJob` will do; `signal` is the kill switch. */
 export type Compute = (
@@ -31,6 +32,11 @@ export type Compute = (
   control: RunControl,
   signal: AbortSignal,
 ) => Promise<RunOutcome>
+
+/** Whether this process may compute a kernel. `again`: another process of this machine, with another engine, may. */
+export type Fitness =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: string; readonly again: boolean }
 
 export type VolunteerNews =
   | News
@@ -48,6 +54,8 @@ export interface Ports {
   readonly store: HostStore
   readonly cache: FileCache
   readonly compute: Compute
+  /** Asked before each run; remembers its answers. */
+  readonly prove: (kernel: ReadyKernel) => Promise<Fitness>
   /** Whether this machine computes as all others do. */
   readonly selfTest: () => Promise<SelfTestAnswer>
   readonly machine: {
@@ -117,7 +125,7 @@ export function volunteer(ports: Ports, options: AgentOptions): Volunteer {
   function send(event: AgentEvent): void {
     const stepped = step(state, event, ports.now())
     state = stepped.state
-    if (event.type === 'stop') shell.stopping.abort()
+    if (state.intent === 'stop') shell.stopping.abort()
     tail = tail.then(() => performAll(stepped.effects)).catch(shell.fail)
   }
 

@@ -1,87 +1,81 @@
 /**
- * `npm run bench`: what admission's rewriting costs. Everything is a ratio of two things timed in turn in one process,
- * and the median of the rounds. `--json FILE` writes the rows for programs. V8's baseline compiler is off, as in the client.
+ * `npm run bench -- [PART…]`: what kernels cost, as ratios of processor times measured in turn, medians over rounds with the least
+ * and the greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, and `exact`, which compares digests and not times; `kernels` is all that
+ * is timed; without a part the quick ones run. `--json FILE` writes the rows for programs, `--rounds N` and `--widths 64,128` bound the time.
  */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { readRelease } from '#kernels/package.ts'
-import { importDataset } from '#server/data/import.ts'
-import { endlessFill } from '#support/hostile.ts'
-import { admitted, startKernel } from '#support/kernel-modules.ts'
-import { endlessArithmetic } from '#support/workloads.ts'
-import { moduleOf, run } from '../../test/assembly/drive.ts'
 import { type Figure, writeFigures } from '../figures.ts'
+import { builtKernel } from '../kernels/build.ts'
+import { costFigures } from './costs.ts'
+import { denormalFigures } from './denormal.ts'
+import { openTwin } from './engines.ts'
+import { exactFigures } from './exact.ts'
+import { meteringFigures } from './metering.ts'
+import { productFigures } from './products.ts'
+import { updateFigures } from './updates.ts'
 
-const ROUNDS = 7
-const UPDATES = 100
-const FILL_BUDGET = 2_000_000_000
+interface Bench {
+  /** The release of charlm. */
+  readonly release: string
+  readonly widths: readonly number[]
+  readonly rounds: number
+}
+
+type Part = (bench: Bench) => Promise<readonly Figure[]>
+
+const PARTS: Readonly<Record<string, Part>> = {
+  metering: meteringFigures,
+  gemm: ({ rounds }) => productFigures(rounds),
+  step: bench => withTwin(twin => updateFigures(twin, bench)),
+  cost: costFigures,
+  denormal: ({ rounds }) => denormalFigures(rounds),
+  exact: exactFigures,
+}
+const KERNELS = ['metering', 'gemm', 'step', 'cost', 'denormal']
+const QUICK = ['metering', 'gemm', 'cost']
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { json: { type: 'string' } } })
-  const figures = [await meteringOverhead(), fillsAgainstArithmetic()]
-  console.table(figures.map(({ name, value, unit, reference }) => ({ name, value, unit, reference })))
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: 'string' },
+      rounds: { type: 'string', default: '5' },
+      widths: { type: 'string', default: '64,128,256,512' },
+    },
+  })
+  const names =
+    positionals.length === 0 ? QUICK : positionals.flatMap(name => (name === 'kernels' ? KERNELS : name))
+  const unknown = names.find(name => PARTS[name] === undefined)
+  if (unknown !== undefined) throw new Error(`no part ${unknown}: kernels, ${Object.keys(PARTS).join(', ')}`)
+  const { file: release } = await builtKernel('charlm')
+  const bench = { release, widths: values.widths.split(',').map(Number), rounds: Number(values.rounds) }
+  const figures: Figure[] = []
+  for (const name of names) figures.push(...((await PARTS[name]?.(bench)) ?? []))
+  console.table(
+    figures.map(({ name, value, low, high, unit, reference }) => ({
+      name,
+      value,
+      low,
+      high,
+      unit,
+      reference,
+    })),
+  )
   await writeFigures(values.json, figures)
-  if (figures.some(({ value, reference = Infinity }) => Number(value) > reference)) process.exitCode = 1
+  if (figures.some(tooMuch)) process.exitCode = 1
 }
 
-/** Time of a training run of the admitted module over that of the unmetered one, less one. */
-async function meteringOverhead(): Promise<Figure> {
-  const raw = await moduleOf('charlm')
-  const release = await readRelease(
-    await readFile(join(import.meta.dirname, '../../build/kernels/charlm@0.tar')),
-  )
-  if (!release.ok) throw new Error(`charlm@0 is not built: ${release.code}`)
-  const { manifest, files } = await importDataset('sotu-small@1')
-  const bytesOf = (name: string): Uint8Array => {
-    const split = manifest.splits.find(each => each.name === name)
-    const bytes = split && files.get(split.sha256)
-    if (bytes === undefined) throw new Error(`no split ${name}`)
-    return bytes
+async function withTwin<T>(use: (twin: Awaited<ReturnType<typeof openTwin>>) => Promise<T>): Promise<T> {
+  const twin = await openTwin()
+  try {
+    return await use(twin)
+  } finally {
+    if (!('missing' in twin)) twin.close()
   }
-  const inputs = { train: bytesOf('train'), val: bytesOf('val') }
-  const job = { recipe: { width: 64, depth: 2, context: 64 }, limit: { updates: UPDATES } }
-  const ratio = await medianRatio(
-    () => run(release.release.module, job, inputs),
-    () => run(raw, job, inputs),
-  )
-  return { name: 'metering.overhead', value: percent(ratio - 1), unit: '%', reference: 5 }
 }
 
-/** Time in which endless fills of 256 MiB burn a budget, over that of arithmetic that no compiler removes. */
-function fillsAgainstArithmetic(): Figure {
-  const [fills, sums] = [admitted(endlessFill()), admitted(endlessArithmetic())]
-  const starve = (module: Uint8Array): number => {
-    const kernel = startKernel(module, FILL_BUDGET)
-    const start = performance.now()
-    try {
-      kernel.call('xee_step', 0n)
-    } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) return performance.now() - start
-      throw error
-    }
-    throw new Error('an endless loop ended')
-  }
-  const ratios = Array.from({ length: ROUNDS }, () => starve(fills) / starve(sums))
-  return { name: 'metering.fill_vs_arithmetic', value: round(median(ratios)), unit: 'ratio', reference: 2 }
-}
-
-async function medianRatio(a: () => Promise<unknown>, b: () => Promise<unknown>): Promise<number> {
-  const timed = async (what: () => Promise<unknown>): Promise<number> => {
-    const start = performance.now()
-    await what()
-    return performance.now() - start
-  }
-  await timed(a)
-  await timed(b)
-  const ratios: number[] = []
-  for (let round = 0; round < ROUNDS; round++) ratios.push((await timed(a)) / (await timed(b)))
-  return median(ratios)
-}
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-const round = (value: number): number => Math.round(value * 100) / 100
-const percent = (share: number): number => Math.round(share * 1000) / 10
+/** These references are limits; those of the others say what is known to be possible. */
+const tooMuch = ({ name, value, reference = Infinity }: Figure): boolean =>
+  /^(metering|exact)\./.test(name) && Number(value) > reference
 
 await main()

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import type { SplitName } from '#protocol/dataset.ts'
+import type { SplitBytes } from './splits.ts'
 import { evenWindows, gapsBetween, joinSpans, type Span } from './windows.ts'
 
 /** Where the text comes from; an address is one file, named by year, president and party. */
@@ -18,8 +18,6 @@ const TRAIN_YEAR_MAX = 1950
 const VAL_WINDOWS = { count: 64, bytes: 4096 } as const // 262,144 bytes
 const SMALL_TRAIN_WINDOWS = { count: 64, bytes: 4096 } as const // 262,144 bytes
 const SMALL_VAL_WINDOWS = { every: 2, bytes: 1024 } as const // 32,768 bytes
-
-export type SplitBytes = Readonly<Record<SplitName, Uint8Array>>
 
 export const SOTU_TRANSFORM =
   'The files data/YYYY_*.txt, sorted by name and joined unchanged: those of 1790 to 1950 are train; of the later ones 64 ' +

@@ -1,5 +1,6 @@
 import { canonicalJson } from '#protocol/canonical.ts'
 import { Job } from '#protocol/job.ts'
+import type { KernelMetric } from '#protocol/kernel.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import { RunReport } from '#protocol/report.ts'
 import type { SuccessReport } from '#protocol/scheduler.ts'
@@ -46,7 +47,6 @@ export const isRefusal = (outcome: ExaminedReport | Refusal): outcome is Refusal
 
 /** How a finished run contradicts itself, or undefined. Both sides are the host's signed words. */
 function selfContradiction(run: RunReport): string | undefined {
-  if (run.metric !== null && run.metric.value < 0) return `metric: ${run.metric.value} is below zero`
   for (const [before, after] of pairs(run.curve)) {
     if (after.update < before.update || after.fuel < before.fuel) return 'curve: it runs backwards'
   }
@@ -67,7 +67,7 @@ export interface ReportedResult {
   readonly unitOpen: boolean
   readonly job: string
   readonly fuelMax: number
-  readonly metricName: string
+  readonly metric: KernelMetric
 }
 
 /** What becomes of a report: taken, known already (the stored answer is `accepted`), or refused. */
@@ -112,8 +112,11 @@ function contradictsJob(run: RunReport, result: ReportedResult): string | undefi
   const { limit } = Job.parse(JSON.parse(result.job))
   const fuelMax = 'fuel' in limit ? Math.min(limit.fuel, result.fuelMax) : result.fuelMax
   if (run.fuelUsed > fuelMax) return `fuelUsed: ${run.fuelUsed} is more than the limit ${fuelMax}`
-  if (run.metric !== null && run.metric.name !== result.metricName)
-    return `metric: the kernel's is ${result.metricName}, not ${run.metric.name}`
+  const { name, minimum, maximum } = result.metric
+  if (run.metric !== null && run.metric.name !== name)
+    return `metric: the kernel's is ${name}, not ${run.metric.name}`
+  if (run.metric !== null && (run.metric.value < minimum || run.metric.value > maximum))
+    return `metric: ${run.metric.value} is outside ${minimum}…${maximum}`
   if ('updates' in limit && run.curve.some(point => point.update > limit.updates))
     return `curve: more than ${limit.updates} updates`
   return undefined

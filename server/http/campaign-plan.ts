@@ -58,6 +58,9 @@ function assertSplits(manifest: KernelManifest, dataset: DatasetManifest): void 
   const missing = manifest.slots.find(slot => !dataset.splits.some(split => split.name === slot.split))
   if (missing !== undefined)
     throw new Refused('campaign_invalid', `data: has no split ${missing.split}, which the kernel reads`)
+  // Another name would promise what no run sees.
+  if (manifest.slots.length === 0 && dataset.splits.length > 0)
+    throw new Refused('campaign_invalid', 'data: the kernel reads none; leave it out')
 }
 
 // A recipe costs some microseconds; between bites of this many other requests get their turn.

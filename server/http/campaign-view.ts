@@ -66,7 +66,7 @@ function bestOf(leader: LeaderRow | undefined): CampaignView['best'] {
   return { experimentId, mean, n, recipe }
 }
 
-/** The experiments of a campaign, best first, and what models that only count bytes reach on the same data. */
+/** The experiments of a campaign, best first, and what models that only count reach on the same data. */
 export async function viewLeaderboard(
   on: Executor,
   campaign: CampaignRow,
@@ -81,13 +81,14 @@ export async function viewLeaderboard(
   }
 }
 
-// The baselines are bits per byte of the validation split: they compare with no other metric.
-const COMPARABLE_METRIC = 'val_bpb'
-
+// Bits per byte and bits per label of the validation split: neither compares with any other metric.
 function baselinesFor(metric: string, { baselines }: DatasetManifest): Leaderboard['baselines'] {
-  if (metric !== COMPARABLE_METRIC) return []
-  return [
-    { name: 'unigram', value: baselines.unigram },
-    ...baselines.wittenBell.map((value, i) => ({ name: `order${i + 1}`, value })),
-  ]
+  if (metric === 'val_bpb' && baselines !== null && 'unigram' in baselines)
+    return [
+      { name: 'unigram', value: baselines.unigram },
+      ...baselines.wittenBell.map((value, i) => ({ name: `order${i + 1}`, value })),
+    ]
+  if (metric === 'val_bits' && baselines !== null && 'frequencies' in baselines)
+    return [{ name: 'class frequencies', value: baselines.frequencies }]
+  return []
 }

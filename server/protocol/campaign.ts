@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { LedgerEntry, Quote } from './credits.ts'
+import { NO_DATA } from './dataset.ts'
 import { Limit, Recipe } from './job.ts'
 import { LedgerHead } from './ledger.ts'
 import {
-  CHOICES_MAX,
   DEADLINE_MS_MAX,
   DEADLINE_MS_MIN,
   EXPERIMENTS_PER_CAMPAIGN_MAX,
@@ -11,48 +11,20 @@ import {
   FUEL_MIN,
   QUORUM_MAX,
   SEEDS_PER_EXPERIMENT_MAX,
-  SPACE_DIMENSIONS_MAX,
   TITLE_CHARS_MAX,
   UPDATES_MAX,
 } from './limits.ts'
+import { ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
 import { line, lines } from './text.ts'
 import { CampaignId, Sha256, Versioned, WireInstant } from './units.ts'
-
-const points = z.int().min(1).max(1000).optional()
-const ordered = (lo: number, hi: number) => lo <= hi
-const range = { error: 'the lower end is above the upper end' }
-
-/** One dimension of a search space. `points` is how many values a grid takes from a range. */
-export const Dimension = z.union([
-  z.strictObject({
-    log: z.tuple([z.number().positive(), z.number().positive()]).refine(([a, b]) => ordered(a, b), range),
-    points,
-  }),
-  z.strictObject({
-    float: z.tuple([z.number(), z.number()]).refine(([a, b]) => ordered(a, b), range),
-    points,
-  }),
-  z.strictObject({
-    int: z.tuple([z.int(), z.int()]).refine(([a, b]) => ordered(a, b), range),
-    step: z.int().positive().optional(),
-  }),
-  z.strictObject({
-    choice: z
-      .array(z.union([z.string().max(100), z.number()]))
-      .min(1)
-      .max(CHOICES_MAX),
-  }),
-])
-export type Dimension = z.infer<typeof Dimension>
-
-const parameter = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/)
 
 /** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
 export const CampaignFile = z.strictObject({
   title: line(TITLE_CHARS_MAX).trim().min(1),
   question: lines(1000).optional(),
   kernel: Versioned,
-  data: Versioned,
+  /** Left out for a kernel that reads none. */
+  data: Versioned.default(NO_DATA),
   metric: z.strictObject({ name: z.string().max(40), goal: z.enum(['minimize', 'maximize']) }),
   budget: z
     .strictObject({
@@ -69,19 +41,10 @@ export const CampaignFile = z.strictObject({
     }),
   /** What is the same in every run. */
   recipe: Recipe.default({}),
-  space: z
-    .record(parameter, Dimension)
-    .refine(s => Object.keys(s).length >= 1 && Object.keys(s).length <= SPACE_DIMENSIONS_MAX, {
-      error: `a space has 1 to ${SPACE_DIMENSIONS_MAX} dimensions`,
-    }),
-  sampler: z.strictObject({
-    name: z.enum(['grid', 'random']),
-    seed: z
-      .int()
-      .min(0)
-      .max(2 ** 32 - 1)
-      .default(0),
-  }),
+  space: SpaceFile,
+  constraints: ConstraintsFile.optional(),
+  sampler: SamplerFile,
+  stop: StopFile.optional(),
   replicate: z
     .strictObject({
       quorum: z.int().min(1).max(QUORUM_MAX).default(2),

@@ -9,12 +9,22 @@ export const DatasetSplit = z.strictObject({ name: SplitName, bytes: z.int().pos
 export type DatasetSplit = z.infer<typeof DatasetSplit>
 
 /** Bits per byte of the split `val` for models that only count bytes of `train`. */
-export const DatasetBaselines = z.strictObject({
+export const TextBaselines = z.strictObject({
   unigram: z.number().positive(),
   /** Witten-Bell interpolation over the last 1, 2, 3, 4 and 5 bytes, in this order. */
   wittenBell: z.tuple([z.number(), z.number(), z.number(), z.number(), z.number()]),
 })
-export type DatasetBaselines = z.infer<typeof DatasetBaselines>
+export type TextBaselines = z.infer<typeof TextBaselines>
+
+/** Bits per label of the split `val` for models that look at no image. */
+export const ImageBaselines = z.strictObject({
+  /** By the frequencies of the classes in train. */
+  frequencies: z.number().min(0),
+})
+export type ImageBaselines = z.infer<typeof ImageBaselines>
+
+/** The data set of kernels that read none: no files. */
+export const NO_DATA = 'none@0'
 
 /** What a data set is, without its own hash. */
 export const DatasetBody = z.strictObject({
@@ -26,10 +36,10 @@ export const DatasetBody = z.strictObject({
   transform: z.string().max(1_000),
   splits: z
     .array(DatasetSplit)
-    .min(2)
     .max(3)
     .refine(splits => new Set(splits.map(split => split.name)).size === splits.length, 'a split occurs once'),
-  baselines: DatasetBaselines,
+  /** Null where nobody knows any: a leaderboard then shows the experiments alone. */
+  baselines: z.union([TextBaselines, ImageBaselines]).nullable(),
 })
 export type DatasetBody = z.infer<typeof DatasetBody>
 

@@ -1,7 +1,15 @@
 import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
-import type { Recipe } from './job.ts'
-import { FUEL_MAX, MEMORY_PAGES_MAX, UPDATES_MAX } from './limits.ts'
+import { evaluate, Formula, namesIn } from './formula.ts'
+import { Limit, Recipe } from './job.ts'
+import {
+  FUEL_MAX,
+  MEMORY_PAGES_MAX,
+  METRIC_ABS_MAX,
+  SEED_MAX,
+  SELF_TEST_BYTES_MAX,
+  UPDATES_MAX,
+} from './limits.ts'
 import { PublicKeyText, SignatureText } from './signature.ts'
 import { Sha256 } from './units.ts'
 
@@ -31,14 +39,75 @@ export const RecipeSchema = z.strictObject({
 })
 export type RecipeSchema = z.infer<typeof RecipeSchema>
 
-/** `divides: [a, b]`: recipe parameter a divides parameter b. The only relation between parameters that manifests state so far. */
-export const RecipeRule = z.strictObject({ divides: z.tuple([z.string(), z.string()]) })
+/**
+ * A relation between parameters that every recipe must keep: `divides: [a, b]`, recipe parameter a divides parameter b; or
+ * `require`, a formula that is not 0, with the sentence to say when it is (after the names of the parameters).
+ */
+export const RecipeRule = z.union([
+  z.strictObject({ divides: z.tuple([z.string(), z.string()]) }),
+  z.strictObject({ require: Formula, of: z.array(z.string()).min(1).max(8), because: z.string().max(300) }),
+])
+type RecipeRule = z.infer<typeof RecipeRule>
 
-/** `bytes` for each unit of the product of these parameters; one that is named twice is squared. */
-const MemoryTerm = z.strictObject({
-  bytes: z.int().positive(),
-  of: z.array(z.string()).min(1).max(6),
+/** Bytes of memory that no run of a recipe exceeds. Each definition may use those before it. */
+const MemoryBound = z.strictObject({
+  define: z
+    .array(z.tuple([z.string().max(40), Formula]))
+    .max(32)
+    .default([]),
+  bytes: Formula,
 })
+
+/** What a run is judged by. No honest report says less than the minimum or more than the maximum. */
+export const KernelMetric = z.strictObject({
+  name: z.string().max(40),
+  goal: z.enum(['minimize', 'maximize']),
+  minimum: z.number().min(-METRIC_ABS_MAX).max(METRIC_ABS_MAX).default(0),
+  maximum: z.number().min(-METRIC_ABS_MAX).max(METRIC_ABS_MAX).default(METRIC_ABS_MAX),
+})
+export type KernelMetric = z.infer<typeof KernelMetric>
+
+/** Bytes by formula, so that a release need not carry them: the hexadecimal `head`, then `bytes` of a pattern (selfTestBytes). */
+const SelfTestPart = z.strictObject({
+  head: z
+    .string()
+    .regex(/^([0-9a-f]{2}){0,256}$/)
+    .default(''),
+  bytes: z.int().min(0).max(SELF_TEST_BYTES_MAX),
+  from: z.int().min(0).max(255),
+  span: z.int().min(1).max(256),
+})
+
+/**
+ * Tiny trainings whose end is known: an engine that ends them otherwise does not compute this kernel as all others do.
+ * Several, since what was never run was never tested. `data` has the parts of each slot's file. `digest` is the SHA-256 of
+ * the digests of their reports, as text, one behind the other; it follows from the module, so the build computes it.
+ */
+export const SelfTest = z.strictObject({
+  runs: z
+    .array(z.strictObject({ recipe: Recipe, limit: Limit }))
+    .min(1)
+    .max(8),
+  seed: z.int().min(0).max(SEED_MAX),
+  data: z.array(z.array(SelfTestPart).max(4)).max(8),
+  digest: Sha256,
+})
+export type SelfTest = z.infer<typeof SelfTest>
+
+/** The data of one slot, part by part: byte i of a pattern is from + ((i·(i + slot + 1)) >> 3) mod span, modulo 256. */
+export function selfTestBytes(data: SelfTest['data'], slot: number): Uint8Array {
+  const parts = (data[slot] ?? []).flatMap(({ head, bytes, from, span }) => [
+    Uint8Array.from({ length: head.length / 2 }, (_, i) => Number.parseInt(head.slice(2 * i, 2 * i + 2), 16)),
+    Uint8Array.from({ length: bytes }, (_, i) => from + (((i * (i + slot + 1)) >> 3) % span)),
+  ])
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
 
 export const KernelManifest = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
@@ -53,18 +122,26 @@ export const KernelManifest = z.strictObject({
   rules: z.array(RecipeRule).max(16).default([]),
   slots: z
     .array(z.strictObject({ name: z.string().max(40), split: z.enum(['train', 'val', 'test']) }))
-    .min(1)
     .max(8),
   memoryPagesMax: z.int().min(1).max(MEMORY_PAGES_MAX),
-  /** Terms whose sum no recipe does with less than, so that one which cannot run is refused before it costs anything. */
-  memory: z.array(MemoryTerm).max(16).default([]),
-  metric: z.strictObject({ name: z.string().max(40), goal: z.enum(['minimize', 'maximize']) }),
+  /** A recipe that may need more than `memoryPagesMax` is refused at submission, before it costs anything. */
+  memory: MemoryBound.optional(),
+  metric: KernelMetric,
   bounds: z.strictObject({
     fuelMax: z.int().positive().max(FUEL_MAX),
     updatesMax: z.int().positive().max(UPDATES_MAX),
   }),
+  /** Absent only in releases from before there were self-tests; no host computes those, and none is admitted any more. */
+  selfTest: SelfTest.optional(),
 })
 export type KernelManifest = z.infer<typeof KernelManifest>
+
+/** The manifest in a kernel's source: what the build has not computed yet is missing. */
+export const KernelSource = KernelManifest.extend({ selfTest: SelfTest.omit({ digest: true }) })
+export type KernelSource = z.infer<typeof KernelSource>
+
+/** What a manifest says about recipes. */
+type RecipeTerms = Pick<KernelManifest, 'recipe' | 'rules' | 'memory' | 'memoryPagesMax'>
 
 /** What an operator signs to admit a release. */
 export const ReleaseStatement = z.strictObject({
@@ -99,47 +176,63 @@ export type CanonicalRecipe =
   | { readonly ok: false; readonly reason: string }
 
 /** Fills in defaults, rounds floats, and checks every parameter and rule; the reason names the parameter. */
-export function canonicalRecipe(manifest: KernelManifest, given: Recipe): CanonicalRecipe {
+export function canonicalRecipe(manifest: RecipeTerms, given: Recipe): CanonicalRecipe {
   const { properties } = manifest.recipe
   const foreign = Object.keys(given).find(name => !Object.hasOwn(properties, name))
   if (foreign !== undefined) return { ok: false, reason: `${foreign}: the kernel has no such parameter` }
   const recipe: Record<string, string | number | boolean> = {}
   for (const [name, schema] of Object.entries(properties)) {
     const value = given[name] ?? schema.default
-    const reason = whyNot(schema, value)
+    const reason = valueFault(schema, value)
     if (reason !== undefined) return { ok: false, reason: `${name}: ${reason}` }
     recipe[name] = typeof value === 'number' ? sixDigits(value) : value
   }
-  for (const { divides } of manifest.rules) {
-    const [a, b] = divides.map(name => recipe[name])
-    if (typeof a !== 'number' || typeof b !== 'number' || b % a !== 0)
-      return { ok: false, reason: `${divides[0]}: ${a} does not divide ${divides[1]} ${b}` }
-  }
-  const bytes = bytesOf(manifest, recipe)
-  const room = manifest.memoryPagesMax * PAGE_BYTES
-  if (bytes > room) {
-    const reason = `memory: needs at least ${toMiB(bytes)} MiB of ${toMiB(room)} (${sizesOf(manifest, recipe)})`
-    return { ok: false, reason }
-  }
+  const reason =
+    manifest.rules.map(rule => brokenBy(rule, recipe)).find(broken => broken !== undefined) ??
+    tooLarge(manifest, recipe)
+  if (reason !== undefined) return { ok: false, reason }
   return { ok: true, recipe: JSON.parse(canonicalJson(recipe)) }
+}
+
+function brokenBy(rule: RecipeRule, recipe: Recipe): string | undefined {
+  if ('require' in rule) {
+    if (evaluate(rule.require, recipe) !== 0) return undefined
+    return `${rule.of.map(name => `${name} ${recipe[name]}`).join(', ')}: ${rule.because}`
+  }
+  const [a, b] = rule.divides.map(name => recipe[name])
+  if (typeof a === 'number' && typeof b === 'number' && b % a === 0) return undefined
+  return `${rule.divides[0]}: ${a} does not divide ${rule.divides[1]} ${b}`
 }
 
 const PAGE_BYTES = 64 * 1024
 const toMiB = (bytes: number): number => Math.ceil(bytes / 2 ** 20)
 
-/** The least memory that a run of this recipe takes, by the manifest's terms. */
-function bytesOf({ memory }: KernelManifest, recipe: Recipe): number {
-  const value = (name: string): number => Number(recipe[name] ?? 0)
-  return memory.reduce(
-    (sum, { bytes, of }) => sum + of.reduce((product, name) => product * value(name), bytes),
-    0,
-  )
+/** The most memory that a run of this recipe takes, in bytes; 0 if the manifest does not say. */
+export function memoryBound({ memory }: RecipeTerms, recipe: Recipe): number {
+  if (memory === undefined) return 0
+  const values: Record<string, unknown> = { ...recipe }
+  for (const [name, formula] of memory.define) values[name] = evaluate(formula, values)
+  return evaluate(memory.bytes, values)
 }
 
-const sizesOf = ({ memory }: KernelManifest, recipe: Recipe): string =>
-  [...new Set(memory.flatMap(term => term.of))].map(name => `${name} ${recipe[name]}`).join(', ')
+/** The numbers of the recipe that the bound names. */
+function sizesOf({ memory }: RecipeTerms, recipe: Recipe): string {
+  const formulas = memory === undefined ? [] : [...memory.define.map(([, formula]) => formula), memory.bytes]
+  const names = new Set(formulas.flatMap(namesIn))
+  return Object.entries(recipe)
+    .flatMap(([name, value]) => (typeof value === 'number' && names.has(name) ? [`${name} ${value}`] : []))
+    .join(', ')
+}
 
-function whyNot(schema: ParameterSchema, value: string | number | boolean): string | undefined {
+function tooLarge(manifest: RecipeTerms, recipe: Recipe): string | undefined {
+  const bytes = memoryBound(manifest, recipe)
+  const room = manifest.memoryPagesMax * PAGE_BYTES
+  if (bytes <= room) return undefined
+  return `memory: may need ${toMiB(bytes)} MiB of ${toMiB(room)} (${sizesOf(manifest, recipe)})`
+}
+
+/** Why a value is none of a parameter's; undefined when it is one. */
+export function valueFault(schema: ParameterSchema, value: string | number | boolean): string | undefined {
   if (schema.type === 'string') {
     const known = typeof value === 'string' && schema.enum.includes(value)
     return known ? undefined : `expected one of ${schema.enum.join(', ')}, got ${value}`

@@ -20,6 +20,8 @@ export const CAMPAIGN_BYTES_MAX = 256 * 1024
 export const FILE_BYTES_MAX = 256 * 1024 * 1024
 /** A piece of an upload is held in memory until its signature was checked. */
 export const UPLOAD_CHUNK_BYTES_MAX = 4 * 1024 * 1024
+/** Data of one slot of a self-test; (i·(i + 8)) stays below 2³¹. */
+export const SELF_TEST_BYTES_MAX = 32 * 1024
 export const JOB_BYTES_MAX = 16 * 1024
 export const NAME_CHARS_MAX = 60
 export const CLIENT_CHARS_MAX = 60
@@ -69,6 +71,12 @@ export const SEEDS_PER_EXPERIMENT_MAX = 64
 export const QUORUM_MAX = 8
 export const SPACE_DIMENSIONS_MAX = 32
 export const CHOICES_MAX = 64
+export const CONSTRAINTS_MAX = 32
+export const EXPRESSION_CHARS_MAX = 500
+/** Nesting of a condition: more than anybody reads, less than any stack. */
+export const EXPRESSION_DEPTH_MAX = 32
+/** Draws in a row that a space refuses before a campaign gives up. */
+export const REJECTED_DRAWS_MAX = 1_000
 
 /** A lease is never shorter: a laptop that sleeps a moment must not lose its run. Tests and the demo go down to it. */
 export const DEADLINE_MS_MIN = 2_000

@@ -122,6 +122,12 @@ export const PROBLEMS = {
     'The detail names the parameter.',
   ],
   space_too_small: [422, false, 'The space has fewer points than the runs asked for', 'Ask for fewer runs.'],
+  space_too_constrained: [
+    422,
+    false,
+    'A thousand draws in a row broke a constraint or repeated a recipe',
+    'Loosen the constraints, widen the space or ask for fewer runs.',
+  ],
   budget_exceeded: [
     422,
     false,

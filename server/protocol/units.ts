@@ -50,7 +50,7 @@ export const fromWire = (text: string): Instant => instant(Date.parse(text))
 export const MilliCredit = z.int()
 export type MilliCredit = z.infer<typeof MilliCredit>
 
-/** name@version of a kernel or a data set, for example `charlm@0`. */
+/** name@version of a kernel or a data set, for example `charlm@1`. */
 export const Versioned = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,39}@(0|[1-9][0-9]{0,5})$/, 'expected name@version')

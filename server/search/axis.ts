@@ -1,6 +1,6 @@
-import type { Dimension } from '#protocol/campaign.ts'
 import { sixDigits } from '#protocol/kernel.ts'
 import { EXPERIMENTS_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
+import type { Dimension } from '#protocol/space.ts'
 
 type Value = string | number
 
@@ -37,7 +37,7 @@ export function randomAxis(name: string, dimension: Dimension): AxisReply {
     const [low, high] = dimension.log
     return { ok: true, axis: continuum(name, u => low * (high / low) ** u) }
   }
-  if ('float' in dimension) {
+  if ('float' in dimension && dimension.step === undefined) {
     const [low, high] = dimension.float
     return { ok: true, axis: continuum(name, u => low + (high - low) * u) }
   }
@@ -69,7 +69,7 @@ function gridValues(dimension: Dimension): Values | undefined {
     const [low, high] = dimension.log
     return spaced(dimension.points, high, fraction => low * (high / low) ** fraction)
   }
-  if ('float' in dimension) {
+  if ('float' in dimension && dimension.step === undefined) {
     const [low, high] = dimension.float
     return spaced(dimension.points, high, fraction => low + (high - low) * fraction)
   }
@@ -86,12 +86,16 @@ function spaced(
   return { size: points, at: i => (i > 0 && i === points - 1 ? high : at(i / Math.max(1, points - 1))) }
 }
 
-function discreteValues(dimension: Extract<Dimension, { int: unknown } | { choice: unknown }>): Values {
+function discreteValues(dimension: Exclude<Dimension, { log: unknown }>): Values {
   if ('choice' in dimension) return listed(dimension.choice)
-  const [low, high] = dimension.int
+  const [low, high] = 'int' in dimension ? dimension.int : dimension.float
   const step = dimension.step ?? 1
-  return { size: Math.floor((high - low) / step) + 1, at: i => low + i * step }
+  return { size: stepsBetween(low, high, step), at: i => low + i * step }
 }
+
+/** How many values low, low + step… do not exceed `high`: a ratio of floats such as 0.3 / 0.1 may end just below the whole number. */
+export const stepsBetween = (low: number, high: number, step: number): number =>
+  Math.floor((high - low) / step + 1e-9) + 1
 
 const listed = (values: readonly Value[]): Values => ({
   size: values.length,

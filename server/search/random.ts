@@ -35,7 +35,8 @@ export function permute(seed: number, index: number, size: number): number {
   return at
 }
 
-function mix(word: number): number {
+/** Wellons' lowbias32: a bijection of 32-bit words. */
+export function mix(word: number): number {
   let x = word >>> 0
   x ^= x >>> 16
   x = Math.imul(x, 0x7feb352d)

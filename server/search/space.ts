@@ -2,7 +2,7 @@ import { type SeedSource, seedFor } from '#domain/seeds.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
 import { type Job, jobText, type Limit, type Recipe, runKeyOf } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
-import { MARKS } from '#protocol/limits.ts'
+import { MARKS, REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Sha256 } from '#protocol/units.ts'
 import { type Axis, canonicalValue, gridAxis, randomAxis } from './axis.ts'
@@ -36,7 +36,7 @@ type PlannedRecipe = { readonly ok: true; readonly ordinal: number; readonly rec
  * are checked as they are taken from `recipes`.
  */
 export function planCampaign(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
-  const detail = contradiction(file, manifest)
+  const detail = contradiction(file, manifest) ?? unplannable(file)
   if (detail !== undefined) return { ok: false, code: 'campaign_invalid', detail }
   // Before any axis is looked through: 32 long ones that mean nothing would take a second.
   const foreign = Object.keys(file.space).find(name => !Object.hasOwn(manifest.recipe.properties, name))
@@ -82,9 +82,6 @@ export async function buildRun(source: RunSource, recipe: Recipe, seedIndex: num
   return { job: jobText(job), runKey: await runKeyOf(moduleSha256, data, job), seed }
 }
 
-/** Draws in a row that repeat earlier recipes before a random sampler gives up. */
-const REJECTED_DRAWS_MAX = 1_000
-
 interface Space {
   readonly ok: true
   readonly axes: readonly Axis[]
@@ -92,7 +89,7 @@ interface Space {
 }
 
 /** In which field file and kernel contradict each other, as a sentence; undefined when they fit. */
-function contradiction(file: CampaignFile, manifest: KernelManifest): string | undefined {
+export function contradiction(file: CampaignFile, manifest: KernelManifest): string | undefined {
   const { metric, budget, recipe, space } = file
   const { fuelMax, updatesMax } = manifest.bounds
   if (metric.name !== manifest.metric.name || metric.goal !== manifest.metric.goal)
@@ -102,6 +99,17 @@ function contradiction(file: CampaignFile, manifest: KernelManifest): string | u
     return `budget.updates_per_run: the kernel takes at most ${updatesMax}`
   const both = Object.keys(space).find(name => Object.hasOwn(recipe, name))
   return both === undefined ? undefined : `space.${both}: the recipe fixes it already`
+}
+
+/** What asks for the outcomes of earlier runs or for the compiled space: campaign-search.ts, which a plan in advance lacks. */
+function unplannable({ sampler, space, constraints = [], stop }: CampaignFile): string | undefined {
+  if (sampler.name !== 'grid' && sampler.name !== 'random')
+    return `sampler.name: this server plans all runs in advance; ${sampler.name} needs their outcomes`
+  if (constraints.length > 0) return 'constraints: this server plans all runs in advance, without constraints'
+  const conditional = Object.entries(space).find(([, dimension]) => dimension.when !== undefined)
+  if (conditional !== undefined) return `space.${conditional[0]}.when: this server plans all runs in advance`
+  const stops = stop !== undefined && ((stop.prune ?? 'none') !== 'none' || stop.sprt !== undefined)
+  return stops ? 'stop: this server plans all runs in advance and stops none' : undefined
 }
 
 // In name order: the file is stored as jsonb, which does not keep the order in which it was written.

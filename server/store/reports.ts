@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Draw } from '#domain/types.ts'
+import { KernelMetric } from '#protocol/kernel.ts'
 import { HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { type Executor, execute, recordset, select, Timestamp, toDb } from './rows.ts'
 
@@ -15,10 +16,10 @@ const LockedResult = z.object({
   unitOpen: z.boolean(),
   job: z.string(),
   fuelMax: z.int(),
+  metric: KernelMetric,
   engineClass: z.string(),
   policy: z.enum(['adaptive', 'fixed']),
   minQuorum: z.int(),
-  metricName: z.string(),
 })
 export type LockedResult = z.infer<typeof LockedResult>
 
@@ -27,7 +28,7 @@ export type LockedResult = z.infer<typeof LockedResult>
 const LOCK = `
   select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.state, r.outcome, r.deadline,
     r.grace_until as "graceUntil", r.digest, w.state = 'open' as "unitOpen", w.job, w.fuel_max as "fuelMax",
-    w.engine_class as "engineClass", w.policy, w.min_quorum as "minQuorum", k.manifest->'metric'->>'name' as "metricName"
+    w.engine_class as "engineClass", w.policy, w.min_quorum as "minQuorum", k.manifest->'metric' as metric
   from results r join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
   where r.id = any(:ids)
   order by w.id, r.id for no key update of w, r`

@@ -28,6 +28,7 @@ const MANIFEST = {
   memoryPagesMax: 4096,
   metric: { name: 'val_bpb', goal: 'minimize' },
   bounds: { fuelMax: 1e9, updatesMax: 10 },
+  selfTest: { runs: [{ recipe: {}, limit: { updates: 1 } }], seed: 1, data: [], digest: 'd'.repeat(64) },
 }
 
 const text = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
@@ -117,7 +118,8 @@ describe('what is no release is refused', () => {
     for (const bytes of [
       text('not a tar'),
       await release({ colour: 'blue' }),
-      await release({ slots: [] }),
+      await release({ memoryPagesMax: 0 }),
+      await release({ selfTest: undefined }),
       await release({}, { module: kernelModule() }),
       await release({}, { module: text('not wasm') }),
     ])
@@ -126,6 +128,7 @@ describe('what is no release is refused', () => {
       'release_malformed',
       'manifest_invalid',
       'manifest_invalid',
+      'self_test_missing',
       'module_not_metered',
       'module_invalid',
     ])

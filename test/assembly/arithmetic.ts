@@ -102,12 +102,12 @@ export function cosPi(x: number): number {
   return y * (p * z + 1)
 }
 
-/** The sum of term(0) … term(count - 1) in four lanes, index mod 4, joined as (l0 + l2) + (l1 + l3). */
+/** The sum of term(0) … term(count - 1) in eight lanes, index mod 8; q = l + (l + 4), then (q0 + q2) + (q1 + q3). */
 export function laneSum({ round }: Arithmetic, count: number, term: (i: number) => number): number {
-  const lanes = [0, 0, 0, 0]
-  for (let i = 0; i < count; i++) lanes[i % 4] = round((lanes[i % 4] ?? 0) + term(i))
-  const [a = 0, b = 0, c = 0, d = 0] = lanes
-  return round(round(a + c) + round(b + d))
+  const lanes = [0, 0, 0, 0, 0, 0, 0, 0]
+  for (let i = 0; i < count; i++) lanes[i % 8] = round((lanes[i % 8] ?? 0) + term(i))
+  const four = (l: number): number => round((lanes[l] ?? 0) + (lanes[l + 4] ?? 0))
+  return round(round(four(0) + four(2)) + round(four(1) + four(3)))
 }
 
 export const flush = ({ flushBelow }: Arithmetic, x: number): number => (Math.abs(x) >= flushBelow ? x : 0)

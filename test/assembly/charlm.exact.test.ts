@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { compileAssembly } from '#ops/kernels/compile.ts'
+import { sha256 } from '#protocol/canonical.ts'
 import { type Inputs, moduleOf, RECIPE, run, sampleText } from './drive.ts'
 import { trainReference } from './training.ts'
 
-const HEADER_BYTES = 288
+const PREFACE_BYTES = 320
 
 let module: Uint8Array
 beforeAll(async () => {
@@ -32,9 +34,35 @@ const CASES = [
   },
   {
     name: 'clipping, no warm-up',
-    recipe: { depth: 1, width: 20, heads: 5, context: 16, batch: 2, clip: 0.05, warmup: 0, lr: 0.05 },
+    recipe: { depth: 1, width: 24, heads: 3, context: 16, batch: 2, clip: 0.05, warmup: 0, lr: 0.05 },
     updates: 6,
   },
+  ...[
+    { activation: 'relu2', mlp_ratio: 2 },
+    { activation: 'swiglu', mlp_ratio: 1 },
+    { activation: 'swiglu', optimizer: 'muon' },
+    { norm: 'rms' },
+    { position: 'rope' },
+    { position: 'rope', qk_norm: 'on', norm: 'rms' },
+    { windows: 'SL', context: 37 },
+    { windows: 'S', context: 50, batch: 1 },
+    { softcap: 15 },
+    { head: 'untied' },
+    { value_embeddings: 'on' },
+    { optimizer: 'muon' },
+    { optimizer: 'sgd', lr: 0.1 },
+    { schedule: 'linear', warmup: 1 },
+    { schedule: 'constant', warmup: 1 },
+    { schedule: 'wsd', warmup: 1, decay: 0.5 },
+    {
+      ...{ activation: 'swiglu', norm: 'rms', position: 'rope', qk_norm: 'on', softcap: 30, head: 'untied' },
+      ...{ value_embeddings: 'on', optimizer: 'muon', schedule: 'wsd', windows: 'SSL', depth: 3, batch: 7 },
+    },
+  ].map(options => ({
+    name: Object.entries(options).join(' '),
+    recipe: { depth: 2, width: 16, heads: 2, context: 20, batch: 3, ...options },
+    updates: 4,
+  })),
 ]
 
 describe('charlm equals its scalar specification bit for bit', () => {
@@ -49,8 +77,24 @@ describe('charlm equals its scalar specification bit for bit', () => {
     expect(said.status).toBe('ok')
     expect(said.train).toBe(expected.losses.at(-1))
     const weights = new Uint8Array(expected.parameters.buffer)
-    expect(Buffer.compare(artifact.subarray(HEADER_BYTES), weights)).toBe(0)
+    expect(Buffer.compare(artifact.subarray(PREFACE_BYTES), weights)).toBe(0)
     expect(said.metric).toEqual({ name: 'val_bpb', value: expected.valBpb })
+  })
+
+  test.each([
+    { optimizer: 'adamw', activation: 'gelu' },
+    { optimizer: 'muon', activation: 'swiglu', norm: 'rms', windows: 'SL' },
+  ])('200 updates with %j: one artifact, compiled at -O1, at -O3, and by the reference', async options => {
+    const recipe = { ...RECIPE, depth: 1, width: 16, context: 16, batch: 1, mlp_ratio: 1, ...options }
+    const job = { recipe, seed: 5, limit: { updates: 200 } }
+    const loose = await compileAssembly('assembly/charlm/index.ts', 4096, { optimize: 1 })
+    const [one, three] = [await run(loose, job, inputs), await run(module, job, inputs)]
+    expect(await sha256(one.artifact)).toBe(await sha256(three.artifact))
+    expect(one.state).toEqual(three.state)
+    const expected = trainReference(recipe, inputs, { seed: 5, updates: 200 })
+    const weights = new Uint8Array(expected.parameters.buffer)
+    expect(await sha256(three.artifact.slice(PREFACE_BYTES))).toBe(await sha256(weights))
+    expect(three.said.metric?.value).toBe(expected.valBpb)
   })
 
   test('bytes that training never saw cost 24 bits each, and evaluation goes on behind them', async () => {

@@ -21,7 +21,7 @@ const recipe = { ...RECIPE, depth: 1, width: 16, context: 16, batch: 4 }
 function taskOf(job: KernelJob, data: readonly Uint8Array[] = [train, val]): RunTask {
   const { task = 'train', limit } = job
   const text = canonicalJson({
-    kernel: 'charlm@0',
+    kernel: 'charlm@1',
     task,
     recipe: { ...recipe, ...job.recipe },
     seed: 1,
@@ -63,7 +63,7 @@ describe('under the volunteer runtime', () => {
     expect(new Set(report.trace).size).toBe(8)
     expect(report.fuelUsed).toBeGreaterThan(0.96 * 2e9)
     expect(report.fuelUsed).toBeLessThanOrEqual(2e9)
-    expect(artifact?.length).toBe(288 + (report.counters.parameters ?? 0) * 4)
+    expect(artifact?.length).toBe(320 + (report.counters.parameters ?? 0) * 4)
   })
 
   test('stopped after any slice and resumed, as often as one likes, it has the same digest', async () => {

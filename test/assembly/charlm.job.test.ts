@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { admit } from '#kernels/admit.ts'
-import { canonicalRecipe, KernelManifest } from '#protocol/kernel.ts'
+import { canonicalRecipe, KernelSource, memoryBound } from '#protocol/kernel.ts'
 import {
   begin,
   instantiate,
@@ -14,7 +14,7 @@ import {
 } from './drive.ts'
 import type { TrainingRecipe } from './training.ts'
 
-const manifest = KernelManifest.parse(
+const { selfTest: _, ...manifest } = KernelSource.parse(
   JSON.parse(readFileSync(new URL('../../assembly/charlm/manifest.json', import.meta.url), 'utf8')),
 )
 const inputs = { train: sampleText(2_000), val: sampleText(600, 7) }
@@ -69,9 +69,34 @@ describe('the manifest and the kernel say the same', () => {
     }
   })
 
+  const texts = Object.entries(manifest.recipe.properties).flatMap(([name, schema]) =>
+    schema.type === 'string' ? [{ name, words: schema.enum }] : [],
+  )
+
+  test.each(texts)('$name: each word is taken, others are refused', async ({ name, words }) => {
+    for (const word of words)
+      expect(await init(withRecipe({ [name]: word })), word).toEqual({ code: 0, reason: undefined })
+    for (const word of ['', 'LSX', `${words[0]}x`, `${words[0]},${words[1]}`, 'LLLLLLLLL', 7])
+      expect((await init(withRecipe({ [name]: word }))).code, `${word}`).toBe(1)
+  })
+
+  test.each([
+    [{ position: 'rope', width: 24, heads: 2 }, 'position'],
+    [{ qk_norm: 'on', width: 16, heads: 4 }, 'qk_norm'],
+    [{ softcap: 0.5 }, 'softcap'],
+    [{ width: 40, heads: 3 }, 'heads'],
+  ])('%j breaks a rule: refused at submission with a sentence, and by the kernel', async (change, name) => {
+    const submitted = canonicalRecipe(manifest, change)
+    expect(submitted).toMatchObject({ ok: false, reason: expect.stringContaining(`${name}`) })
+    expect(await init(withRecipe(change))).toEqual({
+      code: 1,
+      reason: `missing or out of range in the job: ${name}`,
+    })
+  })
+
   test.each([
     [{ vocabulary: 'words' }, 'vocabulary'],
-    [{ width: 18 }, 'width'],
+    [{ width: 20 }, 'width'],
     [{ heads: 3 }, 'heads'],
     [{ depth: 1.5 }, 'depth'],
     [{ lr: '0.001' }, 'lr'],
@@ -145,14 +170,14 @@ describe('recipes at the edges', () => {
   )
 
   test.each(corners)(
-    'depth $depth, width $width, heads $heads, context $context, batch $batch: fits, or says that it does not',
+    'depth $depth, width $width, heads $heads, context $context, batch $batch: fits, or is refused at submission',
     async corner => {
       const kernel = await instantiate<KernelExports>(raw)
       const code = begin(kernel, { recipe: { ...corner, vocabulary: 'bytes' }, limit }, inputs)
-      expect(kernel.memory.buffer.byteLength / 65_536).toBeLessThanOrEqual(manifest.memoryPagesMax)
-      expect(canonicalRecipe(manifest, corner).ok, 'the manifest knows it before anything is paid').toBe(
-        code === 0,
-      )
+      const bytes = kernel.memory.buffer.byteLength
+      expect(bytes / 65_536).toBeLessThanOrEqual(manifest.memoryPagesMax)
+      const submitted = canonicalRecipe(manifest, { ...corner, vocabulary: 'bytes' })
+      if (submitted.ok) expect(code).toBe(0)
       if (code !== 0) {
         expect([code, say(kernel).reason]).toEqual([
           4,
@@ -161,24 +186,41 @@ describe('recipes at the edges', () => {
         expect(corner).toMatchObject({ depth: 8, width: 512 })
         return
       }
+      if (submitted.ok) expect(bytes).toBeLessThanOrEqual(memoryBound(manifest, submitted.recipe))
       for (let step = 0; step < 3; step++) expect(kernel.xee_step(1n)).toBeGreaterThanOrEqual(0)
       expect(['running', 'ok']).toContain(say(kernel).status)
     },
   )
 
-  test('the manifest refuses no recipe that fits', async () => {
-    const least = { heads: 1, context: 16, batch: 1, vocabulary: 'dense' } as const
-    for (const width of [384, 448, 512]) {
-      for (const depth of [3, 4, 5, 6, 7, 8]) {
-        const kernel = await instantiate<KernelExports>(raw)
-        const fits = begin(kernel, { recipe: { ...least, width, depth }, limit }, inputs) === 0
-        if (fits) expect(canonicalRecipe(manifest, { ...least, width, depth })).toMatchObject({ ok: true })
-      }
-    }
+  test('the bound on memory is above what is taken, by no more than the room for data and a tenth', async () => {
+    const options = [
+      {},
+      { activation: 'swiglu', optimizer: 'muon', head: 'untied', value_embeddings: 'on' },
+      { norm: 'rms', position: 'rope', qk_norm: 'on', softcap: 15, mlp_ratio: 1 },
+    ]
+    for (const option of options)
+      for (const width of [64, 256, 448])
+        for (const depth of [1, 4]) {
+          const recipe = { width, depth, heads: 2, context: 256, batch: 9, vocabulary: 'bytes', ...option }
+          const submitted = canonicalRecipe(manifest, recipe)
+          if (!submitted.ok) continue
+          const kernel = await instantiate<KernelExports>(raw)
+          expect(begin(kernel, { recipe: { ...RECIPE, ...recipe }, limit }, inputs)).toBe(0)
+          const taken = kernel.memory.buffer.byteLength
+          const bound = memoryBound(manifest, submitted.recipe)
+          expect(taken, JSON.stringify(recipe)).toBeLessThanOrEqual(bound)
+          expect(bound - 24 * 2 ** 20, JSON.stringify(recipe)).toBeLessThanOrEqual(taken * 1.1 + 2 ** 21)
+        }
+  })
+
+  test('what cannot fit is refused with the sizes', () => {
     expect(canonicalRecipe(manifest, { width: 512, depth: 8 })).toEqual({
       ok: false,
-      reason: 'memory: needs at least 393 MiB of 256 (width 512, depth 8, context 32, heads 2)',
+      reason:
+        'memory: may need 483 MiB of 256 (depth 8, width 512, heads 2, context 32, batch 8, mlp_ratio 4)',
     })
+    for (const depth of [1, 2, 3, 4])
+      expect(canonicalRecipe(manifest, { width: depth === 4 ? 448 : 512, depth })).toMatchObject({ ok: true })
   })
 
   test('no slice of the widest recipe exceeds 2 GFLOP, nor 2.4e9 instructions', async () => {

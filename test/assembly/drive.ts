@@ -43,7 +43,7 @@ export interface Said {
   readonly curve: readonly { update: number; fuel: number; train: number | null; val: number | null }[]
   readonly counters: Readonly<
     Record<'updates' | 'updatesPlanned' | 'tokens' | 'parameters' | 'flops', number>
-  >
+  > & { readonly [extra: string]: number | undefined }
   readonly train: number | null
   readonly progress: number
 }
@@ -64,11 +64,24 @@ export const RECIPE: TrainingRecipe = {
   heads: 2,
   context: 32,
   batch: 8,
+  mlp_ratio: 4,
+  activation: 'gelu',
+  norm: 'layer',
+  position: 'learned',
+  windows: 'L',
+  qk_norm: 'off',
+  softcap: 0,
+  head: 'tied',
+  value_embeddings: 'off',
+  optimizer: 'adamw',
   lr: 3e-3,
   beta2: 0.99,
+  momentum: 0.95,
   weight_decay: 0.1,
   warmup: 10,
+  schedule: 'cosine',
   final: 0.1,
+  decay: 0.2,
   clip: 1,
 }
 
@@ -104,7 +117,7 @@ export async function instantiate<Exports>(bytes: Uint8Array): Promise<Exports> 
 }
 
 export const jobText = ({ task = 'train', recipe = {}, seed = 1, limit }: KernelJob): string =>
-  JSON.stringify({ kernel: 'charlm@0', task, recipe: { ...RECIPE, ...recipe }, seed, limit, marks: 8 })
+  JSON.stringify({ kernel: 'charlm@1', task, recipe: { ...RECIPE, ...recipe }, seed, limit, marks: 8 })
 
 /** Writes the slots and calls `xee_init`; its code. `text` replaces the job's own text. */
 export function begin(kernel: KernelExports, job: KernelJob, inputs: Inputs, text = jobText(job)): number {

@@ -1,11 +1,17 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Numbers, randomStream, real } from './arithmetic.ts'
 import { moduleOf, RECIPE, run, sampleText } from './drive.ts'
+import { offsets, type Shape, tensors } from './layout.ts'
 import { num } from './parts.ts'
-import { offsets, pass, type Shape } from './reference.ts'
-import { initialise, trainReference } from './training.ts'
+import { pass } from './reference.ts'
+import { initialise } from './training.ts'
 
-const SHAPE: Shape = { depth: 2, width: 12, heads: 3, context: 7, symbols: 9 }
+const SHAPE: Shape = { ...RECIPE, depth: 2, width: 12, heads: 3, context: 7, symbols: 9 }
+
+const rows = {
+  inputs: Array.from({ length: 14 }, (_, i) => (i * 5) % 9),
+  targets: Array.from({ length: 14 }, (_, i) => (i * 7 + 3) % 9),
+}
 
 /** Large random parameters: attention far from uniform, GELU on both sides, gains away from 1. */
 function parametersOf(shape: Shape): Float64Array {
@@ -13,38 +19,39 @@ function parametersOf(shape: Shape): Float64Array {
   return Float64Array.from({ length: offsets(shape).parameters }, () => Number(next() >> 40n) / 2 ** 24 - 0.5)
 }
 
-function tensors(shape: Shape): [string, number, number][] {
-  const at = offsets(shape)
-  const layers = Array.from({ length: shape.depth }, (_, l): [string, number][] => [
-    [`qkv ${l}`, at.qkv(l)],
-    [`projection ${l}`, at.projection(l)],
-    [`expand ${l}`, at.expand(l)],
-    [`contract ${l}`, at.contract(l)],
-  ]).flat()
-  const norms = Array.from({ length: 2 * shape.depth + 1 }, (_, i): [string, number][] => [
-    [`gain ${i}`, at.norm(0, i)],
-    [`bias ${i}`, at.norm(0, i) + shape.width],
-  ]).flat()
-  const starts: [string, number][] = [['tokens', 0], ['positions', at.position], ...layers, ...norms]
-  return starts.map(([name, start], i) => [name, start, starts[i + 1]?.[1] ?? at.parameters])
-}
-
 const norm = (list: ArrayLike<number>): number =>
   Math.sqrt(Array.from(list).reduce((sum, x) => sum + x * x, 0))
 
-describe('gradients', () => {
-  const rows = {
-    inputs: Array.from({ length: 14 }, (_, i) => (i * 5) % 9),
-    targets: Array.from({ length: 14 }, (_, i) => (i * 7 + 3) % 9),
-  }
-  const parameters = parametersOf(SHAPE)
-  const loss = (at: Numbers): number =>
-    pass(real, SHAPE, at, rows, 0).losses.reduce((sum, x) => sum + x, 0) / 14
-  const { gradients } = pass(real, SHAPE, parameters, rows, 1 / 14)
+/** Each option apart, and all at once. */
+const OPTIONS: readonly Partial<Shape>[] = [
+  {},
+  { mlp_ratio: 2 },
+  { activation: 'relu2' },
+  { activation: 'swiglu' },
+  { norm: 'rms' },
+  { position: 'rope' },
+  { qk_norm: 'on' },
+  { windows: 'SL' },
+  { softcap: 2 },
+  { head: 'untied' },
+  { value_embeddings: 'on' },
+  {
+    ...{ activation: 'swiglu', norm: 'rms', position: 'rope', qk_norm: 'on', windows: 'S' },
+    ...{ softcap: 3, head: 'untied', value_embeddings: 'on', mlp_ratio: 1 },
+  },
+]
 
-  test.each(tensors(SHAPE))(
-    'the f64 reference agrees with finite differences to 1e-6: %s',
-    (_, start, end) => {
+describe.each(OPTIONS)('gradients with %j', options => {
+  const shape: Shape = { ...SHAPE, ...options }
+  const parameters = parametersOf(shape)
+  const loss = (at: Numbers): number =>
+    pass(real, shape, at, rows, 0).losses.reduce((sum, x) => sum + x, 0) / 14
+  const { gradients } = pass(real, shape, parameters, rows, 1 / 14)
+  // The square of a ramp bends at once where it begins: differences over that point are less good.
+  const bound = options.activation === 'relu2' ? 1e-4 : 1e-6
+
+  test(`every tensor's gradient in f64 agrees with finite differences to ${bound}`, () => {
+    for (const [name, start, end] of tensors(shape)) {
       const direction = Array.from(gradients.subarray(start, end)) // the steepest: nothing cancels
       const length = norm(direction)
       const moved = (step: number): number => {
@@ -56,9 +63,16 @@ describe('gradients', () => {
       }
       const difference = (h: number): number => (moved(h) - moved(-h)) / (2 * h)
       const slope = (4 * difference(1e-3) - difference(2e-3)) / 3 // Richardson: the error is of fourth order
-      expect(Math.abs(slope / length - 1)).toBeLessThan(1e-6)
-    },
-  )
+      expect(Math.abs(slope / length - 1), name).toBeLessThan(bound)
+    }
+  })
+})
+
+describe('gradients', () => {
+  const parameters = parametersOf(SHAPE)
+  const loss = (at: Numbers): number =>
+    pass(real, SHAPE, at, rows, 0).losses.reduce((sum, x) => sum + x, 0) / 14
+  const { gradients } = pass(real, SHAPE, parameters, rows, 1 / 14)
 
   test('single parameters agree with finite differences to 1e-6 of the largest', () => {
     const scale = Math.max(...gradients.map(Math.abs))
@@ -81,22 +95,24 @@ describe('the gradients of the kernel', () => {
     module = await moduleOf('charlm')
   })
   const inputs = { train: sampleText(900), val: sampleText(150, 7) }
-  const recipe = { ...RECIPE, width: 32, heads: 4, context: 24, batch: 6, clip: 1000 }
+  const base = { ...RECIPE, width: 32, heads: 4, context: 24, batch: 6, clip: 1000 }
 
-  test('differ from the f64 reference by < 2e-6 of each tensor', async () => {
+  test.each(OPTIONS)('differ from the f64 reference by < 4e-6 of each tensor: %j', async options => {
+    const recipe = { ...base, ...options, softcap: options.softcap === undefined ? 0 : 15 }
     const { state, artifact, said } = await run(module, { recipe, limit: { updates: 1 } }, inputs)
-    const trained = trainReference(recipe, inputs, { seed: 1, updates: 1 })
-    const { shape } = trained
+    const shape: Shape = { ...recipe, symbols: new Set(inputs.train).size }
     // Behind the weights lie the first moments, which after one unclipped update are a tenth of the gradient.
     const weightBytes = said.counters.parameters * 4
-    const meanAt = state.length - 2 * weightBytes
+    const padded = Math.ceil(weightBytes / 64) * 64
+    const meanAt = state.length - 2 * padded
     const mean = new Float32Array(state.slice(meanAt, meanAt + weightBytes).buffer)
-    expect(artifact.length).toBe(288 + weightBytes)
+    expect(artifact.length).toBe(320 + weightBytes)
+    expect(said.counters.parameters).toBe(offsets(shape).parameters)
     const exactly = realGradients(shape, recipe, inputs.train)
     for (const [name, start, end] of tensors(shape)) {
       const wanted = exactly.subarray(start, end)
       const error = wanted.map((g, i) => num(mean, start + i) / 0.1 - g)
-      expect(norm(error) / norm(wanted), name).toBeLessThan(2e-6)
+      expect(norm(error) / norm(wanted), name).toBeLessThan(4e-6)
     }
   })
 })

@@ -2,12 +2,17 @@
 
 import { instantiate, moduleOf } from './drive.ts'
 
+/** Addresses, counts and numbers, in the order of the library's function. */
+type Call = (...args: number[]) => void
+
 interface ProbeExports {
   readonly memory: WebAssembly.Memory
   readonly _initialize?: () => void
   readonly prepare: () => void
   readonly take: (bytes: number) => number
   readonly gemm: (...args: number[]) => void
+  readonly peak: (rounds: number, at: number) => void
+  readonly peakPaired: (rounds: number, at: number) => void
   readonly exp: (x: number, count: number) => void
   readonly log: (x: number, count: number) => void
   readonly tanh: (x: number, count: number) => void
@@ -18,6 +23,27 @@ interface ProbeExports {
   readonly fillNormal: (state: number, out: number, count: number, deviation: number) => void
   readonly numberAt: (text: number, bytes: number) => number
   readonly member: (text: number, bytes: number, which: number) => number
+  readonly gelu: Call
+  readonly reluSquared: Call
+  readonly swiglu: Call
+  readonly swigluBackward: Call
+  readonly softcap: Call
+  readonly softcapBackward: Call
+  readonly adamw: Call
+  readonly sgd: Call
+  readonly attend: Call
+  readonly attendBackward: Call
+  readonly layerNorm: Call
+  readonly layerNormBackward: Call
+  readonly rmsNorm: Call
+  readonly rmsNormBackward: Call
+  readonly normaliseRow: (...args: number[]) => number
+  readonly normaliseRowBackward: Call
+  readonly fillRotations: Call
+  readonly rotate: Call
+  readonly rotateBack: Call
+  readonly softmax: Call
+  readonly crossEntropy: (...args: number[]) => number
 }
 
 export interface Probe extends ProbeExports {

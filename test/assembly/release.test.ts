@@ -42,7 +42,7 @@ test.each(kernelFolders())(
         await mkdir(dirname(join(root, path)), { recursive: true })
         await writeFile(join(root, path), bytes)
       }
-      const again = admit(await compileAssembly(`assembly/${folder}/index.ts`, memoryPagesMax, root), {
+      const again = admit(await compileAssembly(`assembly/${folder}/index.ts`, memoryPagesMax, { root }), {
         memoryPagesMax,
       })
       expect(again.ok && (await sha256(again.module))).toBe(kernel.moduleSha256)

@@ -1,8 +1,9 @@
-// The training run of SPEC.md around the reference model, in exact arithmetic: initialisation, windows, AdamW, the metric.
+// The training run of SPEC.md around the reference model, in exact arithmetic: initialisation, windows, updates, the metric.
 
-import { below, cosPi, exact, fillNormal, flush, type Numbers, randomStream } from './arithmetic.ts'
-import { num } from './parts.ts'
-import { offsets, pass, type Shape } from './reference.ts'
+import { below, exact, fillNormal, type Numbers, randomStream } from './arithmetic.ts'
+import { offsets, type Shape } from './layout.ts'
+import { applyUpdate, learningRate } from './optimizers.ts'
+import { pass } from './reference.ts'
 
 export interface TrainingRecipe {
   readonly vocabulary: string
@@ -11,11 +12,24 @@ export interface TrainingRecipe {
   readonly heads: number
   readonly context: number
   readonly batch: number
+  readonly mlp_ratio: number
+  readonly activation: string
+  readonly norm: string
+  readonly position: string
+  readonly windows: string
+  readonly qk_norm: string
+  readonly softcap: number
+  readonly head: string
+  readonly value_embeddings: string
+  readonly optimizer: string
   readonly lr: number
   readonly beta2: number
+  readonly momentum: number
   readonly weight_decay: number
   readonly warmup: number
+  readonly schedule: string
   readonly final: number
+  readonly decay: number
   readonly clip: number
 }
 
@@ -36,14 +50,14 @@ export function trainReference(
   { seed, updates }: { seed: number; updates: number },
 ): Trained {
   const symbolOf = vocabularyOf(recipe.vocabulary, train)
-  const { depth, width, heads, context } = recipe
-  const shape = { depth, width, heads, context, symbols: new Set(symbolOf.filter(s => s >= 0)).size }
+  const { context } = recipe
+  const shape = { ...recipe, symbols: new Set(symbolOf.filter(s => s >= 0)).size }
   const at = offsets(shape)
   const parameters = initialise(shape, seed)
   const next = randomStream(seed, 1)
   const moments = { mean: new Float32Array(at.parameters), square: new Float32Array(at.parameters) }
+  const state = { parameters, ...moments, powers: { beta1: 1, beta2: 1 } }
   const losses: number[] = []
-  let powers = { beta1: 1, beta2: 1 }
   for (let update = 0; update < updates; update++) {
     const starts = Array.from({ length: recipe.batch }, () => below(next, train.length - context))
     const inputs = starts.flatMap(start =>
@@ -55,12 +69,7 @@ export function trainReference(
     const weight = r(1 / (recipe.batch * context))
     const result = pass(exact, shape, parameters, { inputs, targets }, weight)
     losses.push((sum(result.losses) / inputs.length) * BITS_PER_NAT)
-    powers = { beta1: powers.beta1 * 0.9, beta2: powers.beta2 * recipe.beta2 }
-    const lr = learningRate(recipe, update, updates)
-    adamw(
-      { parameters, gradients: result.gradients, ...moments },
-      { recipe, powers, lr, decaying: at.matrices },
-    )
+    applyUpdate(state, result.gradients, { recipe, shape, lr: learningRate(recipe, update, updates) })
   }
   return { shape, parameters, losses, valBpb: evaluate(shape, parameters, symbolOf, val) }
 }
@@ -76,71 +85,20 @@ function vocabularyOf(vocabulary: string, train: Uint8Array): number[] {
 
 /** Weights in the order of the artifact; every tensor draws from one stream, an odd count losing half a pair. */
 export function initialise(shape: Shape, seed: number): Float32Array {
-  const { depth, width: D, context, symbols } = shape
+  const { depth, width: D } = shape
   const at = offsets(shape)
   const parameters = new Float32Array(at.parameters)
   const next = randomStream(seed, 0)
   const residual = 0.02 / Math.sqrt(2 * depth)
-  fillNormal(next, parameters.subarray(0, (symbols + context) * D), 0.02)
+  fillNormal(next, parameters.subarray(0, at.layers), 0.02)
   for (let l = 0; l < depth; l++) {
     fillNormal(next, parameters.subarray(at.qkv(l), at.projection(l)), 0.02)
     fillNormal(next, parameters.subarray(at.projection(l), at.expand(l)), residual)
     fillNormal(next, parameters.subarray(at.expand(l), at.contract(l)), 0.02)
-    fillNormal(next, parameters.subarray(at.contract(l), at.contract(l) + 4 * D * D), residual)
+    fillNormal(next, parameters.subarray(at.contract(l), at.qkv(l + 1)), residual)
   }
   for (let i = 0; i <= 2 * depth; i++) parameters.fill(1, at.norm(0, i), at.norm(0, i) + D)
   return parameters
-}
-
-function learningRate({ lr, warmup, final }: TrainingRecipe, update: number, planned: number): number {
-  if (update < warmup) return (lr * (update + 1)) / (warmup + 1)
-  const done = planned > warmup ? (update - warmup) / (planned - warmup) : 0
-  return lr * (final + (1 - final) * 0.5 * (1 + cosPi(done)))
-}
-
-interface AdamState {
-  readonly parameters: Float32Array
-  readonly gradients: Numbers
-  readonly mean: Float32Array
-  readonly square: Float32Array
-}
-
-interface AdamStep {
-  readonly recipe: TrainingRecipe
-  readonly powers: { readonly beta1: number; readonly beta2: number }
-  readonly lr: number
-  readonly decaying: number
-}
-
-function adamw(
-  { parameters, gradients, mean, square }: AdamState,
-  { recipe, powers, lr, decaying }: AdamStep,
-): void {
-  const norm = gradientNorm(gradients)
-  const scale = norm > recipe.clip ? r(recipe.clip / norm) : 1
-  const beta1 = r(0.9)
-  const beta2 = r(recipe.beta2)
-  const rate = r(lr / (1 - powers.beta1))
-  const correction = r(1 / Math.sqrt(1 - powers.beta2))
-  for (let i = 0; i < parameters.length; i++) {
-    const g = r(num(gradients, i) * scale)
-    const m = flush(exact, r(r(num(mean, i) * beta1) + r(g * r(1 - beta1))))
-    const v = flush(exact, r(r(num(square, i) * beta2) + r(r(g * g) * r(1 - beta2))))
-    mean[i] = m
-    square[i] = v
-    const keep = i < decaying ? r(1 - lr * recipe.weight_decay) : 1
-    const step = r(r(rate * m) / r(r(r(Math.sqrt(v)) * correction) + r(1e-8)))
-    parameters[i] = r(r(num(parameters, i) * keep) - step)
-  }
-}
-
-/** In f64: four running sums, index mod 4, joined as (s0 + s2) + (s1 + s3). */
-function gradientNorm(gradients: Numbers): number {
-  const s: [number, number, number, number] = [0, 0, 0, 0]
-  gradients.forEach((g, i) => {
-    s[(i % 4) as 0 | 1 | 2 | 3] += g * g
-  })
-  return Math.sqrt(s[0] + s[2] + (s[1] + s[3]))
 }
 
 /** Bits per byte: 8 for the first byte, then windows that do not overlap; an unknown byte pays 24 bits, a known one the surcharge. */

@@ -30,6 +30,24 @@ describe('how it ends', () => {
       [start, reply({ leases: [lease(1)] }), finished(1, 'error'), reply({ reports: accepted(1) })],
       EXIT.failure,
     ],
+    [
+      'a failed self-test, with its task answered',
+      {},
+      [
+        start,
+        reply({ leases: [lease(1)] }),
+        { type: 'unfit', hint: 'another digest' },
+        finished(1, 'error'),
+        reply({ reports: accepted(1) }),
+      ],
+      EXIT.selfTest,
+    ],
+    [
+      'an order to leave, with a task on disk',
+      {},
+      [start, reply({ leases: [lease(1)] }), { type: 'leave' }],
+      EXIT.ok,
+    ],
     ...(
       [
         ['protocol_too_old', EXIT.update],
@@ -48,6 +66,14 @@ describe('how it ends', () => {
     const { state, effects } = play(events, given)
     expect(effects.at(-1)).toEqual({ type: 'exit', code: exit })
     expect(modeOf(state)).toEqual({ mode: 'stopped' })
+  })
+
+  test('a failed self-test asks for nothing more and gives back what waits', () => {
+    const { effects } = play(
+      [start, reply({ leases: [lease(1), lease(2)] }), { type: 'unfit', hint: 'another digest' }],
+      { cores: 1 },
+    )
+    expect(words(effects)).toEqual(['blocked', 'stopping', 'release 1', 'release 2'])
   })
 
   test('--count 3 never asks for more than three', () => {

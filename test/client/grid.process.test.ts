@@ -9,7 +9,7 @@ import { CampaignView, CorpusRow, LedgerSummary } from '#protocol/campaign.ts'
 
 const CAMPAIGN = `
 title: Two learning rates
-kernel: charlm@0
+kernel: charlm@1
 data: sotu-small@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: 4000000000, runs: 2, credits: 10 }

@@ -49,6 +49,8 @@ async function start(
     name: undefined,
     agent: { cores: 1, count: 1, endWithoutWork: true },
     preset: PRESETS.all,
+    engine: 'strict',
+    onEngine: () => undefined,
     share: 1,
     checkpointMs: undefined,
     patienceMs: undefined,

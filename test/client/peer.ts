@@ -14,7 +14,7 @@ import { type Lease, SchedulerBody, type SchedulerReply } from '#protocol/schedu
 import { generateEd25519, verifyBytes } from '#protocol/signature.ts'
 import { CampaignId, HostId, ResultId, type Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { Identity } from '#runtime/api.ts'
-import { type MODES, TOY_DATA, TOY_FUEL, toyModule, toyTask } from './toy.ts'
+import { type MODES, TOY_DATA, TOY_FUEL, toyManifest, toyModule, toyTask } from './toy.ts'
 
 export type Fault = 'drop' | { readonly problem: ProblemCode; readonly retryAfterMs?: number }
 export type Script = (body: SchedulerBody, call: number) => SchedulerReply | Fault
@@ -51,9 +51,9 @@ export const resultId = (n: number): ResultId => ResultId.parse(`r_${String(n).p
 const SERVER_ID = 'the-test-server'
 const HOST_ID = HostId.parse(`h_${'0'.repeat(26)}`)
 
-export async function startPeer(script: Script): Promise<Peer> {
+export async function startPeer(script: Script, changes: Partial<KernelManifest> = {}): Promise<Peer> {
   const key = await generateKey()
-  const { release, tar } = await toyRelease(key)
+  const { release, tar } = await toyRelease(key, changes)
   const host = await generateEd25519()
   const dataHash = await sha256(TOY_DATA)
   const seen: Seen[] = []
@@ -197,24 +197,10 @@ async function bytesOf(req: IncomingMessage): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(parts))
 }
 
-async function toyRelease(key: SigningKey) {
+/** A signed release of the toy; `changes` to its manifest. */
+async function toyRelease(key: SigningKey, changes: Partial<KernelManifest>) {
   const module = await toyModule()
-  const manifest: KernelManifest = {
-    name: 'toy',
-    version: 0,
-    serial: 1,
-    engine: 'wasm',
-    abi: 'xee-1',
-    fuelTable: 'fuel-1',
-    title: 'a toy',
-    recipe: { type: 'object', additionalProperties: false, properties: {} },
-    rules: [],
-    slots: [{ name: 'data', split: 'train' }],
-    memoryPagesMax: 16,
-    memory: [],
-    metric: { name: 'toy_loss', goal: 'minimize' },
-    bounds: { fuelMax: TOY_FUEL, updatesMax: 100 },
-  }
+  const manifest = await toyManifest(changes)
   const tar = await packRelease({ manifest: utf8(canonicalJson(manifest)), module, source: new Map() })
   const moduleSha256 = await sha256(module)
   const releaseSha256 = await sha256(tar)

@@ -4,8 +4,17 @@ import { main } from 'assemblyscript/asc'
 import { admit } from '#kernels/admit.ts'
 import { sha256 } from '#protocol/canonical.ts'
 import { jobText, type Limit, runKeyOf } from '#protocol/job.ts'
+import type { KernelManifest } from '#protocol/kernel.ts'
 import { MARKS } from '#protocol/limits.ts'
-import type { Order, RunControl, RunOutcome, RunTask, Slice } from '#runtime/run.ts'
+import {
+  type Order,
+  type RunControl,
+  type RunOutcome,
+  type RunTask,
+  runJob,
+  type Slice,
+} from '#runtime/run.ts'
+import { runSelfTest } from '#runtime/self-test.ts'
 
 export const TOY_UPDATES = 40
 /** More than 40 updates need. */
@@ -126,6 +135,37 @@ async function compileToy(): Promise<Uint8Array<ArrayBuffer>> {
   const admission = admit(module)
   if (!admission.ok) throw new Error(JSON.stringify(admission.refusals))
   return new Uint8Array(admission.module)
+}
+
+/** The toy's manifest, with the digest that its self-test has. */
+export async function toyManifest(changes: Partial<KernelManifest> = {}): Promise<KernelManifest> {
+  const manifest: KernelManifest = {
+    name: 'toy',
+    version: 0,
+    serial: 1,
+    engine: 'wasm',
+    abi: 'xee-1',
+    fuelTable: 'fuel-1',
+    title: 'a toy',
+    recipe: { type: 'object', additionalProperties: false, properties: {} },
+    rules: [],
+    slots: [{ name: 'data', split: 'train' }],
+    memoryPagesMax: 16,
+    metric: { name: 'toy_loss', goal: 'minimize', minimum: 0, maximum: 1e9 },
+    bounds: { fuelMax: TOY_FUEL, updatesMax: 100 },
+    ...changes,
+  }
+  const bytes = await toyModule()
+  const kernel = { manifest, moduleSha256: await sha256(bytes), module: await WebAssembly.compile(bytes) }
+  const ended = await runSelfTest(kernel, TOY_SELF_TEST, task => runJob(task, scripted()))
+  if (!ended.ok) throw new Error(ended.reason)
+  return { ...manifest, selfTest: { ...TOY_SELF_TEST, digest: ended.digest, ...changes.selfTest } }
+}
+
+const TOY_SELF_TEST = {
+  runs: [{ recipe: {}, limit: { fuel: TOY_FUEL } }],
+  seed: 1,
+  data: [[{ head: '', bytes: 300, from: 0, span: 256 }]],
 }
 
 export interface ToyOptions {

@@ -45,6 +45,7 @@ export async function start(peer: Peer, options: Partial<AgentOptions> = {}, cha
     store: await openHostStore(join(directory, 'state')),
     cache: await openDiskCache(join(directory, 'cache')),
     compute: here,
+    prove: async () => ({ ok: true }),
     selfTest: async () => ({ passed: true, detail: 'sound' }),
     machine: { client: 'test', engineClasses: ['wasm'], memoryMiB: 1024 },
     now: () => {

@@ -11,8 +11,8 @@ import {
 } from '#server/data/import.ts'
 
 // Each is imported once; the tests only read.
-const IMPORTS = { 'sotu@1': importDataset('sotu@1'), 'sotu-small@1': importDataset('sotu-small@1') }
-const imported = (name: DatasetName) => IMPORTS[name]
+const IMPORTS = new Map(DATASET_NAMES.map(name => [name, importDataset(name)] as const))
+const imported = (name: DatasetName) => IMPORTS.get(name)!
 
 test('sotu-small@1 has these bytes and these baselines, for ever', async () => {
   const { manifest } = await imported('sotu-small@1')

@@ -130,6 +130,20 @@ describe('records', () => {
     expect(await corpus(life)).toHaveLength(2)
   })
 
+  test('that are none beside those verified since wait no longer', async () => {
+    await life.close()
+    life = await startLifecycle({ leaderRows: 1 })
+    await submit(life, { runs: 3 })
+    const [proven, verifier] = [await addHost(life, PROVEN), await addHost(life, VERIFIER)]
+    await compute(life, proven)
+    await compute(life, proven, 5)
+    await compute(life, proven, 3)
+    expect(await demands(life)).toEqual(['record', 'record', 'record'])
+    await compute(life, verifier)
+    expect(await unitStates(life)).toBe('valid published, valid published, open')
+    expect((await demands(life)).slice(1)).toEqual([null, 'record'])
+  })
+
   test('a forger that behaves for thirty results and then lies about a record is caught before it is published', async () => {
     await life.close()
     life = await startLifecycle({ leaderRows: 1 })

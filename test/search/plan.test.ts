@@ -103,7 +103,7 @@ test('a run has the exact bytes of its job, a run key and a seed under the secre
   const recipe = { lr: 0.1, width: 32, heads: 2, decay: 0, act: 'gelu' }
   const run = await buildRun(source, recipe, 0)
   expect(run.job).toBe(
-    `{"kernel":"charlm@0","limit":{"updates":10},"marks":8,"recipe":{"act":"gelu","decay":0,"heads":2,"lr":0.1,"width":32},"seed":${run.seed},"task":"train"}`,
+    `{"kernel":"charlm@1","limit":{"updates":10},"marks":8,"recipe":{"act":"gelu","decay":0,"heads":2,"lr":0.1,"width":32},"seed":${run.seed},"task":"train"}`,
   )
   expect((await buildRun(source, recipe, 1)).runKey).not.toBe(run.runKey)
   expect(await buildRun(source, recipe, 0)).toEqual(run)

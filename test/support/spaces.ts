@@ -49,7 +49,7 @@ export const fileOf = ({
   metric,
 }: Given): CampaignFile =>
   CampaignFile.parse({
-    ...{ title: 'test', kernel: 'charlm@0', data: 'sotu-small@1', space, sampler, recipe },
+    ...{ title: 'test', kernel: 'charlm@1', data: 'sotu-small@1', space, sampler, recipe },
     metric: metric ?? { name: 'val_bpb', goal: 'minimize' },
     budget: { runs, credits: 1, ...(budget ?? { fuel_per_run: 1e9 }) },
   })

@@ -8,14 +8,31 @@ import { Failure } from '../failure.ts'
 export const SERVER_DIRECTORY = join(import.meta.dirname, '..', '..', '..', 'server')
 
 /** `xeenet admin …`: the operator's command, which lives with the server; everything is passed on. */
-export function adminCommand(done: (exit: number) => void): Command {
-  return new Command('admin')
-    .description('users, tokens and kernels, on the machine that has the data directory')
+export const adminCommand = (done: (exit: number) => void): Command =>
+  passedOn('admin', 'users, tokens, kernels and data sets, on the machine that has the data directory', done)
+
+/** `xeenet dataset …` is `xeenet admin dataset …`. */
+export const datasetCommand = (done: (exit: number) => void): Command =>
+  passedOn(
+    'dataset',
+    'import and list data sets, on the machine that has the data directory',
+    done,
+    'dataset',
+  )
+
+function passedOn(
+  name: string,
+  description: string,
+  done: (exit: number) => void,
+  ...first: readonly string[]
+): Command {
+  return new Command(name)
+    .description(description)
     .argument('[words...]')
     .helpOption(false)
     .allowUnknownOption()
     .passThroughOptions()
-    .action(async (words: readonly string[]) => done(await runAdmin(words)))
+    .action(async (words: readonly string[]) => done(await runAdmin([...first, ...words])))
 }
 
 async function runAdmin(words: readonly string[]): Promise<number> {

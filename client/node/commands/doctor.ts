@@ -7,10 +7,10 @@ import { ServerView } from '#protocol/campaign.ts'
 import { ask } from '#runtime/api.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { contextOf, withServer } from '../options.ts'
-import { selfTest } from '../self-test.ts'
 import { SERVER_DIRECTORY } from './admin.ts'
+import { checkEngine, checkSelfTest } from './doctor-engine.ts'
 
-interface Check {
+export interface Check {
   readonly name: string
   readonly ok: boolean
   /** `warn`: only some uses of this machine need it. */
@@ -30,6 +30,7 @@ export function doctorCommand(done: (exit: number) => void): Command {
       checkNode(),
       checkSimd(),
       checkSelfTest(),
+      checkEngine(),
       checkPostgres(),
       checkKernels(),
       checkDisk(),
@@ -71,17 +72,6 @@ async function checkSimd(): Promise<Check> {
   const ok = WebAssembly.validate(SIMD_MODULE)
   const found = ok ? 'available' : 'missing'
   return { name: 'wasm simd', ok, level: 'must', found, remedy: 'This processor or engine cannot compute.' }
-}
-
-async function checkSelfTest(): Promise<Check> {
-  const { ok, found } = await selfTest()
-  return {
-    name: 'self-test',
-    ok,
-    level: 'must',
-    found,
-    remedy: 'Do not volunteer with this machine: check its memory and overclocking.',
-  }
 }
 
 async function checkPostgres(): Promise<Check> {

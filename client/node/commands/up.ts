@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { EXIT } from '#runtime/exit-codes.ts'
 import type { Compute } from '#runtime/volunteer.ts'
 import { coresOf } from '../cores.ts'
-import { Failure, usage } from '../failure.ts'
+import { ENGINE_CHOICES } from '../engine.ts'
+import { Failure, selfTestFailure, usage } from '../failure.ts'
 import { type Host, startHost } from '../host.ts'
 import { listenToKeys } from '../keys.ts'
 import { lockStateDir } from '../lock.ts'
@@ -20,6 +21,7 @@ const UpOptions = z.object({
   cacheDir: z.string(),
   preset: z.enum(['barely', 'polite', 'overnight', 'all']),
   share: z.coerce.number().gt(0).max(1),
+  engine: z.enum(ENGINE_CHOICES),
   onBattery: z.boolean().default(false),
   schedule: z.string().optional(),
   once: z.boolean().default(false),
@@ -49,6 +51,11 @@ export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: numb
     .option('--cores <n>', 'runs at once: a number, 50%, MAX, MAX-1')
     .option('--preset <preset>', `${Object.keys(PRESETS).join(', ')}`, name === 'up' ? 'polite' : 'all')
     .option('--share <fraction>', "share of each core's time", '1')
+    .option(
+      '--engine <engine>',
+      'auto, strict or fast: how kernels are compiled; the bits are the same',
+      'auto',
+    )
     .option('--on-battery', 'compute on battery, too')
     .option('--schedule <hours>', 'only in these hours, for example 22:00-07:00')
     .option('--once', 'compute one result and end')
@@ -77,21 +84,44 @@ async function up(command: Command, hooks: Hooks): Promise<number> {
       name: given.name,
       agent: { cores, count, endWithoutWork: given.once },
       preset,
+      engine: given.engine,
       share: given.share,
       checkpointMs: given.checkpointSeconds === undefined ? undefined : given.checkpointSeconds * 1000,
       patienceMs: given.once ? 30_000 : undefined,
       keyFingerprint: given.keyFingerprint,
       tell: narrate.tell,
+      onEngine: narrate.engine,
       onEnrolled: narrate.enrolled,
       onOffline: narrate.offline,
       onWork: narrate.working,
       wrapCompute: hooks.wrapCompute,
     })
-    return await untilDone(host)
+    const exit = await untilDone(host)
+    const failed = host.engineFailure()
+    if (failed === undefined) return exit
+    talk.event(
+      'engine',
+      { engine: 'strict', why: failed },
+      `the fast engine failed: ${failed}; on with the strict one`,
+    )
+    return startAgain(failed)
   } finally {
     narrate.close()
     lock.release()
   }
+}
+
+/**
+ * The same command in the same process id. V8 cannot take back how it compiled, and what this process remembers of the failure
+ * makes the next one strict. A server that started us would lose sight of us: it starts us again itself.
+ */
+function startAgain(reason: string): never {
+  if (process.execve === undefined || process.connected) throw selfTestFailure(reason, true)
+  return process.execve(
+    process.execPath,
+    [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+    process.env,
+  )
 }
 
 function presetOf(given: UpOptions): Preset {

@@ -147,7 +147,7 @@ function settle(state: State): void {
       drain(jobs.propose, byId, campaign => propose(state, campaign))
     busy = ran > 0
   }
-  for (const unit of state.changed) for (const { host } of unit.results) if (host !== null) release(host)
+  release(state)
 }
 
 const byOrder = (a: UnitRow, b: UnitRow): number => a.order - b.order

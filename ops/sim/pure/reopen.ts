@@ -58,12 +58,16 @@ function exclude(state: State, host: HostRow, now: Instant): void {
     const after = changed.get(other.id)
     if (after === undefined) continue
     other.standing = after
+    if (after.state === 'paused') state.paused.add(other)
     state.jobs.reopen.add(other)
   }
 }
 
-/** A paused host goes on when everything of it was judged again and nothing was wrong. */
-export function release(host: HostRow): void {
-  if (host.standing.state === 'paused' && host.rechecked.size === 0)
-    host.standing = { ...host.standing, state: 'active' }
+/** Paused hosts go on when everything of theirs was judged again and nothing was wrong. */
+export function release({ paused }: State): void {
+  for (const host of paused) {
+    if (host.standing.state === 'paused' && host.rechecked.size > 0) continue
+    if (host.standing.state === 'paused') host.standing = { ...host.standing, state: 'active' }
+    paused.delete(host)
+  }
 }

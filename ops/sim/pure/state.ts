@@ -48,6 +48,8 @@ export interface State {
   readonly digests: Map<string, Run>
   /** Checks that the verifier began, by reason. */
   readonly checksFor: Map<string, number>
+  /** Hosts whose owner is in doubt. */
+  readonly paused: Set<HostRow>
   /** Looked at since the simulation asked. */
   readonly changed: Set<UnitRow>
 }
@@ -147,7 +149,7 @@ export function newState(
       ...{ transition: new Set(), validate: new Set(), assimilate: new Set() },
       ...{ propose: new Set(), reopen: new Set() },
     },
-    ...{ digests: new Map(), checksFor: new Map(), changed: new Set() },
+    ...{ digests: new Map(), checksFor: new Map(), paused: new Set(), changed: new Set() },
   }
 }
 

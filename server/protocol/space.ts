@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import { CHOICES_MAX, CONSTRAINTS_MAX, EXPRESSION_CHARS_MAX, SPACE_DIMENSIONS_MAX } from './limits.ts'
+
+const range = { error: 'the lower end is above the upper end' }
+const isOrdered = ([low, high]: readonly [number, number]): boolean => low <= high
+
+/** A condition over parameters, such as `width % heads == 0`; server/search/expression.ts has its grammar. */
+const ExpressionText = z.string().min(1).max(EXPRESSION_CHARS_MAX)
+
+const common = {
+  /** How many values a grid takes from a range. */
+  points: z.int().min(1).max(1000).optional(),
+  /** The parameter exists only where this holds; elsewhere the kernel's default stands. */
+  when: ExpressionText.optional(),
+}
+
+/** One dimension of a search space. A seed is never one: it pairs runs. */
+export const Dimension = z.union([
+  z.strictObject({
+    log: z.tuple([z.number().positive(), z.number().positive()]).refine(isOrdered, range),
+    ...common,
+  }),
+  z.strictObject({
+    float: z.tuple([z.number(), z.number()]).refine(isOrdered, range),
+    step: z.number().positive().optional(),
+    ...common,
+  }),
+  z
+    .strictObject({
+      int: z.tuple([z.int(), z.int()]).refine(isOrdered, range),
+      step: z.int().positive().optional(),
+      /** How a sampler measures distance: `log` when 1 to 2 matters as much as 100 to 200. */
+      scale: z.enum(['linear', 'log']).optional(),
+      when: common.when,
+    })
+    .refine(({ int, scale }) => scale !== 'log' || int[0] > 0, {
+      error: 'a log scale starts above zero',
+      path: ['int'],
+    }),
+  z.strictObject({
+    choice: z
+      .array(z.union([z.string().max(100), z.number()]))
+      .min(1)
+      .max(CHOICES_MAX),
+    when: common.when,
+  }),
+])
+export type Dimension = z.infer<typeof Dimension>
+
+const parameter = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,39}$/)
+  .refine(name => name !== 'seed', { error: 'a seed is never a dimension: replicate.seeds says how many' })
+
+export const SpaceFile = z
+  .record(parameter, Dimension)
+  .refine(s => Object.keys(s).length >= 1 && Object.keys(s).length <= SPACE_DIMENSIONS_MAX, {
+    error: `a space has 1 to ${SPACE_DIMENSIONS_MAX} dimensions`,
+  })
+
+/** What holds for every recipe of the campaign. One that names an inactive parameter does not apply. */
+export const ConstraintsFile = z.array(ExpressionText).max(CONSTRAINTS_MAX)
+
+export const SAMPLERS = ['grid', 'random', 'sobol', 'tpe', 'cmaes', 'gp', 'evolution'] as const
+
+export const SamplerFile = z.strictObject({
+  name: z.enum(SAMPLERS),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(0),
+  /** Experiments that a model-based sampler spreads evenly before it trusts its model. */
+  startup: z.int().min(1).max(1000).optional(),
+})
+export type SamplerFile = z.infer<typeof SamplerFile>
+
+export const PRUNERS = ['none', 'asha', 'hyperband', 'median'] as const
+
+/** When runs, comparisons and the campaign end early. */
+export const StopFile = z.strictObject({
+  /** Without it: `asha` for a sampler that learns, `none` for one whose runs stand for a whole space. */
+  prune: z.enum(PRUNERS).optional(),
+  /** `effect` is the difference of the metric worth finding; `alpha` is spent over all tests of the campaign. */
+  sprt: z
+    .strictObject({
+      effect: z.number().positive(),
+      alpha: z.number().gt(0).max(0.5).default(0.05),
+      beta: z.number().gt(0).max(0.5).default(0.05),
+    })
+    .optional(),
+})
+export type StopFile = z.infer<typeof StopFile>
