@@ -33,3 +33,6 @@ create table evaluations ( -- weights that a verifier looks at: never a replica,
 create index evaluations_open on evaluations (created_at) where outcome is null;
 create index evaluations_to_act on evaluations (ended_at) where outcome = 'different' and acted_at is null;
 create index file_requests_received on file_requests (received_at) where received_at is not null;
+
+-- Bits per byte of val that no model reaches which has not seen it; null: not known.
+alter table datasets add column metric_floor double precision;

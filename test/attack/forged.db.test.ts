@@ -66,6 +66,17 @@ test('ten times the budget: a run that says so is refused and costs trust', asyn
   expect(Number((await scene.row('hosts', ann.id)).daily_quota)).toBeLessThan(Number(before.daily_quota))
 })
 
+test('weights trained on the validation split: where the entropy is known, a metric below it is refused', async () => {
+  const [ann, annsId, eve, evesId] = await pair()
+  const { knex } = scene.server.database
+  await knex.raw(`update datasets set metric_floor = 3`)
+  const claim = (value: number) => runReport({ metric: { name: 'val_bpb', value } })
+  const refused = { outcome: 'refused', code: 'report_inconsistent' }
+  expect(await answer(ann, await ann.report(annsId, claim(2.99)))).toMatchObject(refused)
+  expect(await answer(eve, await eve.report(evesId, claim(3.01)))).toMatchObject({ outcome: 'accepted' })
+  await knex.raw(`update datasets set metric_floor = null`)
+})
+
 test('another owner’s report, late or not, cannot be seen before it cannot be copied any more', async () => {
   const [ann, annsId, eve, evesId] = await pair()
   scene.server.advance(90_000) // both are past the deadline of a minute, within their grace
