@@ -11,7 +11,7 @@ import { openDatabase } from '#store/database.ts'
 
 const CAMPAIGN = `
 title: Many learning rates
-kernel: charlm@0
+kernel: charlm@1
 data: sotu-small@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: 2500000000, runs: 150, credits: 1000 }
