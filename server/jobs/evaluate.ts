@@ -2,11 +2,15 @@ import { drawWeights, evaluationOf } from '#domain/evidence.ts'
 import { drawn } from '#domain/trust.ts'
 import { splitOf } from '#protocol/dataset.ts'
 import { jobText, runKeyOf } from '#protocol/job.ts'
+import { addMs } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { insertEvaluations, listDelivered, type NewEvaluation, takeLiars } from '#store/evaluations.ts'
+import { giveUpRequests } from '#store/files.ts'
+import { addHostEvents } from '#store/hosts.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import { excludeHosts } from '#store/standing.ts'
+import { demandChecks, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 type EvaluateDeps = Pick<JobDeps, 'knex' | 'now' | 'secret' | 'ids' | 'enqueue'>
@@ -34,6 +38,34 @@ export function planEvaluations({ knex, now, secret, ids }: EvaluateDeps): Promi
     }
     await insertEvaluations(trx, planned, now())
     return planned.length
+  })
+}
+
+const DELIVERY_MS = 24 * 3600_000
+
+/**
+ * Has the verifier compute again what somebody promised weights of that did not come in a day: whoever has computed it loses
+ * nothing, and who has not is found. Gives how many.
+ */
+export function checkUndelivered({ knex, now, enqueue }: EvaluateDeps): Promise<number> {
+  return inTransaction(knex, async trx => {
+    const overdue = { before: addMs(now(), -DELIVERY_MS), now: now(), limit: PER_ROUND }
+    const missing = await giveUpRequests(trx, overdue)
+    const locked = await lockWorkUnits(trx, [...new Set(missing.map(({ workUnitId }) => workUnitId))])
+    const valid = locked.flatMap(({ workUnit: { id, state } }) => (state === 'valid' ? [id] : []))
+    await demandChecks(
+      trx,
+      valid.map(id => ({ id, demand: 'audit' })),
+      now(),
+    )
+    await touchWorkUnits(trx, valid, now())
+    await enqueue(trx, 'transition', valid)
+    const notes = missing.map(({ hostId, resultId }) => ({
+      ...{ hostId, event: 'artifact_missing' },
+      detail: `result ${resultId}: its weights were asked for and did not come in a day`,
+    }))
+    await addHostEvents(trx, notes, now())
+    return missing.length
   })
 }
 

@@ -16,7 +16,7 @@ import {
 } from './cron.ts'
 import type { JobDeps, QueueName } from './deps.ts'
 import { drawAudits, supplyCanaries } from './economics.ts'
-import { excludeLiars, planEvaluations } from './evaluate.ts'
+import { checkUndelivered, excludeLiars, planEvaluations } from './evaluate.ts'
 import { forgetTraces } from './forget.ts'
 import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
@@ -112,6 +112,7 @@ function startSweepers(deps: JobDeps) {
     repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
     repeat(log, { name: 'canaries', when: EVERY_MINUTE, what: () => supplyCanaries(deps) }),
     repeat(log, { name: 'weights', when: EVERY_MINUTE, what: () => planEvaluations(deps) }),
+    repeat(log, { name: 'deliveries', when: EVERY_MINUTE, what: () => checkUndelivered(deps) }),
     repeat(log, { name: 'liars', when: EVERY_MINUTE, what: () => excludeLiars(deps) }),
     repeat(log, { name: 'audits', when: EVERY_FOUR_MINUTES, what: () => drawAudits(deps) }),
     repeat(log, { name: 'units', when: EVERY_FOUR_MINUTES, what: () => inspectUnits(deps) }),

@@ -36,3 +36,8 @@ create index file_requests_received on file_requests (received_at) where receive
 
 -- Bits per byte of val that no model reaches which has not seen it; null: not known.
 alter table datasets add column metric_floor double precision;
+
+alter table file_requests add column given_up_at timestamptz; -- it did not come in a day
+drop index file_requests_open;
+create index file_requests_open on file_requests (host_id) where received_at is null and given_up_at is null;
+create index file_requests_waiting on file_requests (requested_at) where received_at is null and given_up_at is null;

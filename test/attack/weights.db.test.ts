@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { drawWeights, judgeWeights } from '#domain/evidence.ts'
-import { excludeLiars, planEvaluations } from '#jobs/evaluate.ts'
+import { checkUndelivered, excludeLiars, planEvaluations } from '#jobs/evaluate.ts'
 import { Job } from '#protocol/job.ts'
 import type { Lease } from '#protocol/scheduler.ts'
 import type { ResultId } from '#protocol/units.ts'
@@ -119,6 +119,37 @@ describe('weights that a host committed to and delivered', () => {
     await other.ask({ reports: [error] })
     expect(await outcome()).toBe('different')
   })
+})
+
+test('weights that do not come in a day are wanted no more, and the verifier computes the run again', async () => {
+  await scene.clear()
+  const { units } = await scene.campaign([{ quorum: 1, createdAt: scene.server.now() }])
+  const host = await enrolHost(scene.server)
+  const [given] = (await host.ask({ want: 1 })).leases
+  if (given === undefined) throw new Error('no lease')
+  const { resultId } = given
+  await host.ask({
+    reports: [await host.report(resultId, runReport({ artifactSha256: sha256('never sent') }))],
+  })
+  const { knex } = deps()
+  await knex.raw(`update results set verdict = 'valid' where id = ?`, [resultId])
+  await knex.raw(
+    `update work_units set state = 'valid', canonical_result_id = ?, closed_at = now() where id = ?`,
+    [resultId, units[0]?.id ?? ''],
+  )
+  await requestArtifacts(knex, [resultId], scene.server.now())
+  scene.server.advance(24 * 3600_000)
+  expect(await checkUndelivered(deps())).toBe(0)
+  expect((await host.ask()).wanted).toHaveLength(1)
+  scene.server.advance(1)
+  expect(await checkUndelivered(deps())).toBe(1)
+  expect(await checkUndelivered(deps())).toBe(0)
+  expect((await host.ask()).wanted).toEqual([])
+  expect(await scene.row('work_units', given.workUnitId)).toMatchObject({
+    wanted_check: 'verifier',
+    demand: 'audit',
+  })
+  expect(await scene.events(host.id)).toContain('artifact_missing')
 })
 
 test.each([
