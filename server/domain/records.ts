@@ -52,6 +52,23 @@ export function isRecord(scores: Scores, run: ScoredRun, leaderRows: number): bo
   return better < leaderRows || isBeyondPrediction(scores, metric, sign)
 }
 
+/**
+ * What is shown of a leaderboard's rows, best first: until `leaderRows` are, only rows of which the verifier has seen every
+ * run (DESIGN §8: records are published only after V3). A row may come to lead long after its runs were published,
+ * because others became worse or were withdrawn; until it is verified it is left out.
+ */
+export function shownRows<Row extends { readonly unverified: number }>(
+  rows: readonly Row[],
+  leaderRows: number,
+): Row[] {
+  let shown = 0
+  return rows.filter(({ unverified }) => {
+    if (shown < leaderRows && unverified > 0) return false
+    shown++
+    return true
+  })
+}
+
 const signOf = ({ goal }: Scores): 1 | -1 => (goal === 'minimize' ? 1 : -1)
 
 function isBeyondPrediction({ n, mean, m2 }: Scores, signed: number, sign: number): boolean {

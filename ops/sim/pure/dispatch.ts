@@ -108,7 +108,10 @@ const byUrgency = (rows: readonly ResultRow[]): readonly ResultRow[] =>
 
 /** Canaries, then disputes, then what looks like a record, the best claim first. */
 function bestFirst(rows: readonly ResultRow[]): readonly ResultRow[] {
-  return rows.toSorted((a, b) => a.urgency - b.urgency || claim(a) - claim(b))
+  return rows
+    .map(row => ({ row, claim: claim(row) }))
+    .sort((a, b) => a.row.urgency - b.row.urgency || a.claim - b.claim)
+    .map(({ row }) => row)
 }
 
 // Most of what looks like a record early in a campaign is none an hour later: whoever checks few at a time, the best
@@ -132,8 +135,11 @@ const inProgress = ({ candidates }: CampaignRow): number =>
     results.some(({ result }) => result.kind === 'check' && result.state === 'in_progress'),
   ).length
 
-const claim = ({ unit }: ResultRow): number =>
-  Math.min(...unit.results.flatMap(({ answer }) => (answer === null ? [] : [answer.metric])))
+function claim({ unit }: ResultRow): number {
+  let least = Number.POSITIVE_INFINITY
+  for (const { answer } of unit.results) if (answer !== null && answer.metric < least) least = answer.metric
+  return least
+}
 
 function isFree(host: HostRow, { unit, result }: ResultRow): boolean {
   if (unit.workUnit.state !== 'open' && result.kind === 'replica') return false

@@ -14,7 +14,7 @@ import { audit, type Canaries } from './daemon.ts'
 import { giveWork, retryOf } from './dispatch.ts'
 import { countedIds } from './ids.ts'
 import { newPresence } from './presence.ts'
-import { propose } from './propose.ts'
+import { isVerified, propose } from './propose.ts'
 import { receive, receiveSelfTest } from './reception.ts'
 import { release, reopenHost } from './reopen.ts'
 import { newBoard } from './scores.ts'
@@ -190,6 +190,7 @@ function viewOf(unit: UnitRow): UnitView {
     canonicalId: canonical?.result.id ?? null,
     canonical: canonical?.answer ?? null,
     provisional: canonical?.provisional ?? false,
+    verified: isVerified(unit),
     published: 'publishedAt' in workUnit && workUnit.publishedAt !== null,
   }
 }

@@ -92,7 +92,7 @@ function checkLeaders(state: State, campaign: CampaignRow): void {
   }
 }
 
-const isVerified = ({ results }: UnitRow): boolean =>
+export const isVerified = ({ results }: UnitRow): boolean =>
   results.some(({ result }) => 'verdict' in result && result.verdict === 'valid' && result.trusted)
 
 function settleUp(state: State, campaign: CampaignRow): void {
