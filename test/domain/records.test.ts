@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   addRun,
   isRecord,
+  nextToCheck,
   noScores,
   type Score,
   type Scores,
@@ -101,5 +102,17 @@ describe('of the rows of a leaderboard', () => {
   })
   test('all are shown where nobody asks for records', () => {
     expect(shownRows([{ unverified: 1 }], 0)).toHaveLength(1)
+  })
+})
+
+describe('of what looks like a record the verifier checks', () => {
+  const candidates = [{ metrics: [3] }, { metrics: [5, 1] }, { metrics: [2] }]
+  test.each([
+    ['the two best claims', 'minimize', 0, [1, 2]],
+    ['the best where one is being checked', 'minimize', 1, [1]],
+    ['none where two are', 'minimize', 2, []],
+    ['the greatest where that is better', 'maximize', 0, [1, 0]],
+  ] as const)('%s', (_, goal, begun, expected) => {
+    expect(nextToCheck(candidates, { goal, begun }).map(c => candidates.indexOf(c))).toEqual(expected)
   })
 })

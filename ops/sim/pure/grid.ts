@@ -27,14 +27,12 @@ interface PureOptions {
   readonly seed: number
   readonly clock: Clock
   readonly boinc?: boolean
-  /** Checks in the order of the store, and nothing released: what the store does. */
-  readonly plainChecks?: boolean
 }
 
-export function pureGrid({ seed, clock, boinc = false, plainChecks = boinc }: PureOptions): Grid {
+export function pureGrid({ seed, clock, boinc = false }: PureOptions): Grid {
   const rules: TrustRules = boinc ? BOINC_RULES : TRUST
   const state = newState({
-    ...{ rules, boinc, plainChecks, clock, secret: `secret ${seed}`, ids: countedIds() },
+    ...{ rules, boinc, clock, secret: `secret ${seed}`, ids: countedIds() },
     ...{ random: stream(seed, 'dispatch'), presence: newPresence(PRESENT_MS) },
   })
   const drawAudit = stream(seed, 'audits')
