@@ -126,9 +126,16 @@ async function composeReplies(
   now: Instant,
 ): Promise<Map<HostId, Answer>> {
   if (visits.length === 0) return new Map()
-  const { starveMs } = edge.settings
+  const { pairMs, starveMs } = edge.settings
   const { rules } = edge.trust
-  const work = await giveWork(trx, visits, { now, random: edge.random, starveMs, rules, wake: edge.wake })
+  const work = await giveWork(trx, visits, {
+    now,
+    random: edge.random,
+    pairMs,
+    starveMs,
+    rules,
+    wake: edge.wake,
+  })
   const leases = await buildLeases(
     trx,
     [...work.values()].flatMap(w => w.leases),

@@ -152,6 +152,8 @@ export const Leaderboard = z.object({
       resultId: z.string().nullable(),
     }),
   ),
+  /** Rows that would be among the first, and are left out until the verifier has seen every run behind them. */
+  waiting: z.int(),
   baselines: z.array(z.object({ name: z.string(), value: z.number() })),
 })
 export type Leaderboard = z.infer<typeof Leaderboard>
