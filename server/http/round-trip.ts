@@ -119,6 +119,13 @@ async function storeReports(trx: Trx, visits: readonly Visit[], edge: Edge, now:
 const isAsked = ({ trust }: Edge, resultId: ResultId): boolean =>
   drawWeights(drawn(trust.secret, 'weights', resultId)) !== 'none'
 
+const dispatchOf = (
+  { settings: { pairMs, starveMs }, trust: { rules }, random, wake }: Edge,
+  now: Instant,
+) => ({
+  ...{ now, random, wake, rules, pairMs, starveMs },
+})
+
 async function composeReplies(
   trx: Trx,
   visits: readonly Visit[],
@@ -126,16 +133,7 @@ async function composeReplies(
   now: Instant,
 ): Promise<Map<HostId, Answer>> {
   if (visits.length === 0) return new Map()
-  const { pairMs, starveMs } = edge.settings
-  const { rules } = edge.trust
-  const work = await giveWork(trx, visits, {
-    now,
-    random: edge.random,
-    pairMs,
-    starveMs,
-    rules,
-    wake: edge.wake,
-  })
+  const work = await giveWork(trx, visits, dispatchOf(edge, now))
   const leases = await buildLeases(
     trx,
     [...work.values()].flatMap(w => w.leases),

@@ -84,13 +84,8 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
         trust: { rules, secret },
       },
       settings: {
-        ...{
-          pairMs: PAIR_MS,
-          starveMs: STARVE_MS,
-          retryMinMs: 1_000,
-          sharedPrefixes: [],
-          trustedProxies: [],
-        },
+        ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
+        ...{ sharedPrefixes: [], trustedProxies: [] },
         ...{ anonymousPerMinute: 1_000, enrolWork: 1, perMinute: 1_000, perPrefixDay: 1_000 },
       },
       catalogue: newCatalogue(),
