@@ -51,7 +51,9 @@ const Settings = z.object({
     .string()
     .default('sotu-small@1,shapes@1,sotu@1')
     .transform(text => (text === 'none' ? [] : list(text))),
-  XEENET_STARVE_MS: milliseconds.default(60_000),
+  /** Both are 0 while fewer than three owners exist. A large grid whose runs take hours wants hours for the first, days for the second. */
+  XEENET_PAIR_MS: milliseconds.default(60_000),
+  XEENET_STARVE_MS: milliseconds.default(600_000),
   XEENET_RETRY_MIN_MS: milliseconds.default(1_000),
   XEENET_ROLES: z.string().default(Role.options.join(',')).transform(list).pipe(z.array(Role).min(1)),
   /** Networks whose anonymous hosts do not count as one owner. */
@@ -82,6 +84,7 @@ export interface Config {
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly kernelsDir: string
   readonly datasets: readonly string[]
+  readonly pairMs: number
   readonly starveMs: number
   readonly retryMinMs: number
   readonly roles: readonly Role[]
@@ -118,6 +121,7 @@ export function readConfig(
     logLevel: s.XEENET_LOG_LEVEL,
     kernelsDir: s.XEENET_KERNELS_DIR,
     datasets: s.XEENET_DATASETS,
+    pairMs: s.XEENET_PAIR_MS,
     starveMs: s.XEENET_STARVE_MS,
     retryMinMs: s.XEENET_RETRY_MIN_MS,
     roles: s.XEENET_ROLES,

@@ -68,7 +68,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const blobs = await openBlobs(filesDirectory(config.dataDir))
   const now = systemClock
   await blobs.sweep(addMs(now(), -UPLOAD_MS_MAX))
-  await importMissing({ knex, blobs, log, now }, config.datasets)
+  await importMissing({ knex, blobs, log, now, secret: secrets.server }, config.datasets)
   await admitDirectory({ knex, blobs, operator: secrets.operator, now }, config.kernelsDir, log)
   const verifyTokenFile = await ensureVerifyToken(knex, {
     dataDir: config.dataDir,
@@ -129,7 +129,7 @@ interface Parts {
 
 function openEdge(config: Config, { knex, blobs, wake, secrets, serverId, log }: Parts): Edge {
   const { publicKey, keyId } = secrets.operator
-  const { starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
+  const { pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
   const { enrolWork, perMinute, perPrefixDay } = config
   return {
     ...{ knex, blobs, wake, serverId, log },
@@ -146,7 +146,7 @@ function openEdge(config: Config, { knex, blobs, wake, secrets, serverId, log }:
     challengeKey: challengeKey(secrets.server),
     trust: { rules: TRUST, secret: secrets.server },
     settings: {
-      ...{ starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
+      ...{ pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
       ...{ enrolWork, perMinute, perPrefixDay },
     },
   }

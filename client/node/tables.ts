@@ -42,7 +42,7 @@ export function campaignLines(view: CampaignView): string[] {
 }
 
 /** Experiments best first, with the baselines where they belong. */
-export function leaderboardLines({ metric, rows, baselines }: Leaderboard): string[] {
+export function leaderboardLines({ metric, rows, waiting, baselines }: Leaderboard): string[] {
   const sign = metric.goal === 'minimize' ? 1 : -1
   // What varies is what the question is about; the rest would hide it.
   const varying = varyingNames(rows.map(row => row.recipe))
@@ -62,7 +62,11 @@ export function leaderboardLines({ metric, rows, baselines }: Leaderboard): stri
   }))
   const order = (at: number | null): number => (at === null ? Number.POSITIVE_INFINITY : sign * at)
   const sorted = [...experiments, ...known].sort((a, b) => order(a.at) - order(b.at))
-  return [`  # ${metric.name}`, ...sorted.map(({ text }, i) => `${String(i + 1).padStart(3)} ${text}`)]
+  return [
+    `  # ${metric.name}`,
+    ...sorted.map(({ text }, i) => `${String(i + 1).padStart(3)} ${text}`),
+    ...(waiting === 0 ? [] : [`    ${waiting} more may lead and wait for the verifier`]),
+  ]
 }
 
 function varyingNames(recipes: readonly Recipe[]): string[] {

@@ -79,7 +79,7 @@ async function compute(shell: Shell, { lease, gate, signal }: Running): Promise<
   const { ports } = shell
   const trusted = await trust(shell, lease)
   if (trusted !== undefined) return trusted
-  const fetched = patiently(hash => download(ports.endpoint, hash), {
+  const fetched = patiently(hash => download({ ...ports.endpoint, token: ports.identity.token }, hash), {
     rng: ports.rng,
     sleep: ms => ports.sleep(ms, shell.stopping.signal),
   })

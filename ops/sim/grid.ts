@@ -70,6 +70,8 @@ export interface UnitView {
   readonly canonicalId: ResultId | null
   readonly canonical: Answer | null
   readonly provisional: boolean
+  /** The verifier has seen the run. */
+  readonly verified: boolean
   readonly published: boolean
 }
 

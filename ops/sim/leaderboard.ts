@@ -1,8 +1,14 @@
+import { shownRows } from '#domain/records.ts'
 import type { Run } from './truth.ts'
 
-interface Shown<Liar> {
+/** A published run; `wrong`: whose answer it is. */
+interface Published<Liar> {
   readonly metric: number
+  readonly verified: boolean
   readonly wrong: Liar | null
+}
+
+interface Shown<Liar> extends Published<Liar> {
   counted: boolean // as a wrong record
 }
 
@@ -10,9 +16,9 @@ interface Shown<Liar> {
 export interface Leaderboard<Liar> {
   /**
    * A result is public from now on. Gives whose wrong results thereby stand as a record: as the campaign's best, or
-   * behind one of the ten best experiments by mean. Each is given once.
+   * behind one of the ten best experiments by mean that are shown. Each is given once.
    */
-  publish(run: Run, metric: number, wrong: Liar | null): readonly Liar[]
+  publish(run: Run, published: Published<Liar>): readonly Liar[]
   withdraw(run: Run): void
 }
 
@@ -26,13 +32,13 @@ export function newLeaderboard<Liar>(): Leaderboard<Liar> {
     return known
   }
   return {
-    publish: (run, metric, wrong) => {
+    publish: (run, published) => {
       const experiments = experimentsOf(run.campaign)
       const row = experiments.get(run.ordinal) ?? new Map<number, Shown<Liar>>()
       experiments.set(run.ordinal, row)
       const before = row.get(run.seedIndex)
-      if (before?.wrong !== wrong || before.metric !== metric)
-        row.set(run.seedIndex, { metric, wrong, counted: false })
+      const isSame = before?.wrong === published.wrong && before.metric === published.metric
+      row.set(run.seedIndex, { ...published, counted: isSame && before.counted })
       const suspects = [...row.values()].filter(shown => shown.wrong !== null && !shown.counted)
       if (suspects.length === 0) return []
       const leads = suspects.filter(shown => isRecord(experiments, row, shown))
@@ -51,13 +57,27 @@ function isRecord<Liar>(
   shown: Shown<Liar>,
 ): boolean {
   const mean = meanOf(row)
-  let better = 0
+  const rows: { readonly mean: number; readonly unverified: number; readonly mine: boolean }[] = []
   let isBest = true
   for (const other of experiments.values()) {
     for (const { metric } of other.values()) if (metric < shown.metric) isBest = false
-    if (other !== row && other.size > 0 && meanOf(other) < mean) better++
+    const mine = other === row
+    if (mine || (other.size > 0 && meanOf(other) < mean))
+      rows.push({ mean: meanOf(other), unverified: unverifiedOf(other), mine })
   }
-  return isBest || better < TOP
+  const best = rows.sort((a, b) => a.mean - b.mean)
+  return (
+    isBest ||
+    shownRows(best, TOP)
+      .slice(0, TOP)
+      .some(({ mine }) => mine)
+  )
+}
+
+function unverifiedOf(row: Row<unknown>): number {
+  let count = 0
+  for (const { verified } of row.values()) if (!verified) count++
+  return count
 }
 
 function meanOf(row: Row<unknown>): number {

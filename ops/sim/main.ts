@@ -55,7 +55,6 @@ function optionsOf() {
       rule: { type: 'string', default: 'xeenet' },
       cores: { type: 'string' }, // of the verifier
       experiments: { type: 'string' }, // of a campaign
-      'plain-checks': { type: 'boolean', default: false }, // in the order of the store, nothing released
       json: { type: 'string' },
     },
   })
@@ -64,7 +63,7 @@ function optionsOf() {
   if (boinc && !values.pure) throw new Error('BOINC’s rule runs with --pure only')
   const hosts = Number(values.hosts ?? (values.pure ? 2000 : 200))
   return {
-    ...{ pure: values.pure, boinc, plainChecks: boinc || values['plain-checks'], hosts },
+    ...{ pure: values.pure, boinc, hosts },
     ...{ seed: Number(values.seed), seeds: Number(values.seeds) },
     days: Number(values.days ?? (values.pure ? 30 : 3)),
     strategies: values.strategies?.split(','),
@@ -84,9 +83,9 @@ async function planOf(options: Options, seed: number): Promise<Plan> {
   }
 }
 
-async function runOnce(plan: Plan, { pure, boinc, plainChecks }: Options): Promise<Outcome> {
+async function runOnce(plan: Plan, { pure, boinc }: Options): Promise<Outcome> {
   const clock = { now: START }
-  if (pure) return simulate(plan, pureGrid({ seed: plan.seed, clock, boinc, plainChecks }), clock)
+  if (pure) return simulate(plan, pureGrid({ seed: plan.seed, clock, boinc }), clock)
   return withSql(plan.seed, clock, grid => simulate(plan, grid, clock))
 }
 

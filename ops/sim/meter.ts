@@ -145,8 +145,9 @@ function see(book: Book, view: UnitView, now: number): void {
     return
   }
   book.latest = view.canonical
-  for (const liar of board.publish(view.run, view.canonical.metric, standing.wrong))
-    recordsBy.set(liar, (recordsBy.get(liar) ?? 0) + 1)
+  const { verified, canonical } = view
+  const published = { metric: canonical.metric, verified, wrong: standing.wrong }
+  for (const liar of board.publish(view.run, published)) recordsBy.set(liar, (recordsBy.get(liar) ?? 0) + 1)
   if (standing.wrong === null) return
   if (view.provisional) standing.everProvisional = standing.wrong
   else standing.everFinal = standing.wrong

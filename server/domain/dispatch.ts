@@ -143,8 +143,8 @@ export function mayTake(
 }
 
 /** How long a replica is kept for its lane, milliseconds. */
-export const pairAfter = (provenOwnersSeen: number, starveMs: number): number =>
-  provenOwnersSeen < OWNERS_FOR_QUORUM ? 0 : starveMs
+export const pairAfter = (provenOwnersSeen: number, pairMs: number): number =>
+  provenOwnersSeen < OWNERS_FOR_QUORUM ? 0 : pairMs
 
 // Below this many owners no quorum of strangers comes together, so that waiting for one is pointless.
 export const OWNERS_FOR_QUORUM = 3

@@ -52,6 +52,43 @@ export function isRecord(scores: Scores, run: ScoredRun, leaderRows: number): bo
   return better < leaderRows || isBeyondPrediction(scores, metric, sign)
 }
 
+// Most of what looks like a record early in a campaign is none an hour later: whoever checks few at a time, the best
+// first, checks less.
+const RECORDS_AT_A_TIME = 2
+
+/**
+ * Which of a campaign's runs that look like records the verifier may check next: the best claims, as long as few are being
+ * checked. `begun`: how many are. Among equal claims the first.
+ */
+export function nextToCheck<Candidate extends { readonly metrics: readonly number[] }>(
+  candidates: readonly Candidate[],
+  { goal, begun }: { readonly goal: Goal; readonly begun: number },
+): Candidate[] {
+  const sign = goal === 'minimize' ? 1 : -1
+  return candidates
+    .map(candidate => ({ candidate, claim: Math.min(...candidate.metrics.map(metric => metric * sign)) }))
+    .sort((a, b) => a.claim - b.claim)
+    .slice(0, Math.max(0, RECORDS_AT_A_TIME - begun))
+    .map(({ candidate }) => candidate)
+}
+
+/**
+ * What is shown of a leaderboard's rows, best first: until `leaderRows` are, only rows of which the verifier has seen every
+ * run (DESIGN §8: records are published only after V3). A row may come to lead long after its runs were published,
+ * because others became worse or were withdrawn; until it is verified it is left out.
+ */
+export function shownRows<Row extends { readonly unverified: number }>(
+  rows: readonly Row[],
+  leaderRows: number,
+): Row[] {
+  let shown = 0
+  return rows.filter(({ unverified }) => {
+    if (shown < leaderRows && unverified > 0) return false
+    shown++
+    return true
+  })
+}
+
 const signOf = ({ goal }: Scores): 1 | -1 => (goal === 'minimize' ? 1 : -1)
 
 function isBeyondPrediction({ n, mean, m2 }: Scores, signed: number, sign: number): boolean {

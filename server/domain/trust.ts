@@ -83,7 +83,7 @@ export function provenFuel(
 /** Two independent uniforms in [0, 1) that nobody without the secret can foresee: 48 bits each of an HMAC-SHA-256. */
 export function drawn(
   secret: string | Uint8Array,
-  purpose: 'check' | 'sample' | 'audit',
+  purpose: 'check' | 'sample' | 'canary' | 'weights',
   id: ResultId | WorkUnitId,
 ): readonly [number, number] {
   const hmac = createHmac('sha256', secret).update(`${purpose}|${id}`).digest()

@@ -1,5 +1,7 @@
 import { escrowAccount } from '#domain/ledger.ts'
+import { shownRows } from '#domain/records.ts'
 import { ci95 } from '#domain/statistics.ts'
+import type { TrustRules } from '#domain/trust.ts'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
@@ -9,11 +11,22 @@ import { balancesOf } from '#store/ledger.ts'
 import type { Executor } from '#store/rows.ts'
 import { countCampaign, type LeaderRow, readLeaders, type Tally } from '#store/views.ts'
 
+// The best is the first of these that is verified: all before it wait for the verifier, who has them done within hours.
+const BEST_AMONG = 100
+
 /** A campaign with everything that may be counted about it. */
-export async function viewCampaign(on: Executor, campaign: CampaignRow): Promise<CampaignView> {
+export async function viewCampaign(
+  on: Executor,
+  campaign: CampaignRow,
+  { leaderRows }: Pick<TrustRules, 'leaderRows'>,
+): Promise<CampaignView> {
   const { id, file } = campaign
   const { workUnits, failures, results, moved } = await countCampaign(on, id)
-  const [leader] = await readLeaders(on, { campaignId: id, goal: file.metric.goal, limit: 1 })
+  const limit = BEST_AMONG
+  const [leader] = shownRows(
+    await readLeaders(on, { campaignId: id, goal: file.metric.goal, limit }),
+    leaderRows,
+  )
   const escrow = escrowAccount(id)
   return {
     id,
@@ -71,12 +84,15 @@ export async function viewLeaderboard(
   on: Executor,
   campaign: CampaignRow,
   dataset: DatasetManifest,
+  { leaderRows }: Pick<TrustRules, 'leaderRows'>,
 ): Promise<Leaderboard> {
   const { metric } = campaign.file
   const leaders = await readLeaders(on, { campaignId: campaign.id, goal: metric.goal, limit: PAGE_ROWS_MAX })
+  const shown = shownRows(leaders, leaderRows)
   return {
     metric,
-    rows: leaders.map(({ sd, ...row }) => ({ ...row, ci95: ci95(row.n, sd) })),
+    rows: shown.map(({ sd, unverified: _, ...row }) => ({ ...row, ci95: ci95(row.n, sd) })),
+    waiting: leaders.length - shown.length,
     baselines: baselinesFor(metric.name, dataset),
   }
 }

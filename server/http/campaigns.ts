@@ -92,7 +92,7 @@ async function findSame(edge: Edge, { ownerId, idempotencyKey, body }: Submissio
   const before = await findByIdempotencyKey(edge.knex, ownerId, idempotencyKey)
   if (before === undefined) return undefined
   if (before.bodySha256 !== sha256Of(body)) throw new Refused('idempotency_conflict')
-  return viewCampaign(edge.knex, before)
+  return viewCampaign(edge.knex, before, edge.trust.rules)
 }
 
 async function start(
@@ -122,7 +122,7 @@ async function start(
   await edge.wake.campaigns(trx, [id])
   const row = await findCampaign(trx, id)
   if (row === undefined) throw new Error('a campaign is there after its insertion')
-  return viewCampaign(trx, row)
+  return viewCampaign(trx, row, edge.trust.rules)
 }
 
 /** POST /campaigns/:id/cancel: its owner, or an administrator, ends it. What hosts are computing still counts. */
@@ -138,7 +138,7 @@ export function cancel(edge: Edge): RequestHandler {
       return changed
     })
     if (!cancelled && campaign.state !== 'cancelled') throw new Refused('campaign_ended')
-    res.json(await viewCampaign(edge.knex, await campaignOf(edge, req)))
+    res.json(await viewCampaign(edge.knex, await campaignOf(edge, req), edge.trust.rules))
   }
 }
 

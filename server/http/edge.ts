@@ -30,6 +30,7 @@ export interface Edge {
 }
 
 interface EdgeSettings {
+  readonly pairMs: number // a replica is kept for its lane so long, once there are proven owners
   readonly starveMs: number // a replica nobody took for so long goes to a trusted host
   readonly retryMinMs: number
   readonly sharedPrefixes: readonly string[] // networks whose anonymous hosts are owners by themselves

@@ -91,7 +91,8 @@ export function showCampaigns(edge: Edge): RequestHandler {
 
 /** GET /campaigns/:id */
 export function showCampaign(edge: Edge): RequestHandler {
-  return async (req, res) => void res.json(await viewCampaign(edge.knex, await campaignOf(edge, req)))
+  return async (req, res) =>
+    void res.json(await viewCampaign(edge.knex, await campaignOf(edge, req), edge.trust.rules))
 }
 
 /** GET /campaigns/:id/leaderboard */
@@ -100,7 +101,7 @@ export function showLeaderboard(edge: Edge): RequestHandler {
     const campaign = await campaignOf(edge, req)
     const [dataset] = await datasetsByHash(edge.knex, [campaign.datasetSha256])
     if (dataset === undefined) throw new Error('the data set of a campaign is stored')
-    res.json(await viewLeaderboard(edge.knex, campaign, dataset))
+    res.json(await viewLeaderboard(edge.knex, campaign, dataset, edge.trust.rules))
   }
 }
 

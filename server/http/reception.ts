@@ -28,6 +28,8 @@ export interface Desk {
   readonly results: Map<string, LockedResult>
   /** Results whose digest was accepted before for another run. */
   readonly copied: ReadonlySet<ResultId>
+  /** Evaluations of weights, which others have taken already. */
+  readonly evaluated: ReadonlyMap<string, ReportReply>
   readonly trust: Edge['trust']
   readonly now: Instant
 }
@@ -36,6 +38,8 @@ function receive(visit: Visit, report: ParsedReport, desk: Desk): ReportReply {
   const { results, now } = desk
   if (report.type === 'refused') return refuse(visit, report.resultId, report.refusal)
   const { resultId } = report.sent
+  const evaluated = desk.evaluated.get(resultId)
+  if (evaluated !== undefined) return evaluated
   const result = results.get(resultId)
   const { id: hostId } = visit.host
   const reception =

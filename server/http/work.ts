@@ -38,6 +38,7 @@ export interface Work {
 interface Dispatch {
   readonly now: Instant
   readonly random: Random
+  readonly pairMs: number
   readonly starveMs: number
   readonly rules: TrustRules
   readonly wake: Edge['wake']
@@ -130,14 +131,18 @@ interface Wish {
   readonly offset: number
 }
 
-async function patienceOf(trx: Trx, asking: readonly Wish[], { now, starveMs }: Dispatch): Promise<Patience> {
+async function patienceOf(
+  trx: Trx,
+  asking: readonly Wish[],
+  { now, pairMs, starveMs }: Dispatch,
+): Promise<Patience> {
   const since = addMs(now, -PRESENT_MS)
   const someTrusted = asking.some(({ visit }) => visit.host.trusted)
   const owners = someTrusted ? await countOwners(trx, since) : 0
   const proven = await countProvenOwners(trx, since, OWNERS_FOR_QUORUM)
   return {
     starvedBefore: addMs(now, -starveAfter(owners, starveMs)),
-    pairedBefore: addMs(now, -pairAfter(proven, starveMs)),
+    pairedBefore: addMs(now, -pairAfter(proven, pairMs)),
   }
 }
 

@@ -38,6 +38,12 @@ export async function applyDecisions(
     })),
   )
   await all(created, rows => insertResults(trx, rows, now))
+  const toRank = decisions.flatMap(({ workUnit, effects }) =>
+    workUnit.check === 'verifier' && effects.some(e => e.type === 'create_results' && e.kind === 'check')
+      ? [workUnit.campaignId]
+      : [],
+  )
+  await deps.enqueue(trx, 'propose', [...new Set(toRank)])
   await expire(trx, decisions, now)
   await setWakes(
     trx,

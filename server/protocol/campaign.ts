@@ -152,6 +152,8 @@ export const Leaderboard = z.object({
       resultId: z.string().nullable(),
     }),
   ),
+  /** Rows that would be among the first, and are left out until the verifier has seen every run behind them. */
+  waiting: z.int(),
   baselines: z.array(z.object({ name: z.string(), value: z.number() })),
 })
 export type Leaderboard = z.infer<typeof Leaderboard>
@@ -220,6 +222,8 @@ export const LedgerSummary = z.object({
   /** What is owed after reversals, and what waits for the next day's overrun. */
   debtsMilli: z.int(),
   deferredMilli: z.int(),
+  /** Broken invariants that nobody has mended yet. */
+  alerts: z.int(),
   /** The last sealed block; null before the first. Keep it: `xeenet ledger verify FILE --head` takes it. */
   head: LedgerHead.nullable(),
 })

@@ -132,8 +132,9 @@ const UNVERIFIED_LEADERS = `
     (select e.id from campaigns c join experiments e on e.campaign_id = c.id
       where c.id = :id and c.file->'metric'->>'goal' = 'maximize' and e.metric_mean is not null
       order by e.metric_mean desc limit :rows))
-  select w.id from board l join work_units w on w.experiment_id = l.id
-  where w.state = 'valid' and w.metric is not null and w.wanted_check <> 'verifier'
-    and not exists (select from results r where r.work_unit_id = w.id and r.trusted and r.verdict = 'valid')
-    and exists (select from results r where r.id = w.canonical_result_id and r.work_unit_id = w.id)
-  order by w.id`
+  select distinct s.id from board l join work_units w on w.experiment_id = l.id
+  join results c on c.id = w.canonical_result_id
+  join work_units s on s.id = c.work_unit_id -- where the corpus answered, another than w
+  where w.state = 'valid' and w.metric is not null and s.state = 'valid' and s.wanted_check <> 'verifier'
+    and not exists (select from results r where r.work_unit_id = s.id and r.trusted and r.verdict = 'valid')
+  order by s.id`

@@ -121,12 +121,14 @@ const CANCEL = `
   from unnest(:ids::text[], :graces::timestamptz[]) as x (id, grace_until)
   where r.id = x.id and r.state = 'in_progress'`
 
-// The verifier's cores are few: what many wait for comes first, a canary, then a dispute, then what looks like a record.
+// The verifier's cores are few: what many wait for comes first, a canary, then a dispute, then what looks like a record. That
+// is held back, below its unit's own priority, until its campaign has it checked (jobs/release.ts).
 const INSERT = `
   insert into results (id, work_unit_id, kind, lane, attempt, priority, created_at)
   select x.id, w.id, x.kind, x.lane, x.attempt, w.priority + case
-    when x.kind <> 'check' then 0 when w.canary then 3 when w.disputed then 2 when w.demand = 'record' then 1
-    else 0 end, :now
+    when x.kind <> 'check' then 0 when w.canary then 3 when w.disputed then 2 when w.demand is distinct from 'record'
+    then 0 when exists (select from results c where c.work_unit_id = w.id and c.kind = 'check'
+      and c.outcome is distinct from 'not_needed') then 1 else -1 end, :now
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "workUnitId" text, kind result_kind, lane lane,
     attempt int)
   join work_units w on w.id = x."workUnitId"`

@@ -119,6 +119,8 @@ const LeaderRow = z.object({
   diverged: z.int(),
   failed: z.int(),
   provisional: z.int(),
+  /** Runs with a metric that no verifier has seen. */
+  unverified: z.int(),
   resultId: ResultId.nullable(),
 })
 export type LeaderRow = z.infer<typeof LeaderRow>
@@ -128,13 +130,17 @@ const LEADERS = `
   with published as (
     select experiment_id, count(metric_value) as n, avg(metric_value) as mean, stddev_samp(metric_value) as sd,
       count(*) filter (where status <> 'ok') as diverged, count(*) filter (where provisional) as provisional,
+      count(*) filter (where metric_value is not null and not verified) as unverified,
       (array_agg(result_id order by metric_value * :sign nulls last))[1] as best
-    from corpus where campaign_id = :campaignId and retracted_at is null group by experiment_id),
+    from (select c.*, exists (select from results r join results v on v.work_unit_id = r.work_unit_id
+        where r.id = c.result_id and v.trusted and v.verdict = 'valid') as verified
+      from corpus c where c.campaign_id = :campaignId and c.retracted_at is null) as runs group by experiment_id),
   lost as (
     select experiment_id, count(*) as failed from work_units
     where campaign_id = :campaignId and state = 'failed' group by experiment_id)
   select e.id as "experimentId", e.recipe, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged,
-    coalesce(l.failed, 0) as failed, coalesce(p.provisional, 0) as provisional, p.best as "resultId"
+    coalesce(l.failed, 0) as failed, coalesce(p.provisional, 0) as provisional,
+    coalesce(p.unverified, 0) as unverified, p.best as "resultId"
   from experiments e left join published p on p.experiment_id = e.id left join lost l on l.experiment_id = e.id
   where e.campaign_id = :campaignId and (p.experiment_id is not null or l.experiment_id is not null)
   order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal

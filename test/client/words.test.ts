@@ -46,6 +46,7 @@ describe('the leaderboard', () => {
     const lines = leaderboardLines({
       metric: { name: 'val_bpb', goal: 'minimize' },
       rows: [row(2.5, 0.01), row(3.5, 0.001), row(null, 0.1)],
+      waiting: 2,
       baselines: [{ name: 'unigram', value: 3 }],
     })
     expect(lines).toEqual([
@@ -54,6 +55,7 @@ describe('the leaderboard', () => {
       '  2 3.0000          —   unigram (baseline)',
       '  3 3.5000 ±0.0100  n=2  lr=0.001  r_1',
       '  4   —            n=0  lr=0.1  1 diverged  r_1',
+      '    2 more may lead and wait for the verifier',
     ])
   })
 })

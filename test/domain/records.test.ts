@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { addRun, isRecord, noScores, type Score, type Scores, scoreAfter } from '#domain/records.ts'
+import {
+  addRun,
+  isRecord,
+  nextToCheck,
+  noScores,
+  type Score,
+  type Scores,
+  scoreAfter,
+  shownRows,
+} from '#domain/records.ts'
 
 const ROWS = 10
 
@@ -80,4 +89,30 @@ test('mean and variance are those of all runs, and the leaders those with the be
     }),
     { numRuns: 2_000 },
   )
+})
+
+describe('of the rows of a leaderboard', () => {
+  test.each([
+    ['all that are verified are shown', [0, 0, 0, 0], [0, 1, 2, 3]],
+    ['what is not verified is left out among the first two', [1, 0, 2, 0, 1], [1, 3, 4]],
+    ['nothing is shown where nothing is verified', [1, 2, 1], []],
+  ])('%s', (_, unverified, expected) => {
+    const rows = unverified.map((count, place) => ({ unverified: count, place }))
+    expect(shownRows(rows, 2).map(({ place }) => place)).toEqual(expected)
+  })
+  test('all are shown where nobody asks for records', () => {
+    expect(shownRows([{ unverified: 1 }], 0)).toHaveLength(1)
+  })
+})
+
+describe('of what looks like a record the verifier checks', () => {
+  const candidates = [{ metrics: [3] }, { metrics: [5, 1] }, { metrics: [2] }]
+  test.each([
+    ['the two best claims', 'minimize', 0, [1, 2]],
+    ['the best where one is being checked', 'minimize', 1, [1]],
+    ['none where two are', 'minimize', 2, []],
+    ['the greatest where that is better', 'maximize', 0, [1, 0]],
+  ] as const)('%s', (_, goal, begun, expected) => {
+    expect(nextToCheck(candidates, { goal, begun }).map(c => candidates.indexOf(c))).toEqual(expected)
+  })
 })

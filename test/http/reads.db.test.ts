@@ -74,6 +74,12 @@ async function publish(campaignId: CampaignId): Promise<void> {
   )
 }
 
+/** The verifier has seen these units. */
+const verify = (units: readonly MadeUnit[]) =>
+  server.database.knex.raw(`update results set trusted = true where work_unit_id = any(?)`, [
+    units.map(unit => unit.id),
+  ])
+
 const campaign = (units: number) =>
   addCampaign(
     server.database.knex,
@@ -141,6 +147,7 @@ describe('a published campaign', () => {
     const { id, units } = await campaign(3)
     await compute(units, [3.5, 3.25, Number.NaN])
     await publish(id)
+    await verify(units)
     const board = Leaderboard.parse((await get(`/api/v1/campaigns/${id}/leaderboard`)).json)
     expect(board.rows.map(({ mean, n, diverged, ci95 }) => ({ mean, n, diverged, ci95 }))).toEqual([
       { mean: 3.25, n: 1, diverged: 0, ci95: null },
@@ -152,6 +159,17 @@ describe('a published campaign', () => {
     expect(board.baselines.map(row => row.name)).toContain('order3')
     const view = CampaignView.parse((await get(`/api/v1/campaigns/${id}`)).json)
     expect(view).toMatchObject({ best: { mean: 3.25, n: 1 }, workUnits: { valid: 3 }, results: { valid: 3 } })
+  })
+
+  test('leaves out what would lead until the verifier has seen it', async () => {
+    const { id, units } = await campaign(3)
+    await compute(units, [3.5, 3.25, 3.75])
+    await publish(id)
+    await verify([units[0]!])
+    const board = Leaderboard.parse((await get(`/api/v1/campaigns/${id}/leaderboard`)).json)
+    expect(board).toMatchObject({ rows: [{ mean: 3.5 }], waiting: 2 })
+    const view = CampaignView.parse((await get(`/api/v1/campaigns/${id}`)).json)
+    expect(view).toMatchObject({ best: { mean: 3.5, n: 1 } })
   })
 
   test('is exported as NDJSON and as CSV, every run a line, failures included', async () => {

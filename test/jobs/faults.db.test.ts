@@ -144,6 +144,18 @@ describe('records', () => {
     expect((await demands(life)).slice(1)).toEqual([null, 'record'])
   })
 
+  test('are checked the best claim first, two of a campaign at a time', async () => {
+    await life.close()
+    life = await startLifecycle({ leaderRows: 10 })
+    await submit(life, { runs: 4 })
+    const [proven, verifier] = [await addHost(life, PROVEN), await addHost(life, VERIFIER)]
+    for (const value of [5, 3, 4, 6]) await compute(life, proven, value)
+    await take(life, verifier, 4)
+    const begun = `select work_unit_id from results where kind = 'check' and state = 'in_progress'`
+    const claims = `select metric from results where kind = 'replica' and work_unit_id in (${begun}) order by metric`
+    expect(await rows(life, claims)).toEqual([{ metric: 3 }, { metric: 4 }])
+  })
+
   test('a forger that behaves for thirty results and then lies about a record is caught before it is published', async () => {
     await life.close()
     life = await startLifecycle({ leaderRows: 1 })

@@ -89,6 +89,7 @@ export async function startServer(
     challengeKey: challengeKey('test'),
     trust: { rules: TRUST, secret: 'test' },
     settings: {
+      pairMs: 60_000,
       starveMs: 60_000,
       retryMinMs: 1_000,
       sharedPrefixes: ['127.0.0.0/8', '::1/128'],

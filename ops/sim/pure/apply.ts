@@ -32,6 +32,7 @@ function applyEffect(state: State, unit: UnitRow, effect: Effect, now: Instant):
         const id = state.ids.result(now)
         addResult(state, unit, { id, kind, lane, attempt, createdAt: now, state: 'unsent' })
       }
+      if (kind === 'check' && unit.workUnit.check === 'verifier') state.jobs.propose.add(unit.campaign)
       return
     }
     case 'fail':

@@ -5,15 +5,7 @@ import type { Lane } from '#domain/types.ts'
 import { addMs, type Instant, instant } from '#protocol/units.ts'
 import type { SimLease } from '../grid.ts'
 import { PAIR_MS, STARVE_MS } from './settings.ts'
-import {
-  type CampaignRow,
-  type HostRow,
-  type ResultRow,
-  type State,
-  setResult,
-  setWake,
-  touch,
-} from './state.ts'
+import { type HostRow, type ResultRow, type State, setResult, setWake, touch } from './state.ts'
 
 const RETRY_MIN_MS = 1_000
 const ENGINE_CLASS = 'wasm'
@@ -74,13 +66,11 @@ function candidatesOf(state: State, host: HostRow, proven: number, limit: number
       .sort((a, b) => a.order - b.order)
   if (host.trusted) {
     const before = now - starveAfter(presence.owners(now), STARVE_MS)
-    const checks = state.plainChecks
-      ? take(byUrgency(unsent.verifier.items), () => true)
-      : take(bestFirst(unsent.verifier.items), seatsForRecords())
+    const checks = take(unsent.verifier.items, row => !row.held)
     const rest = checks.length < limit ? since(['proven', 'unproven', 'anyone'], before) : []
     return [...checks, ...rest].slice(0, limit)
   }
-  const before = now - pairAfter(presence.provenOwners(now), state.plainChecks ? STARVE_MS : PAIR_MS)
+  const before = now - pairAfter(presence.provenOwners(now), PAIR_MS)
   const isProven = ({ unit }: ResultRow): boolean => proven >= unit.workUnit.fuelMax
   const own = take(unsent[proven > 0 ? 'proven' : 'unproven'].items, row => proven === 0 || isProven(row))
   const others = own.length < limit ? since([proven > 0 ? 'unproven' : 'proven'], before) : []
@@ -101,39 +91,6 @@ function takeUntil(
   }
   return found
 }
-
-/** Canaries, then disputes, then what looks like a record, the oldest first: what the store does. */
-const byUrgency = (rows: readonly ResultRow[]): readonly ResultRow[] =>
-  rows.toSorted((a, b) => a.urgency - b.urgency)
-
-/** Canaries, then disputes, then what looks like a record, the best claim first. */
-function bestFirst(rows: readonly ResultRow[]): readonly ResultRow[] {
-  return rows.toSorted((a, b) => a.urgency - b.urgency || claim(a) - claim(b))
-}
-
-// Most of what looks like a record early in a campaign is none an hour later: whoever checks few at a time, the best
-// first, checks less.
-const RECORDS_AT_A_TIME = 2
-
-/** Whether a check may begin, given how many of its campaign's records are being checked. */
-function seatsForRecords(): (row: ResultRow) => boolean {
-  const begun = new Map<CampaignRow, number>()
-  return ({ unit: { reason, campaign, workUnit } }) => {
-    if (reason !== 'record' || workUnit.disputed) return true
-    const count = begun.get(campaign) ?? inProgress(campaign)
-    if (count >= RECORDS_AT_A_TIME) return false
-    begun.set(campaign, count + 1)
-    return true
-  }
-}
-
-const inProgress = ({ candidates }: CampaignRow): number =>
-  [...candidates].filter(({ results }) =>
-    results.some(({ result }) => result.kind === 'check' && result.state === 'in_progress'),
-  ).length
-
-const claim = ({ unit }: ResultRow): number =>
-  Math.min(...unit.results.flatMap(({ answer }) => (answer === null ? [] : [answer.metric])))
 
 function isFree(host: HostRow, { unit, result }: ResultRow): boolean {
   if (unit.workUnit.state !== 'open' && result.kind === 'replica') return false

@@ -14,7 +14,7 @@ import { audit, type Canaries } from './daemon.ts'
 import { giveWork, retryOf } from './dispatch.ts'
 import { countedIds } from './ids.ts'
 import { newPresence } from './presence.ts'
-import { propose } from './propose.ts'
+import { isVerified, propose } from './propose.ts'
 import { receive, receiveSelfTest } from './reception.ts'
 import { release, reopenHost } from './reopen.ts'
 import { newBoard } from './scores.ts'
@@ -27,14 +27,12 @@ interface PureOptions {
   readonly seed: number
   readonly clock: Clock
   readonly boinc?: boolean
-  /** Checks in the order of the store, and nothing released: what the store does. */
-  readonly plainChecks?: boolean
 }
 
-export function pureGrid({ seed, clock, boinc = false, plainChecks = boinc }: PureOptions): Grid {
+export function pureGrid({ seed, clock, boinc = false }: PureOptions): Grid {
   const rules: TrustRules = boinc ? BOINC_RULES : TRUST
   const state = newState({
-    ...{ rules, boinc, plainChecks, clock, secret: `secret ${seed}`, ids: countedIds() },
+    ...{ rules, boinc, clock, secret: `secret ${seed}`, ids: countedIds() },
     ...{ random: stream(seed, 'dispatch'), presence: newPresence(PRESENT_MS) },
   })
   const drawAudit = stream(seed, 'audits')
@@ -190,6 +188,7 @@ function viewOf(unit: UnitRow): UnitView {
     canonicalId: canonical?.result.id ?? null,
     canonical: canonical?.answer ?? null,
     provisional: canonical?.provisional ?? false,
+    verified: isVerified(unit),
     published: 'publishedAt' in workUnit && workUnit.publishedAt !== null,
   }
 }

@@ -1,11 +1,12 @@
 import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
 import { escrowAccount, refund } from '#domain/ledger.ts'
+import { nextToCheck } from '#domain/records.ts'
 import { transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
 import { type ExperimentId, type Instant, instant } from '#protocol/units.ts'
 import { applyEffects } from './apply.ts'
 import { DEADLINE_MS, FUEL } from './settings.ts'
-import { type CampaignRow, type State, touch, type UnitRow } from './state.ts'
+import { type CampaignRow, isNotNeeded, type State, touch, type UnitRow } from './state.ts'
 
 /** Moves a campaign on: creates experiments while there is room, and settles it when nothing is left. */
 export function propose(state: State, campaign: CampaignRow): void {
@@ -59,24 +60,33 @@ function newUnit(
   return { order: state.units.size, run, campaign, workUnit, results: [], wakeAt: null, reason: 'draw' }
 }
 
-/** What looked like a record and is none beside those that were verified since waits no longer. */
+/** As jobs/release.ts: the verifier checks the best claims next, and what was overtaken waits no longer. */
 function releaseCandidates(state: State, campaign: CampaignRow): void {
+  const waiting: { readonly unit: UnitRow; readonly metrics: readonly number[] }[] = []
+  let begun = 0
   for (const unit of campaign.candidates) {
     const { workUnit, results } = unit
-    const isBegun = results.some(({ result }) => result.kind === 'check' && result.state !== 'unsent')
-    if (workUnit.state !== 'open' || workUnit.disputed || isBegun) {
-      if (workUnit.state !== 'open') campaign.candidates.delete(unit)
-      continue
-    }
-    const claims = results.flatMap(({ answer, result }) =>
+    const checks = results.filter(({ result }) => result.kind === 'check' && !isNotNeeded(result))
+    if (checks.some(({ result }) => result.state === 'in_progress')) begun++
+    if (workUnit.state !== 'open') campaign.candidates.delete(unit)
+    if (workUnit.state !== 'open' || workUnit.disputed) continue
+    if (checks.some(({ result }) => result.state !== 'unsent')) continue
+    const metrics = results.flatMap(({ answer, result }) =>
       answer === null || !('verdict' in result) || result.verdict !== 'pending' ? [] : [answer.metric],
     )
-    const { rules } = state
-    if (claims.some(m => campaign.board.isRecord(workUnit.experimentId, m, rules.leaderRows))) continue
+    const { leaderRows } = state.rules
+    if (metrics.some(m => campaign.board.isRecord(workUnit.experimentId, m, leaderRows))) {
+      waiting.push({ unit, metrics })
+      continue
+    }
     unit.workUnit = { ...workUnit, check: 'none' }
     campaign.candidates.delete(unit)
     touch(state, unit)
   }
+  const sorted = waiting.sort((a, b) => a.unit.order - b.unit.order)
+  const next = new Set(nextToCheck(sorted, { goal: 'minimize', begun }))
+  for (const candidate of waiting)
+    for (const row of candidate.unit.results) if (row.result.kind === 'check') row.held = !next.has(candidate)
 }
 
 /** The runs behind the best rows are checked by the verifier, wherever nobody trusted has seen them. */
@@ -92,7 +102,7 @@ function checkLeaders(state: State, campaign: CampaignRow): void {
   }
 }
 
-const isVerified = ({ results }: UnitRow): boolean =>
+export const isVerified = ({ results }: UnitRow): boolean =>
   results.some(({ result }) => 'verdict' in result && result.verdict === 'valid' && result.trusted)
 
 function settleUp(state: State, campaign: CampaignRow): void {

@@ -7,7 +7,7 @@ const DAY_MS = 24 * HOUR_MS
 /** For a grid whose queue is hours long: the verifier's cores are for checks. */
 export const STARVE_MS = 48 * HOUR_MS
 
-/** A seat is kept for its lane so long; the store has one setting for this and for starving. */
+/** A seat is kept for its lane so long. */
 export const PAIR_MS = 2 * HOUR_MS
 
 export const FUEL = 50e9 // of one run: 500 milli-credits

@@ -26,7 +26,6 @@ import { type Sorted, sortedBy } from './sorted.ts'
 export interface State {
   readonly rules: TrustRules
   readonly boinc: boolean
-  readonly plainChecks: boolean
   readonly secret: string
   readonly clock: Clock
   readonly random: Random // of dispatch
@@ -92,7 +91,8 @@ export interface UnitRow {
 export interface ResultRow {
   readonly order: number
   readonly made: number // how many results there were before
-  readonly urgency: number // of a check: the least comes first
+  readonly urgency: number // the least comes first
+  held: boolean // a check: others of its campaign come before
   readonly unit: UnitRow
   result: Result
   host: HostRow | null
@@ -132,11 +132,13 @@ export interface OwnerRow {
 
 // Units have at most some dozen results.
 const RESULTS_PER_UNIT = 1024
+/** More than any order. */
+const URGENCY = 2 ** 48
 
 export function newState(
-  given: Pick<State, 'rules' | 'boinc' | 'plainChecks' | 'secret' | 'clock' | 'random' | 'ids' | 'presence'>,
+  given: Pick<State, 'rules' | 'boinc' | 'secret' | 'clock' | 'random' | 'ids' | 'presence'>,
 ): State {
-  const lane = () => sortedBy<ResultRow>(row => row.order)
+  const lane = () => sortedBy<ResultRow>(row => row.urgency * URGENCY + row.order)
   const byAge = () => sortedBy<ResultRow>(row => row.made)
   return {
     ...given,
@@ -169,7 +171,7 @@ export function touch(state: State, unit: UnitRow): void {
 export function addResult(state: State, unit: UnitRow, result: Result): void {
   const row: ResultRow = {
     ...{ order: unit.order * RESULTS_PER_UNIT + unit.results.length, made: state.results.size, unit, result },
-    urgency: urgencyOf(unit),
+    ...{ urgency: urgencyOf(unit, result), held: isHeld(unit, result) },
     ...{ host: null, reportedAt: null, answer: null, fuelUsed: 0 },
     ...{ confirmed: false, provisional: false, decision: 0, paid: null },
   }
@@ -192,11 +194,25 @@ export function setResult(state: State, row: ResultRow, result: Result): void {
 }
 
 // As the priority that the store gives to a check: canaries, disputes, what looks like a record, the rest.
-function urgencyOf({ workUnit, reason }: UnitRow): number {
-  if (workUnit.canary) return 0
-  if (workUnit.disputed) return 1
-  return reason === 'record' && workUnit.check === 'verifier' ? 2 : 3
+function urgencyOf(unit: UnitRow, { kind }: Result): number {
+  if (kind === 'check' && unit.workUnit.canary) return 0
+  if (kind === 'check' && unit.workUnit.disputed) return 1
+  return kind === 'check' && looksLikeRecord(unit) ? 2 : 3
 }
+
+const looksLikeRecord = ({ reason, workUnit }: UnitRow): boolean =>
+  reason === 'record' && workUnit.check === 'verifier'
+
+const isHeld = (unit: UnitRow, { kind }: Result): boolean =>
+  kind === 'check' &&
+  looksLikeRecord(unit) &&
+  !unit.workUnit.canary &&
+  !unit.workUnit.disputed &&
+  !unit.results.some(({ result }) => result.kind === 'check' && !isNotNeeded(result))
+
+/** It was dropped before anybody began. */
+export const isNotNeeded = (result: Result): boolean =>
+  result.state === 'over' && result.outcome === 'not_needed'
 
 function enqueueUnsent(state: State, row: ResultRow): void {
   if (row.result.state !== 'unsent') return

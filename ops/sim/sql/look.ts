@@ -49,12 +49,14 @@ const ViewRow = z.object({
   state: z.enum(['open', 'valid', 'failed', 'cancelled']),
   canonicalId: ResultId.nullable(),
   provisional: z.boolean(),
+  verified: z.boolean(),
   published: z.boolean(),
 })
 
 const VIEWS = `
   select w.id, w.campaign_id as "campaignId", e.ordinal, w.seed_index as "seedIndex", w.state,
     w.canonical_result_id as "canonicalId", coalesce(c.provisional, false) as provisional,
+    exists (select from results v where v.work_unit_id = c.work_unit_id and v.trusted and v.verdict = 'valid') as verified,
     w.published_at is not null as published
   from work_units w join experiments e on e.id = w.experiment_id
   left join results c on c.id = w.canonical_result_id

@@ -16,7 +16,7 @@ import { migrate } from '#store/migrate.ts'
 import { type Stock, stock } from '#support/builders.ts'
 import type { Clock } from '../engine.ts'
 import { countedIds } from '../pure/ids.ts'
-import { STARVE_MS } from '../pure/settings.ts'
+import { PAIR_MS, STARVE_MS } from '../pure/settings.ts'
 import { stream } from '../random.ts'
 
 /** The real store, jobs and round trip in one process, on a PostgreSQL of its own; the clock is the simulation's. */
@@ -84,7 +84,8 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
         trust: { rules, secret },
       },
       settings: {
-        ...{ starveMs: STARVE_MS, retryMinMs: 1_000, sharedPrefixes: [], trustedProxies: [] },
+        ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
+        ...{ sharedPrefixes: [], trustedProxies: [] },
         ...{ anonymousPerMinute: 1_000, enrolWork: 1, perMinute: 1_000, perPrefixDay: 1_000 },
       },
       catalogue: newCatalogue(),
