@@ -1,4 +1,5 @@
-import type { HostId, ResultId } from '#protocol/units.ts'
+import { coolDownUntil } from '#domain/enrolment.ts'
+import { type HostId, type Instant, instant, type ResultId } from '#protocol/units.ts'
 import { exponential, type Random, stream, wholeBetween } from './random.ts'
 import type { Strategy } from './strategy.ts'
 import type { Answer, Run } from './truth.ts'
@@ -18,6 +19,8 @@ export interface Person {
   readonly strategy: Strategy
   readonly rate: number
   exclusions: number
+  /** When hosts were excluded, by what they were enrolled as. */
+  readonly excluded: Map<string, Instant[]>
 }
 
 /** A machine. What it is enrolled as changes when its person starts again after an exclusion. */
@@ -71,7 +74,7 @@ export function populationOf(mix: Mix): Population {
       const name = `p${people++}`
       const size = wholeBetween(1, HOSTS_PER_OWNER_MAX, random)
       const { strategy, rate } = pick(size) ?? { strategy: honest, rate: 0 }
-      const person = { name, strategy, rate, exclusions: 0 }
+      const person: Person = { name, strategy, rate, exclusions: 0, excluded: new Map() }
       const count = strategy.identities ?? size
       const hosts = Array.from({ length: count }, (_, i) => {
         const breaks = strategy === honest && random() < FLAKY_SHARE
@@ -132,14 +135,14 @@ function newHost(
   }
 }
 
-// The limits (50 anonymous hosts a day and network, some seconds of work each) hold back floods, not one person with a few
-// machines: what takes time is to notice, and to find another name. Between one and two of these.
-const ENROL_AGAIN_MS = DAY_MS
+/** To notice, and to have another network at hand; between one and two of these. */
+const MOVE_MS = HOUR_MS
 const SAME_PREFIX = 0.5
 
 /**
  * When an excluded host is enrolled again, under another name; undefined: never, because it was honest. Half of them
- * come from the old prefix, where the streak they need has doubled; all hosts of one owner go the same way.
+ * come from the old prefix, where the streak they need has doubled, once it has cooled down; all hosts of one owner go the
+ * same way.
  */
 export function enrolAgain(host: Host, now: number): number | undefined {
   const { person, strategy } = host
@@ -147,12 +150,16 @@ export function enrolAgain(host: Host, now: number): number | undefined {
   if (strategy.kind === 'honest' || strategy.kind === 'flaky') return undefined
   host.enrolments++
   person.exclusions = Math.max(person.exclusions, host.enrolments)
+  const excluded = [...(person.excluded.get(host.ownerKey) ?? []), instant(now)]
+  person.excluded.set(host.ownerKey, excluded)
   const [base = ''] = host.ownerKey.split('~')
   const move = stream(host.enrolments, base)
   const stays = move() < SAME_PREFIX
-  host.ownerKey = stays ? host.ownerKey : `${base}~${host.enrolments}`
+  const at = now + MOVE_MS * (1 + move())
   host.reports = 0
-  return now + ENROL_AGAIN_MS * (1 + move())
+  if (stays) return Math.max(at, coolDownUntil(excluded, instant(now)) ?? 0)
+  host.ownerKey = `${base}~${host.enrolments}`
+  return at
 }
 
 const AWAKE_MS = 16 * HOUR_MS

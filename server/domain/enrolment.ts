@@ -1,4 +1,5 @@
-import { type Instant, instant } from '#protocol/units.ts'
+import { addMs, type Instant, instant } from '#protocol/units.ts'
+import { EXCLUSION_MS } from './trust.ts'
 
 /** What a challenge asks for: `16^digits × cost` iterations are expected until a key begins with so many zeros. */
 export interface WorkTerms {
@@ -60,4 +61,18 @@ export function fullFor(
 ): number | undefined {
   const full = windows.filter(({ scope, max }) => (counts.get(scope) ?? 0) >= max)
   return full.length === 0 ? undefined : Math.max(...full.map(({ until }) => until - now))
+}
+
+const COOL_DOWN_MS_MAX = 30 * DAY_MS
+
+/**
+ * Until when nobody enrols from a network without a token after hosts of it were excluded: a day after the last exclusion,
+ * doubled for each one more in thirty days, at most thirty days. Undefined: no exclusion holds it back.
+ */
+export function coolDownUntil(exclusions: readonly Instant[], now: Instant): Instant | undefined {
+  const lately = exclusions.filter(at => at > now - EXCLUSION_MS)
+  if (lately.length === 0) return undefined
+  const ms = Math.min(COOL_DOWN_MS_MAX, DAY_MS * 2 ** (lately.length - 1))
+  const until = addMs(instant(Math.max(...lately)), ms)
+  return until > now ? until : undefined
 }

@@ -2,12 +2,19 @@ import { createHmac } from 'node:crypto'
 import { createChallenge, verifySolution } from 'altcha-lib'
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2'
 import type { Request, RequestHandler } from 'express'
-import { enrolmentWindows, fullFor, termsOf, workOf } from '#domain/enrolment.ts'
+import { coolDownUntil, enrolmentWindows, fullFor, termsOf, workOf } from '#domain/enrolment.ts'
 import { CHALLENGE_MS } from '#protocol/limits.ts'
 import { addMs, fromWire, type Instant, toWire } from '#protocol/units.ts'
 import { EnrolChallenge, type EnrolWork } from '#protocol/work.ts'
 import type { Trx } from '#store/database.ts'
-import { countEnrolment, type EnrolmentCounts, readEnrolments, spendChallenge } from '#store/enrolments.ts'
+import {
+  countEnrolment,
+  type EnrolmentCounts,
+  readEnrolments,
+  readExclusionsOf,
+  spendChallenge,
+} from '#store/enrolments.ts'
+import type { Executor } from '#store/rows.ts'
 import type { Network } from './address.ts'
 import type { Edge } from './edge.ts'
 import { Refused } from './problem.ts'
@@ -20,7 +27,9 @@ export const challengeKey = (serverSecret: string): string =>
 export function issueChallenge(edge: Edge, networkOf: (req: Request) => Network): RequestHandler {
   return async (req, res) => {
     const now = edge.now()
-    const windows = enrolmentWindows(networkOf(req).prefix, edge.settings, now)
+    const network = networkOf(req)
+    await refuseWhileCooling(edge.knex, network, now)
+    const windows = enrolmentWindows(network.prefix, edge.settings, now)
     refuseWhenFull(windows, await readEnrolments(edge.knex, windows), now)
     res.json(await newChallenge(edge, now))
   }
@@ -67,8 +76,18 @@ export async function admitAnonymous(
   const { nonce, data } = work.challenge.parameters
   if (!(await spendChallenge(trx, { nonce, expiresAt: fromWire(data.expiresAt) })))
     throw new Refused('challenge_spent')
+  await refuseWhileCooling(trx, network, now)
   const windows = enrolmentWindows(network.prefix, edge.settings, now)
   refuseWhenFull(windows, await countEnrolment(trx, windows), now)
+}
+
+// Whoever was excluded does not start again within the hour. A network that many people share is not held to account.
+async function refuseWhileCooling(on: Executor, { prefix }: Network, now: Instant): Promise<void> {
+  if (prefix === null) return
+  const until = coolDownUntil(await readExclusionsOf(on, prefix, now), now)
+  if (until === undefined) return
+  const detail = `hosts of this network were excluded: without a token none enrols before ${toWire(until)}`
+  throw new Refused('rate_limited', detail, until - now)
 }
 
 function refuseWhenFull(

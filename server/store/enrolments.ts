@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { EnrolmentWindow } from '#domain/enrolment.ts'
-import type { Instant } from '#protocol/units.ts'
+import { EXCLUSION_MS } from '#domain/trust.ts'
+import { addMs, type Instant } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { column, type Executor, execute, select, toDb } from './rows.ts'
+import { column, type Executor, execute, select, Timestamp, toDb } from './rows.ts'
 
 const Count = z.object({ scope: z.string(), count: z.int() })
 /** Enrolments of windows by their scope, this one excluded; a window in which there was none is missing. */
@@ -33,6 +34,16 @@ export const readEnrolments = async (
   on: Executor,
   windows: readonly EnrolmentWindow[],
 ): Promise<EnrolmentCounts> => asMap(await select(on, Count, READ, bindingsOf(windows)))
+
+const EXCLUDED = `
+  select at from exclusions
+  where owner_key = 'prefix:' || cast(:prefix as text) and at > :since and lifted_at is null`
+
+/** When anonymous hosts of a network were excluded lately. */
+export async function readExclusionsOf(on: Executor, prefix: string, now: Instant): Promise<Instant[]> {
+  const since = toDb(addMs(now, -EXCLUSION_MS))
+  return (await select(on, z.object({ at: Timestamp }), EXCLUDED, { prefix, since })).map(row => row.at)
+}
 
 const bindingsOf = (windows: readonly EnrolmentWindow[]) => ({
   scopes: column(windows, window => window.scope),

@@ -2,10 +2,13 @@ import { createChallenge } from 'altcha-lib'
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { challengeKey } from '#http/challenge.ts'
+import { EnrolReply } from '#protocol/host.ts'
 import { CHALLENGE_MS } from '#protocol/limits.ts'
 import { generateEd25519 } from '#protocol/signature.ts'
 import type { EnrolWork } from '#protocol/work.ts'
 import { enrolHost as enrolAsClient } from '#runtime/enrol.ts'
+import { inTransaction } from '#store/database.ts'
+import { excludeHosts } from '#store/standing.ts'
 import { addUser } from '#support/builders.ts'
 import { ENROLMENT, type Reply, startServer, type TestServer } from '#support/server.ts'
 import { solvedWork } from '#support/solved.ts'
@@ -157,6 +160,24 @@ describe('a flood of enrolments', () => {
     expect((await enrol(await solvedWork(strict), {}, strict)).status, 'loopback is shared').toBe(201)
     strict.advance(12 * 3600_000)
     expect((await enrol(await solvedWork(strict), from('203.0.113.1'), strict)).status).toBe(201)
+    await strict.close()
+  })
+
+  test('after an exclusion waits a day, before it works in vain; other networks do not', async () => {
+    const strict = await startServer()
+    const { json } = await enrol(await solvedWork(strict), from('203.0.113.1'), strict)
+    const { hostId } = EnrolReply.parse(json)
+    await inTransaction(strict.database.knex, trx =>
+      excludeHosts(trx, [{ hostId, reason: 'a copied answer' }], strict.now()),
+    )
+    const work = await solvedWork(strict)
+    const again = await enrol(work, from('203.0.113.2'), strict)
+    expect(again.json).toMatchObject({ code: 'rate_limited', retryAfterMs: 24 * 3600_000 })
+    const asked = await strict.call('GET', '/api/v1/hosts/challenge', { headers: from('203.0.113.2') })
+    expect(asked.code).toBe('rate_limited')
+    expect((await enrol(work, from('203.0.112.1'), strict)).status, 'a refusal spends no work').toBe(201)
+    strict.advance(24 * 3600_000)
+    expect((await enrol(await solvedWork(strict), from('203.0.113.2'), strict)).status).toBe(201)
     await strict.close()
   })
 

@@ -77,12 +77,8 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
       planner: { plan: planCampaign, run: (source, recipe, i) => buildRun({ ...source, secret }, recipe, i) },
-      ...{
-        random: stream(seed, 'dispatch'),
-        prefixSecret: 'sim',
-        challengeKey: 'sim',
-        trust: { rules, secret },
-      },
+      ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
+      trust: { rules, secret },
       settings: {
         ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
         ...{ sharedPrefixes: [], trustedProxies: [] },
