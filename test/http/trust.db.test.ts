@@ -107,19 +107,23 @@ describe('a report', () => {
     expect(await reported(await enrolHost(server), runOf)).toMatchObject({ proven: false, draw: 'none' })
   })
 
-  test('with the digest of another run is a copy: refused, and its host is excluded', async () => {
-    const [honest, copier] = [await enrolHost(server), await enrolHost(server)]
-    await reported(honest, () => runOf('the answer'))
+  test('with the digest of another run is the verifier’s to look at: two recipes may be the same run', async () => {
+    const [first, second] = [await provenHost(1000), await provenHost(1000)]
+    await reported(first, () => runOf('the answer'))
     const another = (await scene.campaign([unit, unit])).units[1]! // the first is the same run
-    const resultId = (await leased(copier)).find(id => another.resultIds.includes(id))
-    const reply = await copier.ask({
-      reports: [await copier.report(resultId!, runOf('the answer'))],
-      want: 4,
-    })
-    expect(reply.reports).toMatchObject([{ outcome: 'refused', code: 'report_copied' }])
-    expect(reply.leases).toEqual([])
-    expect(await scene.row('hosts', copier.id)).toMatchObject({ state: 'quarantined' })
-    expect(await scene.events(copier.id)).toEqual(['report_copied', 'quarantined'])
-    expect((await copier.call()).code).toBe('host_quarantined')
+    const resultId = (await leased(second)).find(id => another.resultIds.includes(id))
+    const reply = await second.ask({ reports: [await second.report(resultId!, runOf('the answer'))] })
+    expect(reply.reports).toMatchObject([{ outcome: 'accepted' }])
+    expect(await scene.row('results', resultId!)).toMatchObject({ proven: true, draw: 'verifier' })
+    expect(await scene.row('hosts', second.id)).toMatchObject({ state: 'active' })
+  })
+
+  test('that a call gives for two runs is looked at for both', async () => {
+    const host = await provenHost(1000)
+    const { units } = await scene.campaign([unit, unit])
+    const ids = (await leased(host)).filter(id => units.some(u => u.resultIds.includes(id)))
+    const reports = await Promise.all(ids.map(id => host.report(id, runOf('one answer for all'))))
+    expect((await host.ask({ reports })).reports).toMatchObject(Array(2).fill({ outcome: 'accepted' }))
+    for (const id of ids) expect(await scene.row('results', id)).toMatchObject({ draw: 'verifier' })
   })
 })

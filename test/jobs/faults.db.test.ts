@@ -206,3 +206,19 @@ describe('cheating', () => {
     ])
   })
 })
+
+describe('the answer of another run', () => {
+  test('excludes nobody who is right, and whoever is wrong', async () => {
+    await submit(life, { runs: 2, policy: 'fixed' })
+    const [honest, liar, verifier] = [await addHost(life), await addHost(life), await addHost(life, VERIFIER)]
+    const [mine, his] = [await take(life, honest, 2), await take(life, liar, 2)]
+    await report(life, honest, mine) // two recipes, one run
+    await report(life, liar, his, lie(1)) // a cached answer for both
+    await compute(life, verifier)
+    expect(await hostRow(life, honest)).toMatchObject({ state: 'active', recent_checks: '=' })
+    expect(await hostRow(life, liar)).toMatchObject({ state: 'quarantined' })
+    expect(await rows(life, `select host_id, reason from exclusions`)).toEqual([
+      { host_id: liar, reason: expect.stringContaining('the answer of another run') },
+    ])
+  })
+})
