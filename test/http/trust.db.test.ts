@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { MARKS } from '#protocol/limits.ts'
+import { WorkUnitList } from '#protocol/lists.ts'
 import type { RunReport } from '#protocol/report.ts'
 import { runReport, sha256 } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
@@ -126,4 +127,30 @@ describe('a report', () => {
     expect((await host.ask({ reports })).reports).toMatchObject(Array(2).fill({ outcome: 'accepted' }))
     for (const id of ids) expect(await scene.row('results', id)).toMatchObject({ draw: 'verifier' })
   })
+})
+
+test('who lost a lease of a unit that is open again cannot send its published answer', async () => {
+  const { units } = await scene.campaign([unit])
+  const host = await enrolHost(server)
+  const [resultId] = await leased(host)
+  const over = `update results set state = 'over', outcome = 'no_reply', deadline = :past, grace_until = :past where id = :id`
+  await server.database.knex.raw(over, { past: new Date(0), id: resultId! })
+  const again = `update work_units set disputed = true, wanted_check = 'verifier', reopened_at = now() where id = ?`
+  await server.database.knex.raw(again, [units[0]!.id])
+  const reply = await host.ask({
+    reports: [await host.report(resultId!, runOf('published'))],
+    held: [{ resultId: resultId!, fraction: 0.5 }],
+  })
+  expect(reply.reports).toMatchObject([{ outcome: 'refused', code: 'report_stale' }])
+  expect(reply.abort).toEqual([{ resultId, reason: 'too_late' }])
+})
+
+test('nobody sees before publication which units the verifier looks at', async () => {
+  const { id, units } = await scene.campaign([unit, { ...unit, kind: 'check' }])
+  const list = async () =>
+    WorkUnitList.parse((await server.call('GET', `/api/v1/campaigns/${id}/work-units`)).json).workUnits
+  expect(await list()).toMatchObject([{ results: [{ kind: 'replica' }] }, { results: [] }])
+  const publish = `update work_units set state = 'cancelled', closed_at = now(), published_at = now() where id = ?`
+  await server.database.knex.raw(publish, [units[1]!.id])
+  expect((await list())[1]).toMatchObject({ results: [{ kind: 'check' }] })
 })
