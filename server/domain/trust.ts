@@ -186,6 +186,10 @@ export function fault(standing: Standing, engineClass: string, now: Instant): St
   }
 }
 
+/** A host after it was found to have lied. */
+export const exclude = (standing: Standing): Standing =>
+  standing.state === 'retired' ? standing : { ...standing, state: 'quarantined' }
+
 /** A host after it told how the demanded self-test went. Quarantined: it is sound and differs too often, so it lied. */
 export function answerSelfTest(standing: Standing, passed: boolean): Standing {
   if (standing.selfTest !== 'demanded') return standing
