@@ -19,6 +19,7 @@ import {
   dropDeferred,
   forfeitsOf,
   forgiveDebts,
+  hostsDeferred,
   insertDebts,
   oldForfeits,
   openDebts,
@@ -27,6 +28,7 @@ import {
   vestDeferred,
 } from '#store/debts.ts'
 import { lockBalances, post } from '#store/ledger.ts'
+import { lockStandings } from '#store/standing.ts'
 
 /** What verdicts do to credit. Everything that judging pays or takes back goes through here, once per transaction. */
 export interface Payday {
@@ -66,7 +68,8 @@ const DEFERRED_PER_SWEEP = 500
 
 /** Pays deferred grants, oldest first, as far as today's overrun goes. */
 export async function payDeferred(trx: Trx, now: Instant): Promise<void> {
-  const grants = await takeDeferred(trx, DEFERRED_PER_SWEEP)
+  const hosts = await lockStandings(trx, await hostsDeferred(trx, DEFERRED_PER_SWEEP))
+  const grants = await takeDeferred(trx, [...hosts.keys()], DEFERRED_PER_SWEEP)
   const vestNow = new Set(grants.flatMap(grant => (grant.vest ? [grant.resultId] : [])))
   await pay(trx, { grants, vestNow }, now)
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Debt, Grant } from '#domain/grants.ts'
 import type { Payee } from '#domain/ledger.ts'
-import { CampaignId, type HostId, type Instant, ResultId } from '#protocol/units.ts'
+import { CampaignId, HostId, type Instant, ResultId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Executor, execute, recordset, select, selectOne, toDb } from './rows.ts'
 
@@ -69,9 +69,14 @@ export async function deferGrants(trx: Trx, grants: readonly DeferredGrant[], no
   await execute(trx, DEFER, { rows: recordset(grants), now: toDb(now) })
 }
 
-/** Takes the oldest deferred grants out to pay them; those that another process holds are skipped. */
-export const takeDeferred = (trx: Trx, limit: number): Promise<DeferredGrant[]> =>
-  select(trx, GrantRow.extend({ vest: z.boolean() }), TAKE_DEFERRED, { limit })
+/** The hosts that earned the oldest deferred grants. */
+export async function hostsDeferred(trx: Trx, limit: number): Promise<HostId[]> {
+  return (await select(trx, z.object({ id: HostId }), HOSTS_DEFERRED, { limit })).map(row => row.id)
+}
+
+/** Takes the oldest deferred grants of locked hosts out to pay them; those that another process holds are skipped. */
+export const takeDeferred = (trx: Trx, hostIds: readonly HostId[], limit: number): Promise<DeferredGrant[]> =>
+  select(trx, GrantRow.extend({ vest: z.boolean() }), TAKE_DEFERRED, { hostIds, limit })
 
 /** Deferred grants of results that are final now; which of these results have one. */
 export const vestDeferred = (trx: Trx, resultIds: readonly ResultId[]): Promise<ReadonlySet<ResultId>> =>
@@ -135,10 +140,16 @@ const DEFER = `
   from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, decision int, "campaignId" text, payee text,
     "amountMilli" bigint, vest boolean)`
 
-// The payee may have changed since: a claimed host's grants go to its user.
+const HOSTS_DEFERRED = `
+  select distinct r.host_id as id from (
+    select result_id from deferred_grants order by created_at, result_id limit :limit) as d
+  join results r on r.id = d.result_id`
+
+// The payee may have changed since: a claimed host's grants go to its user. It must not change before they are posted.
 const TAKE_DEFERRED = `
   with oldest as (
-    select result_id, decision from deferred_grants order by created_at, result_id limit :limit for update skip locked),
+    select d.result_id, d.decision from deferred_grants d join results r on r.id = d.result_id
+    where r.host_id = any(:hostIds) order by d.created_at, d.result_id limit :limit for update of d skip locked),
   taken as (
     delete from deferred_grants d using oldest o
     where d.result_id = o.result_id and d.decision = o.decision returning d.*)

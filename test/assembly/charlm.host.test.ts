@@ -56,6 +56,17 @@ function reported(outcome: RunOutcome) {
 describe('under the volunteer runtime', () => {
   const job: KernelJob = { limit: { fuel: 2_000_000_000 } }
 
+  // Why the digest of another run is no proof of a copy (ops/decisions/0007).
+  test('recipes that differ only in what has no effect have one report, marks and artifact included', async () => {
+    const short = { limit: { fuel: 150_000_000 } }
+    const reports = [0.81, 0.93].map(momentum =>
+      run(taskOf({ ...short, recipe: { ...RECIPE, ...recipe, momentum } })),
+    )
+    const [a, b] = (await Promise.all(reports)).map(outcome => reported(outcome).report)
+    expect(a).toMatchObject({ status: 'ok' })
+    expect(a).toEqual(b)
+  })
+
   test('a run reports a metric, eight marks, its fuel and the hash of its weights', async () => {
     const { report, artifact } = reported(await run(taskOf(job)))
     expect(report.status).toBe('ok')

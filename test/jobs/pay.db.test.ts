@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { APPEAL_MS, type Grant, OVERRUN_DAILY_MILLI } from '#domain/grants.ts'
 import {
   type AccountName,
@@ -21,6 +21,7 @@ import {
   type UserId,
 } from '#protocol/units.ts'
 import { refundRest } from '#store/account-credit.ts'
+import { claimHost } from '#store/claims.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { moveDebts, openDebts } from '#store/debts.ts'
 import { insertHost } from '#store/hosts.ts'
@@ -271,4 +272,25 @@ test('a researcher gets back what it set aside, not what the mint added and took
   )
   expect(await run(trx => listLeftovers(trx, 100))).not.toContainEqual({ campaignId, userId })
   await isSound()
+})
+
+test('a deferred grant goes to the user that claims its host in the same moment', async () => {
+  const { knex } = database
+  const now = addMs(T0, 800 * DAY_MS + names * DAY_MS)
+  const [a, b] = [scene.grant(0, 100 + OVERRUN_DAILY_MILLI), scene.grant(0, 7, true)]
+  await grantAll([a], [], now)
+  await grantAll([b], [], now)
+  const { rows } = await knex.raw(`select host_id from results where id = ?`, [b.resultId])
+  await knex.raw(`update work_units set state = 'cancelled', closed_at = now() where campaign_id = ?`, [
+    scene.campaignId,
+  ])
+  const { id: claimant } = await addUser(knex, `claimant ${names}`)
+  const claiming = await knex.transaction()
+  await claimHost(claiming, { hostId: rows[0].host_id, userId: claimant, now })
+  const paying = run(trx => payDeferred(trx, addMs(now, DAY_MS)))
+  const waiting = `select count(*) as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  await vi.waitUntil(async () => (await knex.raw(waiting)).rows[0].n > 0)
+  await claiming.commit()
+  await paying
+  expect([await balance(`held:${userAccount(claimant)}`), await balance(`held:${b.payee}`)]).toEqual([7, 0])
 })
