@@ -26,7 +26,7 @@ export function addHostVerbs(root: Command): void {
   ] as const) {
     verb(host, `${word} <id>`, `${word} a host`)
       .requiredOption('--reason <text>', 'for the public log', reason)
-      .action((id: string, options: Reasoned) => setState(idOf(HostId, id), state, options))
+      .action((id: string, options: Reasoned) => setState(id, state, options))
   }
   verb(root, 'appeals', 'what volunteers say about their exclusions')
     .option('--all', 'also those that were decided')
@@ -49,8 +49,9 @@ function reason(text: string): string {
   return trimmed
 }
 
-function setState(id: HostId, state: 'quarantined' | 'active', options: Reasoned): Promise<void> {
+function setState(given: string, state: 'quarantined' | 'active', options: Reasoned): Promise<void> {
   return runOnDatabase(options, async knex => {
+    const id = idOf(HostId, given)
     const change = { id, state, reason: options.reason, now: systemClock() }
     await inTransaction(knex, async trx => {
       if (state === 'quarantined') await freeLeases(trx, [id], change.now)

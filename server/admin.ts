@@ -11,6 +11,7 @@ import { migrate } from '#store/migrate.ts'
 import { RoleName, Scope } from '#store/tokens.ts'
 import { addCreditVerbs } from './admin-credit.ts'
 import { datasetLine, type ImportWish, readDirectory } from './admin-datasets.ts'
+import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addHostVerbs } from './admin-hosts.ts'
 import { addToken, addUser, removeUser, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
@@ -140,6 +141,7 @@ function addDatasetVerbs(root: Command): void {
 
 function addUpkeepVerbs(root: Command): void {
   addCreditVerbs(root)
+  addEvidenceVerbs(root)
   const artifact = root.command('artifact').description('trained weights')
   verb(artifact, 'ask <result-ids...>', 'ask the hosts of these results for their weights').action(
     (ids: string[], options: Shared) =>

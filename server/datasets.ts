@@ -3,10 +3,17 @@ import { type DatasetManifest, NO_DATA } from '#protocol/dataset.ts'
 import type { Instant } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import { inTransaction } from '#store/database.ts'
-import { findDataset, insertDataset } from '#store/datasets.ts'
+import { findDataset, insertDataset, setFloor } from '#store/datasets.ts'
 import { insertFile } from '#store/files.ts'
 import { ConfigError } from './config.ts'
-import { DATASET_NAMES, type ImportedDataset, importDataset, isDatasetName } from './data/import.ts'
+import {
+  DATASET_NAMES,
+  type ImportedDataset,
+  importDataset,
+  importMarkov,
+  isDatasetName,
+  MARKOV_NAME,
+} from './data/import.ts'
 import type { Log } from './log.ts'
 import { OperatorError } from './operator.ts'
 
@@ -19,17 +26,19 @@ export interface DatasetStore {
 
 /** Imports the data sets that are named and not stored yet. Throws `ConfigError` for a name that nobody knows. */
 export async function importMissing(
-  { log, ...store }: DatasetStore & { readonly log: Log },
+  { log, secret, ...store }: DatasetStore & { readonly log: Log; readonly secret: string },
   names: readonly string[],
 ): Promise<void> {
   for (const wished of [NO_DATA, ...names]) {
-    const name = DATASET_NAMES.find(known => known === wished)
+    const name = [...DATASET_NAMES, MARKOV_NAME].find(known => known === wished)
     if (name === undefined)
-      throw new ConfigError(`XEENET_DATASETS: ${wished} is none of ${DATASET_NAMES.join(', ')}`)
+      throw new ConfigError(
+        `XEENET_DATASETS: ${wished} is none of ${[...DATASET_NAMES, MARKOV_NAME].join(', ')}`,
+      )
     const stored = await findDataset(store.knex, name)
     if (stored !== undefined && (await allThere(store.blobs, stored.splits))) continue
     log.info({ dataset: name }, 'importing a data set: some seconds of counting, once')
-    await put(store, await importDataset(name))
+    await put(store, isDatasetName(name) ? await importDataset(name) : await importMarkov(secret))
   }
 }
 
@@ -59,12 +68,16 @@ export async function storeDataset(
 }
 
 /** Files first, so that what a manifest names is there. */
-async function put({ knex, blobs, now }: DatasetStore, { manifest, files }: ImportedDataset): Promise<void> {
+async function put(
+  { knex, blobs, now }: DatasetStore,
+  { manifest, files, floor }: ImportedDataset,
+): Promise<void> {
   for (const bytes of files.values()) await blobs.put(bytes)
   await inTransaction(knex, async trx => {
     for (const [sha256, bytes] of files)
       await insertFile(trx, { sha256, bytes: bytes.length, kind: 'data', now: now() })
     await insertDataset(trx, manifest, now())
+    if (floor !== undefined) await setFloor(trx, manifest.sha256, floor)
   })
 }
 

@@ -68,7 +68,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const blobs = await openBlobs(filesDirectory(config.dataDir))
   const now = systemClock
   await blobs.sweep(addMs(now(), -UPLOAD_MS_MAX))
-  await importMissing({ knex, blobs, log, now }, config.datasets)
+  await importMissing({ knex, blobs, log, now, secret: secrets.server }, config.datasets)
   await admitDirectory({ knex, blobs, operator: secrets.operator, now }, config.kernelsDir, log)
   const verifyTokenFile = await ensureVerifyToken(knex, {
     dataDir: config.dataDir,

@@ -37,22 +37,27 @@ export function reset(lane: Lane, random: usize): void {
   lane.over = 0
 }
 
-/** One step with the force to the right or to the left; an episode that is over stays as it is. */
+/**
+ * One step with the force to the right or to the left; an episode that is over stays as it is. What it computes is then thrown
+ * away: the plan of a run counts on every step's costing the same.
+ */
 export function push(lane: Lane, right: bool): void {
-  if (lane.over != 0) return
+  const alive = lane.over == 0
   const force = right ? FORCE : -FORCE
   const s = sine(lane.angle)
   const c = cosine(lane.angle)
   const pull = (force + POLE_MOMENT * lane.spin * lane.spin * s) / TOTAL_MASS
   const torque = (GRAVITY * s - c * pull) / (HALF_LENGTH * (4.0 / 3.0 - (POLE_MASS * c * c) / TOTAL_MASS))
   const acceleration = pull - (POLE_MOMENT * torque * c) / TOTAL_MASS
-  lane.position += STEP * lane.velocity
-  lane.velocity += STEP * acceleration
-  lane.angle += STEP * lane.spin
-  lane.spin += STEP * torque
-  lane.steps += 1
-  const inside = abs<f64>(lane.position) <= POSITION_MAX && abs<f64>(lane.angle) <= ANGLE_MAX
-  if (!inside || lane.steps == STEPS_MAX) lane.over = 1
+  const position = lane.position + STEP * lane.velocity
+  const angle = lane.angle + STEP * lane.spin
+  lane.velocity = select(lane.velocity + STEP * acceleration, lane.velocity, alive)
+  lane.spin = select(lane.spin + STEP * torque, lane.spin, alive)
+  lane.position = select(position, lane.position, alive)
+  lane.angle = select(angle, lane.angle, alive)
+  lane.steps += u32(alive)
+  const outside = u32(abs<f64>(lane.position) > POSITION_MAX) | u32(abs<f64>(lane.angle) > ANGLE_MAX)
+  lane.over |= outside | u32(lane.steps == STEPS_MAX)
 }
 
 /** Writes the four components as f32. */

@@ -2,7 +2,7 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Sha256 } from '#protocol/units.ts'
-import { readIfThere, writeDurably } from './files.ts'
+import { parseJson, readIfThere, writeDurably } from './files.ts'
 
 const Memory = z.strictObject({
   /** Node, V8 and processor: another one has to show again what it can. */
@@ -44,11 +44,3 @@ export async function openEngineMemory(directory: string, machine = thisEngine()
 
 const thisEngine = (): string =>
   `node ${process.versions.node}, v8 ${process.versions.v8}, ${process.arch}, ${cpus()[0]?.model ?? 'unknown'}`
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '')
-  } catch {
-    return undefined
-  }
-}

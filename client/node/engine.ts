@@ -69,6 +69,8 @@ export async function openEngine(settings: EngineSettings): Promise<Engine> {
       if (known !== undefined) return known
       const proof = proved(kernel, compute)
       proofs.set(kernel.moduleSha256, proof)
+      // A full disk or a lost thread is no answer: ask again next time.
+      proof.catch(() => proofs.delete(kernel.moduleSha256))
       return proof
     },
   }

@@ -35,6 +35,15 @@ export async function readIfThere(path: string): Promise<Buffer<ArrayBuffer> | u
   }
 }
 
+/** What a text says, or undefined if it is not JSON: the file was damaged, or is missing. */
+export function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
+}
+
 export const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT'
 

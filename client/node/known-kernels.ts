@@ -35,7 +35,10 @@ export async function releaseAtHand(
   last: Sha256 | null,
 ): Promise<KnownRelease | undefined> {
   const bytes = last === null ? undefined : await cache.get(last)
-  if (bytes !== undefined && (await sha256(bytes)) === last) return knownRelease(bytes)
+  if (bytes !== undefined && (await sha256(bytes)) === last) {
+    const known = await knownRelease(bytes)
+    if (await isTestable(known)) return known
+  }
   const [built] = await builtReleases()
   return built
 }

@@ -5,7 +5,7 @@ import { HostReport, Lease } from '#protocol/scheduler.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import type { HostStore } from '#runtime/host-store.ts'
 import { Failure } from './failure.ts'
-import { readIfThere, removeFile, writeDurably } from './files.ts'
+import { parseJson, readIfThere, removeFile, writeDurably } from './files.ts'
 
 // Below the host's directory:
 //   call                    the last call number given out
@@ -94,14 +94,6 @@ async function loadAll<T>(directory: string, schema: z.ZodType<T>): Promise<T[]>
     else await removeFile(directory, name)
   }
   return entries
-}
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '')
-  } catch {
-    return undefined
-  }
 }
 
 /** Ids sort by age: the oldest files go. */

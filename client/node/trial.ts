@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { z } from 'zod'
 import type { Sha256 } from '#protocol/units.ts'
 import type { Judged } from '#runtime/release.ts'
+import { parseJson } from './files.ts'
 
 // `--no-liftoff`: baseline code is 2.5 times slower, and loops that run in it are never replaced. Revectorisation makes one
 // 256-bit operation of two of 128 bits, by the same roundings; it is an experiment of V8's.
@@ -19,14 +20,28 @@ const Verdict = z.union([
 // Half a second on an idle machine, most of it compiling.
 const TRIAL_MS = 30_000
 
+interface Trial {
+  readonly release: Uint8Array
+  readonly moduleSha256: Sha256
+}
+
 /**
  * Runs a kernel's self-test under the fast engine in a process of its own: an experiment may crash, hang or miscompute, and
  * then costs nothing but this.
  */
-export function tryFastEngine(
-  { release, moduleSha256 }: { readonly release: Uint8Array; readonly moduleSha256: Sha256 },
-  limitMs = TRIAL_MS,
-): Promise<Judged<object>> {
+export async function tryFastEngine(trial: Trial, limitMs = TRIAL_MS): Promise<Judged<object>> {
+  // Ctrl-C and the end of a service signal all processes: that says nothing of the engine, and is not to be remembered as if.
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const ended = await tryOnce(trial, limitMs)
+    if (ended !== 'interrupted') return ended
+  }
+  return { ok: false, reason: `it was interrupted ${ATTEMPTS_MAX} times` }
+}
+
+const ATTEMPTS_MAX = 5
+const INTERRUPTIONS: ReadonlySet<string | null> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP'])
+
+function tryOnce({ release, moduleSha256 }: Trial, limitMs: number): Promise<Judged<object> | 'interrupted'> {
   const args = [...FAST_FLAGS, join(import.meta.dirname, 'trial-process.ts'), moduleSha256]
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'] })
   const killer = setTimeout(() => child.kill('SIGKILL'), limitMs)
@@ -37,11 +52,15 @@ export function tryFastEngine(
       said += bytes.toString()
     })
     child.stdin.on('error', () => undefined) // it ended before it read all: its exit says why
-    child.on('error', error => refuse(error.message))
+    child.on('error', error => {
+      clearTimeout(killer)
+      refuse(error.message)
+    })
     child.on('close', (code, signal) => {
       clearTimeout(killer)
-      const verdict = code === 0 ? Verdict.safeParse(JSON.parse(said)) : undefined
+      const verdict = code === 0 ? Verdict.safeParse(parseJson(said)) : undefined
       if (verdict?.success) resolve(verdict.data)
+      else if (INTERRUPTIONS.has(signal)) resolve('interrupted')
       else refuse(child.killed ? `no end within ${limitMs} ms` : `it ended with ${signal ?? `code ${code}`}`)
     })
     child.stdin.end(release)

@@ -79,13 +79,15 @@ async function compute(shell: Shell, { lease, gate, signal }: Running): Promise<
   const { ports } = shell
   const trusted = await trust(shell, lease)
   if (trusted !== undefined) return trusted
-  const fetched = patiently(hash => download(ports.endpoint, hash), {
+  const fetched = patiently(hash => download({ ...ports.endpoint, token: ports.identity.token }, hash), {
     rng: ports.rng,
     sleep: ms => ports.sleep(ms, shell.stopping.signal),
   })
   const files = { cache: ports.cache, download: fetched, modules: shell.modules }
   const prepared = await prepareRun(planOf(lease), files)
   if (!prepared.ok) return { type: 'error', code: prepared.code, detail: prepared.detail, cpuMs: 0 }
+  if (prepared.kernel.manifest.selfTest === undefined)
+    return { type: 'error', code: 'kernel_refused', detail: 'its manifest states no self-test', cpuMs: 0 }
   const fitness = await ports.prove(prepared.kernel)
   if (!fitness.ok) return declined(shell, lease, fitness)
   const checkpoint = await ports.store.checkpoint(lease.resultId)

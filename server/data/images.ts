@@ -37,13 +37,12 @@ function pick(
   isWanted: (index: number) => boolean,
 ): LabelledImages {
   const size = rows * columns
-  const indices = Array.from(labels.keys()).filter(isWanted)
-  return {
-    rows,
-    columns,
-    labels: Uint8Array.from(indices, index => labels[index] ?? 0),
-    pixels: Buffer.concat(indices.map(index => pixels.subarray(index * size, (index + 1) * size))),
-  }
+  const indices = Uint32Array.from(labels.keys()).filter(isWanted)
+  const chosen = new Uint8Array(indices.length * size)
+  indices.forEach((index, place) => {
+    chosen.set(pixels.subarray(index * size, (index + 1) * size), place * size)
+  })
+  return { rows, columns, labels: Uint8Array.from(indices, index => labels[index] ?? 0), pixels: chosen }
 }
 
 function assertClasses(train: LabelledImages, part: LabelledImages): void {

@@ -10,6 +10,7 @@ import {
 import type { Sha256 } from '#protocol/units.ts'
 import { type NamedBytes, readLabelledImages } from './idx.ts'
 import { splitImages } from './images.ts'
+import { drawMarkov, MARKOV_TRANSFORM } from './markov.ts'
 import { bitsPerByte, trainNgrams } from './ngram.ts'
 import { drawShapes, SHAPES_LICENCE, SHAPES_SOURCE } from './shapes.ts'
 import {
@@ -26,6 +27,8 @@ import type { SplitBytes } from './splits.ts'
 export interface ImportedDataset {
   readonly manifest: DatasetManifest
   readonly files: ReadonlyMap<Sha256, Uint8Array>
+  /** A metric of val below it is none that was computed as asked; not known of most. */
+  readonly floor?: number
 }
 
 /** What a data set is called and where it is from. */
@@ -106,6 +109,17 @@ export async function importDataset(name: DatasetName): Promise<ImportedDataset>
   const imported = await seal(facts, await read())
   assertPinned(name, imported.manifest.splits, pinned)
   return imported
+}
+
+/** The name of the data set that each server draws for itself. */
+export const MARKOV_NAME = 'markov@1'
+
+/** Draws it under the server's secret, with the bits per byte of val that no honest model reaches. */
+export async function importMarkov(secret: string): Promise<ImportedDataset & { readonly floor: number }> {
+  const { bytes, floor } = drawMarkov(secret)
+  const source = { package: 'none', version: '0' }
+  const facts = { name: 'markov', version: 1, source, licence: 'CC0-1.0' }
+  return { ...(await seal(facts, textContent(bytes, MARKOV_TRANSFORM))), floor }
 }
 
 /** Files of images and their labels, in the format IDX, gzipped or not. */

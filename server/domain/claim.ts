@@ -5,6 +5,8 @@ interface Claimed {
   readonly userId: UserId | null
   readonly state: 'active' | 'paused' | 'quarantined' | 'retired'
   readonly trusted: boolean
+  /** Another host of its owner was excluded, and this one is about to be looked into. */
+  readonly isPursued: boolean
 }
 
 /**
@@ -20,7 +22,7 @@ export function judgeClaim(
   if (host.userId !== null) return 'host_claimed'
   switch (host.state) {
     case 'active':
-      return 'claim'
+      return host.isPursued ? 'host_barred' : 'claim'
     case 'paused':
     case 'quarantined':
       return 'host_barred'

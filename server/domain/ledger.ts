@@ -139,6 +139,16 @@ export function reserve({ campaignId, userId, amountMilli }: CampaignMoney): Tra
 }
 
 /**
+ * What of an escrow is its payer's: never more than was set aside. What was overrun and then taken back came from the mint: it
+ * stays, and pays what may still be earned.
+ */
+export const refundable = (escrow: {
+  readonly balanceMilli: MilliCredit
+  readonly reservedMilli: MilliCredit
+  readonly refundedMilli: MilliCredit
+}): MilliCredit => Math.max(0, Math.min(escrow.balanceMilli, escrow.reservedMilli - escrow.refundedMilli))
+
+/**
  * escrow → payer, when nothing can be earned from the campaign any more, and again when credit comes back to it later.
  * `refundedMilli` is what was refunded before.
  */

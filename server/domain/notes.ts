@@ -41,10 +41,21 @@ export function notesOn({ facts, success, verdict, truth, before, after }: Told)
     notes.push({
       hostId,
       event: 'quarantined',
-      detail: `another host of its owner cheated; last comparisons with trusted results: ${after.recentChecks}`,
+      detail: `${whyExcluded(before, success)}; last comparisons with trusted results: ${after.recentChecks}`,
     })
   return notes
 }
+
+/** Why a verdict of the verifier excludes a host. */
+export const whyExcluded = (
+  before: Pick<Standing, 'state'>,
+  { id, copied }: Pick<Success, 'id' | 'copied'>,
+): string =>
+  copied === true
+    ? `result ${id} is wrong, and the answer of another run`
+    : before.state === 'paused'
+      ? 'a fault while another host of its owner was excluded'
+      : 'its results differ from trusted re-runs'
 
 /** To both sides of a disagreement where they part. */
 export function disputeNotes({ workUnit, successes, whereTheyPart, same }: Case): HostNote[] {

@@ -15,7 +15,8 @@ export interface Reopening {
 
 /**
  * What becomes of a unit when hosts are in doubt (DESIGN §8): it is open again if one of their results in it is valid but
- * was confirmed by nobody; undefined: it stays as it is. A quarantined host loses its pay at once.
+ * was confirmed by nobody; undefined: it stays as it is. A quarantined host loses its pay
+ * at once, and so does a retired one: its owner may have deleted the account before anybody acted on its exclusion.
  */
 export function reopen(
   { workUnit, successes }: { readonly workUnit: WorkUnit; readonly successes: readonly Success[] },
@@ -27,7 +28,7 @@ export function reopen(
   )
   const reversals = judged.flatMap(s => {
     const host = doubted.get(s.hostId)
-    return host?.state === 'quarantined' ? grantOf(workUnit, s, host) : []
+    return host?.state === 'quarantined' || host?.state === 'retired' ? grantOf(workUnit, s, host) : []
   })
   return { workUnitId: workUnit.id, results: judged.map(s => s.id), reversals }
 }
@@ -40,6 +41,5 @@ function isInDoubt(
 ): boolean {
   const host = doubted.get(hostId)
   if (host === undefined || verdict !== 'valid' || confirmed) return false
-  const isOut = host.state === 'quarantined' || host.state === 'paused'
-  return isOut || isDoubtedBy(reportedAt, streakOf(host, engineClass))
+  return host.state !== 'active' || isDoubtedBy(reportedAt, streakOf(host, engineClass))
 }

@@ -68,6 +68,8 @@ export interface ReportedResult {
   readonly job: string
   readonly fuelMax: number
   readonly metric: KernelMetric
+  /** No run as asked gives less; null: nobody knows. */
+  readonly metricFloor: number | null
 }
 
 /** What becomes of a report: taken, known already (the stored answer is `accepted`), or refused. */
@@ -117,6 +119,9 @@ function contradictsJob(run: RunReport, result: ReportedResult): string | undefi
     return `metric: the kernel's is ${name}, not ${run.metric.name}`
   if (run.metric !== null && (run.metric.value < minimum || run.metric.value > maximum))
     return `metric: ${run.metric.value} is outside ${minimum}…${maximum}`
+  const { metricFloor } = result
+  if (run.metric !== null && metricFloor !== null && run.metric.value < metricFloor)
+    return `metric: ${run.metric.value} is less than the text can be told in`
   if ('updates' in limit && run.curve.some(point => point.update > limit.updates))
     return `curve: more than ${limit.updates} updates`
   return undefined

@@ -5,7 +5,16 @@ import { payeeAccount } from './ledger.ts'
 import { disputeNotes, type HostNote, type News, notesOn } from './notes.ts'
 import { earned } from './prices.ts'
 import { nextQuota } from './quota.ts'
-import { fault, finish, isDoubtedBy, passCheck, recordCheck, type Standing, streakOf } from './trust.ts'
+import {
+  exclude,
+  fault,
+  finish,
+  isDoubtedBy,
+  passCheck,
+  recordCheck,
+  type Standing,
+  streakOf,
+} from './trust.ts'
 import type { Draw, FinalVerdict, Verdict, WorkUnit } from './types.ts'
 
 /** A success of the work unit: the pending ones are judged, the others are what they are compared with. */
@@ -28,6 +37,8 @@ export interface Success {
     readonly decision: number
     readonly vested: boolean
   } | null
+  /** Another run gave the same digest. Recipes that differ in what has no effect do; wrong as well, it was copied. */
+  readonly copied?: boolean
   /** Why the report cannot be read at all; null: it can. */
   readonly unreadable: string | null
 }
@@ -196,8 +207,11 @@ function judgeHost(standing: Standing, news: News, now: Instant): Standing {
     ? recordCheck(standing.recentChecks, verdict !== 'invalid')
     : standing.recentChecks
   const compared = { ...standing, recentChecks }
-  if (verdict === 'invalid')
-    return isReadable ? fault(compared, engineClass, now) : withQuota(compared, 'invalid')
+  if (verdict === 'invalid') {
+    if (!isReadable) return withQuota(compared, 'invalid')
+    const faulty = fault(compared, engineClass, now)
+    return success.copied === true ? exclude(faulty) : faulty
+  }
   const paid = verdict === 'valid' ? withQuota(compared, 'valid') : compared
   if (!isConfirmed)
     return verdict === 'valid' && isDrawnAndShared(facts, success)

@@ -83,7 +83,7 @@ export function provenFuel(
 /** Two independent uniforms in [0, 1) that nobody without the secret can foresee: 48 bits each of an HMAC-SHA-256. */
 export function drawn(
   secret: string | Uint8Array,
-  purpose: 'check' | 'sample' | 'audit',
+  purpose: 'check' | 'sample' | 'canary' | 'weights',
   id: ResultId | WorkUnitId,
 ): readonly [number, number] {
   const hmac = createHmac('sha256', secret).update(`${purpose}|${id}`).digest()
@@ -185,6 +185,10 @@ export function fault(standing: Standing, engineClass: string, now: Instant): St
     state: standing.state === 'paused' ? 'quarantined' : standing.state,
   }
 }
+
+/** A host after it was found to have lied. */
+export const exclude = (standing: Standing): Standing =>
+  standing.state === 'retired' ? standing : { ...standing, state: 'quarantined' }
 
 /** A host after it told how the demanded self-test went. Quarantined: it is sound and differs too often, so it lied. */
 export function answerSelfTest(standing: Standing, passed: boolean): Standing {

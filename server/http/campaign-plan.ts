@@ -2,7 +2,7 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { quote } from '#domain/prices.ts'
 import type { CampaignFile, RunPlan } from '#protocol/campaign.ts'
 import type { Quote } from '#protocol/credits.ts'
-import type { DatasetManifest } from '#protocol/dataset.ts'
+import { baselineMetric, type DatasetManifest } from '#protocol/dataset.ts'
 import { Job, type Recipe } from '#protocol/job.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
 import type { Sha256 } from '#protocol/units.ts'
@@ -36,6 +36,7 @@ export async function checkCampaign(
   const dataset = await findDataset(on, file.data)
   if (dataset === undefined) throw new Refused('data_unknown', `data: ${file.data}`)
   assertSplits(kernel.manifest, dataset)
+  assertContent(kernel.manifest, dataset)
   const plan = planner.plan(file, kernel.manifest)
   if (!plan.ok) throw new Refused(plan.code, plan.detail)
   const { quorum, seeds, policy } = file.replicate
@@ -61,6 +62,17 @@ function assertSplits(manifest: KernelManifest, dataset: DatasetManifest): void 
   // Another name would promise what no run sees.
   if (manifest.slots.length === 0 && dataset.splits.length > 0)
     throw new Refused('campaign_invalid', 'data: the kernel reads none; leave it out')
+}
+
+const CONTENTS = { val_bpb: 'text', val_bits: 'labelled images' } as const
+const isMeasure = (name: string): name is keyof typeof CONTENTS => Object.hasOwn(CONTENTS, name)
+
+// Every host would decline every run: a kernel finds out what a file holds only when it reads it.
+function assertContent({ metric }: KernelManifest, dataset: DatasetManifest): void {
+  const held = baselineMetric(dataset)
+  if (held === undefined || !isMeasure(metric.name) || held === metric.name) return
+  const detail = `data: ${dataset.name}@${dataset.version} is ${CONTENTS[held]}, and the kernel reads ${CONTENTS[metric.name]}`
+  throw new Refused('campaign_invalid', detail)
 }
 
 // A recipe costs some microseconds; between bites of this many other requests get their turn.

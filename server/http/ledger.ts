@@ -8,6 +8,7 @@ import type { LedgerBlock, LedgerHeads, LedgerLine } from '#protocol/ledger.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import { ResultId, toWire } from '#protocol/units.ts'
 import { chainLines, headsAfter, listHeads, readSealed } from '#store/blocks.ts'
+import { countAlerts } from '#store/inspection.ts'
 import { type EntryRow, findPaid, type PaidRow, transfersOfResult } from '#store/receipts.ts'
 import { readAccounts, readLedgerState } from '#store/views.ts'
 import type { Edge } from './edge.ts'
@@ -36,6 +37,7 @@ export function showLedger(edge: Edge): RequestHandler {
       accounts: await readAccounts(edge.knex, ACCOUNTS_SHOWN),
       balanced: sumMilli === 0,
       overrun: { todayMilli: overrunTodayMilli, capMilli: OVERRUN_DAILY_MILLI },
+      alerts: await countAlerts(edge.knex),
       head: head ?? null,
     }
     res.json(view)

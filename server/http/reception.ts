@@ -1,10 +1,4 @@
-import {
-  type ExaminedReport,
-  type Reception,
-  type Refusal,
-  receiveError,
-  receiveSuccess,
-} from '#domain/report.ts'
+import { type Reception, type Refusal, receiveError, receiveSuccess } from '#domain/report.ts'
 import { drawCheck, drawn, mayCompute, provenFuel, streakOf } from '#domain/trust.ts'
 import type { Draw } from '#domain/types.ts'
 import { PROBLEMS } from '#protocol/problem.ts'
@@ -26,8 +20,10 @@ export function receiveReports(visit: Visit, desk: Desk): void {
 /** What is known of the results that a group of calls reports on. */
 export interface Desk {
   readonly results: Map<string, LockedResult>
-  /** Results whose digest was accepted before for another run. */
+  /** Results that are reported with the digest of another run. */
   readonly copied: ReadonlySet<ResultId>
+  /** Evaluations of weights, which others have taken already. */
+  readonly evaluated: ReadonlyMap<string, ReportReply>
   readonly trust: Edge['trust']
   readonly now: Instant
 }
@@ -36,13 +32,14 @@ function receive(visit: Visit, report: ParsedReport, desk: Desk): ReportReply {
   const { results, now } = desk
   if (report.type === 'refused') return refuse(visit, report.resultId, report.refusal)
   const { resultId } = report.sent
+  const evaluated = desk.evaluated.get(resultId)
+  if (evaluated !== undefined) return evaluated
   const result = results.get(resultId)
   const { id: hostId } = visit.host
   const reception =
     report.type === 'success' ? receiveSuccess(report, result, hostId, now) : receiveError(result, hostId)
   if (reception.type === 'refuse') return refuse(visit, resultId, reception)
   if (reception.type === 'accept' && result !== undefined) {
-    if (report.type === 'success' && isCopied(report, desk)) return refuseCopy(visit, resultId)
     visit.touched.add(result.workUnitId)
     results.set(resultId, accept(visit, report, result, { ...reception, desk }))
   }
@@ -78,23 +75,15 @@ function standingOf(
   { host }: Visit,
   ok: boolean,
   result: LockedResult,
-  { trust: { rules, secret } }: Desk,
+  { copied, trust: { rules, secret } }: Desk,
 ): { proven: boolean; draw: Draw } {
   if (host.trusted) return { proven: false, draw: 'none' }
   const streak = streakOf(host, result.engineClass)
   const proven = mayCompute(host) && provenFuel(streak, host.exclusions, rules) >= result.fuelMax
   const facts = { unit: result, ok, proven, streak: streak.count }
+  // The verifier says whether the answer of another run was computed here as well, or copied.
+  if (ok && copied.has(result.id)) return { proven, draw: 'verifier' }
   return { proven, draw: drawCheck(facts, drawn(secret, 'check', result.id), rules) }
-}
-
-const isCopied = ({ sent, run }: ExaminedReport, { copied }: Desk): boolean =>
-  run.status === 'ok' && copied.has(sent.resultId)
-
-// Two runs never give the same trace: whoever sends the digest of another run has not computed this one.
-function refuseCopy(visit: Visit, resultId: ResultId): ReportReply {
-  if (!visit.host.trusted)
-    visit.cheated = `result ${resultId}: its digest was accepted before for another run`
-  return refuse(visit, resultId, { code: 'report_copied', penal: true })
 }
 
 function refuse(visit: Visit, resultId: string, { code, detail, penal }: Refusal): ReportReply {

@@ -1,11 +1,13 @@
 import { retryAfter } from '#domain/dispatch.ts'
+import { drawWeights } from '#domain/evidence.ts'
 import { invariant } from '#domain/invariant.ts'
+import { drawn } from '#domain/trust.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Lease, SchedulerReply } from '#protocol/scheduler.ts'
 import { type HostId, type Instant, type ResultId, toWire } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 import { type LeaseRow, noteProgress } from '#store/dispatch.ts'
-import { wantedOf } from '#store/files.ts'
+import { requestArtifacts, wantedOf } from '#store/files.ts'
 import { addHostEvents, type HostCall, type LockedHost, lockHosts, saveCalls } from '#store/hosts.ts'
 import { tellNotices } from '#store/notices.ts'
 import { lockReported, storeErrors, storeSuccesses, tellVerdicts } from '#store/reports.ts'
@@ -15,6 +17,7 @@ import type { ParsedCall } from './call.ts'
 import { type Catalogue, slotFiles } from './catalogue.ts'
 import { readCredits } from './credits.ts'
 import type { Edge } from './edge.ts'
+import { giveEvaluations, receiveEvaluations } from './evaluations.ts'
 import { noteHosts } from './host-notes.ts'
 import { receiveReports } from './reception.ts'
 import { newVisit, reportedIds, successesIn, type Visit } from './visit.ts'
@@ -56,7 +59,8 @@ export async function answerCalls(
     trx,
     visits.flatMap(visit => successesIn(visit.call)),
   )
-  for (const visit of visits) receiveReports(visit, { results, copied, trust: edge.trust, now })
+  const evaluated = await receiveEvaluations(trx, visits, now)
+  for (const visit of visits) receiveReports(visit, { results, copied, evaluated, trust: edge.trust, now })
   await storeReports(trx, visits, edge, now)
   const replies = await composeReplies(trx, visits, edge, now)
   return calls.map((call, i) => {
@@ -88,6 +92,12 @@ async function storeReports(trx: Trx, visits: readonly Visit[], edge: Edge, now:
     stored === successes.length + errors.length,
     'a locked result takes the report it was judged fit for',
   )
+  const asked = successes.filter(({ resultId, metric }) => metric !== null && isAsked(edge, resultId))
+  await requestArtifacts(
+    trx,
+    asked.map(({ resultId }) => resultId),
+    now,
+  )
   await edge.wake.workUnits(trx, [...new Set(visits.flatMap(visit => [...visit.touched]))])
   await addHostEvents(
     trx,
@@ -105,6 +115,17 @@ async function storeReports(trx: Trx, visits: readonly Visit[], edge: Edge, now:
   )
 }
 
+/** Whether the weights of a finished run are asked for: drawn under the secret, when its report is accepted. */
+const isAsked = ({ trust }: Edge, resultId: ResultId): boolean =>
+  drawWeights(drawn(trust.secret, 'weights', resultId)) !== 'none'
+
+const dispatchOf = (
+  { settings: { pairMs, starveMs }, trust: { rules }, random, wake }: Edge,
+  now: Instant,
+) => ({
+  ...{ now, random, wake, rules, pairMs, starveMs },
+})
+
 async function composeReplies(
   trx: Trx,
   visits: readonly Visit[],
@@ -112,21 +133,16 @@ async function composeReplies(
   now: Instant,
 ): Promise<Map<HostId, Answer>> {
   if (visits.length === 0) return new Map()
-  const { pairMs, starveMs } = edge.settings
-  const { rules } = edge.trust
-  const work = await giveWork(trx, visits, {
-    now,
-    random: edge.random,
-    pairMs,
-    starveMs,
-    rules,
-    wake: edge.wake,
-  })
+  const work = await giveWork(trx, visits, dispatchOf(edge, now))
   const leases = await buildLeases(
     trx,
     [...work.values()].flatMap(w => w.leases),
     edge.catalogue,
   )
+  const evaluations = await giveEvaluations(trx, visits, {
+    given: hostId => work.get(hostId)?.leases.length ?? 0,
+    ...{ catalogue: edge.catalogue, now },
+  })
   const told = await tellVerdicts(trx, idsOf(visits, 'hasVerdicts'))
   const wanted = await wantedOf(trx, idsOf(visits, 'hasRequests'))
   const notices = await tellNotices(
@@ -147,8 +163,11 @@ async function composeReplies(
         edge.random,
       ),
       reports: visit.reports,
-      leases: mine.leases.flatMap(({ resultId }) => leases.get(resultId) ?? []),
-      abort: [...mine.abort],
+      leases: [
+        ...mine.leases.flatMap(({ resultId }) => leases.get(resultId) ?? []),
+        ...(evaluations.get(visit.host.id)?.leases ?? []),
+      ],
+      abort: mine.abort.filter(({ resultId }) => evaluations.get(visit.host.id)?.ids.has(resultId) !== true),
       wanted: wanted.flatMap(({ hostId, ...file }) => (hostId === visit.host.id ? [file] : [])),
       verdicts: told.flatMap(({ hostId, resultId, verdict, milli }) =>
         hostId === visit.host.id ? [{ resultId, verdict, milli }] : [],

@@ -6,6 +6,7 @@ export const EVERY_SECOND = '* * * * * *'
 export const EVERY_OTHER_SECOND = '*/2 * * * * *'
 export const EVERY_FIVE_SECONDS = '*/5 * * * * *'
 export const EVERY_MINUTE = '0 * * * * *'
+export const EVERY_FOUR_MINUTES = '30 */4 * * * *'
 export const EVERY_TEN_MINUTES = '0 */10 * * * *'
 
 /** Does something again and again, never twice at once. A failure is logged, and met again the next time. */

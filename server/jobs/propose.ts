@@ -11,6 +11,7 @@ import { refundRest } from '#store/account-credit.ts'
 import { answerFromCorpus } from '#store/corpus.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
+import { isAnythingOpen } from '#store/economics.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import {
   countWork,
@@ -158,8 +159,8 @@ async function createUnits(growth: Growth, experiments: readonly NewExperiment[]
 }
 
 /**
- * Has the verifier check what nobody may keep looking at unchecked: the runs behind the best rows, and, when nothing else is
- * left to do, one drawn result of each host with provisional ones. In a transaction of its own: work units are locked
+ * Has the verifier check what nobody may keep looking at unchecked: the runs behind the best rows, and, when nothing is
+ * left to do anywhere, one drawn result of each host with provisional ones; else the daemon draws when it waits too long. In a transaction of its own: work units are locked
  * before campaigns everywhere else.
  */
 async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
@@ -167,9 +168,9 @@ async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
     const now = deps.now()
     const leaders = await listUnverifiedLeaders(trx, id, deps.trust.leaderRows)
     const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, id)
-    const isWaiting = isProvisional && !isOpen && !isUnpublished
+    const isIdle = isProvisional && !isOpen && !isUnpublished && !(await isAnythingOpen(trx))
     const salt = createHmac('sha256', deps.secret).update(`audit|${id}|${now}`).digest('hex')
-    const audits = isWaiting ? await drawAudits(trx, id, salt) : []
+    const audits = isIdle ? await drawAudits(trx, id, salt) : []
     const wanted = [...new Set([...leaders, ...audits])]
     if (wanted.length === 0) return
     const locked = (await lockWorkUnits(trx, wanted)).map(({ workUnit }) => workUnit)

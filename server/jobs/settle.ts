@@ -106,14 +106,18 @@ async function stand(
   trx: Trx,
   deps: JobDeps,
   changed: readonly Standing[],
-  { before, now }: Judged,
+  { before, settlements, now }: Judged,
 ): Promise<void> {
+  const notes = settlements.flatMap(settlement => settlement.notes)
   await saveStandings(trx, changed)
-  const out = changed.filter(host => host.state === 'quarantined' && before.get(host.id)?.state === 'paused')
-  const reason = 'a fault while another host of its owner was excluded'
+  const out = changed.filter(
+    host => host.state === 'quarantined' && before.get(host.id)?.state !== 'quarantined',
+  )
+  const reasonOf = ({ id }: Standing): string =>
+    notes.findLast(note => note.hostId === id && note.event === 'quarantined')?.detail ?? 'it lied'
   await addExclusions(
     trx,
-    out.map(host => ({ hostId: host.id, reason })),
+    out.map(host => ({ hostId: host.id, reason: reasonOf(host) })),
     now,
   )
   const faulty = changed.filter(({ streaks }) => Object.values(streaks).some(s => s.faultAt === now))

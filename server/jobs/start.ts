@@ -7,6 +7,7 @@ import { runBatch } from './batch.ts'
 import { bossEnqueue } from './boss.ts'
 import {
   EVERY_FIVE_SECONDS,
+  EVERY_FOUR_MINUTES,
   EVERY_MINUTE,
   EVERY_OTHER_SECOND,
   EVERY_SECOND,
@@ -14,7 +15,10 @@ import {
   repeat,
 } from './cron.ts'
 import type { JobDeps, QueueName } from './deps.ts'
+import { drawAudits, supplyCanaries } from './economics.ts'
+import { checkUndelivered, excludeLiars, planEvaluations } from './evaluate.ts'
 import { forgetTraces } from './forget.ts'
+import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
 import { runStanding } from './standing.ts'
 import { sweepCampaigns, sweepCredit, sweepHosts, sweepWorkUnits } from './sweep.ts'
@@ -106,6 +110,13 @@ function startSweepers(deps: JobDeps) {
     repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
     repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
     repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
+    repeat(log, { name: 'canaries', when: EVERY_MINUTE, what: () => supplyCanaries(deps) }),
+    repeat(log, { name: 'weights', when: EVERY_MINUTE, what: () => planEvaluations(deps) }),
+    repeat(log, { name: 'deliveries', when: EVERY_MINUTE, what: () => checkUndelivered(deps) }),
+    repeat(log, { name: 'liars', when: EVERY_MINUTE, what: () => excludeLiars(deps) }),
+    repeat(log, { name: 'audits', when: EVERY_FOUR_MINUTES, what: () => drawAudits(deps) }),
+    repeat(log, { name: 'units', when: EVERY_FOUR_MINUTES, what: () => inspectUnits(deps) }),
+    repeat(log, { name: 'ledger', when: EVERY_FOUR_MINUTES, what: () => inspectLedger(deps) }),
     repeat(log, { name: 'traces', when: EVERY_TEN_MINUTES, what: () => forgetTraces(deps) }),
   ]
 }

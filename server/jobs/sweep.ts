@@ -4,7 +4,7 @@ import { inTransaction } from '#store/database.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { listLeftovers } from '#store/ledger.ts'
 import { listUnsettled } from '#store/progress.ts'
-import { listUnspread, releaseRechecked } from '#store/standing.ts'
+import { listDoubted, listUnspread, releaseRechecked } from '#store/standing.ts'
 import { lockDueWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 import { payDeferred, settleForfeits } from './pay.ts'
@@ -28,7 +28,8 @@ export function sweepWorkUnits(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>):
 
 /**
  * Lets paused hosts go of whose results none is left to be judged again, and asks for a look at exclusions that nobody acted
- * on, or at claims whose joint work is still closed: their request got lost. Returns how many it found.
+ * on, at answers in doubt that still stand, and at claims whose joint work is still closed: their request got lost. Returns how
+ * many it found.
  */
 export function sweepHosts(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>): Promise<number> {
   return inTransaction(deps.knex, async trx => {
@@ -40,7 +41,8 @@ export function sweepHosts(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>): Pro
       deps.now(),
     )
     const unspread = await listUnspread(trx, HOSTS_PER_SWEEP)
-    const waiting = [...unspread, ...(await listJoined(trx, HOSTS_PER_SWEEP))]
+    const doubted = await listDoubted(trx, HOSTS_PER_SWEEP)
+    const waiting = [...unspread, ...doubted, ...(await listJoined(trx, HOSTS_PER_SWEEP))]
     await deps.enqueue(trx, 'standing', waiting)
     return released.length + waiting.length
   })

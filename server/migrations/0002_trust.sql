@@ -38,11 +38,18 @@ alter table results
   add column metric double precision,
   drop constraint paid_only_if_valid,
   add constraint paid_only_if_valid check (granted_milli = 0 or verdict in ('valid', 'pending')), -- pending: re-opened
-  add constraint paid_for_a_verdict check ((granted_milli = 0) = (granted_decision is null)),
   add constraint provisional_stands check (not provisional or verdict = 'valid');
 update results set lane = 'verifier' where kind = 'check';
 update results set granted_decision = 0, decision = 1, vested = true where granted_milli > 0;
 update results set decision = 1 where verdict <> 'pending' and decision = 0;
+-- What campaigns had before counts as what their records are measured by.
+update results set metric = cast(cast(report as jsonb)->'metric'->>'value' as double precision) where outcome = 'success';
+update work_units w set metric = r.metric from results r where r.id = w.canonical_result_id and r.metric is not null;
+update experiments e set metric_n = s.n, metric_mean = s.mean
+  from (select experiment_id, count(*) as n, avg(metric) as mean from work_units where metric is not null
+    group by experiment_id) as s
+  where e.id = s.experiment_id;
+alter table results add constraint paid_for_a_verdict check ((granted_milli = 0) = (granted_decision is null));
 alter table results add constraint check_is_kept check ((kind = 'check') = (lane = 'verifier'));
 drop index results_unsent;
 -- read by dispatch, lane by lane: urgent ones first, then the oldest work units (their ids sort by age)

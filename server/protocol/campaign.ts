@@ -222,6 +222,8 @@ export const LedgerSummary = z.object({
   /** What is owed after reversals, and what waits for the next day's overrun. */
   debtsMilli: z.int(),
   deferredMilli: z.int(),
+  /** Broken invariants that nobody has mended yet. */
+  alerts: z.int(),
   /** The last sealed block; null before the first. Keep it: `xeenet ledger verify FILE --head` takes it. */
   head: LedgerHead.nullable(),
 })

@@ -53,3 +53,9 @@ export function splitOf(manifest: DatasetBody, name: SplitName): DatasetSplit {
   if (split === undefined) throw new Error(`${manifest.name}@${manifest.version} has no split ${name}`)
   return split
 }
+
+/** The metric that a data set's baselines are figures of: bits per byte of text, or per label of images. */
+export function baselineMetric({ baselines }: DatasetBody): 'val_bpb' | 'val_bits' | undefined {
+  if (baselines === null) return undefined
+  return 'unigram' in baselines ? 'val_bpb' : 'val_bits'
+}

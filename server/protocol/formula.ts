@@ -11,14 +11,17 @@ const OPERANDS_MAX = 32
 
 type Operation = keyof typeof OPERATIONS
 
-/** All but `is`, which compares a parameter with a text. Division by zero gives 0. */
+// Without infinities nothing is ever NaN, which is not 0 and would pass for true.
+const finite = (x: number): number => Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, x))
+
+/** All but `is`, which compares a parameter with a text. Division by zero gives 0; what is too large, the largest number. */
 const OPERATIONS = {
-  sum: (...x: readonly number[]) => x.reduce((a, b) => a + b, 0),
-  product: (...x: readonly number[]) => x.reduce((a, b) => a * b, 1),
+  sum: (...x: readonly number[]) => x.reduce((a, b) => finite(a + b), 0),
+  product: (...x: readonly number[]) => x.reduce((a, b) => finite(a * b), 1),
   min: (...x: readonly number[]) => Math.min(...x),
   max: (...x: readonly number[]) => Math.max(...x),
   /** a / b, rounded down. */
-  quotient: (a = 0, b = 0) => (b === 0 ? 0 : Math.floor(a / b)),
+  quotient: (a = 0, b = 0) => (b === 0 ? 0 : finite(Math.floor(a / b))),
   remainder: (a = 0, b = 0) => (b === 0 ? 0 : a % b),
   equal: (a = 0, b = 0) => Number(a === b),
   /** Whether they do not descend. */

@@ -168,6 +168,9 @@ export const SuccessorStatement = z.strictObject({
 export const SignedSuccessor = z.strictObject({ statement: SuccessorStatement, signature: SignatureText })
 export type SignedSuccessor = z.infer<typeof SignedSuccessor>
 
+// Kernels read decimals exactly by one rounding, which powers of ten up to 22 allow; with six digits these do.
+const MAGNITUDE_MIN = 1e-15
+
 /** Floats carry six significant digits, so that a recipe has one text and kernels can parse it exactly. */
 export const sixDigits = (value: number): number => Number(value.toPrecision(6))
 
@@ -241,6 +244,7 @@ export function valueFault(schema: ParameterSchema, value: string | number | boo
   if (schema.type === 'integer' && !Number.isInteger(value)) return `expected a whole number, got ${value}`
   if (value < schema.minimum || value > schema.maximum)
     return `${value} is outside ${schema.minimum}…${schema.maximum}`
+  if (value !== 0 && Math.abs(value) < MAGNITUDE_MIN) return `${value} is too close to 0: write 0`
   if (schema.multipleOf !== undefined && value % schema.multipleOf !== 0)
     return `${value} is not a multiple of ${schema.multipleOf}`
   return undefined

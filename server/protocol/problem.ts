@@ -89,12 +89,6 @@ export const PROBLEMS = {
   // a report
   report_unknown: [404, false, 'No such result was ever leased to this host', 'Drop the report.'],
   report_stale: [410, false, 'The grace period of this result is over', 'Drop the report.'],
-  report_copied: [
-    409,
-    false,
-    'This digest was accepted before for another run',
-    'Every run has a trace of its own: compute the run of the lease.',
-  ],
   report_conflict: [409, false, 'Another report was already accepted for this result', 'Drop the report.'],
   report_malformed: [422, false, 'The report does not match its schema', 'The detail names the field.'],
   report_digest_mismatch: [

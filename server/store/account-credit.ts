@@ -2,6 +2,7 @@ import {
   escrowAccount,
   lapse,
   refund,
+  refundable,
   STARTER_MS,
   starter,
   starterLimit,
@@ -9,7 +10,7 @@ import {
 } from '#domain/ledger.ts'
 import { addMs, type CampaignId, type Instant, type MilliCredit, type UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { lockBalances, post, refundedOf } from './ledger.ts'
+import { lockBalances, movedOf, post } from './ledger.ts'
 import { closeStarters, dueStarters, insertStarter, startersToday } from './starters.ts'
 
 // The credit of accounts and campaigns besides what results earn; each in the caller's transaction.
@@ -54,15 +55,17 @@ export async function lapseStarters(trx: Trx, now: Instant): Promise<number> {
   return due.length
 }
 
-/** What is left in a campaign's escrow goes back to its owner; returns how much. */
+/** What is left in a campaign's escrow goes back to its owner, as far as it is the owner's; returns how much. */
 export async function refundRest(
   trx: Trx,
   { campaignId, userId, now }: { campaignId: CampaignId; userId: UserId; now: Instant },
 ): Promise<MilliCredit> {
   const escrow = escrowAccount(campaignId)
-  const amountMilli = (await lockBalances(trx, [escrow])).get(escrow) ?? 0
+  const balanceMilli = (await lockBalances(trx, [escrow])).get(escrow) ?? 0
+  const moved = await movedOf(trx, campaignId)
+  const amountMilli = refundable({ balanceMilli, ...moved })
   if (amountMilli === 0) return 0
-  const refundedMilli = await refundedOf(trx, campaignId)
+  const { refundedMilli } = moved
   await post(trx, [refund({ campaignId, userId, amountMilli, refundedMilli })], now)
   return amountMilli
 }

@@ -7,6 +7,7 @@ import { moveDebts } from './debts.ts'
 import { addHostEvents, HostState } from './hosts.ts'
 import { lockBalances, post } from './ledger.ts'
 import { execute, select, selectFirst, toDb } from './rows.ts'
+import { EXCLUSIONS, exclusionsSince } from './streaks.ts'
 import { demandChecks, lockWorkUnits } from './work-units.ts'
 
 interface Claim {
@@ -37,7 +38,10 @@ export type Claimed =
 export async function claimHost(trx: Trx, { hostId, userId, now }: Claim): Promise<Claimed> {
   const ids = { hostId, userId }
   const locked = (await lockWorkUnits(trx, await unitsOf(trx, OPEN, ids))).map(({ workUnit }) => workUnit.id)
-  const host = await selectFirst(trx, ClaimedHost, LOCK_HOST, { hostId })
+  const host = await selectFirst(trx, ClaimedHost, LOCK_HOST, {
+    hostId,
+    exclusionsSince: exclusionsSince(now),
+  })
   if (host === undefined) return { type: 'refused', code: 'not_found' }
   const judged = judgeClaim(host, userId)
   if (judged === 'already') return { type: 'claimed', movedMilli: 0, voided: 0, woken: [] }
@@ -53,10 +57,9 @@ export async function claimHost(trx: Trx, { hostId, userId, now }: Claim): Promi
   await execute(trx, OWN, { ...ids, ownerKey })
   await execute(trx, RENAME_RESULTS, { hostId, ownerKey, open })
   const agreed = await unitsOf(trx, JOINT, { hostId })
-  if (agreed.length > 0) {
-    await execute(trx, JOIN, { hostId, now: toDb(now) })
-    await execute(trx, END_STREAK, { hostId })
-  }
+  if (agreed.length > 0) await execute(trx, JOIN, { hostId, now: toDb(now) })
+  // An account has a clean name: a streak that was short of what its owner's exclusions ask for must not become enough by it.
+  if (agreed.length > 0 || host.exclusions > 0) await execute(trx, END_STREAK, { hostId })
   await execute(trx, RENAME_EXCLUSIONS, { hostId, ownerKey })
   const movedMilli = await moveCredit(trx, ids, now)
   await addHostEvents(trx, [{ hostId, event: 'claimed', detail: userId }], now)
@@ -87,10 +90,20 @@ async function moveCredit(
   return transfers.reduce((sum, { amountMilli }) => sum + amountMilli, 0)
 }
 
-const ClaimedHost = z.object({ userId: UserId.nullable(), state: HostState, trusted: z.boolean() })
+const ClaimedHost = z.object({
+  userId: UserId.nullable(),
+  state: HostState,
+  trusted: z.boolean(),
+  isPursued: z.boolean(),
+  exclusions: z.int(),
+})
 
+// Pursued: another host of its owner was excluded a moment ago, and nobody has paused this one yet.
 const LOCK_HOST = `
-  select user_id as "userId", state, trusted from hosts where id = :hostId for no key update`
+  select user_id as "userId", state, trusted, ${EXCLUSIONS} as exclusions,
+    exists (select from exclusions x
+      where x.owner_key = hosts.owner_key and x.spread_at is null and x.lifted_at is null) as "isPursued"
+  from hosts where id = :hostId for no key update`
 
 // In any state but unsent: who holds one may still report.
 const OPEN = `

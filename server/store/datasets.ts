@@ -40,3 +40,9 @@ export async function insertDataset(on: Executor, manifest: DatasetManifest, now
   const { sha256, name, version } = manifest
   await execute(on, INSERT, { sha256, name, version, manifest: JSON.stringify(manifest), now: toDb(now) })
 }
+
+const SET_FLOOR = `update datasets set metric_floor = :floor where sha256 = :sha256`
+
+/** Writes down which metric of val nobody reaches who computes as asked. */
+export const setFloor = (on: Executor, sha256: string, floor: number): Promise<number> =>
+  execute(on, SET_FLOOR, { sha256, floor })

@@ -120,7 +120,7 @@ const FORFEITS = `
     b.amount_milli as "amountMilli"
   from transfers b cross join lateral (select cast(split_part(b.key, ':', 3) as int) as decision) as x
   join results r on r.id = b.result_id join hosts h on h.id = r.host_id
-  where b.kind = 'reverse'
+  where b.kind = 'reverse' and b.credit = 'forfeit' -- all are; it names the index transfers_reversed
     and not exists (select from transfers t where t.key in (
       'forfeit:' || b.result_id || ':' || x.decision, 'restore:' || b.result_id || ':' || x.decision))`
 

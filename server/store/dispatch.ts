@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { CampaignId, HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { UNIT_OPEN } from './reports.ts'
 import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
 
 export interface AskingHost {
@@ -191,7 +192,7 @@ export type HeldRow = z.infer<typeof HeldRow>
 
 const HELD = `
   select r.id as "resultId", r.host_id as "hostId", r.state, r.outcome, r.grace_until as "graceUntil",
-    w.state = 'open' as "unitOpen"
+    ${UNIT_OPEN} as "unitOpen"
   from results r join work_units w on w.id = r.work_unit_id
   where r.id in (select id from results where host_id = any(:hostIds) and state = 'in_progress'
     union all select unnest(cast(:ids as text[])))

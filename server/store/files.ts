@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { HostId, type Instant, ResultId, Sha256 } from '#protocol/units.ts'
+import { HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { type Executor, execute, select, selectFirst, toDb } from './rows.ts'
 
 export const FileKind = z.enum(['kernel', 'data', 'artifact'])
@@ -49,7 +49,7 @@ export type Wanted = z.infer<typeof Wanted>
 
 const WANTED = `
   select host_id as "hostId", result_id as "resultId", sha256 from file_requests
-  where received_at is null and host_id = any(:hostIds) order by requested_at, result_id`
+  where received_at is null and given_up_at is null and host_id = any(:hostIds) order by requested_at, result_id`
 
 /** What these hosts are asked for and have not sent, the oldest request first. */
 export async function wantedOf(on: Executor, hostIds: readonly HostId[]): Promise<Wanted[]> {
@@ -65,3 +65,22 @@ export const receiveFile = (
   on: Executor,
   { hostId, sha256, now }: { hostId: HostId; sha256: Sha256; now: Instant },
 ): Promise<number> => execute(on, RECEIVE, { hostId, sha256, now: toDb(now) })
+
+const Overdue = z.object({ resultId: ResultId, hostId: HostId, workUnitId: WorkUnitId })
+
+/** Gives up what was asked for before then and did not come; gives whose it was. */
+export const giveUpRequests = (
+  on: Executor,
+  { before, now, limit }: { before: Instant; now: Instant; limit: number },
+): Promise<z.infer<typeof Overdue>[]> =>
+  select(on, Overdue, GIVE_UP, { before: toDb(before), now: toDb(now), limit })
+
+const GIVE_UP = `
+  with overdue as (
+    update file_requests set given_up_at = :now where result_id in (
+      select result_id from file_requests
+      where received_at is null and given_up_at is null and requested_at < :before
+      order by requested_at limit :limit for update skip locked)
+    returning result_id)
+  select r.id as "resultId", r.host_id as "hostId", r.work_unit_id as "workUnitId"
+  from overdue o join results r on r.id = o.result_id where r.host_id is not null order by r.id`

@@ -59,13 +59,15 @@ export async function balancesOf(
   return asMap(await select(trx, BalanceRow, READ_ACCOUNTS, { names: [...new Set(names)] }))
 }
 
-/** What was refunded of a campaign so far; exact while its escrow is locked. */
-export const refundedOf = async (trx: Trx, campaignId: CampaignId): Promise<MilliCredit> =>
-  (await selectOne(trx, z.object({ milli: z.int() }), REFUNDED, { campaignId })).milli
+const MovedRow = z.object({ reservedMilli: z.int(), refundedMilli: z.int() })
+
+/** What was reserved for a campaign, and refunded of it so far; exact while its escrow is locked. */
+export const movedOf = (trx: Trx, campaignId: CampaignId): Promise<z.infer<typeof MovedRow>> =>
+  selectOne(trx, MovedRow, MOVED, { campaignId })
 
 const LeftoverRow = z.object({ campaignId: CampaignId, userId: UserId })
 
-/** Settled campaigns without an open work unit that have credit in escrow: it came back after their end. */
+/** Settled campaigns without an open work unit that have credit of their owner in escrow: it came back after their end. */
 export const listLeftovers = (trx: Trx, limit: number): Promise<z.infer<typeof LeftoverRow>[]> =>
   select(trx, LeftoverRow, LEFTOVERS, { limit })
 
@@ -128,6 +130,8 @@ const LEFTOVERS = `
   from accounts a join campaigns c on a.name = 'escrow:' || c.id
   where a.balance_milli > 0 and c.settled_at is not null
     and not exists (select from work_units w where w.campaign_id = c.id and w.state = 'open')
+    and (select sum(case t.kind when 'reserve' then t.amount_milli when 'refund' then -t.amount_milli end)
+      from transfers t where t.campaign_id = c.id) > 0
   order by c.id limit :limit`
 
 // The projection moves in the transaction that inserts, so within one snapshot the two must agree.
@@ -153,6 +157,7 @@ const TOTALS = `
   select (select count(*) from transfers) as transfers,
     (select coalesce(sum(balance_milli), 0)::bigint from accounts) as "sumMilli"`
 
-const REFUNDED = `
-  select cast(coalesce(sum(amount_milli), 0) as bigint) as milli from transfers
-  where campaign_id = :campaignId and kind = 'refund'`
+const MOVED = `
+  select cast(coalesce(sum(amount_milli) filter (where kind = 'reserve'), 0) as bigint) as "reservedMilli",
+    cast(coalesce(sum(amount_milli) filter (where kind = 'refund'), 0) as bigint) as "refundedMilli"
+  from transfers where campaign_id = :campaignId`

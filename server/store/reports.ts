@@ -20,16 +20,25 @@ const LockedResult = z.object({
   engineClass: z.string(),
   policy: z.enum(['adaptive', 'fixed']),
   minQuorum: z.int(),
+  metricFloor: z.number().nullable(),
 })
 export type LockedResult = z.infer<typeof LockedResult>
+
+/**
+ * Whether a lost lease of the unit may still be reported. Not when the unit is open again: its answer may have been public, and
+ * whoever lost a lease of it could send that and be paid. An expression over `r` (results) and `w` (work_units).
+ */
+export const UNIT_OPEN = `(w.state = 'open' and (w.reopened_at is null or r.trusted))`
 
 // The order of locks is work unit, result, host, account, ids ascending (DESIGN §6): the transitioner takes the same, and nobody
 // waits for a result without holding its work unit.
 const LOCK = `
   select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.state, r.outcome, r.deadline,
-    r.grace_until as "graceUntil", r.digest, w.state = 'open' as "unitOpen", w.job, w.fuel_max as "fuelMax",
-    w.engine_class as "engineClass", w.policy, w.min_quorum as "minQuorum", k.manifest->'metric' as metric
+    r.grace_until as "graceUntil", r.digest, ${UNIT_OPEN} as "unitOpen", w.job, w.fuel_max as "fuelMax",
+    w.engine_class as "engineClass", w.policy, w.min_quorum as "minQuorum", k.manifest->'metric' as metric,
+    case when k.manifest->'metric'->>'name' = 'val_bpb' then d.metric_floor end as "metricFloor"
   from results r join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
+  join campaigns c on c.id = w.campaign_id join datasets d on d.sha256 = c.dataset_sha256
   where r.id = any(:ids)
   order by w.id, r.id for no key update of w, r`
 

@@ -79,6 +79,11 @@ export async function liftExclusions(trx: Trx, hostIds: readonly HostId[], now: 
   await execute(trx, FORGIVE, { hostIds })
 }
 
+/** Hosts with an answer in doubt that still stands: the request to open its unit again got lost. */
+export async function listDoubted(trx: Trx, limit: number): Promise<HostId[]> {
+  return (await select(trx, IdRow, LIST_DOUBTED, { limit })).map(row => row.id)
+}
+
 const IdRow = z.object({ id: HostId })
 
 /** Those of these hosts that have a provisional result. */
@@ -166,3 +171,16 @@ const RELEASE_RECHECKED = `
 
 const LIST_UNSPREAD = `
   select host_id as id from exclusions where spread_at is null and lifted_at is null order by at limit :limit`
+
+// One look into results_unconfirmed for each host that ever erred; it finds nothing once its units were judged again.
+const LIST_DOUBTED = `
+  select s.host_id as id from streaks s where s.fault_at is not null and exists (
+    select from results r join work_units w on w.id = r.work_unit_id
+    where r.host_id = s.host_id and r.verdict = 'valid' and not r.confirmed and r.reported_at <= s.fault_at
+      and w.engine_class = s.engine_class and w.state = 'valid')
+  union
+  select x.host_id from exclusions x join hosts h on h.id = x.host_id
+  where x.lifted_at is null and x.spread_at is not null and h.state <> 'active' and exists (
+    select from results r join work_units w on w.id = r.work_unit_id
+    where r.host_id = x.host_id and r.verdict = 'valid' and not r.confirmed and w.state = 'valid')
+  limit :limit`

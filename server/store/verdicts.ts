@@ -23,6 +23,7 @@ const SuccessRow = z.object({
   reportedAt: Timestamp,
   fuelUsed: z.int(),
   metric: z.number().nullable(),
+  copied: z.boolean(),
   digest: Sha256,
   report: z.string(),
   engineClass: z.string(),
@@ -105,7 +106,10 @@ export const finaliseResults = (trx: Trx, ids: readonly ResultId[]): Promise<num
 export const markVested = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
   execute(trx, MARK_VESTED, { ids })
 
-/** Results of this digest that another run than theirs gave: `resultId` of those asked about. */
+/**
+ * Which of these results give the digest of another run. That proves nothing by itself: runs whose recipes differ only in
+ * what has no effect, as momentum has none beside adamw, give the same bits. It is a reason to ask the verifier.
+ */
 export async function findCopied(
   trx: Trx,
   reports: readonly { readonly resultId: ResultId; readonly digest: Sha256 }[],
@@ -123,6 +127,8 @@ const COLUMNS = `
   r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict, r.confirmed, r.provisional, r.decision,
   r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", r.vested,
   r.reported_at as "reportedAt", r.fuel_used as "fuelUsed", r.metric, r.digest, w.engine_class as "engineClass",
+  r.metric is not null and exists (select from results o join work_units ow on ow.id = o.work_unit_id
+    where o.digest = r.digest and o.metric is not null and ow.run_key <> w.run_key) as copied,
   c.price_milli_per_gfuel as "priceMilliPerGfuel", c.owner_id as "payerId"`
 const OF_UNITS = `
   from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
@@ -178,9 +184,12 @@ const FINALISE = `update results set provisional = false where id = any(:ids) an
 
 const MARK_VESTED = `update results set vested = true where id = any(:ids) and granted_milli > 0`
 
-// Equal runs have equal digests and different ones never: an answer that was given for another run was copied.
+// Those that are asked about count among themselves as well: a lazy host gives the same answer to a whole call's leases.
 const FIND_COPIED = `
-  select x.id from unnest(:ids::text[], :digests::text[]) as x (id, digest)
-  join results mine on mine.id = x.id join work_units w on w.id = mine.work_unit_id
+  with asked as (
+    select x.id, x.digest, w.run_key from unnest(:ids::text[], :digests::text[]) as x (id, digest)
+    join results r on r.id = x.id join work_units w on w.id = r.work_unit_id)
+  select a.id from asked a
   where exists (select from results o join work_units ow on ow.id = o.work_unit_id
-    where o.digest = x.digest and o.metric is not null and ow.run_key <> w.run_key)`
+      where o.digest = a.digest and o.metric is not null and ow.run_key <> a.run_key)
+    or exists (select from asked o where o.digest = a.digest and o.run_key <> a.run_key)`

@@ -180,15 +180,18 @@ const WorkUnitRow = z.object({
 export type WorkUnitRow = z.infer<typeof WorkUnitRow>
 
 const WORK_UNITS = `
-  select w.id, w.experiment_id as "experimentId", w.seed_index as "seedIndex", w.state, w.failure, w.disputed,
-    w.published_at is not null as published,
+  select w.id, w.experiment_id as "experimentId", w.seed_index as "seedIndex", w.state, w.failure,
+    w.disputed and w.published_at is not null as disputed, w.published_at is not null as published,
     coalesce((select jsonb_agg(jsonb_build_object('id', r.id, 'kind', r.kind, 'state', r.state, 'outcome', r.outcome,
         'verdict', r.verdict, 'fraction', r.fraction,
         'hostId', case when w.published_at is not null then r.host_id end) order by r.id)
-      from results r where r.work_unit_id = w.id), '[]') as results
+      from results r where r.work_unit_id = w.id and (w.published_at is not null or r.kind = 'replica')), '[]') as results
   from work_units w where w.campaign_id = :campaignId and w.id > :after order by w.id limit :limit`
 
-/** Work units in the order of their ids. Which host computes what stays secret until publication. */
+/**
+ * Work units in the order of their ids. Which host computes what stays secret until publication, and which of them the verifier
+ * looks at: a check that is there before any replica would tell a canary by its looks.
+ */
 export const listWorkUnits = (
   on: Executor,
   page: { campaignId: CampaignId; after: string; limit: number },

@@ -33,6 +33,23 @@ describe('a run bounded by fuel', () => {
     }
   })
 
+  test('a long run that balances nearly from its beginning has enough to its end', async () => {
+    const quick = {
+      depth: 1,
+      width: 8,
+      activation: 'relu',
+      episodes: 64,
+      lr: 0.1,
+      schedule: 'constant',
+      warmup: 0,
+    }
+    const job = { recipe: quick, seed: 3, limit: { fuel: 1.4e10 } }
+    const { said, fuelUsed } = await runAny(metered, kernel.manifest, job, [])
+    expect(said).toMatchObject({ status: 'ok', metric: { value: 200 } })
+    expect(fuelUsed).toBeGreaterThan(0.95 * 1.4e10)
+    expect(fuelUsed).toBeLessThanOrEqual(1.4e10)
+  })
+
   test('is infeasible when the evaluation would take more than half of it', async () => {
     const { said } = await runAny(metered, kernel.manifest, { limit: { fuel: 6e7 } }, [])
     expect(said).toMatchObject({ status: 'infeasible', metric: null, curve: [] })

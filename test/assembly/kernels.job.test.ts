@@ -61,6 +61,20 @@ describe('the manifest and the kernel say the same', () => {
   })
 })
 
+describe('numbers near 0', () => {
+  const near = KERNELS.flatMap(({ name }) =>
+    ['weight_decay', 'momentum', 'final'].map(parameter => ({ name, parameter })),
+  )
+  test.each(near)('$name, $parameter', async ({ name, parameter }) => {
+    const submitted = (value: number) => canonicalRecipe(manifestOf(name), { [parameter]: value })
+    const smallest = submitted(1.234567e-15)
+    expect(smallest).toMatchObject({ ok: true, recipe: { [parameter]: 1.23457e-15 } })
+    if (smallest.ok) expect((await init(name, withRecipe(name, smallest.recipe))).code).toBe(0)
+    const reason = `${parameter}: 9.99e-16 is too close to 0: write 0`
+    expect(submitted(9.99e-16)).toEqual({ ok: false, reason })
+  })
+})
+
 function edgesOf(schema: ParameterSchema): { inside: (string | number)[]; outside: (string | number)[] } {
   if (schema.type === 'string') return { inside: schema.enum, outside: ['other', 'adam', 3] }
   const { minimum, maximum, multipleOf } = schema

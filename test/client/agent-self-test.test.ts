@@ -4,7 +4,7 @@ import { EXIT } from '#runtime/exit-codes.ts'
 import { finished, lease, play, reply, start, tick, words } from './agent-play.ts'
 
 import { aReply } from './replies.ts'
-import { acceptAll, peerWith, start as startVolunteer } from './volunteering.ts'
+import { acceptAll, peerWith, sent, start as startVolunteer } from './volunteering.ts'
 
 const demand = reply({ selfTest: true, retryAfterMs: 1 })
 const tested = { type: 'tested', passed: true, detail: 'sound' } as const
@@ -58,4 +58,21 @@ test.each([
   expect(await host.done).toBe(EXIT.ok)
   expect(peer.seen.flatMap(({ body }) => body.selfTest ?? [])).toEqual([answer])
   expect(host.news.map(({ ev }) => ev)).toContain('self-test')
+})
+
+test('a kernel without a self-test is declined; the machine is as good as before', async () => {
+  const leases: SchedulerReply['leases'][number][] = []
+  const peer = await peerWith(
+    body => aReply({ leases: leases.splice(0), reports: acceptAll(body), retryAfterMs: 10 }),
+    { selfTest: null },
+  )
+  leases.push(await peer.lease(1))
+  const host = await startVolunteer(
+    peer,
+    {},
+    { prove: async () => ({ ok: false, reason: 'none', again: false }) },
+  )
+  expect(await host.done).toBe(EXIT.failure) // of its one result
+  expect(sent(peer)).toMatchObject([{ outcome: 'error', code: 'kernel_refused' }])
+  expect(host.news.map(({ ev }) => ev)).not.toContain('blocked')
 })

@@ -5,14 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { launch, type Program, stop, XEENET } from '#ops/process.ts'
-import type { KernelManifest } from '#protocol/kernel.ts'
 import { HostReport } from '#protocol/scheduler.ts'
 import { Sha256 } from '#protocol/units.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { hasAvx2 } from '../../client/node/trial.ts'
 import { type Peer, startPeer } from './peer.ts'
 import { aReply } from './replies.ts'
-import { toyManifest } from './toy.ts'
+import { type ToyChanges, toyManifest } from './toy.ts'
 
 let directory = ''
 const peers: Peer[] = []
@@ -27,7 +26,7 @@ afterEach(async () => {
 })
 
 /** A server with one lease, whose kernel has `changes` in its manifest. */
-async function peerWithOneLease(changes: Partial<KernelManifest> = {}): Promise<Peer> {
+async function peerWithOneLease(changes: ToyChanges = {}): Promise<Peer> {
   let leased = false
   const peer = await startPeer(body => {
     const reports = body.reports.map(report => HostReport.parse(report))

@@ -1,17 +1,17 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { packRelease } from '#kernels/package.ts'
 import { canonicalJson, sha256, utf8 } from '#protocol/canonical.ts'
-import type { KernelManifest } from '#protocol/kernel.ts'
 import { Sha256 } from '#protocol/units.ts'
 import { runJob } from '#runtime/run.ts'
+import { openDiskCache } from '../../client/node/disk-cache.ts'
 import { openEngine } from '../../client/node/engine.ts'
 import { openEngineMemory } from '../../client/node/engine-memory.ts'
-import { type KnownRelease, readyKernel } from '../../client/node/known-kernels.ts'
+import { type KnownRelease, readyKernel, releaseAtHand } from '../../client/node/known-kernels.ts'
 import { hasAvx2, tryFastEngine } from '../../client/node/trial.ts'
-import { scripted, toyManifest, toyModule } from './toy.ts'
+import { scripted, type ToyChanges, toyManifest, toyModule } from './toy.ts'
 
 let directory = ''
 beforeEach(async () => {
@@ -20,13 +20,13 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true, force: true }))
 
 const WRONG = Sha256.parse('0'.repeat(64))
-const lie = async (): Promise<Partial<KernelManifest>> => {
+const lie = async (): Promise<ToyChanges> => {
   const { selfTest } = await toyManifest()
   if (selfTest === undefined) throw new Error('the toy has a self-test')
   return { selfTest: { ...selfTest, digest: WRONG } }
 }
 
-async function toy(changes: Partial<KernelManifest> = {}): Promise<KnownRelease> {
+async function toy(changes: ToyChanges = {}): Promise<KnownRelease> {
   const module = await toyModule()
   const manifest = utf8(canonicalJson(await toyManifest(changes)))
   const release = await packRelease({ manifest, module, source: new Map() })
@@ -53,7 +53,40 @@ describe('the fast engine, in a process of its own', () => {
     const damaged = { ...(await toy()), release: new Uint8Array(3) }
     expect(await tryFastEngine(damaged)).toMatchObject({ ok: false })
   })
+
+  test('is tried again after a signal that was meant for us all', async context => {
+    if (process.platform !== 'linux') context.skip('looks for the child in /proc')
+    const trying = tryFastEngine(await toy())
+    const child = await vi.waitUntil(trialProcess, { timeout: 10_000, interval: 1 })
+    process.kill(child, 'SIGTERM')
+    expect(await trying).toMatchObject({ ok: true })
+  })
+
+  test('is not passed by a process that says something else and ends well', async () => {
+    const { NODE_OPTIONS = '' } = process.env
+    const talker = join(directory, 'talker.mjs')
+    await writeFile(talker, 'console.log("hello")')
+    vi.stubEnv('NODE_OPTIONS', `${NODE_OPTIONS} --import ${talker}`)
+    try {
+      expect(await tryFastEngine(await toy())).toEqual({ ok: false, reason: 'it ended with code 0' })
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  })
 })
+
+/** The process of a trial of ours, or undefined. */
+async function trialProcess(): Promise<number | undefined> {
+  for (const id of await readdir('/proc')) {
+    if (!/^\d+$/.test(id)) continue
+    const [stat, command] = await Promise.all(
+      ['stat', 'cmdline'].map(name => readFile(join('/proc', id, name), 'utf8').catch(() => '')),
+    )
+    const parent = stat?.slice(stat.lastIndexOf(')')).split(' ')[2]
+    if (Number(parent) === process.pid && command?.includes('trial-process')) return Number(id)
+  }
+  return undefined
+}
 
 describe('the choice', () => {
   const tooSlow = (known: KnownRelease) => tryFastEngine(known, 1)
@@ -109,6 +142,17 @@ describe('a kernel is proved once a process', () => {
     expect(await other.prove(wrong, here)).toMatchObject({ ok: false, again: false })
   })
 
+  test('an accident is no answer: it is asked again', async () => {
+    const memory = await openEngineMemory(directory)
+    const engine = await openEngine({ choice: 'strict', memory, known: undefined })
+    const kernel = await readyKernel(await toy())
+    const lost = async () => {
+      throw new Error('the thread is gone')
+    }
+    await expect(engine.prove(kernel, lost)).rejects.toThrow('the thread is gone')
+    expect(await engine.prove(kernel, here)).toEqual({ ok: true })
+  })
+
   test('without a self-test in its manifest it is not computed', async () => {
     const memory = await openEngineMemory(directory)
     const engine = await openEngine({ choice: 'strict', memory, known: undefined })
@@ -126,6 +170,18 @@ describe('a kernel is proved once a process', () => {
     const remembered = (await openEngineMemory(directory)).read()
     expect(remembered).toMatchObject({ passed: [], lastRelease: wrong.releaseSha256 })
     expect(remembered.failure).toContain('toy@0')
+  })
+})
+
+describe('the kernel to be tested with', () => {
+  test('is the last one, unless that is from before there were self-tests', async () => {
+    const cache = await openDiskCache(directory)
+    const [good, old] = [await toy(), await toy({ selfTest: null })]
+    for (const { releaseSha256, release } of [good, old]) await cache.put(releaseSha256, release)
+    const atHand = async (last: KnownRelease) =>
+      (await releaseAtHand(cache, last.releaseSha256))?.releaseSha256
+    expect(await atHand(good)).toBe(good.releaseSha256)
+    expect(await atHand(old)).not.toBe(old.releaseSha256)
   })
 })
 

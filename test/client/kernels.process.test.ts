@@ -49,7 +49,7 @@ let mine: readonly string[]
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'xeenet-kernels-'))
   const env = { XEENET_RETRY_MIN_MS: '50', XEENET_DATASETS: 'shapes@1', XEENET_LOG_LEVEL: 'warn' }
-  grid = await startGrid({ dir, env, serverArgs: ['--no-verifier'] })
+  grid = await startGrid({ dir, env })
   await grid.addUser('rosa', 'researcher', 100_000)
   mine = ['--server', grid.url, '--token-file', await grid.tokenFile('rosa', 'campaign')]
   for (const owner of ['ann', 'bob']) {

@@ -8,13 +8,13 @@ import { packRelease } from '#kernels/package.ts'
 import { generateKey, type SigningKey, signRelease } from '#kernels/sign.ts'
 import { canonicalJson, sha256, utf8 } from '#protocol/canonical.ts'
 import { CALL_HEADER, callBytes, EnrolBody, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
-import type { KernelManifest, SignedRelease } from '#protocol/kernel.ts'
+import type { SignedRelease } from '#protocol/kernel.ts'
 import { type ProblemCode, problem } from '#protocol/problem.ts'
 import { type Lease, SchedulerBody, type SchedulerReply } from '#protocol/scheduler.ts'
 import { generateEd25519, verifyBytes } from '#protocol/signature.ts'
 import { CampaignId, HostId, ResultId, type Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { Identity } from '#runtime/api.ts'
-import { type MODES, TOY_DATA, TOY_FUEL, toyManifest, toyModule, toyTask } from './toy.ts'
+import { type MODES, TOY_DATA, TOY_FUEL, type ToyChanges, toyManifest, toyModule, toyTask } from './toy.ts'
 
 export type Fault = 'drop' | { readonly problem: ProblemCode; readonly retryAfterMs?: number }
 export type Script = (body: SchedulerBody, call: number) => SchedulerReply | Fault
@@ -51,7 +51,7 @@ export const resultId = (n: number): ResultId => ResultId.parse(`r_${String(n).p
 const SERVER_ID = 'the-test-server'
 const HOST_ID = HostId.parse(`h_${'0'.repeat(26)}`)
 
-export async function startPeer(script: Script, changes: Partial<KernelManifest> = {}): Promise<Peer> {
+export async function startPeer(script: Script, changes: ToyChanges = {}): Promise<Peer> {
   const key = await generateKey()
   const { release, tar } = await toyRelease(key, changes)
   const host = await generateEd25519()
@@ -198,7 +198,7 @@ async function bytesOf(req: IncomingMessage): Promise<Uint8Array> {
 }
 
 /** A signed release of the toy; `changes` to its manifest. */
-async function toyRelease(key: SigningKey, changes: Partial<KernelManifest>) {
+async function toyRelease(key: SigningKey, changes: ToyChanges) {
   const module = await toyModule()
   const manifest = await toyManifest(changes)
   const tar = await packRelease({ manifest: utf8(canonicalJson(manifest)), module, source: new Map() })

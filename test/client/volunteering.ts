@@ -12,7 +12,7 @@ import { openDiskCache } from '../../client/node/disk-cache.ts'
 import { openHostStore } from '../../client/node/state-dir.ts'
 import { type Fault, type Peer, type Script, startPeer } from './peer.ts'
 import { aReply } from './replies.ts'
-import { scripted } from './toy.ts'
+import { scripted, type ToyChanges } from './toy.ts'
 
 /** Of the running test. */
 export let directory = ''
@@ -66,8 +66,8 @@ export async function start(peer: Peer, options: Partial<AgentOptions> = {}, cha
   return { ...running, news, ports }
 }
 
-export async function peerWith(script: Script): Promise<Peer> {
-  const peer = await startPeer(script)
+export async function peerWith(script: Script, changes: ToyChanges = {}): Promise<Peer> {
+  const peer = await startPeer(script, changes)
   peers.push(peer)
   return peer
 }

@@ -6,6 +6,7 @@ import {
   lapse,
   payeeAccount,
   refund,
+  refundable,
   STARTER_MILLI,
   starter,
   starterLimit,
@@ -127,6 +128,16 @@ test('each refund of a campaign has a key of its own', () => {
   const money = { campaignId: campaignId(1), userId: userId(1), amountMilli: 5 }
   const keys = [0, 5, 10].map(refundedMilli => refund({ ...money, refundedMilli }).key)
   expect(new Set(keys).size).toBe(3)
+})
+
+test.each([
+  ['what is left', 30, 100, 0, 30],
+  ['what came back later', 30, 100, 70, 30],
+  ['never more than was set aside', 150, 100, 0, 100],
+  ['nor over several refunds', 50, 100, 80, 20],
+  ['nothing of what the mint added', 50, 100, 100, 0],
+])('an escrow gives back %s', (_, balanceMilli, reservedMilli, refundedMilli, amount) => {
+  expect(refundable({ balanceMilli, reservedMilli, refundedMilli })).toBe(amount)
 })
 
 test('a transfer of nothing, or of a part of a milli-credit, is a bug', () => {

@@ -37,14 +37,15 @@ describe('a claim', () => {
   const ada = UserId.parse(`u_${'a'.repeat(26)}`)
   const bob = UserId.parse(`u_${'b'.repeat(26)}`)
   test.each([
-    [{ userId: null, state: 'active', trusted: false }, 'claim'],
-    [{ userId: null, state: 'paused', trusted: false }, 'host_barred'],
-    [{ userId: null, state: 'quarantined', trusted: false }, 'host_barred'],
-    [{ userId: null, state: 'retired', trusted: false }, 'host_retired'],
-    [{ userId: ada, state: 'active', trusted: false }, 'already'],
-    [{ userId: ada, state: 'quarantined', trusted: false }, 'already'],
-    [{ userId: bob, state: 'active', trusted: false }, 'host_claimed'],
-    [{ userId: ada, state: 'active', trusted: true }, 'host_barred'],
+    [{ userId: null, state: 'active', trusted: false, isPursued: false }, 'claim'],
+    [{ userId: null, state: 'active', trusted: false, isPursued: true }, 'host_barred'],
+    [{ userId: null, state: 'paused', trusted: false, isPursued: false }, 'host_barred'],
+    [{ userId: null, state: 'quarantined', trusted: false, isPursued: false }, 'host_barred'],
+    [{ userId: null, state: 'retired', trusted: false, isPursued: false }, 'host_retired'],
+    [{ userId: ada, state: 'active', trusted: false, isPursued: false }, 'already'],
+    [{ userId: ada, state: 'quarantined', trusted: false, isPursued: false }, 'already'],
+    [{ userId: bob, state: 'active', trusted: false, isPursued: false }, 'host_claimed'],
+    [{ userId: ada, state: 'active', trusted: true, isPursued: false }, 'host_barred'],
   ] as const)('of %o is: %s', (host, outcome) => {
     expect(judgeClaim(host, ada)).toBe(outcome)
   })

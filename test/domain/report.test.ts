@@ -13,7 +13,13 @@ const job = {
 
 const resultOf = (metric: object): ReportedResult => ({
   ...{ hostId: HOST, state: 'in_progress', outcome: null, deadline: T0, graceUntil: T0, digest: null },
-  ...{ unitOpen: true, job: JSON.stringify(job), fuelMax: 1e9, metric: KernelMetric.parse(metric) },
+  ...{
+    unitOpen: true,
+    metricFloor: null,
+    job: JSON.stringify(job),
+    fuelMax: 1e9,
+    metric: KernelMetric.parse(metric),
+  },
 })
 
 function reportOf(value: number): ExaminedReport {

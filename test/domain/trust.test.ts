@@ -178,6 +178,10 @@ describe('re-opening', () => {
       { resultId: resultId(1), amountMilli: 6 },
     ])
   })
+  test('an excluded host whose account was deleted before anybody acted on it gets away with nothing', () => {
+    const gone = doubted({ state: 'retired', streaks: {} })
+    expect(reopen({ workUnit: valid, successes: [said(1)] }, gone)?.reversals).toHaveLength(1)
+  })
   test('a paused host’s results are looked at again, and it keeps its pay meanwhile', () => {
     const paused = doubted({ state: 'paused', streaks: {} })
     expect(reopen({ workUnit: valid, successes: [said(1)] }, paused)).toMatchObject({ reversals: [] })

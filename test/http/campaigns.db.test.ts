@@ -165,6 +165,18 @@ describe('a campaign file is refused', () => {
       'data: has no split train, which the kernel reads',
     ])
   })
+
+  test('images for a kernel that reads text', async () => {
+    await server.database.knex.raw(
+      `insert into datasets select 'pictures', 'pictures', 1, jsonb_set(jsonb_set(manifest, '{name}', '"pictures"'),
+         '{baselines}', '{"frequencies": 3}'), now() from datasets where name = 'fox'`,
+    )
+    const reply = await submit({ ...FILE, data: 'pictures@1' })
+    expect([reply.code, (reply.json as { detail: string }).detail]).toEqual([
+      'campaign_invalid',
+      'data: pictures@1 is labelled images, and the kernel reads text',
+    ])
+  })
 })
 
 describe('who may', () => {

@@ -139,3 +139,31 @@ describe('what a claim does to work that both had', () => {
     }
   })
 })
+
+describe('a claim washes nothing', () => {
+  async function neighbours(spread: boolean): Promise<TestHost> {
+    const [cheat, other] = [await enrolHost(server), await enrolHost(server)]
+    const { knex } = server.database
+    const network = `prefix:${++names}`
+    await knex.raw(`update hosts set owner_key = ? where id in (?, ?)`, [network, cheat.id, other.id])
+    await knex.raw(
+      `insert into exclusions (host_id, owner_key, reason, at, spread_at) values (:id, :network, 'it lied', :now, :spread)`,
+      { id: cheat.id, network, now: new Date(server.now()), spread: spread ? new Date(server.now()) : null },
+    )
+    await knex.raw(`insert into streaks values (?, 'wasm', 15, 15000000000)`, [other.id])
+    return other
+  }
+  const streak = async ({ id }: TestHost) =>
+    (await server.database.knex.raw(`select count from streaks where host_id = ?`, [id])).rows[0].count
+
+  test('while its owner is about to be looked into, a host is barred', async () => {
+    const other = await neighbours(false)
+    expect((await claim(other)).code).toBe('host_barred')
+  })
+
+  test('a streak that was too short beside an exclusion begins anew', async () => {
+    const other = await neighbours(true)
+    expect((await claim(other)).status).toBe(200)
+    expect(await streak(other)).toBe(0)
+  })
+})

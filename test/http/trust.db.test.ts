@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { MARKS } from '#protocol/limits.ts'
+import { WorkUnitList } from '#protocol/lists.ts'
 import type { RunReport } from '#protocol/report.ts'
 import { runReport, sha256 } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
@@ -107,19 +108,49 @@ describe('a report', () => {
     expect(await reported(await enrolHost(server), runOf)).toMatchObject({ proven: false, draw: 'none' })
   })
 
-  test('with the digest of another run is a copy: refused, and its host is excluded', async () => {
-    const [honest, copier] = [await enrolHost(server), await enrolHost(server)]
-    await reported(honest, () => runOf('the answer'))
+  test('with the digest of another run is the verifier’s to look at: two recipes may be the same run', async () => {
+    const [first, second] = [await provenHost(1000), await provenHost(1000)]
+    await reported(first, () => runOf('the answer'))
     const another = (await scene.campaign([unit, unit])).units[1]! // the first is the same run
-    const resultId = (await leased(copier)).find(id => another.resultIds.includes(id))
-    const reply = await copier.ask({
-      reports: [await copier.report(resultId!, runOf('the answer'))],
-      want: 4,
-    })
-    expect(reply.reports).toMatchObject([{ outcome: 'refused', code: 'report_copied' }])
-    expect(reply.leases).toEqual([])
-    expect(await scene.row('hosts', copier.id)).toMatchObject({ state: 'quarantined' })
-    expect(await scene.events(copier.id)).toEqual(['report_copied', 'quarantined'])
-    expect((await copier.call()).code).toBe('host_quarantined')
+    const resultId = (await leased(second)).find(id => another.resultIds.includes(id))
+    const reply = await second.ask({ reports: [await second.report(resultId!, runOf('the answer'))] })
+    expect(reply.reports).toMatchObject([{ outcome: 'accepted' }])
+    expect(await scene.row('results', resultId!)).toMatchObject({ proven: true, draw: 'verifier' })
+    expect(await scene.row('hosts', second.id)).toMatchObject({ state: 'active' })
   })
+
+  test('that a call gives for two runs is looked at for both', async () => {
+    const host = await provenHost(1000)
+    const { units } = await scene.campaign([unit, unit])
+    const ids = (await leased(host)).filter(id => units.some(u => u.resultIds.includes(id)))
+    const reports = await Promise.all(ids.map(id => host.report(id, runOf('one answer for all'))))
+    expect((await host.ask({ reports })).reports).toMatchObject(Array(2).fill({ outcome: 'accepted' }))
+    for (const id of ids) expect(await scene.row('results', id)).toMatchObject({ draw: 'verifier' })
+  })
+})
+
+test('who lost a lease of a unit that is open again cannot send its published answer', async () => {
+  const { units } = await scene.campaign([unit])
+  const host = await enrolHost(server)
+  const [resultId] = await leased(host)
+  const over = `update results set state = 'over', outcome = 'no_reply', deadline = :past, grace_until = :past where id = :id`
+  await server.database.knex.raw(over, { past: new Date(0), id: resultId! })
+  const again = `update work_units set disputed = true, wanted_check = 'verifier', reopened_at = now() where id = ?`
+  await server.database.knex.raw(again, [units[0]!.id])
+  const reply = await host.ask({
+    reports: [await host.report(resultId!, runOf('published'))],
+    held: [{ resultId: resultId!, fraction: 0.5 }],
+  })
+  expect(reply.reports).toMatchObject([{ outcome: 'refused', code: 'report_stale' }])
+  expect(reply.abort).toEqual([{ resultId, reason: 'too_late' }])
+})
+
+test('nobody sees before publication which units the verifier looks at', async () => {
+  const { id, units } = await scene.campaign([unit, { ...unit, kind: 'check' }])
+  const list = async () =>
+    WorkUnitList.parse((await server.call('GET', `/api/v1/campaigns/${id}/work-units`)).json).workUnits
+  expect(await list()).toMatchObject([{ results: [{ kind: 'replica' }] }, { results: [] }])
+  const publish = `update work_units set state = 'cancelled', closed_at = now(), published_at = now() where id = ?`
+  await server.database.knex.raw(publish, [units[1]!.id])
+  expect((await list())[1]).toMatchObject({ results: [{ kind: 'check' }] })
 })

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { sweepHosts } from '#jobs/sweep.ts'
 import type { HostId } from '#protocol/units.ts'
 import { addHost, answerSelfTest } from '#support/hosts.ts'
 import {
@@ -7,7 +8,9 @@ import {
   type Lifecycle,
   lie,
   report,
+  reportOnly,
   rows,
+  runJobs,
   startLifecycle,
   submit,
   take,
@@ -231,4 +234,38 @@ describe('cheating', () => {
       { state: 'quarantined' },
     ])
   })
+})
+
+describe('the answer of another run', () => {
+  test('excludes nobody who is right, and whoever is wrong', async () => {
+    await submit(life, { runs: 2, policy: 'fixed' })
+    const [honest, liar, verifier] = [await addHost(life), await addHost(life), await addHost(life, VERIFIER)]
+    const [mine, his] = [await take(life, honest, 2), await take(life, liar, 2)]
+    await report(life, honest, mine) // two recipes, one run
+    await report(life, liar, his, lie(1)) // a cached answer for both
+    await compute(life, verifier)
+    expect(await hostRow(life, honest)).toMatchObject({ state: 'active', recent_checks: '=' })
+    expect(await hostRow(life, liar)).toMatchObject({ state: 'quarantined' })
+    expect(await rows(life, `select host_id, reason from exclusions`)).toEqual([
+      { host_id: liar, reason: expect.stringContaining('the answer of another run') },
+    ])
+  })
+})
+
+test('a re-opening whose request got lost is found by the sweeper', async () => {
+  await submit(life, { runs: 2 })
+  const [liar, verifier] = [await addHost(life, PROVEN), await addHost(life, VERIFIER)]
+  await compute(life, liar, 1)
+  life.draw = [0, 0.1]
+  await reportOnly(life, liar, await take(life, liar), lie(2))
+  await runJobs(life, ['transition', 'validate'])
+  await reportOnly(life, verifier, await take(life, verifier))
+  await runJobs(life, ['transition', 'validate'])
+  await rows(life, `delete from pgboss.job where name = 'standing'`) // a process was killed once too often
+  const reopened = () => rows(life, `select count(*) as n from work_units where reopened_at is not null`)
+  expect(await reopened()).toEqual([{ n: 0 }])
+  expect(await sweepHosts(life.deps)).toBe(1)
+  await runJobs(life)
+  expect(await reopened()).toEqual([{ n: 1 }])
+  expect(await sweepHosts(life.deps)).toBe(0)
 })

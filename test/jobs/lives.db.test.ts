@@ -130,7 +130,7 @@ test('three lies that a trusted host refutes, and sound self-tests: the liar is 
   await report(life, good, await take(life, good, 4))
   await reportOnly(life, liar, lies.slice(3), lie(1))
   const held = await take(life, liar, 1)
-  await report(life, liar, lies.slice(0, 3), lie(1))
+  for (const [n, id] of lies.slice(0, 3).entries()) await report(life, liar, [id], lie(n + 2))
   await report(life, verifier, await take(life, verifier, 3))
   expect(await rows(life, `select state, recent_checks, self_test from hosts where id = '${liar}'`)).toEqual([
     { state: 'active', recent_checks: 'xxx', self_test: 'demanded' },

@@ -251,3 +251,24 @@ test('what comes back to a settled campaign is refunded again', async () => {
   expect([await refund(), await balance(userAccount(userId))]).toEqual([30, 100])
   await isSound()
 })
+
+test('a researcher gets back what it set aside, not what the mint added and took from a cheat', async () => {
+  const { campaignId, owner: userId } = scene
+  const [a, b] = [scene.grant(0, 100), scene.grant(0, 50, true)]
+  await grantAll([a])
+  await grantAll([b]) // beyond the plan: the mint pays
+  await payday({ reversals: [held(a), held(b)] })
+  expect(await balance(`escrow:${campaignId}`)).toBe(150)
+  const refund = () => run(trx => refundRest(trx, { campaignId, userId, now: T0 }))
+  expect([await refund(), await refund(), await balance(userAccount(userId))]).toEqual([100, 0, 100])
+  await database.knex.raw(
+    `update work_units set state = 'cancelled', closed_at = now() where campaign_id = ?`,
+    [campaignId],
+  )
+  await database.knex.raw(
+    `update campaigns set state = 'finished', ended_at = now(), settled_at = now() where id = ?`,
+    [campaignId],
+  )
+  expect(await run(trx => listLeftovers(trx, 100))).not.toContainEqual({ campaignId, userId })
+  await isSound()
+})

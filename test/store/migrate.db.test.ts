@@ -1,7 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { inTransaction } from '#store/database.ts'
+import { audit } from '#store/ledger.ts'
 import { migrate } from '#store/migrate.ts'
 import { emptyDatabase, type TestDatabase } from '#support/database.ts'
 
@@ -74,4 +76,74 @@ test.each([
     code,
     hint: expect.stringMatching(/\.$/),
   })
+})
+
+// What a server of the first schema had: a campaign with a paid, a disputed and an open work unit.
+const FILLED = `
+  insert into users values ('u_1', 'ann', '{researcher}', now());
+  insert into hosts (id, name, owner_key, public_key, token_hash, client, engine_classes, cores, memory_mib, daily_quota,
+      quota_day, created_at, last_seen_at)
+    select 'h_' || n, 'host', 'h_' || n, 'key' || n, 'hash' || n, 'test', '{wasm}', 1, 512, 100, current_date, now(), now()
+    from generate_series(1, 3) as n;
+  update hosts set trusted = true where id = 'h_3';
+  insert into files values (repeat('a', 64), 1, 'kernel', now());
+  insert into kernels values (repeat('a', 64), repeat('a', 64), 'tiny', 0, 1, '{}', '{}', '', now());
+  insert into datasets values ('d', 'fox', 1, '{}', now());
+  insert into campaigns (id, owner_id, title, file, kernel_sha256, dataset_sha256, experiments_planned, experiments_created,
+      price_milli_per_gfuel, reserved_milli, body_sha256, created_at)
+    values ('c_1', 'u_1', 'x', '{"metric": {"name": "val_bpb", "goal": "minimize"}}', repeat('a', 64), 'd', 3, 3, 10, 100, 'b', now());
+  insert into experiments select 'e_' || n, 'c_1', n, '{}', 'r' || n, now() from generate_series(1, 3) as n;
+  insert into work_units (id, campaign_id, experiment_id, seed_index, seed, job, run_key, engine_class, kernel_sha256, min_quorum,
+      target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms, give_up_ms, fuel_max,
+      created_at, disputed)
+    select 'w_' || n, 'c_1', 'e_' || n, 0, 0, '{}', 'k' || n, 'wasm', repeat('a', 64), 2, 2, 4, 12, 6, 1, 1, 1, 1, now(), n = 2
+    from generate_series(1, 3) as n;
+  insert into results (id, work_unit_id, kind, attempt, created_at, state)
+    select 'r_' || w || k, 'w_' || w, (case k when 3 then 'check' else 'replica' end)::result_kind, 0, now(), 'unsent'
+    from generate_series(1, 3) as w, generate_series(1, 3) as k where k < 3 or w = 2;
+  update results set state = 'over', outcome = 'success', host_id = 'h_' || right(id, 1), owner_key = 'h_' || right(id, 1),
+      sent_at = now(), deadline = now(), grace_until = now(), reported_at = now(), digest = 'd' || id, fuel_used = 1,
+      report = '{"metric": {"name": "val_bpb", "value": 3.25}}', verdict = 'pending'
+    where id in ('r_11', 'r_12', 'r_21', 'r_22');
+  update results set verdict = 'valid', granted_milli = 10 where work_unit_id = 'w_1';
+  update work_units set state = 'valid', canonical_result_id = 'r_11', closed_at = now(), published_at = now() where id = 'w_1';
+  update results set state = 'in_progress', host_id = 'h_1', owner_key = 'h_1', sent_at = now(), deadline = now(),
+      grace_until = now() where id = 'r_31';
+  insert into accounts values ('mint', -100), ('user:u_1', 0), ('escrow:c_1', 80), ('host:h_1', 10), ('host:h_2', 10);
+  insert into transfers (key, kind, debit, credit, amount_milli, campaign_id, result_id, created_at) values
+    ('starter:u_1', 'starter', 'mint', 'user:u_1', 100, null, null, now()),
+    ('reserve:c_1', 'reserve', 'user:u_1', 'escrow:c_1', 100, 'c_1', null, now()),
+    ('grant:r_11:0', 'grant', 'escrow:c_1', 'host:h_1', 10, 'c_1', 'r_11', now()),
+    ('grant:r_12:0', 'grant', 'escrow:c_1', 'host:h_2', 10, 'c_1', 'r_12', now());
+  insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256, recipe, seed,
+      job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, replicas, published_at)
+    values ('w_1', 'k1', 'c_1', 'e_1', 'r_11', 'k', 'd', '{}', 0, '{}', 'ok', 'val_bpb', 3.25, '[]', '{}', 1, 'd', 2, now());`
+
+test('a database of the first schema keeps what it has, and its campaigns know their best', async () => {
+  const first = join(import.meta.dirname, '..', '..', 'server', 'migrations', '0001_first.sql')
+  await copyFile(first, join(directory, '0001_first.sql'))
+  await migrate(database.knex, directory)
+  await database.knex.raw(FILLED.replaceAll('?', '\\?'))
+  expect((await migrate(database.knex)).length).toBeGreaterThan(2)
+  const rows = async (sql: string) => (await database.knex.raw(sql)).rows
+  expect(
+    await rows(
+      `select wanted_check, policy, metric from work_units where state = 'valid' or disputed order by id`,
+    ),
+  ).toEqual([
+    { wanted_check: 'none', policy: 'fixed', metric: 3.25 },
+    { wanted_check: 'verifier', policy: 'fixed', metric: null },
+  ])
+  expect(await rows(`select metric_n, metric_mean from experiments order by id limit 2`)).toEqual([
+    { metric_n: 1, metric_mean: 3.25 },
+    { metric_n: 0, metric_mean: null },
+  ])
+  expect(
+    await rows(`select decision, granted_decision, vested from results where granted_milli > 0`),
+  ).toEqual(Array(2).fill({ decision: 1, granted_decision: 0, vested: true }))
+  expect(await rows(`select amount_milli, lapses_at > granted_at as later from starters`)).toEqual([
+    { amount_milli: 100, later: true },
+  ])
+  expect(await rows(`select lane from results where kind = 'check'`)).toEqual([{ lane: 'verifier' }])
+  expect(await inTransaction(database.knex, audit)).toMatchObject({ balanced: true })
 })

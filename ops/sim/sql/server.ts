@@ -80,13 +80,8 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
       trust: { rules, secret },
       settings: {
-        ...{
-          pairMs: PAIR_MS,
-          starveMs: STARVE_MS,
-          retryMinMs: 1_000,
-          sharedPrefixes: [],
-          trustedProxies: [],
-        },
+        ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
+        ...{ sharedPrefixes: [], trustedProxies: [] },
         ...{ anonymousPerMinute: 1_000, enrolWork: 1, perMinute: 1_000, perPrefixDay: 1_000 },
       },
       catalogue: newCatalogue(),

@@ -1,0 +1,80 @@
+import { createHmac } from 'node:crypto'
+import { OWNERS_FOR_QUORUM } from '#domain/dispatch.ts'
+import { canariesWanted, HEARD_MS, isCanary, SILENT_MS, WAITS_MS } from '#domain/economics.ts'
+import { drawn } from '#domain/trust.ts'
+import { addMs, type Instant, type WorkUnitId } from '#protocol/units.ts'
+import { inTransaction, type Trx } from '#store/database.ts'
+import { listUntouched, listWaiting, lockDaemon, makeCanaries, readSupply } from '#store/economics.ts'
+import { countProvenOwners } from '#store/streaks.ts'
+import { demandChecks, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import type { JobDeps } from './deps.ts'
+
+type DaemonDeps = Pick<JobDeps, 'knex' | 'now' | 'secret' | 'enqueue'>
+
+const UNTOUCHED_PER_ROUND = 2_000
+const AUDITS_PER_ROUND = 500
+
+/**
+ * Sees to it that newcomers meet units whose answer is known: one each while proven owners are few, else one unit in two
+ * hundred, drawn under the secret. Gives the units that became canaries. Two processes take turns.
+ */
+export function supplyCanaries(deps: DaemonDeps): Promise<WorkUnitId[]> {
+  return inTransaction(deps.knex, async trx => {
+    if (!(await lockDaemon(trx))) return []
+    const now = deps.now()
+    const since = addMs(now, -HEARD_MS)
+    const untouched = await listUntouched(trx, UNTOUCHED_PER_ROUND)
+    const drawOf = (id: WorkUnitId) => drawn(deps.secret, 'canary', id)
+    const proven = await countProvenOwners(trx, since, OWNERS_FOR_QUORUM)
+    const supply = await readSupply(trx, since)
+    const chosen =
+      proven < OWNERS_FOR_QUORUM
+        ? untouched.toSorted((a, b) => drawOf(a)[0] - drawOf(b)[0]).slice(0, canariesWanted(supply))
+        : untouched.filter(id => supply.verifierCores > 0 && isCanary(drawOf(id)))
+    if (chosen.length === 0) return []
+    await lockWorkUnits(trx, chosen)
+    const made = await makeCanaries(trx, chosen)
+    await lookAgain(trx, deps, made, now)
+    return made
+  })
+}
+
+/**
+ * Has the verifier look at one provisional result, drawn under the secret, of each host that waits too long for its next
+ * check or went away: what passes makes all its earlier ones final, what does not re-opens them. Gives the units.
+ */
+export function drawAudits(deps: DaemonDeps): Promise<WorkUnitId[]> {
+  return inTransaction(deps.knex, async trx => {
+    if (!(await lockDaemon(trx))) return []
+    const now = deps.now()
+    const [waitsSince, silentSince] = [addMs(now, -WAITS_MS), addMs(now, -SILENT_MS)]
+    const waiting = await listWaiting(trx, { waitsSince, silentSince, limit: AUDITS_PER_ROUND })
+    const wanted = waiting.flatMap(({ units }) => pick(units, deps.secret, now))
+    const locked = await lockWorkUnits(trx, wanted)
+    const valid = locked.flatMap(({ workUnit: { id, state } }) => (state === 'valid' ? [id] : []))
+    await demandChecks(
+      trx,
+      valid.map(id => ({ id, demand: 'audit' })),
+      now,
+    )
+    await lookAgain(trx, deps, valid, now)
+    return valid
+  })
+}
+
+async function lookAgain(
+  trx: Trx,
+  deps: DaemonDeps,
+  ids: readonly WorkUnitId[],
+  now: Instant,
+): Promise<void> {
+  await touchWorkUnits(trx, ids, now)
+  await deps.enqueue(trx, 'transition', ids)
+}
+
+/** One of these, which nobody can foresee before the moment has come. */
+function pick(units: readonly WorkUnitId[], secret: string | Uint8Array, now: Instant): WorkUnitId[] {
+  const hmac = (id: WorkUnitId): string =>
+    createHmac('sha256', secret).update(`audit|${now}|${id}`).digest('hex')
+  return [...new Set(units)].toSorted((a, b) => (hmac(a) < hmac(b) ? -1 : 1)).slice(0, 1)
+}

@@ -1,0 +1,88 @@
+import { drawWeights, evaluationOf } from '#domain/evidence.ts'
+import { drawn } from '#domain/trust.ts'
+import { splitOf } from '#protocol/dataset.ts'
+import { jobText, runKeyOf } from '#protocol/job.ts'
+import { addMs } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
+import { datasetsByHash } from '#store/datasets.ts'
+import { insertEvaluations, listDelivered, type NewEvaluation, takeLiars } from '#store/evaluations.ts'
+import { giveUpRequests } from '#store/files.ts'
+import { addHostEvents } from '#store/hosts.ts'
+import { kernelsByHash } from '#store/kernels.ts'
+import { excludeHosts } from '#store/standing.ts'
+import { demandChecks, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import type { JobDeps } from './deps.ts'
+
+type EvaluateDeps = Pick<JobDeps, 'knex' | 'now' | 'secret' | 'ids' | 'enqueue'>
+
+const PER_ROUND = 200
+
+/** Has a verifier evaluate weights that came, but for decoys; gives how many came. What operators asked for is evaluated as well. */
+export function planEvaluations({ knex, now, secret, ids }: EvaluateDeps): Promise<number> {
+  return inTransaction(knex, async trx => {
+    const planned: NewEvaluation[] = []
+    for (const { resultId, sha256, job, kernelSha256, datasetSha256 } of await listDelivered(
+      trx,
+      PER_ROUND,
+    )) {
+      const [kernel] = await kernelsByHash(trx, [kernelSha256])
+      const [dataset] = await datasetsByHash(trx, [datasetSha256])
+      if (kernel === undefined || dataset === undefined) continue
+      const data = kernel.manifest.slots.map(slot => splitOf(dataset, slot.split).sha256)
+      const task = evaluationOf(job)
+      planned.push({
+        ...{ id: ids.result(now()), resultId, sha256, job: jobText(task) },
+        runKey: await runKeyOf(kernelSha256, [...data, sha256], task),
+        isDecoy: drawWeights(drawn(secret, 'weights', resultId)) === 'decoy',
+      })
+    }
+    await insertEvaluations(trx, planned, now())
+    return planned.length
+  })
+}
+
+const DELIVERY_MS = 24 * 3600_000
+
+/**
+ * Has the verifier compute again what somebody promised weights of that did not come in a day: whoever has computed it loses
+ * nothing, and who has not is found. Gives how many.
+ */
+export function checkUndelivered({ knex, now, enqueue }: EvaluateDeps): Promise<number> {
+  return inTransaction(knex, async trx => {
+    const overdue = { before: addMs(now(), -DELIVERY_MS), now: now(), limit: PER_ROUND }
+    const missing = await giveUpRequests(trx, overdue)
+    const locked = await lockWorkUnits(trx, [...new Set(missing.map(({ workUnitId }) => workUnitId))])
+    const valid = locked.flatMap(({ workUnit: { id, state } }) => (state === 'valid' ? [id] : []))
+    await demandChecks(
+      trx,
+      valid.map(id => ({ id, demand: 'audit' })),
+      now(),
+    )
+    await touchWorkUnits(trx, valid, now())
+    await enqueue(trx, 'transition', valid)
+    const notes = missing.map(({ hostId, resultId }) => ({
+      ...{ hostId, event: 'artifact_missing' },
+      detail: `result ${resultId}: its weights were asked for and did not come in a day`,
+    }))
+    await addHostEvents(trx, notes, now())
+    return missing.length
+  })
+}
+
+/** Excludes the hosts whose weights do not give the metric that they claimed (DESIGN §8); gives how many. */
+export function excludeLiars({ knex, now, enqueue }: EvaluateDeps): Promise<number> {
+  return inTransaction(knex, async trx => {
+    const liars = await takeLiars(trx, now())
+    const reason = (resultId: string): string =>
+      `result ${resultId}: its weights do not give the metric that was claimed`
+    const exclusions = liars.map(({ hostId, resultId }) => ({ hostId, reason: reason(resultId) }))
+    const once = [...new Map(exclusions.map(exclusion => [exclusion.hostId, exclusion])).values()]
+    await excludeHosts(trx, once, now())
+    await enqueue(
+      trx,
+      'standing',
+      once.map(({ hostId }) => hostId),
+    )
+    return once.length
+  })
+}
