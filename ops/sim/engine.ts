@@ -68,7 +68,7 @@ export interface Clock {
 export async function simulate(plan: Plan, grid: Grid, clock: Clock): Promise<Outcome> {
   const world: World = {
     ...{ plan, grid, clock, queue: eventQueue<Event>(), hosts: new Map() },
-    meter: newMeter(plan.start + plan.steadyFromDay * DAY_MS),
+    meter: newMeter(plan.start + plan.steadyFromDay * DAY_MS, grid.leaderRows),
     verifier: await newVerifier(grid, plan.verifierCores),
     ...{ campaigns: 0, present: 0, calls: 0, serial: 0, presentSum: 0, presentCounts: 0 },
   }

@@ -3,6 +3,8 @@ import type { Answer, Run } from './truth.ts'
 
 /** The server as the simulation sees it. `pure/` keeps it in memory, `sql/` in PostgreSQL; both decide by server/domain. */
 export interface Grid {
+  /** So many rows of a leaderboard are shown only when the verifier has seen every run behind them. */
+  readonly leaderRows: number
   enrol(enrolment: Enrolment): Promise<HostId>
   submit(campaign: CampaignSpec): Promise<CampaignId>
   call(call: Call): Promise<Reply>

@@ -24,7 +24,8 @@ export interface Leaderboard<Liar> {
 
 const TOP = 10
 
-export function newLeaderboard<Liar>(): Leaderboard<Liar> {
+/** `leaderRows`: so many rows are shown only when the verifier has seen every run. */
+export function newLeaderboard<Liar>(leaderRows: number): Leaderboard<Liar> {
   const campaigns = new Map<number, Map<number, Map<number, Shown<Liar>>>>()
   const experimentsOf = (campaign: number) => {
     const known = campaigns.get(campaign) ?? new Map<number, Map<number, Shown<Liar>>>()
@@ -41,7 +42,7 @@ export function newLeaderboard<Liar>(): Leaderboard<Liar> {
       row.set(run.seedIndex, { ...published, counted: isSame && before.counted })
       const suspects = [...row.values()].filter(shown => shown.wrong !== null && !shown.counted)
       if (suspects.length === 0) return []
-      const leads = suspects.filter(shown => isRecord(experiments, row, shown))
+      const leads = suspects.filter(shown => isRecord(experiments, { row, shown, leaderRows }))
       for (const shown of leads) shown.counted = true
       return leads.flatMap(shown => (shown.wrong === null ? [] : [shown.wrong]))
     },
@@ -53,8 +54,7 @@ type Row<Liar> = ReadonlyMap<number, Shown<Liar>>
 
 function isRecord<Liar>(
   experiments: ReadonlyMap<number, Row<Liar>>,
-  row: Row<Liar>,
-  shown: Shown<Liar>,
+  { row, shown, leaderRows }: { row: Row<Liar>; shown: Shown<Liar>; leaderRows: number },
 ): boolean {
   const mean = meanOf(row)
   const rows: { readonly mean: number; readonly unverified: number; readonly mine: boolean }[] = []
@@ -68,7 +68,7 @@ function isRecord<Liar>(
   const best = rows.sort((a, b) => a.mean - b.mean)
   return (
     isBest ||
-    shownRows(best, TOP)
+    shownRows(best, leaderRows)
       .slice(0, TOP)
       .some(({ mine }) => mine)
   )

@@ -75,7 +75,7 @@ interface Book {
   latest: Answer | undefined
 }
 
-export function newMeter(steadyFrom: number): Meter {
+export function newMeter(steadyFrom: number, leaderRows: number): Meter {
   const leases: Leases = { replicas: 0, checks: 0, canaries: 0, lost: 0 }
   const perLiar = new Map<string, LiarTally>()
   const tallyOf = ({ by, rate }: Lie): LiarTally => {
@@ -86,7 +86,7 @@ export function newMeter(steadyFrom: number): Meter {
   }
   const book: Book = {
     ...{ lies: new Map(), reportersOf: new Map(), units: new Map(), recordsBy: new Map() },
-    ...{ board: newLeaderboard<Lie>(), latest: undefined, liesAbout: new Map() },
+    ...{ board: newLeaderboard<Lie>(leaderRows), latest: undefined, liesAbout: new Map() },
     firstCaught: lie => {
       const tally = tallyOf(lie)
       tally.liesUntilCaught ??= tally.lies

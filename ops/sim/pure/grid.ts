@@ -38,6 +38,7 @@ export function pureGrid({ seed, clock, boinc = false }: PureOptions): Grid {
   const drawAudit = stream(seed, 'audits')
   const canaries: Canaries = { seen: 0, open: [] }
   return {
+    leaderRows: rules.leaderRows,
     enrol: async enrolment => enrol(state, enrolment),
     submit: async spec => submit(state, spec),
     call: async call => answer(state, call),

@@ -58,6 +58,7 @@ export async function sqlGrid(given: {
   }
   const drawAudit = stream(given.seed, 'audits')
   return {
+    leaderRows: TRUST.leaderRows,
     enrol: enrolment => enrol(life, enrolment),
     submit: spec => submit(life, spec),
     call: call => answer(life, call),
