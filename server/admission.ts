@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { z } from 'zod'
 import { fromUtf8, sha256 } from '#protocol/canonical.ts'
-import { KernelManifest } from '#protocol/kernel.ts'
+import { KernelManifest, manifestFault } from '#protocol/kernel.ts'
 import type { Instant, Sha256 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import { inTransaction } from '#store/database.ts'
@@ -33,6 +33,13 @@ export async function examineRelease(bytes: Uint8Array): Promise<FitRelease> {
       'manifest_invalid',
       z.prettifyError(manifest.error),
       'See the schema of kernel manifests.',
+    )
+  const fault = manifestFault(manifest.data)
+  if (fault !== undefined)
+    throw new OperatorError(
+      'manifest_invalid',
+      fault,
+      'Defaults keep every range and rule; formulas name parameters.',
     )
   if (manifest.data.selfTest === undefined)
     throw new OperatorError(

@@ -83,9 +83,11 @@ export function evaluate(formula: Formula, values: Readonly<Record<string, unkno
   return 0
 }
 
-/** Every name in a formula. */
+/** Every name of a parameter in a formula: not the texts that `is` compares with. */
 export function namesIn(formula: Formula): string[] {
   if (typeof formula === 'number') return []
   if (typeof formula === 'string') return [formula]
-  return Object.values(formula).flatMap(operands => operands.flatMap(namesIn))
+  return Object.entries(formula).flatMap(([operation, operands]) =>
+    (operation === 'is' ? operands.slice(0, 1) : operands).flatMap(namesIn),
+  )
 }

@@ -207,6 +207,24 @@ function brokenBy(rule: RecipeRule, recipe: Recipe): string | undefined {
   return `${rule.divides[0]}: ${a} does not divide ${rule.divides[1]} ${b}`
 }
 
+/** Why a manifest contradicts itself, or undefined. A name that is nobody's would silently count as 0. */
+export function manifestFault(manifest: RecipeTerms): string | undefined {
+  const { rules, memory, recipe } = manifest
+  const known = new Set(Object.keys(recipe.properties))
+  const strangers = (names: readonly string[]): string[] => names.filter(name => !known.has(name))
+  const found = rules.flatMap(rule =>
+    strangers('require' in rule ? [...namesIn(rule.require), ...rule.of] : rule.divides),
+  )
+  for (const [name, formula] of memory?.define ?? []) {
+    found.push(...strangers(namesIn(formula)))
+    known.add(name)
+  }
+  found.push(...strangers(namesIn(memory?.bytes ?? 0)))
+  if (found.length > 0) return `${found[0]}: no parameter, and not defined before it is used`
+  const defaults = canonicalRecipe(manifest, {})
+  return defaults.ok ? undefined : `the defaults are no recipe: ${defaults.reason}`
+}
+
 const PAGE_BYTES = 64 * 1024
 const toMiB = (bytes: number): number => Math.ceil(bytes / 2 ** 20)
 

@@ -66,6 +66,47 @@ const codeOf = async (work: Promise<unknown>) => {
   }
 }
 
+const width = { type: 'integer', minimum: 8, maximum: 64, default: 8 } as const
+const withWidth = (schema: object) => ({
+  recipe: { ...MANIFEST.recipe, properties: { width: { ...width, ...schema } } },
+})
+const deep = JSON.parse(`${'{"sum":['.repeat(50_000)}1${']}'.repeat(50_000)}`)
+
+test.each<[string, object, string]>([
+  ['defaults outside their range', withWidth({ default: 4 }), 'width: 4 is outside 8…64'],
+  [
+    'defaults that break a rule',
+    { ...withWidth({}), rules: [{ require: { equal: ['width', 9] }, of: ['width'], because: 'so' }] },
+    'width 8: so',
+  ],
+  [
+    'a rule on what it does not have',
+    { ...withWidth({}), rules: [{ divides: ['heads', 'width'] }] },
+    'heads',
+  ],
+  [
+    'a bound that uses what it defines later',
+    {
+      ...withWidth({}),
+      memory: {
+        define: [
+          ['a', 'b'],
+          ['b', 'width'],
+        ],
+        bytes: 'a',
+      },
+    },
+    'b: no parameter, and not defined before it is used',
+  ],
+  ['a bound by a name that is nobody’s', { ...withWidth({}), memory: { bytes: 'widht' } }, 'widht'],
+  ['a formula that is too deep', { memory: { bytes: deep } }, 'at most 12 operations deep'],
+  ['a bound beyond all numbers', { memory: { bytes: { product: [1e308, 1e308, 1] } } }, 'memory: may need'],
+])('a manifest with %s is refused', async (_, changes, reason) => {
+  const examined = examineRelease(await release(changes))
+  await expect(examined).rejects.toMatchObject({ code: 'manifest_invalid' })
+  await expect(examined).rejects.toThrow(reason)
+})
+
 test('a release is signed by the operator, stored with its bytes, and offered', async () => {
   const bytes = await release()
   const fit = await examineRelease(bytes)

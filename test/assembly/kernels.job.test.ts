@@ -3,7 +3,12 @@
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Recipe } from '#protocol/job.ts'
-import { canonicalRecipe, type KernelManifest, type ParameterSchema } from '#protocol/kernel.ts'
+import {
+  canonicalRecipe,
+  type KernelManifest,
+  manifestFault,
+  type ParameterSchema,
+} from '#protocol/kernel.ts'
 import { uniform } from '#search/random.ts'
 import { encodeSplit } from '#server/data/idx.ts'
 import { type AnyKernel, beginAny, kernelOf, manifestOf, meteredOf, textOf } from './any-kernel.ts'
@@ -59,6 +64,10 @@ describe('the manifest and the kernel say the same', () => {
         reason: `missing or out of range in the job: ${parameter}`,
       })
   })
+})
+
+test.each(['charlm', 'vision', 'cartpole'])('%s has a manifest that agrees with itself', name => {
+  expect(manifestFault(manifestOf(name))).toBeUndefined()
 })
 
 describe('numbers near 0', () => {
