@@ -4,7 +4,7 @@ import type { Sha256 } from '#protocol/units.ts'
 import type { FileCache } from '#runtime/cache.ts'
 import { isMissing, readIfThere, removeFile, writeDurably } from './files.ts'
 
-/** Two gigabytes: every data set and kernel of step 1 several times over. */
+/** Two gigabytes: every built-in data set and kernel several times over. */
 const CACHE_BYTES_DEFAULT = 2 * 1024 ** 3
 
 /**
