@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { admit } from '#kernels/admit.ts'
+import { type GlobalValues, readGlobals, writeGlobals } from '#runtime/globals.ts'
 import { readSotuSmall } from '#server/data/sotu.ts'
 import {
   begin,
@@ -89,7 +90,7 @@ describe('whatever the host does between steps', () => {
   test('the run stays the same: memory and globals moved to a new instance after any step', async () => {
     const original = await instantiate<KernelExports>(metered)
     begin(original, job, inputs)
-    const snapshots: { memory: Uint8Array; globals: bigint[]; fuel: bigint }[] = []
+    const snapshots: { memory: Uint8Array; globals: GlobalValues; fuel: bigint }[] = []
     const between = () => {
       const memory = new Uint8Array(original.memory.buffer).slice()
       snapshots.push({ memory, globals: globalsOf(original), fuel: original.xee_fuel!.value })
@@ -126,13 +127,8 @@ const own = (kernel: KernelExports): WebAssembly.Global[] =>
     .filter(([name]) => /^xee_g[0-9]+$/.test(name))
     .map(([, value]) => value)
 
-const globalsOf = (kernel: KernelExports): bigint[] => own(kernel).map(({ value }) => BigInt(value))
-
-function setGlobals(kernel: KernelExports, values: readonly bigint[]): void {
-  own(kernel).forEach((global, i) => {
-    global.value = typeof global.value === 'bigint' ? values[i]! : Number(values[i])
-  })
-}
+const globalsOf = (kernel: KernelExports): GlobalValues => readGlobals(own(kernel))
+const setGlobals = (kernel: KernelExports, values: GlobalValues): void => writeGlobals(own(kernel), values)
 
 describe('evaluating weights', () => {
   const recipe = { ...tiny, depth: 2 }

@@ -8,7 +8,7 @@ describe('settings', () => {
     const config = readConfig({})
     expect(config).toMatchObject({
       ...{ host: '127.0.0.1', port: 7316, databaseUrl: undefined, publicUrl: undefined, trustedProxies: [] },
-      ...{ sharedPrefixes: ['127.0.0.0/8', '::1/128'], datasets: ['sotu-small@1', 'sotu@1'] },
+      ...{ sharedPrefixes: ['127.0.0.0/8', '::1/128'], datasets: ['sotu-small@1', 'shapes@1', 'sotu@1'] },
       roles: ['http', 'transition', 'validate', 'assimilate', 'standing', 'propose', 'cron', 'seal'],
     })
     expect(isAbsolute(config.dataDir)).toBe(true)
