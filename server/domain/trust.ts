@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { DAILY_QUOTA_MIN } from '#protocol/limits.ts'
+import { DAILY_QUOTA_MIN, SELF_TESTS_FAILED_MAX } from '#protocol/limits.ts'
 import type { HostId, Instant, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
 import { nextQuota } from './quota.ts'
 import type { Draw, UnitCheck, WorkUnit } from './types.ts'
@@ -174,7 +174,7 @@ export function finish(standing: Standing, engineClass: string, at: Instant): St
 
 /**
  * A host after a result that differs from the verifier's. Lying or broken? Its self-test says more; of a paused host,
- * whose owner cheated already, nobody asks any more.
+ * whose owner cheated already, nobody asks any more, unless that owner is a network of strangers.
  */
 export function fault(standing: Standing, engineClass: string, now: Instant): Standing {
   const { finalUntil } = streakOf(standing, engineClass)
@@ -182,7 +182,7 @@ export function fault(standing: Standing, engineClass: string, now: Instant): St
     ...withStreak(standing, engineClass, { count: 0, fuel: 0, finalUntil, faultAt: now }),
     dailyQuota: nextQuota(standing.dailyQuota, 'invalid'),
     selfTest: 'demanded',
-    state: standing.state === 'paused' ? 'quarantined' : standing.state,
+    state: standing.state === 'paused' && !isNetwork(standing.ownerKey) ? 'quarantined' : standing.state,
   }
 }
 
@@ -198,6 +198,12 @@ export function answerSelfTest(standing: Standing, passed: boolean): Standing {
   return { ...standing, selfTest: 'passed', state: lied ? 'quarantined' : standing.state }
 }
 
+/**
+ * Whether a host whose self-test failed so often since it enrolled retires. Each failure follows a wrong result: without an
+ * end, who answers `failed` for ever would send wrong results for ever and never be found to have lied.
+ */
+export const isBroken = (selfTestsFailed: number): boolean => selfTestsFailed >= SELF_TESTS_FAILED_MAX
+
 /** Whether the host may be given work at all. */
 export const mayCompute = (standing: Pick<Standing, 'state' | 'selfTest'>): boolean =>
   standing.state === 'active' && standing.selfTest !== 'demanded'
@@ -210,9 +216,13 @@ export const isFinalBy = (reportedAt: Instant, streak: Pick<Streak, 'finalUntil'
 export const isDoubtedBy = (reportedAt: Instant, streak: Pick<Streak, 'faultAt'>): boolean =>
   streak.faultAt !== null && reportedAt <= streak.faultAt
 
+// Behind one network live strangers: two who cheat there must not take the others with them. What they cost a network is
+// time: its newcomers need longer streaks (streakNeeded), and it cools down before others may enrol (coolDownUntil).
+const isNetwork = (ownerKey: string): boolean => ownerKey.startsWith('prefix:')
+
 /**
- * Hosts of one owner after some of them were excluded, as far as they change: the first exclusion pauses the others until
- * their results were looked at again, a second one takes all out.
+ * Hosts of one owner after some of them were excluded, as far as they change: an exclusion pauses the others until their
+ * results were looked at again, and a second one of an owner that is a person takes all out.
  */
 export function spreadExclusion(
   hosts: readonly Standing[],
@@ -225,7 +235,7 @@ export function spreadExclusion(
   return others.flatMap(host => {
     const ofOwner = count(host.ownerKey)
     const isIn = host.state === 'active' || host.state === 'paused'
-    if (ofOwner > 1 && isIn) return [changed(host, 'quarantined')]
-    return ofOwner === 1 && host.state === 'active' ? [changed(host, 'paused')] : []
+    if (ofOwner > 1 && isIn && !isNetwork(host.ownerKey)) return [changed(host, 'quarantined')]
+    return ofOwner > 0 && host.state === 'active' ? [changed(host, 'paused')] : []
   })
 }

@@ -5,11 +5,11 @@ import type { TrustRules } from '#domain/trust.ts'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
-import { toWire } from '#protocol/units.ts'
+import { type ExperimentId, toWire } from '#protocol/units.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
 import { balancesOf } from '#store/ledger.ts'
 import type { Executor } from '#store/rows.ts'
-import { countCampaign, type LeaderRow, readLeaders, type Tally } from '#store/views.ts'
+import { countCampaign, type LeaderRow, readLeaders, readRanks, type Tally } from '#store/views.ts'
 
 // The best is the first of these that is verified: all before it wait for the verifier, who has them done within hours.
 const BEST_AMONG = 100
@@ -95,6 +95,20 @@ export async function viewLeaderboard(
     waiting: leaders.length - shown.length,
     baselines: baselinesFor(metric.name, dataset),
   }
+}
+
+/**
+ * The experiments that the leaderboard leaves out because they would lead and no verifier has seen them: an export leaves them
+ * out as well.
+ */
+export async function hiddenExperiments(
+  on: Executor,
+  { id: campaignId, file }: CampaignRow,
+  { leaderRows }: Pick<TrustRules, 'leaderRows'>,
+): Promise<ExperimentId[]> {
+  const ranks = await readRanks(on, { campaignId, goal: file.metric.goal })
+  const shown = new Set(shownRows(ranks, leaderRows))
+  return ranks.flatMap(rank => (shown.has(rank) ? [] : [rank.experimentId]))
 }
 
 // Bits per byte and bits per label of the validation split: neither compares with any other metric.

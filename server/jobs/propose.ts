@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
-import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
+import { experimentsToCreate, newWorkUnit, UNVERIFIED_MS } from '#domain/campaign.ts'
 import { invariant } from '#domain/invariant.ts'
 import { cancelWorkUnit, transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
@@ -66,8 +66,8 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
     campaign.state === 'running' ? await grow(trx, deps, campaign, now) : await cancel(trx, deps, id, now)
   if (more === 'later') return
   if (more === 'now') return deps.enqueue(trx, 'propose', [id])
-  const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, id)
-  if (!isOpen && !isUnpublished && !isProvisional) await settleUp(trx, deps, campaign, now)
+  const { isOpen, isUnpublished, isAwaited } = await remainingOf(trx, id, addMs(now, -UNVERIFIED_MS))
+  if (!isOpen && !isUnpublished && !isAwaited) await settleUp(trx, deps, campaign, now)
 }
 
 /** Whether the campaign has more to create or to cancel: `now`, `later` when there is room, or `nothing`. */
@@ -167,7 +167,7 @@ async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
   await inTransaction(deps.knex, async trx => {
     const now = deps.now()
     const leaders = await listUnverifiedLeaders(trx, id, deps.trust.leaderRows)
-    const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, id)
+    const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, id, now)
     const isIdle = isProvisional && !isOpen && !isUnpublished && !(await isAnythingOpen(trx))
     const salt = createHmac('sha256', deps.secret).update(`audit|${id}|${now}`).digest('hex')
     const audits = isIdle ? await drawAudits(trx, id, salt) : []

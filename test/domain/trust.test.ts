@@ -209,6 +209,16 @@ describe('the other hosts of an owner', () => {
   ] as const)('%s', (_, excluded, states, changes) => {
     expect(after(excluded, ...states)).toEqual(changes)
   })
+  test('behind one network are paused, however many cheat there, and none is taken out for the others', () => {
+    const neighbours = hosts('quarantined', 'quarantined', 'active', 'paused', 'retired').map(neighbour => ({
+      ...neighbour,
+      ownerKey: 'prefix:one',
+    }))
+    const changed = spreadExclusion(neighbours, new Set([hostId(1), hostId(2)]))
+    expect(changed.map(({ id, state }) => [id, state])).toEqual([[hostId(3), 'paused']])
+    expect(fault(neighbours[3]!, 'wasm', NOW)).toMatchObject({ state: 'paused', selfTest: 'demanded' })
+    expect(fault({ ...neighbours[3]!, ownerKey: 'user:one' }, 'wasm', NOW).state).toBe('quarantined')
+  })
   test('of another owner are not touched', () => {
     const [one, two] = hosts('quarantined', 'active')
     expect(spreadExclusion([one!, { ...two!, ownerKey: 'another' }], new Set([hostId(1)]))).toEqual([])
