@@ -83,7 +83,7 @@ export function provenFuel(
 /** Two independent uniforms in [0, 1) that nobody without the secret can foresee: 48 bits each of an HMAC-SHA-256. */
 export function drawn(
   secret: string | Uint8Array,
-  purpose: 'check' | 'sample' | 'canary' | 'weights',
+  purpose: 'check' | 'sample' | 'canary' | 'weights' | `audit ${number}`,
   id: ResultId | WorkUnitId,
 ): readonly [number, number] {
   const hmac = createHmac('sha256', secret).update(`${purpose}|${id}`).digest()
@@ -209,6 +209,16 @@ export const isFinalBy = (reportedAt: Instant, streak: Pick<Streak, 'finalUntil'
 /** Whether an unconfirmed result is in doubt since its host's last fault. */
 export const isDoubtedBy = (reportedAt: Instant, streak: Pick<Streak, 'faultAt'>): boolean =>
   streak.faultAt !== null && reportedAt <= streak.faultAt
+
+/**
+ * Whether what is judged again because of a host's own fault costs it what it was paid for it: the fault has no explanation,
+ * since the demanded self-test did not find the machine broken. What a broken machine computed right is paid.
+ */
+export const bearsChecks = (
+  standing: Pick<Standing, 'streaks' | 'selfTest'>,
+  engineClass: string,
+  reportedAt: Instant,
+): boolean => standing.selfTest !== 'failed' && isDoubtedBy(reportedAt, streakOf(standing, engineClass))
 
 /**
  * Hosts of one owner after some of them were excluded, as far as they change: the first exclusion pauses the others until
