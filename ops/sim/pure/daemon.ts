@@ -1,7 +1,15 @@
-import { chooseAudit, chooseCanaries, HEARD_MS, SILENT_MS, WAITS_MS } from '#domain/economics.ts'
+import {
+  chooseAudit,
+  chooseCanaries,
+  HEARD_MS,
+  PROVEN_OWNERS_FEW,
+  SILENT_MS,
+  type Supply,
+  WAITS_MS,
+} from '#domain/economics.ts'
 import { drawn, streakOf } from '#domain/trust.ts'
 import { addMs, type Instant, instant, type WorkUnitId } from '#protocol/units.ts'
-import { type HostRow, type ResultRow, type State, touch, type UnitRow } from './state.ts'
+import { type HostRow, type State, touch, type UnitRow } from './state.ts'
 
 // As many as the server looks at.
 const UNTOUCHED_PER_ROUND = 2_000
@@ -48,15 +56,16 @@ function drawOf(
   return unit.canaryDraw
 }
 
-function supplyOf(state: State, now: Instant) {
+function supplyOf(state: State, now: Instant): Supply {
   const since = addMs(now, -HEARD_MS)
+  const provenOwners = state.presence.provenOwners(now)
   let [unproven, verifierCores] = [0, 0]
   for (const { trusted, cores, lastSeen, standing } of state.hosts.values()) {
     if (standing.state !== 'active' || lastSeen <= since) continue
     if (trusted) verifierCores += cores
-    else if (streakOf(standing, 'wasm').count < state.rules.streakNeeded) unproven++
+    else if (provenOwners < PROVEN_OWNERS_FEW && streakOf(standing, 'wasm').count < state.rules.streakNeeded)
+      unproven++
   }
-  const provenOwners = state.presence.provenOwners(now)
   return { provenOwners, unproven, verifierCores, openCanaries: state.canaries.size }
 }
 
@@ -73,15 +82,14 @@ function untouchedOf(state: State): Map<WorkUnitId, UnitRow> {
 
 function auditOf(state: State, host: HostRow, now: Instant): UnitRow | undefined {
   const isSilent = host.lastSeen <= now - SILENT_MS
-  if (host.provisional.length === 0) return undefined
-  if (!isSilent && !host.provisional.some(row => isOld(row, now))) return undefined
+  if (host.provisional.length === 0 || !(isSilent || host.oldestProvisional <= now - WAITS_MS))
+    return undefined
   const mine = host.provisional.filter(row => row.provisional)
-  if (!mine.some(row => isSilent || isOld(row, now))) return undefined
+  host.provisional = mine
+  host.oldestProvisional = instant(Math.min(now, ...mine.map(row => row.reportedAt ?? now)))
+  if (mine.length === 0 || !(isSilent || host.oldestProvisional <= now - WAITS_MS)) return undefined
   if (mine.some(({ unit }) => unit.workUnit.check === 'verifier')) return undefined // one is being made
   const units = new Map(mine.map(({ unit }) => [unit.workUnit.id, unit]))
   const chosen = chooseAudit([...units.keys()], id => drawn(state.secret, `audit ${now}`, id))
   return chosen === undefined ? undefined : units.get(chosen)
 }
-
-const isOld = ({ reportedAt }: ResultRow, now: Instant): boolean =>
-  reportedAt !== null && reportedAt <= now - WAITS_MS

@@ -51,7 +51,7 @@ export function pureGrid({ seed, clock, boinc = false }: PureOptions): Grid {
       state.changed.clear()
       return views
     },
-    unsent: async () => state.unsent.anyone.items.length,
+    unsent: async () => state.unsent.anyone.size,
     end: async () => endingOf(state),
   }
 }
@@ -65,7 +65,14 @@ function enrol(state: State, { ownerKey, trusted, cores }: Enrolment): HostRow['
       ...{ id, userId: null, ownerKey, state: 'active', dailyQuota: DAILY_QUOTA_START },
       ...{ recentChecks: '', selfTest: 'none', streaks: {} },
     },
-    ...{ unconfirmed: new Set(), provisional: [], rechecked: new Set(), leases: new Set(), left: false },
+    ...{
+      unconfirmed: new Set(),
+      provisional: [],
+      oldestProvisional: now,
+      rechecked: new Set(),
+      leases: new Set(),
+      left: false,
+    },
   }
   state.hosts.set(id, host)
   const owner = state.owners.get(ownerKey) ?? { hosts: [], exclusions: [] }

@@ -123,6 +123,8 @@ export interface HostRow {
   readonly unconfirmed: Set<ResultRow>
   /** Shown as provisional, oldest report first. */
   provisional: ResultRow[]
+  /** No provisional one was reported before. */
+  oldestProvisional: Instant
   /** Its doubted units that are not judged again yet; while it is paused. */
   readonly rechecked: Set<UnitRow>
   left: boolean // its exclusion was dealt with

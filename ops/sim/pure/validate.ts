@@ -130,7 +130,10 @@ export function setSuccess(
 
 function setProvisional(row: ResultRow, provisional: boolean): void {
   row.provisional = provisional
-  if (provisional) row.host?.provisional.push(row)
+  const { host, reportedAt } = row
+  if (!provisional || host === null || reportedAt === null) return
+  host.provisional.push(row)
+  if (reportedAt < host.oldestProvisional) host.oldestProvisional = reportedAt
 }
 
 function confirm(state: State, row: ResultRow): void {
