@@ -222,7 +222,8 @@ export const bearsChecks = (
 
 /**
  * Hosts of one owner after some of them were excluded, as far as they change: the first exclusion pauses the others until
- * their results were looked at again, a second one takes all out.
+ * their results were looked at again, a second one takes all out. Anonymous hosts count as one owner because they share a network,
+ * and neighbours do: they are only ever paused.
  */
 export function spreadExclusion(
   hosts: readonly Standing[],
@@ -235,7 +236,7 @@ export function spreadExclusion(
   return others.flatMap(host => {
     const ofOwner = count(host.ownerKey)
     const isIn = host.state === 'active' || host.state === 'paused'
-    if (ofOwner > 1 && isIn) return [changed(host, 'quarantined')]
-    return ofOwner === 1 && host.state === 'active' ? [changed(host, 'paused')] : []
+    if (ofOwner > 1 && isIn && host.userId !== null) return [changed(host, 'quarantined')]
+    return ofOwner > 0 && host.state === 'active' ? [changed(host, 'paused')] : []
   })
 }

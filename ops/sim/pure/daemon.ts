@@ -88,8 +88,15 @@ function auditOf(state: State, host: HostRow, now: Instant): UnitRow | undefined
   host.provisional = mine
   host.oldestProvisional = instant(Math.min(now, ...mine.map(row => row.reportedAt ?? now)))
   if (mine.length === 0 || !(isSilent || host.oldestProvisional <= now - WAITS_MS)) return undefined
-  if (mine.some(({ unit }) => unit.workUnit.check === 'verifier')) return undefined // one is being made
+  if (mine.some(({ unit }) => isBeingChecked(unit, now))) return undefined
   const units = new Map(mine.map(({ unit }) => [unit.workUnit.id, unit]))
   const chosen = chooseAudit([...units.keys()], id => drawn(state.secret, `audit ${now}`, id))
   return chosen === undefined ? undefined : units.get(chosen)
+}
+
+function isBeingChecked({ workUnit, results }: UnitRow, now: Instant): boolean {
+  const { check, auditedAt } = workUnit
+  if (check !== 'verifier') return false
+  if (auditedAt !== null && auditedAt > now - WAITS_MS) return true
+  return results.some(({ result }) => result.kind === 'check' && result.state !== 'over')
 }
