@@ -128,11 +128,6 @@ export function settle(
   return { settlement, standings: after }
 }
 
-/** A host after one of its leases ended without a word. */
-export function loseLease(standing: Standing): Standing {
-  return { ...standing, dailyQuota: nextQuota(standing.dailyQuota, 'no_reply') }
-}
-
 const isProvenStill = (
   { workUnit }: Case,
   { hostId, proven, verdict, reportedAt }: Success,

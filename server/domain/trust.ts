@@ -186,6 +186,11 @@ export function fault(standing: Standing, engineClass: string, now: Instant): St
   }
 }
 
+/** A host after one of its leases ended without a word. */
+export function loseLease(standing: Standing): Standing {
+  return { ...standing, dailyQuota: nextQuota(standing.dailyQuota, 'no_reply') }
+}
+
 /** A host after it was found to have lied. */
 export const exclude = (standing: Standing): Standing =>
   standing.state === 'retired' ? standing : { ...standing, state: 'quarantined' }
