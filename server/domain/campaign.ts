@@ -13,12 +13,6 @@ const GRACE_MS_MAX = DAY_MS
 // A week: a verifier that is switched on at weekends only still settles its disputes.
 const GIVE_UP_MS = 7 * DAY_MS
 
-/**
- * A campaign does not wait longer than this for the verifier to look at what stands provisionally: it ends, and these runs stay
- * provisional until a verifier comes. Longer than a host waits for its draw (economics.ts) and its check for a verifier.
- */
-export const UNVERIFIED_MS = 2 * GIVE_UP_MS
-
 /** At least this many unsent results of a campaign may exist, so that a burst of new hosts finds work (DESIGN §10). */
 const UNSENT_MIN = 1_000
 const UNSENT_PER_HOST = 4

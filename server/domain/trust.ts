@@ -83,7 +83,7 @@ export function provenFuel(
 /** Two independent uniforms in [0, 1) that nobody without the secret can foresee: 48 bits each of an HMAC-SHA-256. */
 export function drawn(
   secret: string | Uint8Array,
-  purpose: 'check' | 'sample' | 'canary' | 'weights',
+  purpose: 'check' | 'sample' | 'canary' | 'weights' | `audit ${number}`,
   id: ResultId | WorkUnitId,
 ): readonly [number, number] {
   const hmac = createHmac('sha256', secret).update(`${purpose}|${id}`).digest()
@@ -182,9 +182,17 @@ export function fault(standing: Standing, engineClass: string, now: Instant): St
     ...withStreak(standing, engineClass, { count: 0, fuel: 0, finalUntil, faultAt: now }),
     dailyQuota: nextQuota(standing.dailyQuota, 'invalid'),
     selfTest: 'demanded',
-    state: standing.state === 'paused' && !isNetwork(standing.ownerKey) ? 'quarantined' : standing.state,
+    state: standing.state === 'paused' && !isNeighbour(standing) ? 'quarantined' : standing.state,
   }
 }
+
+/** A host after one of its leases ended without a word. */
+export function loseLease(standing: Standing): Standing {
+  return { ...standing, dailyQuota: nextQuota(standing.dailyQuota, 'no_reply') }
+}
+
+// Behind one network live strangers: who cheats there must not take the others along.
+const isNeighbour = ({ ownerKey }: Standing): boolean => ownerKey.startsWith('prefix:')
 
 /** A host after it was found to have lied. */
 export const exclude = (standing: Standing): Standing =>
@@ -216,13 +224,20 @@ export const isFinalBy = (reportedAt: Instant, streak: Pick<Streak, 'finalUntil'
 export const isDoubtedBy = (reportedAt: Instant, streak: Pick<Streak, 'faultAt'>): boolean =>
   streak.faultAt !== null && reportedAt <= streak.faultAt
 
-// Behind one network live strangers: two who cheat there must not take the others with them. What they cost a network is
-// time: its newcomers need longer streaks (streakNeeded), and it cools down before others may enrol (coolDownUntil).
-const isNetwork = (ownerKey: string): boolean => ownerKey.startsWith('prefix:')
+/**
+ * Whether what is judged again because of a host's own fault costs it what it was paid for it: the fault has no explanation,
+ * since the demanded self-test did not find the machine broken. What a broken machine computed right is paid.
+ */
+export const bearsChecks = (
+  standing: Pick<Standing, 'streaks' | 'selfTest'>,
+  engineClass: string,
+  reportedAt: Instant,
+): boolean => standing.selfTest !== 'failed' && isDoubtedBy(reportedAt, streakOf(standing, engineClass))
 
 /**
- * Hosts of one owner after some of them were excluded, as far as they change: an exclusion pauses the others until their
- * results were looked at again, and a second one of an owner that is a person takes all out.
+ * Hosts of one owner after some of them were excluded, as far as they change: the first exclusion pauses the others until
+ * their results were looked at again, a second one takes all out. Anonymous hosts count as one owner because they share a network,
+ * and neighbours do: they are only ever paused.
  */
 export function spreadExclusion(
   hosts: readonly Standing[],
@@ -235,7 +250,7 @@ export function spreadExclusion(
   return others.flatMap(host => {
     const ofOwner = count(host.ownerKey)
     const isIn = host.state === 'active' || host.state === 'paused'
-    if (ofOwner > 1 && isIn && !isNetwork(host.ownerKey)) return [changed(host, 'quarantined')]
+    if (ofOwner > 1 && isIn && host.userId !== null) return [changed(host, 'quarantined')]
     return ofOwner > 0 && host.state === 'active' ? [changed(host, 'paused')] : []
   })
 }

@@ -79,6 +79,17 @@ function bestOf(leader: LeaderRow | undefined): CampaignView['best'] {
   return { experimentId, mean, n, recipe }
 }
 
+/** Experiments that would be among the first and are shown nowhere, because the verifier has not seen every run behind them. */
+export async function withheldOf(
+  on: Executor,
+  { id, file }: Pick<CampaignRow, 'id' | 'file'>,
+  { leaderRows }: Pick<TrustRules, 'leaderRows'>,
+): Promise<ExperimentId[]> {
+  const ranks = await readRanks(on, { campaignId: id, goal: file.metric.goal })
+  const shown = new Set(shownRows(ranks, leaderRows))
+  return ranks.flatMap(rank => (shown.has(rank) ? [] : [rank.experimentId]))
+}
+
 /** The experiments of a campaign, best first, and what models that only count reach on the same data. */
 export async function viewLeaderboard(
   on: Executor,
@@ -95,20 +106,6 @@ export async function viewLeaderboard(
     waiting: leaders.length - shown.length,
     baselines: baselinesFor(metric.name, dataset),
   }
-}
-
-/**
- * The experiments that the leaderboard leaves out because they would lead and no verifier has seen them: an export leaves them
- * out as well.
- */
-export async function hiddenExperiments(
-  on: Executor,
-  { id: campaignId, file }: CampaignRow,
-  { leaderRows }: Pick<TrustRules, 'leaderRows'>,
-): Promise<ExperimentId[]> {
-  const ranks = await readRanks(on, { campaignId, goal: file.metric.goal })
-  const shown = new Set(shownRows(ranks, leaderRows))
-  return ranks.flatMap(rank => (shown.has(rank) ? [] : [rank.experimentId]))
 }
 
 // Bits per byte and bits per label of the validation split: neither compares with any other metric.

@@ -14,7 +14,7 @@ import {
   readCorpusPage,
 } from '#store/published.ts'
 import { runPlan } from './campaign-plan.ts'
-import { hiddenExperiments } from './campaign-view.ts'
+import { withheldOf } from './campaign-view.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Edge } from './edge.ts'
@@ -63,20 +63,19 @@ const ExportQuery = z.strictObject({ format: z.enum(['ndjson', 'csv']).default('
 const CONTENT_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf-8' } as const
 
 /**
- * GET /campaigns/:id/export?format=: every published run of a campaign, failures included, streamed page by page; not what its
- * leaderboard leaves out.
+ * GET /campaigns/:id/export?format=: every published run of a campaign, failures included, streamed page by page. As on the
+ * leaderboard, what would lead is left out until the verifier has seen it.
  */
 export function exportCampaign(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { format } = parse(ExportQuery, req.query)
     const campaign = await campaignOf(edge, req)
-    const hidden = await hiddenExperiments(edge.knex, campaign, edge.trust.rules)
-    const pageAfter: Pager = after =>
-      readCorpusPage(edge.knex, { campaignId: campaign.id, after, limit: ROWS_PER_PAGE, hidden })
-    const first = await pageAfter('') // a failure now is still a problem reply
+    const withheld = await withheldOf(edge.knex, campaign, edge.trust.rules)
+    const pages = { campaignId: campaign.id, withheld, limit: ROWS_PER_PAGE }
+    const first = await readCorpusPage(edge.knex, { ...pages, after: '' })
     res.setHeader('content-type', CONTENT_TYPES[format])
     res.setHeader('content-disposition', `attachment; filename="${campaign.id}.${format}"`)
-    await stream(res, linesOf(format, allRows(campaign, first, pageAfter)))
+    await stream(res, linesOf(format, allRows(edge, campaign, pages, first)))
   }
 }
 
@@ -87,18 +86,17 @@ async function* linesOf(format: 'ndjson' | 'csv', rows: AsyncIterable<CorpusRow>
 
 const ROWS_PER_PAGE = 500
 
-type Pager = (after: string) => Promise<ExportRow[]>
-
 async function* allRows(
+  edge: Edge,
   { file }: CampaignRow,
+  pages: Omit<Parameters<typeof readCorpusPage>[1], 'after'>,
   first: ExportRow[],
-  pageAfter: Pager,
 ): AsyncGenerator<CorpusRow> {
   for (let page = first; page.length > 0; ) {
     for (const row of page)
       yield { ...row, kernel: file.kernel, data: file.data, publishedAt: toWire(row.publishedAt) }
     const after = page.at(-1)?.workUnitId ?? ''
-    page = page.length < ROWS_PER_PAGE ? [] : await pageAfter(after)
+    page = page.length < ROWS_PER_PAGE ? [] : await readCorpusPage(edge.knex, { ...pages, after })
   }
 }
 

@@ -20,7 +20,7 @@ export type Claimed =
   | {
       readonly type: 'claimed'
       readonly movedMilli: number
-      /** Work units whose agreement is void: they wait for a trusted host. Of closed ones so many are counted at most. */
+      /** Work units whose agreement is void: they wait for a trusted host. */
       readonly voided: number
       readonly woken: readonly WorkUnitId[]
     }
@@ -56,7 +56,7 @@ export async function claimHost(trx: Trx, { hostId, userId, now }: Claim): Promi
   const ownerKey = `user:${userId}`
   await execute(trx, OWN, { ...ids, ownerKey })
   await execute(trx, RENAME_RESULTS, { hostId, ownerKey, open })
-  const agreed = await jointUnits(trx, hostId, JOINT_COUNTED_MAX)
+  const agreed = await unitsOf(trx, `${JOINT} limit ${COUNTED_MAX}`, { hostId })
   if (agreed.length > 0) await execute(trx, JOIN, { hostId, now: toDb(now) })
   // An account has a clean name: a streak that was short of what its owner's exclusions ask for must not become enough by it.
   if (agreed.length > 0 || host.exclusions > 0) await execute(trx, END_STREAK, { hostId })
@@ -66,8 +66,8 @@ export async function claimHost(trx: Trx, { hostId, userId, now }: Claim): Promi
   return { type: 'claimed', movedMilli, voided: shared.length + agreed.length, woken: shared }
 }
 
-// They are opened again afterwards, batch by batch (listJoint): here it only matters whether there are any, and roughly how many.
-const JOINT_COUNTED_MAX = 1_000
+// The units themselves are opened batch by batch afterwards; here they are only counted.
+const COUNTED_MAX = 1_000
 
 const UnitRow = z.object({ id: WorkUnitId })
 const IdRow = z.object({ id: HostId })
@@ -146,11 +146,8 @@ const VALID_RESULTS = `
 /** Units on whose answer only hosts of this host's account agreed, if it was claimed and nobody looked since. */
 export async function listJoint(trx: Trx, hostId: HostId, limit: number): Promise<WorkUnitId[]> {
   if ((await select(trx, IdRow, STILL_JOINED, { hostId })).length === 0) return []
-  return jointUnits(trx, hostId, limit)
+  return (await select(trx, UnitRow, `${JOINT} limit :limit`, { hostId, limit })).map(({ id }) => id)
 }
-
-const jointUnits = async (trx: Trx, hostId: HostId, limit: number): Promise<WorkUnitId[]> =>
-  (await select(trx, UnitRow, `${JOINT} limit :limit`, { hostId, limit })).map(({ id }) => id)
 
 /** Claimed hosts whose joint work was not looked at yet. */
 export const listJoined = async (trx: Trx, limit: number): Promise<HostId[]> =>
