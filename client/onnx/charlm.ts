@@ -27,7 +27,7 @@ import {
   tanh,
   transpose,
 } from './operators.ts'
-import type { Model, Parameter } from './training.ts'
+import { type Model, placed, type Unplaced } from './training.ts'
 
 interface Shape {
   readonly depth: number
@@ -45,7 +45,7 @@ export function charlmModel(recipe: Recipe, symbols: number): Model {
   const shape = shapeOf(recipe, symbols)
   const rows = shape.batch * shape.context
   return {
-    parameters: parametersOf(recipe, shape),
+    ...placed(parametersOf(recipe, shape)),
     batch: { inputs: [rows], targets: [rows], type: 'int32' },
     loss: (g, parameters, inputs, targets) =>
       crossEntropy(g, new Charlm(g, recipe, shape, parameters).logits(inputs), targets),
@@ -62,28 +62,22 @@ function shapeOf(recipe: Recipe, symbols: number): Shape {
   }
 }
 
-function parametersOf(recipe: Recipe, shape: Shape): readonly Parameter[] {
+function parametersOf(recipe: Recipe, shape: Shape): readonly Unplaced[] {
   const { depth, width, context, hidden, expanded, symbols } = shape
   const isGated = recipe.activation === 'swiglu'
   const layers = Array.from({ length: depth }, (_, l) => l)
-  const table = (name: string, rows: number): Parameter => ({
-    name,
-    shape: [rows, width],
-    decays: true,
-    blocks: 0,
-  })
-  const matrix = (name: string, rows: number, columns: number, blocks: number): Parameter => ({
+  const matrix = (name: string, rows: number, columns: number, blocks = 0): Unplaced => ({
     ...{ name, shape: [rows, columns], decays: true, blocks },
   })
-  const norm = (name: string): Parameter[] =>
+  const norm = (name: string): Unplaced[] =>
     (recipe.norm === 'rms' ? ['gain'] : ['gain', 'bias']).map(part => ({
       ...{ name: `${name}.${part}`, shape: [width], decays: false, blocks: 0 },
     }))
   return [
-    table('tokens', symbols),
-    ...(recipe.position === 'learned' ? [table('positions', context)] : []),
-    ...(recipe.head === 'untied' ? [table('head', symbols)] : []),
-    ...(recipe.value_embeddings === 'on' ? layers.map(l => table(`values${l}`, symbols)) : []),
+    matrix('tokens', symbols, width),
+    ...(recipe.position === 'learned' ? [matrix('positions', context, width)] : []),
+    ...(recipe.head === 'untied' ? [matrix('head', symbols, width)] : []),
+    ...(recipe.value_embeddings === 'on' ? layers.map(l => matrix(`values${l}`, symbols, width)) : []),
     ...layers.flatMap(l => [
       matrix(`qkv${l}`, width, 3 * width, 3),
       matrix(`projection${l}`, width, width, 1),

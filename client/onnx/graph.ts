@@ -1,6 +1,9 @@
 /** Element types of tensors; int64 is only what operators demand of shapes and counters. */
 export type ElementType = 'float32' | 'int32' | 'int64' | 'bool'
 
+/** The length of an axis that is known only when the graph runs; of inputs and outputs, never in a computation. */
+export const ANY = -1
+
 /** A value of a graph: its name is unique in the graph, its shape is known when the graph is built. */
 export interface Tensor {
   readonly name: string

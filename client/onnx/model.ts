@@ -1,4 +1,12 @@
-import type { Attribute, Constant, ElementType, Graph, Node, Tensor } from './graph.ts'
+import {
+  ANY,
+  type Attribute,
+  type Constant,
+  type ElementType,
+  type Graph,
+  type Node,
+  type Tensor,
+} from './graph.ts'
 import { ProtobufWriter } from './protobuf.ts'
 
 /** Numbers of the fields of onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
@@ -77,7 +85,11 @@ function rawBytes(type: ElementType, values: readonly number[]): Uint8Array {
 
 function valueMessage({ name, type, shape }: Tensor): ProtobufWriter {
   const dimensions = new ProtobufWriter()
-  for (const n of shape) dimensions.message(1, new ProtobufWriter().int(1, n))
+  for (const n of shape)
+    dimensions.message(
+      1,
+      n === ANY ? new ProtobufWriter().text(2, 'updates') : new ProtobufWriter().int(1, n),
+    )
   const tensorType = new ProtobufWriter().int(1, ELEMENT[type]).message(2, dimensions)
   return new ProtobufWriter().text(1, name).message(2, new ProtobufWriter().message(1, tensorType))
 }

@@ -3,7 +3,7 @@
  * parameters and moments as loop-carried values, so that they stay on the device between updates.
  */
 import type { Recipe } from '#protocol/job.ts'
-import { type ElementType, type Graph, GraphBuilder, sizeOf, type Tensor } from './graph.ts'
+import { ANY, type ElementType, type Graph, GraphBuilder, sizeOf, type Tensor } from './graph.ts'
 import { muonUpdate } from './muon.ts'
 import { binary, reduced, reshape, unary } from './operators.ts'
 
@@ -11,14 +11,31 @@ import { binary, reduced, reshape, unary } from './operators.ts'
 export interface Parameter {
   readonly name: string
   readonly shape: readonly number[]
+  /** Where it begins among the artifact's parameters, in floats. */
+  readonly at: number
   readonly decays: boolean
   /** Into how many equal blocks of columns Muon cuts it; 0 where it does not apply. */
   readonly blocks: number
 }
 
-/** What is trained: its parameters in the order of the artifact, the shape of a batch, and the mean loss of one in nats. */
+export type Unplaced = Omit<Parameter, 'at'>
+
+/** Parameters one behind the other, and how many floats they are. `from` is where the first one begins. */
+export function placed(list: readonly Unplaced[], from = 0): Pick<Model, 'parameters' | 'floats'> {
+  let floats = from
+  const parameters = list.map(parameter => {
+    const at = floats
+    floats += sizeOf(parameter.shape)
+    return { ...parameter, at }
+  })
+  return { parameters, floats }
+}
+
+/** What is trained: its parameters, the shape of a batch, and the mean loss of one in nats. */
 export interface Model {
   readonly parameters: readonly Parameter[]
+  /** Of all parameters in the artifact, padding included. */
+  readonly floats: number
   readonly batch: {
     readonly inputs: readonly number[]
     readonly targets: readonly number[]
@@ -36,37 +53,34 @@ export interface Model {
 /** The numbers of one update, in the order in which a row of the input `numbers` has them. */
 export const NUMBERS = ['rate', 'epsilon', 'keep', 'lr'] as const
 
-/** Losses in nats and gradient norms, one per update; `runs` is false from the first update that was not finite. */
+/** Losses in nats and gradient norms, one per update; as far as the loop went. */
 export const LOSSES = 'losses'
 export const NORMS = 'norms'
 
 const ADAM_BETA1 = 0.9
 
 /**
- * `updates` training steps. Inputs: `inputs` and `targets` with a leading axis of updates, `numbers` (updates, 4), and for each
- * parameter p its value `p`, its mean or momentum `p.mean` and, but for SGD and what Muon moves, its mean square `p.square`.
- * Outputs: the same state under `next.`, LOSSES and NORMS (updates that were made). The loop ends with the first update whose
- * loss or gradient norm is not finite; the state is then worth nothing.
+ * As many training steps as the input `count` (int64) says. Inputs: `inputs` and `targets` with a leading axis of updates,
+ * `numbers` (updates, 4), and for each parameter p its value `p`, its mean or momentum `p.mean` and, but for SGD and what Muon
+ * moves, its mean square `p.square`. Outputs: the same state under `next.`, LOSSES and NORMS (updates that were made). The loop
+ * ends with the first update whose loss or gradient norm is not finite; the state is then worth nothing.
  */
-export function trainingGraph(model: Model, recipe: Recipe, updates: number): Graph {
+export function trainingGraph(model: Model, recipe: Recipe): Graph {
   const g = new GraphBuilder()
   const { batch } = model
   const state = stateOf(model, recipe)
+  const count = g.input('count', 'int64', [])
   const outer = {
-    inputs: g.input('inputs', batch.type, [updates, ...batch.inputs]),
-    targets: g.input('targets', 'int32', [updates, ...batch.targets]),
-    numbers: g.input('numbers', 'float32', [updates, NUMBERS.length]),
-    state: state.map(({ name, shape }) => g.input(name, 'float32', shape)),
+    inputs: g.input('inputs', batch.type, [ANY, ...batch.inputs]),
+    targets: g.input('targets', 'int32', [ANY, ...batch.targets]),
+    numbers: g.input('numbers', 'float32', [ANY, NUMBERS.length]),
   }
-  const body = stepGraph(model, recipe, outer)
-  const results = [
-    ...state.map(({ shape }) => ({ type: 'float32' as const, shape })),
-    { type: 'float32' as const, shape: [updates] },
-    { type: 'float32' as const, shape: [updates] },
-  ]
-  const count = g.constant('int64', [], [updates])
-  const always = g.constant('bool', [], [1])
-  const outputs = g.nodes('Loop', [count, always, ...outer.state], results, { body: { graph: body } })
+  const before = state.map(({ name, shape }) => g.input(name, 'float32', shape))
+  const results = [...state.map(({ shape }) => shape), [ANY], [ANY]].map(shape => ({
+    ...{ type: 'float32' as const, shape },
+  }))
+  const body = { graph: stepGraph(model, recipe, outer) }
+  const outputs = g.nodes('Loop', [count, g.constant('bool', [], [1]), ...before], results, { body })
   const names = [...state.map(({ name }) => `next.${name}`), LOSSES, NORMS]
   return g.finish(outputs.map((tensor, i) => g.named(tensor, names[i] ?? '')))
 }
@@ -221,7 +235,3 @@ function sgd(g: GraphBuilder, step: Step): readonly (readonly [string, Tensor])[
     [`${parameter.name}.mean`, mean],
   ]
 }
-
-/** How many numbers the parameters are. */
-export const parameterCount = ({ parameters }: Model): number =>
-  parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
