@@ -119,10 +119,14 @@ function closedOf(workUnit: WorkUnit, results: readonly Result[], now: Instant):
   return { hasAnswer, isPublished, wantsCheck, giveUpMs: workUnit.giveUpMs }
 }
 
-// A check that nobody took for so long was dropped: no verifier comes, and the answer stands as it is.
+// A check that nobody took for so long was dropped: no verifier comes, and the answer stands as it is, until another one is
+// drawn when a verifier is back.
 function mayBeChecked(workUnit: WorkUnit, results: readonly Result[], now: Instant): boolean {
   const checks = results.filter(result => result.kind === 'check')
-  if (checks.some(result => result.state === 'over' && result.outcome === 'not_needed')) return false
+  const wasDrawnSince = ({ createdAt }: Result): boolean =>
+    workUnit.auditedAt !== null && workUnit.auditedAt > createdAt
+  const dropped = checks.filter(result => result.state === 'over' && result.outcome === 'not_needed')
+  if (!dropped.every(wasDrawnSince)) return false
   const starved = (result: Result): boolean =>
     result.state === 'unsent' && addMs(result.createdAt, workUnit.giveUpMs) <= now
   const live = results.filter(isLiveCheck)

@@ -83,7 +83,7 @@ export function provenFuel(
 /** Two independent uniforms in [0, 1) that nobody without the secret can foresee: 48 bits each of an HMAC-SHA-256. */
 export function drawn(
   secret: string | Uint8Array,
-  purpose: 'check' | 'sample' | 'canary' | 'weights',
+  purpose: 'check' | 'sample' | 'canary' | 'weights' | `audit ${number}`,
   id: ResultId | WorkUnitId,
 ): readonly [number, number] {
   const hmac = createHmac('sha256', secret).update(`${purpose}|${id}`).digest()
@@ -186,6 +186,11 @@ export function fault(standing: Standing, engineClass: string, now: Instant): St
   }
 }
 
+/** A host after one of its leases ended without a word. */
+export function loseLease(standing: Standing): Standing {
+  return { ...standing, dailyQuota: nextQuota(standing.dailyQuota, 'no_reply') }
+}
+
 /** A host after it was found to have lied. */
 export const exclude = (standing: Standing): Standing =>
   standing.state === 'retired' ? standing : { ...standing, state: 'quarantined' }
@@ -211,8 +216,19 @@ export const isDoubtedBy = (reportedAt: Instant, streak: Pick<Streak, 'faultAt'>
   streak.faultAt !== null && reportedAt <= streak.faultAt
 
 /**
+ * Whether what is judged again because of a host's own fault costs it what it was paid for it: the fault has no explanation,
+ * since the demanded self-test did not find the machine broken. What a broken machine computed right is paid.
+ */
+export const bearsChecks = (
+  standing: Pick<Standing, 'streaks' | 'selfTest'>,
+  engineClass: string,
+  reportedAt: Instant,
+): boolean => standing.selfTest !== 'failed' && isDoubtedBy(reportedAt, streakOf(standing, engineClass))
+
+/**
  * Hosts of one owner after some of them were excluded, as far as they change: the first exclusion pauses the others until
- * their results were looked at again, a second one takes all out.
+ * their results were looked at again, a second one takes all out. Anonymous hosts count as one owner because they share a network,
+ * and neighbours do: they are only ever paused.
  */
 export function spreadExclusion(
   hosts: readonly Standing[],
@@ -225,7 +241,7 @@ export function spreadExclusion(
   return others.flatMap(host => {
     const ofOwner = count(host.ownerKey)
     const isIn = host.state === 'active' || host.state === 'paused'
-    if (ofOwner > 1 && isIn) return [changed(host, 'quarantined')]
-    return ofOwner === 1 && host.state === 'active' ? [changed(host, 'paused')] : []
+    if (ofOwner > 1 && isIn && host.userId !== null) return [changed(host, 'quarantined')]
+    return ofOwner > 0 && host.state === 'active' ? [changed(host, 'paused')] : []
   })
 }

@@ -48,8 +48,13 @@ export function holdAgainst(visit: Visit, quota: QuotaEvent, event: string, deta
 export const reportedIds = (call: ParsedCall): ResultId[] =>
   call.reports.flatMap(report => (report.type === 'refused' ? [] : [report.sent.resultId]))
 
-/** The finished runs that the host reports. */
-export const successesIn = (call: ParsedCall): { resultId: ResultId; digest: Sha256 }[] =>
-  call.reports.flatMap(report =>
-    report.type === 'success' ? [{ resultId: report.sent.resultId, digest: report.sent.digest }] : [],
-  )
+/** The finished runs that the host reports; `fuelUsed` is null of those that did not end ok. */
+export const successesIn = (
+  call: ParsedCall,
+): { resultId: ResultId; digest: Sha256; fuelUsed: number | null }[] =>
+  call.reports.flatMap(report => {
+    if (report.type !== 'success') return []
+    const { sent, run } = report
+    const fuelUsed = run.status === 'ok' ? run.fuelUsed : null
+    return [{ resultId: sent.resultId, digest: sent.digest, fuelUsed }]
+  })
