@@ -6,21 +6,23 @@
 import type { Recipe } from '#protocol/job.ts'
 import type { GraphBuilder, Tensor } from './graph.ts'
 import {
-  add,
-  batchedProduct,
-  concat,
   crossEntropy,
   gelu,
   layerNorm,
-  multiply,
-  product,
   reluSquared,
-  reshape,
   rootMeanSquareNorm,
   rowsOf,
-  scale,
   silu,
   softmax,
+} from './layers.ts'
+import {
+  add,
+  batchedProduct,
+  concat,
+  multiply,
+  product,
+  reshape,
+  scale,
   split,
   subtract,
   swapped,

@@ -42,13 +42,10 @@ const LEARNERS: Readonly<Record<string, { readonly prefaceBytes: number; readonl
   'vision@1': { prefaceBytes: 64, learnerOf: visionLearner },
 }
 
-/** The names of the kernels that the native engine computes. */
-export const NATIVE_KERNELS = Object.keys(LEARNERS)
-
 /** How many bytes of the artifact `learnerFor` wants as the preface; undefined for a kernel that it does not know. */
 export const prefaceBytesOf = (kernel: string): number | undefined => LEARNERS[kernel]?.prefaceBytes
 
-/** How to train this kernel's recipe. @throws RangeError for a kernel that is not among NATIVE_KERNELS */
+/** How to train this kernel's recipe. @throws RangeError for a kernel that has no native form */
 export function learnerFor(kernel: string, given: Given): Learner {
   const known = LEARNERS[kernel]
   if (known === undefined) throw new RangeError(`${kernel} has no native form`)

@@ -1,5 +1,6 @@
 import type { GraphBuilder, Tensor } from './graph.ts'
-import { binary, concat, product, reduced, reshape, split, swapped, unary } from './operators.ts'
+import { binary, reduced, unary } from './nodes.ts'
+import { concat, product, reshape, split, swapped } from './operators.ts'
 import type { Parameter } from './training.ts'
 
 const STEPS = 5

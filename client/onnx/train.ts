@@ -140,8 +140,8 @@ function stateOfFeeds(tensors: readonly StateTensor[], feeds: Feeds): Float32Arr
   const state = new Float32Array(floatsOf(tensors))
   let at = 0
   for (const { name } of tensors) {
-    const { data } = tensorOf(feeds, name)
-    state.set(data as Float32Array, at)
+    const data = floatsIn(feeds, name)
+    state.set(data, at)
     at += data.length
   }
   return state
@@ -151,6 +151,12 @@ function tensorOf(feeds: Feeds, name: string): HostTensor {
   const tensor = feeds[name]
   if (tensor === undefined) throw new Error(`the runtime gives no ${name}`)
   return tensor
+}
+
+function floatsIn(feeds: Feeds, name: string): Float32Array {
+  const { data } = tensorOf(feeds, name)
+  if (!(data instanceof Float32Array)) throw new Error(`${name} is not of floats`)
+  return data
 }
 
 /** The batches and numbers of `count` updates from update `first` on. */
@@ -179,8 +185,8 @@ function batchesOf({ learner, recipe, seed, updates }: NativeTask, first: number
 const BITS_PER_NAT = Math.LOG2E
 
 function addLosses(before: Losses, reply: Feeds, updates: number): Losses | 'diverged' {
-  const nats = tensorOf(reply, LOSSES).data as Float32Array
-  const norms = tensorOf(reply, NORMS).data as Float32Array
+  const nats = floatsIn(reply, LOSSES)
+  const norms = floatsIn(reply, NORMS)
   const every = Math.ceil(updates / CURVE_POINTS)
   const points = [...before.points]
   let { sum, count } = before

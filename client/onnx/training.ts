@@ -5,7 +5,8 @@
 import type { Recipe } from '#protocol/job.ts'
 import { ANY, type ElementType, type Graph, GraphBuilder, sizeOf, type Tensor } from './graph.ts'
 import { muonUpdate } from './muon.ts'
-import { binary, reduced, reshape, unary } from './operators.ts'
+import { binary, reduced, unary } from './nodes.ts'
+import { reshape } from './operators.ts'
 
 /** A tensor that is trained. */
 export interface Parameter {

@@ -4,7 +4,8 @@
 import type { Recipe } from '#protocol/job.ts'
 import type { GraphBuilder, Tensor } from './graph.ts'
 import { convolution3x3, maxPool2x2 } from './images.ts'
-import { add, crossEntropy, gelu, product, relu, reshape, tanh, transpose } from './operators.ts'
+import { crossEntropy, gelu } from './layers.ts'
+import { add, product, relu, reshape, tanh, transpose } from './operators.ts'
 import { type Model, placed, type Unplaced } from './training.ts'
 
 export interface Images {

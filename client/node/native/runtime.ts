@@ -1,4 +1,4 @@
-import type { Feeds, HostTensor, NativeRuntime } from '#client/onnx/train.ts'
+import type { HostTensor, NativeRuntime } from '#client/onnx/train.ts'
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -10,6 +10,12 @@ export type Provider = (typeof PROVIDERS)[number]
 export async function loadRuntime(provider: Provider = 'cpu'): Promise<NativeRuntime | undefined> {
   const ort = await import('onnxruntime-node').catch(() => undefined)
   return ort === undefined ? undefined : runtimeOf(ort, provider)
+}
+
+/** A graph of this program gives floats, and nothing else. */
+function unwrap({ data, dims }: { readonly data: unknown; readonly dims: readonly number[] }): HostTensor {
+  if (!(data instanceof Float32Array)) throw new Error('the graph gave something else than floats')
+  return { type: 'float32', data, shape: dims }
 }
 
 function runtimeOf(ort: Ort, provider: Provider): NativeRuntime {
@@ -28,12 +34,7 @@ function runtimeOf(ort: Ort, provider: Provider): NativeRuntime {
         run: async feeds => {
           const given = Object.entries(feeds).map(([name, tensor]) => [name, wrap(tensor)] as const)
           const results = await session.run(Object.fromEntries(given))
-          return Object.fromEntries(
-            Object.entries(results).map(([name, { type, data, dims }]) => [
-              name,
-              { type, data, shape: dims } as HostTensor,
-            ]),
-          ) satisfies Feeds
+          return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, unwrap(tensor)]))
         },
       }
     },

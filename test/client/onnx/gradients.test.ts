@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { type GraphBuilder, sizeOf, type Tensor } from '#client/onnx/graph.ts'
 import { convolution3x3, maxPool2x2 } from '#client/onnx/images.ts'
+import * as layers from '#client/onnx/layers.ts'
 import * as op from '#client/onnx/operators.ts'
 import { computing, isMissing } from './session.ts'
 
@@ -41,9 +42,9 @@ const CASES: readonly (readonly [string, Shapes, Build])[] = [
   ['reciprocalRoot', { x: a }, (g, v) => op.reciprocalRoot(g, op.multiply(g, at(v, 'x'), at(v, 'x')), 0.1)],
   ['tanh', { x: a }, (g, v) => op.tanh(g, at(v, 'x'))],
   ['relu', { x: a }, (g, v) => op.relu(g, at(v, 'x'))],
-  ['reluSquared', { x: a }, (g, v) => op.reluSquared(g, at(v, 'x'))],
-  ['silu', { x: a }, (g, v) => op.silu(g, at(v, 'x'))],
-  ['gelu', { x: a }, (g, v) => op.gelu(g, at(v, 'x'))],
+  ['reluSquared', { x: a }, (g, v) => layers.reluSquared(g, at(v, 'x'))],
+  ['silu', { x: a }, (g, v) => layers.silu(g, at(v, 'x'))],
+  ['gelu', { x: a }, (g, v) => layers.gelu(g, at(v, 'x'))],
   ['product', { x: a, y: b }, (g, v) => op.product(g, at(v, 'x'), at(v, 'y'))],
   ...[{ transposeA: true }, { transposeB: true }, { transposeA: true, transposeB: true }].map(
     sides =>
@@ -58,13 +59,13 @@ const CASES: readonly (readonly [string, Shapes, Build])[] = [
   ['reshape', { x: a }, (g, v) => op.reshape(g, at(v, 'x'), [2, 6])],
   ['one part of a split', { x: a }, (g, v) => parts(g, at(v, 'x'))[1] as Tensor],
   ['both parts of a split', { x: a }, (g, v) => op.concat(g, parts(g, at(v, 'x')).toReversed(), 1)],
-  ['rowsOf', { x: a }, (g, v) => op.rowsOf(g, at(v, 'x'), ids(g, [2, 0, 2, 2]))],
-  ['softmax', { x: a }, (g, v) => op.softmax(g, at(v, 'x'))],
+  ['rowsOf', { x: a }, (g, v) => layers.rowsOf(g, at(v, 'x'), ids(g, [2, 0, 2, 2]))],
+  ['softmax', { x: a }, (g, v) => layers.softmax(g, at(v, 'x'))],
   ['sumOver', { x: a }, (g, v) => op.sumOver(g, at(v, 'x'), [1])],
   ['meanOver', { x: a }, (g, v) => op.meanOver(g, at(v, 'x'), [0])],
-  ['layerNorm', { x: a, y: [4], z: [4] }, (g, v) => op.layerNorm(g, at(v, 'x'), at(v, 'y'), at(v, 'z'))],
-  ['rootMeanSquareNorm', { x: a }, (g, v) => op.rootMeanSquareNorm(g, at(v, 'x'))],
-  ['crossEntropy', { x: a }, (g, v) => op.crossEntropy(g, at(v, 'x'), ids(g, [1, 3, 0]))],
+  ['layerNorm', { x: a, y: [4], z: [4] }, (g, v) => layers.layerNorm(g, at(v, 'x'), at(v, 'y'), at(v, 'z'))],
+  ['rootMeanSquareNorm', { x: a }, (g, v) => layers.rootMeanSquareNorm(g, at(v, 'x'))],
+  ['crossEntropy', { x: a }, (g, v) => layers.crossEntropy(g, at(v, 'x'), ids(g, [1, 3, 0]))],
   [
     'convolution3x3',
     { x: [2, 2, 4, 3], y: [3, 2, 3, 3] },
