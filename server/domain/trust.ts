@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { DAILY_QUOTA_MIN } from '#protocol/limits.ts'
+import { DAILY_QUOTA_MIN, SELF_TESTS_FAILED_MAX } from '#protocol/limits.ts'
 import type { HostId, Instant, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
 import { nextQuota } from './quota.ts'
 import type { Draw, UnitCheck, WorkUnit } from './types.ts'
@@ -174,7 +174,7 @@ export function finish(standing: Standing, engineClass: string, at: Instant): St
 
 /**
  * A host after a result that differs from the verifier's. Lying or broken? Its self-test says more; of a paused host,
- * whose owner cheated already, nobody asks any more.
+ * whose owner cheated already, nobody asks any more, unless that owner is a network of strangers.
  */
 export function fault(standing: Standing, engineClass: string, now: Instant): Standing {
   const { finalUntil } = streakOf(standing, engineClass)
@@ -182,7 +182,7 @@ export function fault(standing: Standing, engineClass: string, now: Instant): St
     ...withStreak(standing, engineClass, { count: 0, fuel: 0, finalUntil, faultAt: now }),
     dailyQuota: nextQuota(standing.dailyQuota, 'invalid'),
     selfTest: 'demanded',
-    state: standing.state === 'paused' ? 'quarantined' : standing.state,
+    state: standing.state === 'paused' && !isNeighbour(standing) ? 'quarantined' : standing.state,
   }
 }
 
@@ -190,6 +190,9 @@ export function fault(standing: Standing, engineClass: string, now: Instant): St
 export function loseLease(standing: Standing): Standing {
   return { ...standing, dailyQuota: nextQuota(standing.dailyQuota, 'no_reply') }
 }
+
+// Behind one network live strangers: who cheats there must not take the others along.
+const isNeighbour = ({ ownerKey }: Standing): boolean => ownerKey.startsWith('prefix:')
 
 /** A host after it was found to have lied. */
 export const exclude = (standing: Standing): Standing =>
@@ -202,6 +205,12 @@ export function answerSelfTest(standing: Standing, passed: boolean): Standing {
   const lied = standing.state === 'active' && differsTooOften(standing.recentChecks)
   return { ...standing, selfTest: 'passed', state: lied ? 'quarantined' : standing.state }
 }
+
+/**
+ * Whether a host whose self-test failed so often since it enrolled retires. Each failure follows a wrong result: without an
+ * end, who answers `failed` for ever would send wrong results for ever and never be found to have lied.
+ */
+export const isBroken = (selfTestsFailed: number): boolean => selfTestsFailed >= SELF_TESTS_FAILED_MAX
 
 /** Whether the host may be given work at all. */
 export const mayCompute = (standing: Pick<Standing, 'state' | 'selfTest'>): boolean =>

@@ -17,6 +17,8 @@ export interface Visit {
   dailyQuota: number
   usedToday: number
   selfTest: LockedHost['selfTest']
+  /** Its self-test failed once too often in this call. */
+  isBroken: boolean
   /** How the host cheated in this call; null: it did not. */
   cheated: string | null
 }
@@ -32,6 +34,7 @@ export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
   dailyQuota: host.dailyQuota,
   usedToday: host.usedToday,
   selfTest: host.selfTest,
+  isBroken: false,
   cheated: null,
 })
 

@@ -195,11 +195,11 @@ function queue(asking: readonly Wish[]): Wish[] {
 
 const idleOf = ({ host }: Visit): number => host.idleSince ?? Number.MAX_SAFE_INTEGER
 
-const termsOf = ({ call, host, dailyQuota, usedToday, selfTest, cheated }: Visit) => ({
+const termsOf = ({ call, host, dailyQuota, usedToday, selfTest, isBroken, cheated }: Visit) => ({
   want: call.body.want,
   cores: call.body.cores,
   trusted: host.trusted,
-  mayCompute: cheated === null && (host.trusted || mayCompute({ ...host, selfTest })),
+  mayCompute: cheated === null && !isBroken && (host.trusted || mayCompute({ ...host, selfTest })),
   dailyQuota,
   usedToday,
 })

@@ -28,8 +28,7 @@ const Waiting = z.object({ hostId: HostId, units: z.array(WorkUnitId) })
 
 /**
  * Hosts whose oldest provisional result was reported before `waitsSince`, or that were not heard since `silentSince`, each
- * with its units that stand provisionally; not those of which the verifier is to look at one already. A check that was dropped
- * because no verifier came counts no more.
+ * with its units that stand provisionally; not those of which the verifier is to look at one already.
  */
 export function listWaiting(
   on: Executor,
@@ -73,8 +72,7 @@ const WAITING = `
   where r.provisional
   group by h.id, h.last_seen_at
   having (min(r.reported_at) <= :waitsSince or h.last_seen_at <= :silentSince)
-    and not bool_or(w.wanted_check = 'verifier' and (w.audited_at > :waitsSince or exists (
-      select from results k where k.work_unit_id = w.id and k.kind = 'check' and k.state <> 'over')))
+    and not bool_or(w.wanted_check = 'verifier')
   order by h.id limit :limit`
 
 const ANYTHING_OPEN = `select exists (select from work_units where state = 'open') as "isOpen"`

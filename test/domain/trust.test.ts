@@ -217,6 +217,12 @@ describe('the other hosts of an owner', () => {
     const changed = spreadExclusion(anonymous, new Set([hostId(1), hostId(2)]))
     expect(changed.map(({ id, state }) => [id, state])).toEqual([[hostId(4), 'paused']])
   })
+  test('of a network are in doubt for their own faults only; of a person also for its other hosts', () => {
+    const [paused] = hosts('paused')
+    const faulty = (ownerKey: string) => fault({ ...paused!, ownerKey }, 'wasm', NOW)
+    expect(faulty('prefix:one')).toMatchObject({ state: 'paused', selfTest: 'demanded' })
+    expect(faulty('user:one').state).toBe('quarantined')
+  })
   test('of another owner are not touched', () => {
     const [one, two] = hosts('quarantined', 'active')
     expect(spreadExclusion([one!, { ...two!, ownerKey: 'another' }], new Set([hostId(1)]))).toEqual([])
