@@ -63,3 +63,13 @@ async function readEither(directory: string, name: string): Promise<NamedBytes> 
     'The directory holds the four files of the MNIST layout: train-images-idx3-ubyte, train-labels-idx1-ubyte, and both of t10k.',
   )
 }
+
+/** A file that the operator names. @throws OperatorError when it is not there */
+export async function readText(path: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(path))
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new OperatorError('file_unreadable', reason, 'Name a file that this user may read.')
+  }
+}

@@ -10,14 +10,14 @@ import { requestArtifacts } from '#store/files.ts'
 import { migrate } from '#store/migrate.ts'
 import { RoleName, Scope } from '#store/tokens.ts'
 import { addCreditVerbs } from './admin-credit.ts'
-import { datasetLine, type ImportWish, readDirectory } from './admin-datasets.ts'
+import { datasetLine, type ImportWish, readDirectory, readText } from './admin-datasets.ts'
 import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addHostVerbs } from './admin-hosts.ts'
 import { addToken, addUser, removeUser, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
 import { admitRelease, examineRelease, signFit } from './admission.ts'
 import { systemClock } from './clock.ts'
-import { storeDataset } from './datasets.ts'
+import { hideText, storeDataset } from './datasets.ts'
 import { secureIds } from './ids.ts'
 import { filesDirectory, withDatabase } from './operator.ts'
 import { openOperatorKey } from './secrets.ts'
@@ -131,6 +131,18 @@ function addDatasetVerbs(root: Command): void {
         return { json: { outcome, ...manifest }, lines: [`${outcome}: ${datasetLine(manifest)}`] }
       }),
     )
+  verb(
+    dataset,
+    'hidden <name@version> <file>',
+    'check weights on a text of yours as well, which nobody ever sees',
+  ).action((name: string, file: string, options: Shared) =>
+    run(options, async ({ config, log }) => {
+      const text = await readText(file)
+      const blobs = await openBlobs(filesDirectory(config.dataDir))
+      await withDatabase(config, log, knex => hideText({ knex, blobs, now: systemClock }, name, text))
+      return { json: { dataset: name, hidden: true }, lines: [`${name} has a hidden text now`] }
+    }),
+  )
   verb(dataset, 'list', 'list data sets').action((options: Shared) =>
     runOnDatabase(options, async knex => {
       const datasets = await listDatasets(knex)

@@ -1,10 +1,11 @@
 import type { Knex } from 'knex'
-import { type DatasetManifest, NO_DATA } from '#protocol/dataset.ts'
+import { baselineMetric, type DatasetManifest, NO_DATA, splitOf } from '#protocol/dataset.ts'
 import type { Instant } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import { inTransaction } from '#store/database.ts'
 import { findDataset, insertDataset, setFloor } from '#store/datasets.ts'
-import { insertFile } from '#store/files.ts'
+import { findFile, insertFile } from '#store/files.ts'
+import { setHiddenText } from '#store/hidden.ts'
 import { ConfigError } from './config.ts'
 import {
   DATASET_NAMES,
@@ -67,17 +68,60 @@ export async function storeDataset(
   )
 }
 
+/**
+ * Makes a text of the operator's the hidden text of a data set, in place of the one that it had: weights that are looked at are
+ * evaluated on it as well. It must not be longer than val, so that evaluating fits the fuel of the run, and nothing that
+ * anybody can download. @throws OperatorError
+ */
+export async function hideText(
+  { knex, blobs, now }: DatasetStore,
+  name: string,
+  text: Uint8Array,
+): Promise<void> {
+  const dataset = await findDataset(knex, name)
+  if (dataset === undefined)
+    throw new OperatorError('data_unknown', `there is no data set ${name}`, 'xeenet admin dataset list')
+  if (baselineMetric(dataset) !== 'val_bpb')
+    throw new OperatorError('hidden_text_unfit', `${name} is no text`, 'Only texts have a hidden text.')
+  const { bytes: most } = splitOf(dataset, 'val')
+  if (text.length < HIDDEN_BYTES_MIN || text.length > most)
+    throw new OperatorError(
+      'hidden_text_unfit',
+      `the text has ${text.length} bytes`,
+      `Give between ${HIDDEN_BYTES_MIN} and ${most} bytes, of the kind that val is of, from where nobody looks.`,
+    )
+  const sha256 = await blobs.put(text)
+  const known = await findFile(knex, sha256)
+  if (known !== undefined && known.kind !== 'hidden')
+    throw new OperatorError(
+      'hidden_text_public',
+      'this text is a file that anybody can read',
+      'Give another one.',
+    )
+  await inTransaction(knex, async trx => {
+    await insertFile(trx, { sha256, bytes: text.length, kind: 'hidden', now: now() })
+    await setHiddenText(trx, { datasetSha256: dataset.sha256, sha256, now: now() })
+  })
+}
+
+// Less says little about a model.
+const HIDDEN_BYTES_MIN = 256
+
 /** Files first, so that what a manifest names is there. */
 async function put(
   { knex, blobs, now }: DatasetStore,
-  { manifest, files, floor }: ImportedDataset,
+  { manifest, files, hidden, floor }: ImportedDataset,
 ): Promise<void> {
   for (const bytes of files.values()) await blobs.put(bytes)
+  const hiddenSha256 = hidden === undefined ? undefined : await blobs.put(hidden)
   await inTransaction(knex, async trx => {
     for (const [sha256, bytes] of files)
       await insertFile(trx, { sha256, bytes: bytes.length, kind: 'data', now: now() })
     await insertDataset(trx, manifest, now())
     if (floor !== undefined) await setFloor(trx, manifest.sha256, floor)
+    if (hidden === undefined || hiddenSha256 === undefined) return
+    await insertFile(trx, { sha256: hiddenSha256, bytes: hidden.length, kind: 'hidden', now: now() })
+    await setHiddenText(trx, { datasetSha256: manifest.sha256, sha256: hiddenSha256, now: now() })
   })
 }
 

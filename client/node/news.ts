@@ -1,5 +1,5 @@
+import { Job } from '#protocol/job.ts'
 import type { Lease } from '#protocol/scheduler.ts'
-import type { RunOutcome } from '#runtime/run.ts'
 import type { VolunteerNews } from '#runtime/volunteer.ts'
 
 /** The fields of an event for scripts. */
@@ -19,7 +19,7 @@ export function eventFields(news: VolunteerNews): Record<string, unknown> {
       }
     }
     case 'result.done':
-      return { ...leaseFields(news.lease), ...outcomeFields(news.outcome) }
+      return { ...leaseFields(news.lease), ...outcomeFields(news) }
     default: {
       const { ev: _, ...fields } = news
       return fields
@@ -34,10 +34,16 @@ const leaseFields = ({ resultId, workUnitId, campaign, deadline }: Lease) => ({
   deadline,
 })
 
-function outcomeFields(outcome: RunOutcome): Record<string, unknown> {
+type Done = Extract<VolunteerNews, { ev: 'result.done' }>
+
+/** What weights reach on a text that nobody outside has is for the server alone: a verifier's output and log do not say it. */
+const isEvaluation = ({ job }: Lease): boolean => Job.parse(JSON.parse(job)).task === 'evaluate'
+
+function outcomeFields({ outcome, lease }: Done): Record<string, unknown> {
   if (outcome.type === 'error') return { outcome: 'error', code: outcome.code, detail: outcome.detail }
   if (outcome.type === 'stopped') return { outcome: 'error', code: 'host_stopped' }
   const { report, digest, cpuMs } = outcome
+  if (isEvaluation(lease)) return { outcome: 'success', status: report.status, cpuMs }
   return { outcome: 'success', status: report.status, value: report.metric?.value ?? null, digest, cpuMs }
 }
 
@@ -51,7 +57,7 @@ export function sentence(news: VolunteerNews): string | undefined {
     case 'result.start':
       return `task ${news.lease.resultId}: ${news.lease.campaign.title}`
     case 'result.done':
-      return `task ${news.lease.resultId}: ${outcomeWords(news.outcome)}`
+      return `task ${news.lease.resultId}: ${outcomeWords(news)}`
     case 'result.kept':
       return `task ${news.result}: kept; it goes on when this client starts again`
     case 'result.refused':
@@ -85,10 +91,11 @@ export function sentence(news: VolunteerNews): string | undefined {
   }
 }
 
-function outcomeWords(outcome: RunOutcome): string {
+function outcomeWords({ outcome, lease }: Done): string {
   if (outcome.type === 'error') return `failed here, ${outcome.code}: ${outcome.detail}`
   if (outcome.type === 'stopped') return 'given back'
   const { report, cpuMs } = outcome
+  if (isEvaluation(lease)) return `weights evaluated in ${seconds(cpuMs)}`
   const value =
     report.metric === null ? report.status : `${report.metric.name} ${report.metric.value.toFixed(4)}`
   return `${value} in ${seconds(cpuMs)}, waiting for a second opinion`

@@ -115,13 +115,13 @@ export async function schedule(
   return ask({ ...endpoint, token: identity.token }, SchedulerReply, { ...asked, headers })
 }
 
-/** A signed call about the host itself, and its body as it came. Its number stands for nothing: such calls may be repeated. */
+/** A signed call about the host itself under the given number, and its body as it came. What only reads may repeat a number. */
 export async function askAsHost<Reply>(
   endpoint: Endpoint,
   identity: Identity,
-  { schema, ...asked }: Asked & { readonly schema: z.ZodType<Reply> },
+  { schema, call, ...asked }: Asked & { readonly schema: z.ZodType<Reply>; readonly call: number },
 ): Promise<{ readonly reply: Reply; readonly text: string }> {
-  const headers = await signed(identity, 1, asked)
+  const headers = await signed(identity, call, asked)
   return askBoth({ ...endpoint, token: identity.token }, schema, { ...asked, headers })
 }
 

@@ -65,7 +65,7 @@ export interface LiarTally {
 
 interface Book {
   readonly lies: Map<ResultId, Lie>
-  readonly reportersOf: Map<ResultId, Lie> // dishonest ones
+  readonly reportersOf: Map<ResultId, Lie> // of all but the sound ones
   readonly units: Map<WorkUnitId, Standing>
   readonly board: Leaderboard<Lie>
   readonly recordsBy: Map<Lie, number>
@@ -107,7 +107,7 @@ export function newMeter(steadyFrom: number, leaderRows: number): Meter {
       const lie: Lie = { by: host.strategy.name, rate: host.person.rate }
       const tally = tallyOf(lie)
       tally.reports++
-      if (host.strategy.kind !== 'flaky') book.reportersOf.set(resultId, lie)
+      book.reportersOf.set(resultId, lie)
       if (isTrue(run, answer)) return
       tally.lies++
       book.lies.set(resultId, lie)

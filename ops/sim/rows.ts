@@ -40,8 +40,14 @@ export function rowsOf({ tally, ending, meanHosts }: Outcome): Rows {
   const valid = tally.validUnits
   const { replicas, checks, canaries, lost } = tally.leases
   const perUnit = (count: number): number => rounded(count / tally.validSteady)
+  const forgers = summed(
+    liars.filter(({ strategy }) => strategy !== 'flaky'),
+    valid,
+  )
   return {
     ...summed(liars, valid),
+    forger_net_credit: forgers.forger_net_credit,
+    forger_net_credit_strict: forgers.forger_net_credit_strict,
     valid_work_units: valid,
     results_per_valid_work_unit: perUnit(replicas + checks + canaries),
     canaries_per_valid_work_unit: perUnit(canaries),

@@ -27,6 +27,8 @@ import type { SplitBytes } from './splits.ts'
 export interface ImportedDataset {
   readonly manifest: DatasetManifest
   readonly files: ReadonlyMap<Sha256, Uint8Array>
+  /** A text like val that nobody outside may have. */
+  readonly hidden?: Uint8Array
   /** A metric of val below it is none that was computed as asked; not known of most. */
   readonly floor?: number
 }
@@ -116,10 +118,10 @@ export const MARKOV_NAME = 'markov@1'
 
 /** Draws it under the server's secret, with the bits per byte of val that no honest model reaches. */
 export async function importMarkov(secret: string): Promise<ImportedDataset & { readonly floor: number }> {
-  const { bytes, floor } = drawMarkov(secret)
+  const { bytes, hidden, floor } = drawMarkov(secret)
   const source = { package: 'none', version: '0' }
   const facts = { name: 'markov', version: 1, source, licence: 'CC0-1.0' }
-  return { ...(await seal(facts, textContent(bytes, MARKOV_TRANSFORM))), floor }
+  return { ...(await seal(facts, textContent(bytes, MARKOV_TRANSFORM))), hidden, floor }
 }
 
 /** Files of images and their labels, in the format IDX, gzipped or not. */

@@ -8,7 +8,7 @@ const ORDER = 2
 const FIRST = 'a'.charCodeAt(0)
 const SYMBOLS = 16
 const CONTEXTS = SYMBOLS ** ORDER
-const BYTES = { train: 262_144, val: 32_768, test: 32_768 } as const
+const BYTES = { train: 262_144, val: 32_768, test: 32_768, hidden: 32_768 } as const
 
 export const MARKOV_TRANSFORM =
   'The letters a to p, each drawn by the two before it with probabilities that were drawn under the secret of this server; ' +
@@ -16,6 +16,8 @@ export const MARKOV_TRANSFORM =
 
 export interface MarkovText {
   readonly bytes: SplitBytes
+  /** A text of its own that leaves the server only for its verifier. */
+  readonly hidden: Uint8Array
   /** Entropy rate of the source, bits per byte: no model is better on average. */
   readonly entropyRate: number
   /** Bits per byte of val that no model reaches which has not seen val, but with probability 2^-64. */
@@ -30,7 +32,8 @@ export function drawMarkov(secret: string | Uint8Array): MarkovText {
     val: drawText(secret, weights, 'val'),
     test: drawText(secret, weights, 'test'),
   }
-  return { bytes, entropyRate: entropyRate(weights), floor: floorOf(weights, bytes.val) }
+  const hidden = drawText(secret, weights, 'hidden')
+  return { bytes, hidden, entropyRate: entropyRate(weights), floor: floorOf(weights, bytes.val) }
 }
 
 // Of each context the odds of its sixteen successors, small integers, so that everything is exact.

@@ -142,6 +142,9 @@ export function mayTake(
   return waitedMs >= patience.pairMs
 }
 
+/** An owner counts as present this long after its host was last heard. */
+export const PRESENT_MS = 10 * 60_000
+
 /** How long a replica is kept for its lane, milliseconds. */
 export const pairAfter = (provenOwnersSeen: number, pairMs: number): number =>
   provenOwnersSeen < OWNERS_FOR_QUORUM ? 0 : pairMs

@@ -1,4 +1,4 @@
-import { APPEAL_DAYS } from '#protocol/limits.ts'
+import { APPEAL_DAYS, SELF_TESTS_FAILED_MAX } from '#protocol/limits.ts'
 
 /** The sentence that the owner of a host hears about an event; null for what is only noted. `detail` is the event's. */
 export function noticeOf(event: string, detail: string): string | null {
@@ -17,6 +17,8 @@ export function noticeOf(event: string, detail: string): string | null {
       return 'So much went wrong on this machine lately that it gets only a few tasks a day. Each valid result doubles that.'
     case 'self_test_failed':
       return 'This machine does not compute what all others compute. It is no offence, but it gets only a few tasks a day: check its memory, cooling and overclocking, then run xeenet doctor.'
+    case 'retired_broken':
+      return `The self-test of this machine failed ${SELF_TESTS_FAILED_MAX} times: it gets no more work. It is no offence; when its memory, cooling or processor is mended, enrol it again.`
     case 'claimed':
       return 'This machine belongs to an account now, and so does its credit.'
     case 'appeal_rejected':

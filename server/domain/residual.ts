@@ -1,4 +1,5 @@
 import type { Goal } from './records.ts'
+import { median } from './statistics.ts'
 
 /** One result of the time looked at, as far as it can be compared with those of others. */
 export interface Observation {
@@ -105,18 +106,13 @@ function excess(mine: number, n: number, { failed, all }: { failed: number; all:
   return (mine - n * share) / Math.sqrt(n * share * (1 - share))
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-  const lower = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN
-  return (lower + upper) / 2
-}
-
 /** What else speaks for or against a host. */
 export interface HostRecord {
   readonly recentChecks: string // with the verifier: `=` equal, `x` not
   readonly selfTest: 'none' | 'demanded' | 'passed' | 'failed'
   readonly ownerExclusions: number
+  /** Results whose weights lose far more than their peers' from val to the hidden text. */
+  readonly knowingVal?: number
 }
 
 export interface Suspicion {
@@ -129,11 +125,12 @@ export interface Suspicion {
 const Z_FLAG = 4
 const PER_DIFFERENCE = 5
 const PER_EXCLUSION = 5
+const PER_KNOWING_VAL = 10
 
 /** Why an operator should look at a host; without reasons there is nothing to look at. Nobody is punished for a residual. */
 export function suspicionOf(
   residual: Residual,
-  { recentChecks, selfTest, ownerExclusions }: HostRecord,
+  { recentChecks, selfTest, ownerExclusions, knowingVal = 0 }: HostRecord,
 ): Suspicion {
   const { metric, time, errors } = residual
   const differences = recentChecks.split('x').length - 1
@@ -153,6 +150,10 @@ export function suspicionOf(
     ],
     [selfTest === 'failed' ? 1 : 0, 'its self-test failed: it is broken rather than a liar'],
     [ownerExclusions * PER_EXCLUSION, `${ownerExclusions} hosts of its owner were excluded`],
+    [
+      knowingVal * PER_KNOWING_VAL,
+      `the weights of ${knowingVal} results do far worse on text that nobody has than those of its peers: they may have seen val`,
+    ],
   ]
   const found = parts.filter(([score]) => score > 0)
   return { score: found.reduce((sum, [score]) => sum + score, 0), reasons: found.map(([, reason]) => reason) }

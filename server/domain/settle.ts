@@ -6,6 +6,7 @@ import { disputeNotes, type HostNote, type News, notesOn } from './notes.ts'
 import { earned } from './prices.ts'
 import { nextQuota } from './quota.ts'
 import {
+  bearsChecks,
   exclude,
   fault,
   finish,
@@ -125,11 +126,6 @@ export function settle(
     notes: judgement.demand === 'disagreement' ? [...notes, ...disputeNotes(facts)] : notes,
   }
   return { settlement, standings: after }
-}
-
-/** A host after one of its leases ended without a word. */
-export function loseLease(standing: Standing): Standing {
-  return { ...standing, dailyQuota: nextQuota(standing.dailyQuota, 'no_reply') }
 }
 
 const isProvenStill = (
@@ -254,11 +250,14 @@ function decidedOf(
 
 function earnedBy(
   { workUnit, priceMilliPerGfuel, payerId }: Case,
-  { hostId, trusted, fuelUsed, paid }: Success,
+  { hostId, trusted, fuelUsed, paid, reportedAt }: Success,
   standings: ReadonlyMap<HostId, Standing>,
 ): MilliCredit {
   const host = standings.get(hostId)
-  if (paid !== null) return paid.amountMilli
+  if (paid !== null) {
+    const isBorne = host !== undefined && bearsChecks(host, workUnit.engineClass, reportedAt)
+    return isBorne ? 0 : paid.amountMilli
+  }
   if (trusted || host === undefined || host.state === 'quarantined') return 0
   if (host.userId !== null && host.userId === payerId) return 0
   return earned({ fuelUsed, fuelMax: workUnit.fuelMax, priceMilliPerGfuel })
@@ -292,7 +291,7 @@ function payOf(
     const { campaignId } = workUnit
     if (paid === null && amountMilli > 0)
       grants.push({ resultId, decision, campaignId, payee: payeeAccount(host), amountMilli })
-    else if (verdict !== 'valid') reversals.push(...grantOf(workUnit, success, host))
+    else if (verdict !== 'valid' || amountMilli === 0) reversals.push(...grantOf(workUnit, success, host))
     else if (!provisional && paid?.vested === false) vests.push(...grantOf(workUnit, success, host))
   }
   return { grants, reversals, vests }

@@ -29,3 +29,11 @@ const expanded = (z: number, degrees: number): number =>
 export function ci95(n: number, sd: number | null): number | null {
   return n < 2 || sd === null ? null : (studentT95(n - 1) * sd) / Math.sqrt(n)
 }
+
+/** NaN of no values. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+  const lower = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN
+  return (lower + upper) / 2
+}

@@ -107,6 +107,8 @@ interface Closed {
   readonly isPublished: boolean
   /** The verifier's word on the answer is wanted, and may still come. */
   readonly wantsCheck: boolean
+  /** Its check waited for long enough: until a verifier takes it the answer stands as it is. */
+  readonly isPatient: boolean
   readonly giveUpMs: number
 }
 
@@ -114,43 +116,39 @@ function closedOf(workUnit: WorkUnit, results: readonly Result[], now: Instant):
   const hasAnswer = workUnit.state === 'valid'
   const isPublished = workUnit.state !== 'open' && workUnit.publishedAt !== null
   const isChecked = results.some(result => isSuccess(result) && isTrusted(result))
-  const wantsCheck =
-    hasAnswer && needsVerifier(workUnit) && !isChecked && mayBeChecked(workUnit, results, now)
-  return { hasAnswer, isPublished, wantsCheck, giveUpMs: workUnit.giveUpMs }
-}
-
-// A check that nobody took for so long was dropped: no verifier comes, and the answer stands as it is.
-function mayBeChecked(workUnit: WorkUnit, results: readonly Result[], now: Instant): boolean {
-  const checks = results.filter(result => result.kind === 'check')
-  if (checks.some(result => result.state === 'over' && result.outcome === 'not_needed')) return false
+  const live = results.filter(isLiveCheck)
+  const mayCome = live.length > 0 || results.length < workUnit.maxTotalResults
+  const wantsCheck = hasAnswer && needsVerifier(workUnit) && !isChecked && mayCome
   const starved = (result: Result): boolean =>
     result.state === 'unsent' && addMs(result.createdAt, workUnit.giveUpMs) <= now
-  const live = results.filter(isLiveCheck)
-  return live.length > 0 ? !live.every(starved) : results.length < workUnit.maxTotalResults
+  const isPatient = wantsCheck && live.length > 0 && live.every(starved)
+  return { hasAnswer, isPublished, wantsCheck, isPatient, giveUpMs: workUnit.giveUpMs }
 }
 
 function decideClosed(closed: Closed, results: readonly Result[], now: Instant): Effect[] {
-  const { hasAnswer, isPublished, wantsCheck, giveUpMs } = closed
+  const { hasAnswer, isPublished, wantsCheck, isPatient, giveUpMs } = closed
   const kept = results.filter(result => wantsCheck && isLiveCheck(result))
   const drops = results.flatMap(result =>
     result.state === 'unsent' && !kept.includes(result)
       ? [{ type: 'drop_result', resultId: result.id } as const]
       : [],
   )
+  // A check that nobody takes is kept for the day a verifier comes back, but holds nothing up any longer.
   const checked = kept.flatMap(result =>
-    result.state === 'unsent' ? [addMs(result.createdAt, giveUpMs)] : [],
+    result.state === 'unsent' && !isPatient ? [addMs(result.createdAt, giveUpMs)] : [],
   )
+  const isHeldUp = wantsCheck && !isPatient
   const awaited = [...results.flatMap(result => closedWakeOf(result, now)), ...checked]
   const pending = results.filter(isPending)
   // Against a canonical result a late one is judged at once, unless it waits for the verifier; without a canonical one,
   // together with whatever may still come.
-  if (pending.some(isTrusted) || (pending.length > 0 && !wantsCheck && (hasAnswer || awaited.length === 0)))
+  if (pending.some(isTrusted) || (pending.length > 0 && !isHeldUp && (hasAnswer || awaited.length === 0)))
     return [...drops, ...awaitAnswer('request_validation', now)]
   if (wantsCheck && kept.length === 0) {
     const check = { type: 'create_results', kind: 'check', lane: 'verifier', count: 1 } as const
     return [...drops, { ...check, attempt: attemptOf(results) }, wakeAt([...awaited, addMs(now, giveUpMs)])]
   }
-  if (awaited.length > 0 || isPublished || wantsCheck) return [...drops, wakeAt(awaited)]
+  if (awaited.length > 0 || isPublished || isHeldUp) return [...drops, wakeAt(awaited)]
   return [...drops, ...awaitAnswer('publish', now)]
 }
 
@@ -186,7 +184,7 @@ function whyHopeless(
   return alive + room < needed ? 'too_many_successes' : undefined
 }
 
-const UNANSWERED = { hasAnswer: false, isPublished: false, wantsCheck: false } as const
+const UNANSWERED = { hasAnswer: false, isPublished: false, wantsCheck: false, isPatient: false } as const
 
 function giveUp(workUnit: WorkUnit, results: readonly Result[], now: Instant): Effect[] {
   const graceEnd = addMs(now, workUnit.graceMs)

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { DAILY_QUOTA_MIN } from '#protocol/limits.ts'
+import { DAILY_QUOTA_MIN, SELF_TESTS_FAILED_MAX } from '#protocol/limits.ts'
 import type { HostId, Instant, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
 import { nextQuota } from './quota.ts'
 import type { Draw, UnitCheck, WorkUnit } from './types.ts'
@@ -83,7 +83,7 @@ export function provenFuel(
 /** Two independent uniforms in [0, 1) that nobody without the secret can foresee: 48 bits each of an HMAC-SHA-256. */
 export function drawn(
   secret: string | Uint8Array,
-  purpose: 'check' | 'sample' | 'canary' | 'weights',
+  purpose: 'check' | 'sample' | 'canary' | 'weights' | `audit ${number}`,
   id: ResultId | WorkUnitId,
 ): readonly [number, number] {
   const hmac = createHmac('sha256', secret).update(`${purpose}|${id}`).digest()
@@ -174,7 +174,7 @@ export function finish(standing: Standing, engineClass: string, at: Instant): St
 
 /**
  * A host after a result that differs from the verifier's. Lying or broken? Its self-test says more; of a paused host,
- * whose owner cheated already, nobody asks any more.
+ * whose owner cheated already, nobody asks any more, unless that owner is a network of strangers.
  */
 export function fault(standing: Standing, engineClass: string, now: Instant): Standing {
   const { finalUntil } = streakOf(standing, engineClass)
@@ -182,9 +182,17 @@ export function fault(standing: Standing, engineClass: string, now: Instant): St
     ...withStreak(standing, engineClass, { count: 0, fuel: 0, finalUntil, faultAt: now }),
     dailyQuota: nextQuota(standing.dailyQuota, 'invalid'),
     selfTest: 'demanded',
-    state: standing.state === 'paused' ? 'quarantined' : standing.state,
+    state: standing.state === 'paused' && !isNeighbour(standing) ? 'quarantined' : standing.state,
   }
 }
+
+/** A host after one of its leases ended without a word. */
+export function loseLease(standing: Standing): Standing {
+  return { ...standing, dailyQuota: nextQuota(standing.dailyQuota, 'no_reply') }
+}
+
+// Behind one network live strangers: who cheats there must not take the others along.
+const isNeighbour = ({ ownerKey }: Standing): boolean => ownerKey.startsWith('prefix:')
 
 /** A host after it was found to have lied. */
 export const exclude = (standing: Standing): Standing =>
@@ -197,6 +205,12 @@ export function answerSelfTest(standing: Standing, passed: boolean): Standing {
   const lied = standing.state === 'active' && differsTooOften(standing.recentChecks)
   return { ...standing, selfTest: 'passed', state: lied ? 'quarantined' : standing.state }
 }
+
+/**
+ * Whether a host whose self-test failed so often since it enrolled retires. Each failure follows a wrong result: without an
+ * end, who answers `failed` for ever would send wrong results for ever and never be found to have lied.
+ */
+export const isBroken = (selfTestsFailed: number): boolean => selfTestsFailed >= SELF_TESTS_FAILED_MAX
 
 /** Whether the host may be given work at all. */
 export const mayCompute = (standing: Pick<Standing, 'state' | 'selfTest'>): boolean =>
@@ -211,8 +225,19 @@ export const isDoubtedBy = (reportedAt: Instant, streak: Pick<Streak, 'faultAt'>
   streak.faultAt !== null && reportedAt <= streak.faultAt
 
 /**
+ * Whether what is judged again because of a host's own fault costs it what it was paid for it: the fault has no explanation,
+ * since the demanded self-test did not find the machine broken. What a broken machine computed right is paid.
+ */
+export const bearsChecks = (
+  standing: Pick<Standing, 'streaks' | 'selfTest'>,
+  engineClass: string,
+  reportedAt: Instant,
+): boolean => standing.selfTest !== 'failed' && isDoubtedBy(reportedAt, streakOf(standing, engineClass))
+
+/**
  * Hosts of one owner after some of them were excluded, as far as they change: the first exclusion pauses the others until
- * their results were looked at again, a second one takes all out.
+ * their results were looked at again, a second one takes all out. Anonymous hosts count as one owner because they share a network,
+ * and neighbours do: they are only ever paused.
  */
 export function spreadExclusion(
   hosts: readonly Standing[],
@@ -225,7 +250,7 @@ export function spreadExclusion(
   return others.flatMap(host => {
     const ofOwner = count(host.ownerKey)
     const isIn = host.state === 'active' || host.state === 'paused'
-    if (ofOwner > 1 && isIn) return [changed(host, 'quarantined')]
-    return ofOwner === 1 && host.state === 'active' ? [changed(host, 'paused')] : []
+    if (ofOwner > 1 && isIn && host.userId !== null) return [changed(host, 'quarantined')]
+    return ofOwner > 0 && host.state === 'active' ? [changed(host, 'paused')] : []
   })
 }

@@ -6,7 +6,7 @@ import { inTransaction } from '#store/database.ts'
 import { bearerWith } from './auth.ts'
 import { bodyOf, parseJson, sha256Of } from './body.ts'
 import type { Edge } from './edge.ts'
-import type { HostCallReader } from './host-call.ts'
+import { type HostCallReader, spend } from './host-call.ts'
 import { parse, Refused } from './problem.ts'
 
 /**
@@ -17,10 +17,11 @@ export function claim(edge: Edge, readCall: HostCallReader): RequestHandler {
   return async (req, res) => {
     const id = parse(HostId, req.params.id, 'not_found')
     const bytes = bodyOf(req)
-    const { host } = await readCall(req, sha256Of(bytes))
-    if (host.id !== id) throw new Refused('signature_invalid', 'another host signed this call')
+    const signed = await readCall(req, sha256Of(bytes))
+    if (signed.host.id !== id) throw new Refused('signature_invalid', 'another host signed this call')
     const { userToken } = parse(ClaimBody, parseJson(bytes))
     const { userId } = await bearerWith(edge, userToken, 'enrol')
+    await spend(edge, signed)
     res.json(await claimPatiently(edge, id, userId))
   }
 }

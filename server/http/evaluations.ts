@@ -1,4 +1,4 @@
-import { judgeWeights } from '#domain/evidence.ts'
+import { judgeWeights, scoreOf } from '#domain/evidence.ts'
 import type { ReportReply, Lease as WireLease } from '#protocol/scheduler.ts'
 import { addMs, type HostId, type Instant, type ResultId, toWire } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
@@ -38,7 +38,10 @@ export async function receiveEvaluations(
         report.type === 'success'
           ? ({ type: 'success', metric: report.run.metric?.value ?? null } as const)
           : ({ type: 'error', code: report.sent.code } as const)
-      await endEvaluation(trx, { id: resultId, outcome: judgeWeights(evaluation.claimed, said), now })
+      const ended = evaluation.onHidden
+        ? scoreOf(said)
+        : { outcome: judgeWeights(evaluation.claimed, said), metric: null }
+      await endEvaluation(trx, { id: resultId, ...ended, now })
       answers.set(resultId, { resultId, outcome: 'accepted' })
     }
   }
@@ -75,7 +78,11 @@ export async function giveEvaluations(
 
 async function leaseOf(trx: Trx, row: EvaluationLease, catalogue: Catalogue): Promise<WireLease> {
   const { statement, signature, manifest } = await catalogue.kernel(trx, row.kernelSha256)
-  const data = slotFiles(manifest, await catalogue.dataset(trx, row.datasetSha256))
+  const dataset = await catalogue.dataset(trx, row.datasetSha256)
+  const { hidden } = row
+  const data = slotFiles(manifest, dataset).map((file, i) =>
+    hidden !== null && manifest.slots[i]?.split === 'val' ? hidden : file,
+  )
   return {
     ...{ resultId: row.id, workUnitId: row.workUnitId, job: row.job, runKey: row.runKey },
     campaign: { id: row.campaignId, title: row.title },

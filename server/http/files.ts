@@ -18,8 +18,11 @@ export function serveFile(edge: Edge): RequestHandler {
   return async (req, res, next) => {
     const sha256 = parse(Sha256, req.params.sha256, 'not_found')
     const file = await findFile(edge.knex, sha256)
-    if (file === undefined) throw new Refused('not_found', `no file has the hash ${sha256}`)
-    if (file.embargoed && !(await isForVerifier(edge, req, sha256))) throw new Refused('embargoed')
+    const mayRead = file !== undefined && (!file.embargoed || (await isForVerifier(edge, req, sha256)))
+    // Of a hidden text nobody is told that it is there.
+    if (file === undefined || (file.kind === 'hidden' && !mayRead))
+      throw new Refused('not_found', `no file has the hash ${sha256}`)
+    if (!mayRead) throw new Refused('embargoed')
     res.setHeader('etag', `"${sha256}"`)
     res.setHeader('content-type', 'application/octet-stream')
     const options = { root: edge.blobs.root, immutable: true, maxAge: '1y', dotfiles: 'allow' } as const
@@ -30,7 +33,7 @@ export function serveFile(edge: Edge): RequestHandler {
   }
 }
 
-/** Weights that are evaluated are for the verifier that does it, before anybody else may see them. */
+/** Weights that are evaluated, and what they are evaluated on, are for the verifier that does it, before anybody else may see them. */
 async function isForVerifier(edge: Edge, req: Request, sha256: Sha256): Promise<boolean> {
   const token = tokenOf(req)
   return token !== undefined && mayEvaluate(edge.knex, tokenHash(token), sha256)
@@ -101,7 +104,7 @@ async function readPiece(req: Request): Promise<Buffer> {
 // A repeated upload of what arrived already is a success: its reply may have been lost.
 async function already(edge: Edge, sha256: Sha256): Promise<Received> {
   const file = await findFile(edge.knex, sha256)
-  if (file === undefined) throw new Refused('file_unwanted')
+  if (file === undefined || file.kind === 'hidden') throw new Refused('file_unwanted')
   return { received: file.bytes, complete: true }
 }
 

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { CALL_HEADER, callBytes, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
 import { SignatureText, verifyBytes } from '#protocol/signature.ts'
 import { HostId, type Sha256 } from '#protocol/units.ts'
-import { findHostKeys, type HostKeys } from '#store/hosts.ts'
+import { findHostKeys, type HostKeys, spendCall } from '#store/hosts.ts'
 import { tokenHash } from '#store/tokens.ts'
 import { tokenOf } from './auth.ts'
 import type { Edge } from './edge.ts'
@@ -51,6 +51,14 @@ export function hostCallReader(edge: Edge): HostCallReader {
       throw new Refused('signature_invalid')
     return { host, call, bodySha256 }
   }
+}
+
+/**
+ * Spends the number of a call beside the scheduler, before it changes anything: whoever recorded it cannot say it again.
+ * A host that lost the reply asks under a higher number. Throws `Refused`.
+ */
+export async function spend(edge: Edge, { host, call }: SignedCall): Promise<void> {
+  if (!(await spendCall(edge.knex, { id: host.id, call }))) throw new Refused('call_replayed')
 }
 
 const methodOf = (req: Request): 'POST' | 'PUT' | 'GET' =>

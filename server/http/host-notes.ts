@@ -1,7 +1,7 @@
-import { answerSelfTest as afterSelfTest } from '#domain/trust.ts'
+import { answerSelfTest as afterSelfTest, isBroken } from '#domain/trust.ts'
 import { addMs, type HostId, type Instant } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
-import { notePrefixes, saveSelfTests } from '#store/hosts.ts'
+import { notePrefixes, retireHosts, saveSelfTests } from '#store/hosts.ts'
 import type { Visit } from './visit.ts'
 
 // That a host is still where it was is written once a day; when it was last there matters after thirty.
@@ -17,6 +17,11 @@ export async function noteHosts(trx: Trx, visits: readonly Visit[], now: Instant
   )
   const answered = visits.flatMap(visit => answerSelfTest(visit) ?? [])
   await saveSelfTests(trx, answered)
+  const broken = visits.filter(visit => visit.isBroken)
+  await retireHosts(
+    trx,
+    broken.map(({ host }) => host.id),
+  )
 }
 
 function hasMoved({ call, host: { prefix, prefixSeenAt } }: Visit, now: Instant): boolean {
@@ -35,6 +40,8 @@ function answerSelfTest(visit: Visit): { hostId: HostId; passed: boolean } | und
   visit.dailyQuota = after.dailyQuota
   if (after.state === 'quarantined' && host.state !== 'quarantined') visit.cheated = LIED
   visit.events.push({ hostId: host.id, event: `self_test_${after.selfTest}`, detail })
+  visit.isBroken = isBroken(host.selfTestsFailed + (passed ? 0 : 1))
+  if (visit.isBroken) visit.events.push({ hostId: host.id, event: 'retired_broken', detail })
   return { hostId: host.id, passed }
 }
 

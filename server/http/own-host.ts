@@ -5,13 +5,15 @@ import { type HostRow, readHost } from '#store/hosts.ts'
 import { bearerOf, tokenOf } from './auth.ts'
 import { bodyOf, sha256Of } from './body.ts'
 import type { Edge } from './edge.ts'
-import type { HostCallReader } from './host-call.ts'
+import type { HostCallReader, SignedCall } from './host-call.ts'
 import { parse, Refused } from './problem.ts'
 
 /** A host, and who speaks for it: itself, by a signed call, or the user it belongs to. */
 export interface OwnHost {
   readonly host: HostRow
   readonly userId: UserId | null // null: the host itself
+  /** The host's own call; absent when its user speaks. */
+  readonly signed?: SignedCall
 }
 
 /** Who speaks for the host in the address; undefined when nobody says so. Throws `Refused`. */
@@ -26,7 +28,7 @@ export async function ownHostOf(
   if (req.headers[HOST_HEADER] !== undefined) {
     const signed = await readCall(req, sha256Of(bodyOf(req)))
     if (signed.host.id !== id) throw new Refused('signature_invalid', 'another host signed this call')
-    return { host, userId: null }
+    return { host, userId: null, signed }
   }
   if (tokenOf(req) === undefined) return undefined
   const { userId } = await bearerOf(edge, req)

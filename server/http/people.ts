@@ -19,7 +19,7 @@ import { deleteUser } from '#store/people.ts'
 import { bearerOf, requireScope, tokenOf } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import type { Edge } from './edge.ts'
-import type { HostCallReader } from './host-call.ts'
+import { type HostCallReader, spend } from './host-call.ts'
 import { ownHostOf } from './own-host.ts'
 import { parse, Refused } from './problem.ts'
 
@@ -29,7 +29,8 @@ export function appeal(edge: Edge, readCall: HostCallReader): RequestHandler {
     const own = await ownHostOf(edge, req, readCall)
     if (own === undefined) throw new Refused('scope_missing', 'only the host or its user can appeal')
     const { text } = parse(AppealBody, parseJson(bodyOf(req)))
-    const { host, userId } = own
+    const { host, userId, signed } = own
+    if (signed !== undefined) await spend(edge, signed)
     const now = edge.now()
     const exclusion = host.state === 'quarantined' ? await lastExclusion(edge.knex, host.id) : undefined
     if (exclusion === undefined || !mayAppeal(exclusion, now)) throw new Refused('appeal_impossible')

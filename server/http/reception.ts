@@ -20,8 +20,8 @@ export function receiveReports(visit: Visit, desk: Desk): void {
 /** What is known of the results that a group of calls reports on. */
 export interface Desk {
   readonly results: Map<string, LockedResult>
-  /** Results that are reported with the digest of another run. */
-  readonly copied: ReadonlySet<ResultId>
+  /** Results that are reported with the digest of another run, or with a fuel that cannot be. */
+  readonly doubtful: ReadonlySet<ResultId>
   /** Evaluations of weights, which others have taken already. */
   readonly evaluated: ReadonlyMap<string, ReportReply>
   readonly trust: Edge['trust']
@@ -75,14 +75,14 @@ function standingOf(
   { host }: Visit,
   ok: boolean,
   result: LockedResult,
-  { copied, trust: { rules, secret } }: Desk,
+  { doubtful, trust: { rules, secret } }: Desk,
 ): { proven: boolean; draw: Draw } {
   if (host.trusted) return { proven: false, draw: 'none' }
   const streak = streakOf(host, result.engineClass)
   const proven = mayCompute(host) && provenFuel(streak, host.exclusions, rules) >= result.fuelMax
   const facts = { unit: result, ok, proven, streak: streak.count }
-  // The verifier says whether the answer of another run was computed here as well, or copied.
-  if (ok && copied.has(result.id)) return { proven, draw: 'verifier' }
+  // The verifier says whether it was computed here as well.
+  if (ok && doubtful.has(result.id)) return { proven, draw: 'verifier' }
   return { proven, draw: drawCheck(facts, drawn(secret, 'check', result.id), rules) }
 }
 

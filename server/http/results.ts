@@ -14,6 +14,7 @@ import {
   readCorpusPage,
 } from '#store/published.ts'
 import { runPlan } from './campaign-plan.ts'
+import { withheldOf } from './campaign-view.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Edge } from './edge.ts'
@@ -61,19 +62,20 @@ async function find(edge: Edge, id: unknown): Promise<PublishedResult | undefine
 const ExportQuery = z.strictObject({ format: z.enum(['ndjson', 'csv']).default('ndjson') })
 const CONTENT_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf-8' } as const
 
-/** GET /campaigns/:id/export?format=: every published run of a campaign, failures included, streamed page by page. */
+/**
+ * GET /campaigns/:id/export?format=: every published run of a campaign, failures included, streamed page by page. As on the
+ * leaderboard, what would lead is left out until the verifier has seen it.
+ */
 export function exportCampaign(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { format } = parse(ExportQuery, req.query)
     const campaign = await campaignOf(edge, req)
-    const first = await readCorpusPage(edge.knex, {
-      campaignId: campaign.id,
-      after: '',
-      limit: ROWS_PER_PAGE,
-    })
+    const withheld = await withheldOf(edge.knex, campaign, edge.trust.rules)
+    const pages = { campaignId: campaign.id, withheld, limit: ROWS_PER_PAGE }
+    const first = await readCorpusPage(edge.knex, { ...pages, after: '' })
     res.setHeader('content-type', CONTENT_TYPES[format])
     res.setHeader('content-disposition', `attachment; filename="${campaign.id}.${format}"`)
-    await stream(res, linesOf(format, allRows(edge, campaign, first)))
+    await stream(res, linesOf(format, allRows(edge, campaign, pages, first)))
   }
 }
 
@@ -86,17 +88,15 @@ const ROWS_PER_PAGE = 500
 
 async function* allRows(
   edge: Edge,
-  { id: campaignId, file }: CampaignRow,
+  { file }: CampaignRow,
+  pages: Omit<Parameters<typeof readCorpusPage>[1], 'after'>,
   first: ExportRow[],
 ): AsyncGenerator<CorpusRow> {
   for (let page = first; page.length > 0; ) {
     for (const row of page)
       yield { ...row, kernel: file.kernel, data: file.data, publishedAt: toWire(row.publishedAt) }
     const after = page.at(-1)?.workUnitId ?? ''
-    page =
-      page.length < ROWS_PER_PAGE
-        ? []
-        : await readCorpusPage(edge.knex, { campaignId, after, limit: ROWS_PER_PAGE })
+    page = page.length < ROWS_PER_PAGE ? [] : await readCorpusPage(edge.knex, { ...pages, after })
   }
 }
 

@@ -10,7 +10,7 @@ import { type LeaseRow, noteProgress } from '#store/dispatch.ts'
 import { requestArtifacts, wantedOf } from '#store/files.ts'
 import { addHostEvents, type HostCall, type LockedHost, lockHosts, saveCalls } from '#store/hosts.ts'
 import { tellNotices } from '#store/notices.ts'
-import { lockReported, storeErrors, storeSuccesses, tellVerdicts } from '#store/reports.ts'
+import { findOddFuel, lockReported, storeErrors, storeSuccesses, tellVerdicts } from '#store/reports.ts'
 import { excludeHosts } from '#store/standing.ts'
 import { findCopied } from '#store/verdicts.ts'
 import type { ParsedCall } from './call.ts'
@@ -55,12 +55,10 @@ export async function answerCalls(
   })
   await noteHosts(trx, visits, now)
   const results = new Map(reported.map(result => [String(result.id), result]))
-  const copied = await findCopied(
-    trx,
-    visits.flatMap(visit => successesIn(visit.call)),
-  )
+  const successes = visits.flatMap(visit => successesIn(visit.call))
+  const doubtful = new Set([...(await findCopied(trx, successes)), ...(await findOddFuel(trx, successes))])
   const evaluated = await receiveEvaluations(trx, visits, now)
-  for (const visit of visits) receiveReports(visit, { results, copied, evaluated, trust: edge.trust, now })
+  for (const visit of visits) receiveReports(visit, { results, doubtful, evaluated, trust: edge.trust, now })
   await storeReports(trx, visits, edge, now)
   const replies = await composeReplies(trx, visits, edge, now)
   return calls.map((call, i) => {

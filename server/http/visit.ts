@@ -17,6 +17,8 @@ export interface Visit {
   dailyQuota: number
   usedToday: number
   selfTest: LockedHost['selfTest']
+  /** Its self-test failed once too often in this call. */
+  isBroken: boolean
   /** How the host cheated in this call; null: it did not. */
   cheated: string | null
 }
@@ -32,6 +34,7 @@ export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
   dailyQuota: host.dailyQuota,
   usedToday: host.usedToday,
   selfTest: host.selfTest,
+  isBroken: false,
   cheated: null,
 })
 
@@ -48,8 +51,13 @@ export function holdAgainst(visit: Visit, quota: QuotaEvent, event: string, deta
 export const reportedIds = (call: ParsedCall): ResultId[] =>
   call.reports.flatMap(report => (report.type === 'refused' ? [] : [report.sent.resultId]))
 
-/** The finished runs that the host reports. */
-export const successesIn = (call: ParsedCall): { resultId: ResultId; digest: Sha256 }[] =>
-  call.reports.flatMap(report =>
-    report.type === 'success' ? [{ resultId: report.sent.resultId, digest: report.sent.digest }] : [],
-  )
+/** The finished runs that the host reports; `fuelUsed` is null of those that did not end ok. */
+export const successesIn = (
+  call: ParsedCall,
+): { resultId: ResultId; digest: Sha256; fuelUsed: number | null }[] =>
+  call.reports.flatMap(report => {
+    if (report.type !== 'success') return []
+    const { sent, run } = report
+    const fuelUsed = run.status === 'ok' ? run.fuelUsed : null
+    return [{ resultId: sent.resultId, digest: sent.digest, fuelUsed }]
+  })

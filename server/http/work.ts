@@ -4,6 +4,7 @@ import {
   deal,
   leasesAllowed,
   OWNERS_FOR_QUORUM,
+  PRESENT_MS,
   pairAfter,
   type Random,
   starveAfter,
@@ -103,8 +104,6 @@ function whyAbort(row: HeldRow | undefined, hostId: HostId, now: Instant): strin
   return counts ? undefined : 'too_late'
 }
 
-// An owner counts as present this long after its host was last heard.
-const PRESENT_MS = 10 * 60_000
 const PAGES_PER_MIB = 16
 
 async function dealWork(trx: Trx, standings: readonly Standing[], dispatch: Dispatch): Promise<LeaseRow[]> {
@@ -196,11 +195,11 @@ function queue(asking: readonly Wish[]): Wish[] {
 
 const idleOf = ({ host }: Visit): number => host.idleSince ?? Number.MAX_SAFE_INTEGER
 
-const termsOf = ({ call, host, dailyQuota, usedToday, selfTest, cheated }: Visit) => ({
+const termsOf = ({ call, host, dailyQuota, usedToday, selfTest, isBroken, cheated }: Visit) => ({
   want: call.body.want,
   cores: call.body.cores,
   trusted: host.trusted,
-  mayCompute: cheated === null && (host.trusted || mayCompute({ ...host, selfTest })),
+  mayCompute: cheated === null && !isBroken && (host.trusted || mayCompute({ ...host, selfTest })),
   dailyQuota,
   usedToday,
 })

@@ -1,7 +1,7 @@
 import { invariant } from '#domain/invariant.ts'
 import type { HostNote } from '#domain/notes.ts'
-import { loseLease } from '#domain/settle.ts'
 import type { Effect } from '#domain/transition.ts'
+import { loseLease } from '#domain/trust.ts'
 import type { WorkUnit } from '#domain/types.ts'
 import type { Instant, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'

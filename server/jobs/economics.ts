@@ -1,6 +1,12 @@
-import { createHmac } from 'node:crypto'
-import { OWNERS_FOR_QUORUM } from '#domain/dispatch.ts'
-import { canariesWanted, HEARD_MS, isCanary, SILENT_MS, WAITS_MS } from '#domain/economics.ts'
+import { PRESENT_MS } from '#domain/dispatch.ts'
+import {
+  chooseAudit,
+  chooseCanaries,
+  HEARD_MS,
+  PROVEN_OWNERS_FEW,
+  SILENT_MS,
+  WAITS_MS,
+} from '#domain/economics.ts'
 import { drawn } from '#domain/trust.ts'
 import { addMs, type Instant, type WorkUnitId } from '#protocol/units.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
@@ -22,15 +28,10 @@ export function supplyCanaries(deps: DaemonDeps): Promise<WorkUnitId[]> {
   return inTransaction(deps.knex, async trx => {
     if (!(await lockDaemon(trx))) return []
     const now = deps.now()
-    const since = addMs(now, -HEARD_MS)
+    const provenOwners = await countProvenOwners(trx, addMs(now, -PRESENT_MS), PROVEN_OWNERS_FEW)
+    const supply = { provenOwners, ...(await readSupply(trx, addMs(now, -HEARD_MS))) }
     const untouched = await listUntouched(trx, UNTOUCHED_PER_ROUND)
-    const drawOf = (id: WorkUnitId) => drawn(deps.secret, 'canary', id)
-    const proven = await countProvenOwners(trx, since, OWNERS_FOR_QUORUM)
-    const supply = await readSupply(trx, since)
-    const chosen =
-      proven < OWNERS_FOR_QUORUM
-        ? untouched.toSorted((a, b) => drawOf(a)[0] - drawOf(b)[0]).slice(0, canariesWanted(supply))
-        : untouched.filter(id => supply.verifierCores > 0 && isCanary(drawOf(id)))
+    const chosen = chooseCanaries(untouched, supply, id => drawn(deps.secret, 'canary', id))
     if (chosen.length === 0) return []
     await lockWorkUnits(trx, chosen)
     const made = await makeCanaries(trx, chosen)
@@ -49,7 +50,8 @@ export function drawAudits(deps: DaemonDeps): Promise<WorkUnitId[]> {
     const now = deps.now()
     const [waitsSince, silentSince] = [addMs(now, -WAITS_MS), addMs(now, -SILENT_MS)]
     const waiting = await listWaiting(trx, { waitsSince, silentSince, limit: AUDITS_PER_ROUND })
-    const wanted = waiting.flatMap(({ units }) => pick(units, deps.secret, now))
+    const drawOf = (id: WorkUnitId) => drawn(deps.secret, `audit ${now}`, id)
+    const wanted = waiting.flatMap(({ units }) => chooseAudit(units, drawOf) ?? [])
     const locked = await lockWorkUnits(trx, wanted)
     const valid = locked.flatMap(({ workUnit: { id, state } }) => (state === 'valid' ? [id] : []))
     await demandChecks(
@@ -70,11 +72,4 @@ async function lookAgain(
 ): Promise<void> {
   await touchWorkUnits(trx, ids, now)
   await deps.enqueue(trx, 'transition', ids)
-}
-
-/** One of these, which nobody can foresee before the moment has come. */
-function pick(units: readonly WorkUnitId[], secret: string | Uint8Array, now: Instant): WorkUnitId[] {
-  const hmac = (id: WorkUnitId): string =>
-    createHmac('sha256', secret).update(`audit|${now}|${id}`).digest('hex')
-  return [...new Set(units)].toSorted((a, b) => (hmac(a) < hmac(b) ? -1 : 1)).slice(0, 1)
 }

@@ -2,11 +2,12 @@ import { drawWeights, evaluationOf } from '#domain/evidence.ts'
 import { drawn } from '#domain/trust.ts'
 import { splitOf } from '#protocol/dataset.ts'
 import { jobText, runKeyOf } from '#protocol/job.ts'
-import { addMs } from '#protocol/units.ts'
+import { addMs, type Sha256 } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { insertEvaluations, listDelivered, type NewEvaluation, takeLiars } from '#store/evaluations.ts'
 import { giveUpRequests } from '#store/files.ts'
+import { hiddenTextOf } from '#store/hidden.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import { excludeHosts } from '#store/standing.ts'
@@ -17,10 +18,14 @@ type EvaluateDeps = Pick<JobDeps, 'knex' | 'now' | 'secret' | 'ids' | 'enqueue'>
 
 const PER_ROUND = 200
 
-/** Has a verifier evaluate weights that came, but for decoys; gives how many came. What operators asked for is evaluated as well. */
+/**
+ * Has a verifier evaluate weights that came, but for decoys, on val and, where the data set has one, on the hidden text; gives
+ * how many came.
+ */
 export function planEvaluations({ knex, now, secret, ids }: EvaluateDeps): Promise<number> {
   return inTransaction(knex, async trx => {
     const planned: NewEvaluation[] = []
+    let came = 0
     for (const { resultId, sha256, job, kernelSha256, datasetSha256 } of await listDelivered(
       trx,
       PER_ROUND,
@@ -28,16 +33,23 @@ export function planEvaluations({ knex, now, secret, ids }: EvaluateDeps): Promi
       const [kernel] = await kernelsByHash(trx, [kernelSha256])
       const [dataset] = await datasetsByHash(trx, [datasetSha256])
       if (kernel === undefined || dataset === undefined) continue
-      const data = kernel.manifest.slots.map(slot => splitOf(dataset, slot.split).sha256)
       const task = evaluationOf(job)
-      planned.push({
-        ...{ id: ids.result(now()), resultId, sha256, job: jobText(task) },
-        runKey: await runKeyOf(kernelSha256, [...data, sha256], task),
-        isDecoy: drawWeights(drawn(secret, 'weights', resultId)) === 'decoy',
-      })
+      const isDecoy = drawWeights(drawn(secret, 'weights', resultId)) === 'decoy'
+      const plan = async (hiddenSha256: Sha256 | null): Promise<NewEvaluation> => {
+        const data = kernel.manifest.slots.map(({ split }) =>
+          split === 'val' && hiddenSha256 !== null ? hiddenSha256 : splitOf(dataset, split).sha256,
+        )
+        return {
+          ...{ id: ids.result(now()), resultId, sha256, job: jobText(task), isDecoy, hiddenSha256 },
+          runKey: await runKeyOf(kernelSha256, [...data, sha256], task),
+        }
+      }
+      const hidden = isDecoy ? undefined : await hiddenTextOf(trx, datasetSha256)
+      planned.push(await plan(null), ...(hidden === undefined ? [] : [await plan(hidden)]))
+      came++
     }
     await insertEvaluations(trx, planned, now())
-    return planned.length
+    return came
   })
 }
 

@@ -54,6 +54,17 @@ export const runPropose: CampaignHandler = async (deps, ids) => {
 /** Hosts that called within this time count as active. */
 const ACTIVE_MS = 3600_000
 
+/**
+ * A campaign waits so long for the verifier: its provisional results stay what they are, and their pay stays held, but what nobody
+ * can earn any more goes back. A check that comes later still counts.
+ */
+const VERIFIER_AWAITED_MS = 14 * 24 * 3600_000
+
+const awaitedOf = (id: CampaignId, now: Instant) => ({
+  id,
+  provisionalSince: addMs(now, -VERIFIER_AWAITED_MS),
+})
+
 // As many as the transitioner takes in one transaction.
 const CANCELLED_PER_BATCH = 500
 
@@ -66,7 +77,7 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
     campaign.state === 'running' ? await grow(trx, deps, campaign, now) : await cancel(trx, deps, id, now)
   if (more === 'later') return
   if (more === 'now') return deps.enqueue(trx, 'propose', [id])
-  const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, id)
+  const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, awaitedOf(id, now))
   if (!isOpen && !isUnpublished && !isProvisional) await settleUp(trx, deps, campaign, now)
 }
 
@@ -167,7 +178,7 @@ async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
   await inTransaction(deps.knex, async trx => {
     const now = deps.now()
     const leaders = await listUnverifiedLeaders(trx, id, deps.trust.leaderRows)
-    const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, id)
+    const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, awaitedOf(id, now))
     const isIdle = isProvisional && !isOpen && !isUnpublished && !(await isAnythingOpen(trx))
     const salt = createHmac('sha256', deps.secret).update(`audit|${id}|${now}`).digest('hex')
     const audits = isIdle ? await drawAudits(trx, id, salt) : []

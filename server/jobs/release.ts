@@ -1,16 +1,13 @@
 import { isRecord, nextToCheck } from '#domain/records.ts'
-import type { CampaignId } from '#protocol/units.ts'
+import type { CampaignId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
+import { countRecordChecks, holdChecks, listRecordCandidates, releaseChecks } from '#store/record-checks.ts'
 import { readExperimentScores, readScores } from '#store/scores.ts'
-import {
-  countRecordChecks,
-  holdChecks,
-  listRecordCandidates,
-  lockWorkUnits,
-  releaseChecks,
-  touchWorkUnits,
-} from '#store/work-units.ts'
+import { lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
+
+// One transaction locks at most this many units of each kind: some hundred milliseconds.
+const UNITS_PER_BATCH = 500
 
 /**
  * Says which units the verifier checks next of those that look like records, and lets units go that wait for the verifier because they looked like records, and are none beside those that were verified
@@ -30,25 +27,20 @@ export async function releaseCandidates(deps: JobDeps, id: CampaignId): Promise<
         metric => !isRecord(scores, { experimentId, metric, before: own.get(experimentId) }, leaderRows),
       ),
     )
-    const next = nextToCheck(
-      candidates.filter(unit => !overtaken.includes(unit)),
-      { goal: scores.goal, begun: await countRecordChecks(trx, id) },
-    )
-    const locked = await lockWorkUnits(
-      trx,
-      candidates.map(unit => unit.id),
-    )
-    const isOvertaken = new Set(overtaken.map(unit => unit.id))
-    await holdChecks(
-      trx,
-      candidates.flatMap(unit => (isOvertaken.has(unit.id) ? [] : [unit.id])),
-      next.map(unit => unit.id),
-    )
-    const released = await releaseChecks(
-      trx,
-      locked.flatMap(({ workUnit }) => (isOvertaken.has(workUnit.id) ? [workUnit.id] : [])),
-    )
+    const gone = new Set(overtaken)
+    const waiting = candidates.filter(unit => !gone.has(unit))
+    const next = nextToCheck(waiting, { goal: scores.goal, begun: await countRecordChecks(trx, id) })
+    const toHold = waiting.filter(unit => unit.isOffered && !next.includes(unit))
+    const holds = idsOf([...next, ...toHold.slice(0, UNITS_PER_BATCH)])
+    const releases = idsOf(overtaken.slice(0, UNITS_PER_BATCH))
+    await lockWorkUnits(trx, [...holds, ...releases])
+    await holdChecks(trx, holds, idsOf(next))
+    const released = await releaseChecks(trx, releases)
     await touchWorkUnits(trx, released, deps.now())
     await deps.enqueue(trx, 'transition', released)
+    if (overtaken.length > UNITS_PER_BATCH || toHold.length > UNITS_PER_BATCH)
+      await deps.enqueue(trx, 'propose', [id])
   })
 }
+
+const idsOf = (units: readonly { readonly id: WorkUnitId }[]): WorkUnitId[] => units.map(unit => unit.id)

@@ -135,6 +135,8 @@ export const KernelManifest = z.strictObject({
   memoryPagesMax: z.int().min(1).max(MEMORY_PAGES_MAX),
   /** A recipe that may need more than `memoryPagesMax` is refused at submission, before it costs anything. */
   memory: MemoryBound.optional(),
+  /** Runs that end ok and differ in nothing but the seed execute the same instructions: another count is a sign of a lie. */
+  steadyFuel: z.boolean().optional(),
   metric: KernelMetric,
   bounds: z.strictObject({
     fuelMax: z.int().positive().max(FUEL_MAX),

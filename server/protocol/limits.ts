@@ -108,6 +108,8 @@ export const NOTICES_SHOWN_MAX = 20
 export const APPEAL_CHARS_MAX = 2_000
 /** How long an exclusion can be appealed; it becomes public when this ends, or with the decision. */
 export const APPEAL_DAYS = 14
+/** A host whose self-test failed so often since it enrolled computes nothing any more: its owner mends it and enrols it again. */
+export const SELF_TESTS_FAILED_MAX = 5
 /** Names of networks are forgotten after this. */
 export const PREFIX_DAYS = 30
 

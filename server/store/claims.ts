@@ -56,7 +56,7 @@ export async function claimHost(trx: Trx, { hostId, userId, now }: Claim): Promi
   const ownerKey = `user:${userId}`
   await execute(trx, OWN, { ...ids, ownerKey })
   await execute(trx, RENAME_RESULTS, { hostId, ownerKey, open })
-  const agreed = await unitsOf(trx, JOINT, { hostId })
+  const agreed = await unitsOf(trx, `${JOINT} limit ${COUNTED_MAX}`, { hostId })
   if (agreed.length > 0) await execute(trx, JOIN, { hostId, now: toDb(now) })
   // An account has a clean name: a streak that was short of what its owner's exclusions ask for must not become enough by it.
   if (agreed.length > 0 || host.exclusions > 0) await execute(trx, END_STREAK, { hostId })
@@ -65,6 +65,9 @@ export async function claimHost(trx: Trx, { hostId, userId, now }: Claim): Promi
   await addHostEvents(trx, [{ hostId, event: 'claimed', detail: userId }], now)
   return { type: 'claimed', movedMilli, voided: shared.length + agreed.length, woken: shared }
 }
+
+// The units themselves are opened batch by batch afterwards; here they are only counted.
+const COUNTED_MAX = 1_000
 
 const UnitRow = z.object({ id: WorkUnitId })
 const IdRow = z.object({ id: HostId })

@@ -28,7 +28,7 @@ const Waiting = z.object({ hostId: HostId, units: z.array(WorkUnitId) })
 
 /**
  * Hosts whose oldest provisional result was reported before `waitsSince`, or that were not heard since `silentSince`, each
- * with its units that stand provisionally; not those of which one waits for the verifier already.
+ * with its units that stand provisionally; not those of which the verifier is to look at one already.
  */
 export function listWaiting(
   on: Executor,

@@ -22,6 +22,8 @@ export interface NewEvaluation {
   readonly job: string
   readonly runKey: Sha256
   readonly isDecoy: boolean // asked for so that nobody knows what is looked at
+  /** The hidden text that stands for val; null: val itself. */
+  readonly hiddenSha256: Sha256 | null
 }
 
 export const insertEvaluations = (
@@ -44,6 +46,7 @@ const LeaseRow = z.object({
   bytes: z.int(),
   fuelMax: z.int(),
   deadline: Timestamp,
+  hidden: z.object({ sha256: Sha256, bytes: z.int() }).nullable(),
 })
 export type EvaluationLease = z.infer<typeof LeaseRow>
 
@@ -58,16 +61,22 @@ export const leaseEvaluations = (
 export const heldEvaluations = (trx: Trx, hostId: HostId): Promise<EvaluationLease[]> =>
   select(trx, LeaseRow, HELD, { hostId })
 
-const ClaimRow = z.object({ id: ResultId, hostId: HostId, claimed: z.number() })
+const ClaimRow = z.object({ id: ResultId, hostId: HostId, claimed: z.number(), onHidden: z.boolean() })
 
 /** Evaluations among these ids that somebody computes, locked, with the metric that was claimed. */
 export const lockEvaluations = (trx: Trx, ids: readonly string[]): Promise<z.infer<typeof ClaimRow>[]> =>
   select(trx, ClaimRow, CLAIMED, { ids })
 
+/** How an evaluation ended; `metric` is what was reached on a hidden text, of those that are `scored`. */
 export const endEvaluation = (
   trx: Trx,
-  { id, outcome, now }: { id: ResultId; outcome: 'equal' | 'different' | 'failed'; now: Instant },
-): Promise<number> => execute(trx, END, { id, outcome, now: toDb(now) })
+  ended: {
+    id: ResultId
+    outcome: 'equal' | 'different' | 'failed' | 'scored'
+    metric: number | null
+    now: Instant
+  },
+): Promise<number> => execute(trx, END, { ...ended, now: toDb(ended.now) })
 
 const LiarRow = z.object({ hostId: HostId, resultId: ResultId })
 
@@ -89,19 +98,20 @@ const DELIVERED = `
   order by f.received_at, f.result_id limit :limit`
 
 const INSERT = `
-  insert into evaluations (id, result_id, sha256, job, run_key, created_at, ended_at, outcome)
-  select id, "resultId", sha256, job, "runKey", :now, case when "isDecoy" then cast(:now as timestamptz) end,
+  insert into evaluations (id, result_id, sha256, job, run_key, hidden_sha256, created_at, ended_at, outcome)
+  select id, "resultId", sha256, job, "runKey", "hiddenSha256", :now, case when "isDecoy" then cast(:now as timestamptz) end,
     case when "isDecoy" then 'decoy' end
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "resultId" text, sha256 text, job text, "runKey" text,
-    "isDecoy" boolean)
-  on conflict (result_id) do nothing`
+    "isDecoy" boolean, "hiddenSha256" text)
+  on conflict do nothing`
 
 const COLUMNS = `
   select e.id, e.host_id as "hostId", w.id as "workUnitId", c.id as "campaignId", c.title, e.job,
     e.run_key as "runKey", w.kernel_sha256 as "kernelSha256", c.dataset_sha256 as "datasetSha256", e.sha256, f.bytes,
-    w.fuel_max as "fuelMax", e.deadline`
+    w.fuel_max as "fuelMax", e.deadline,
+    case when h.sha256 is not null then jsonb_build_object('sha256', h.sha256, 'bytes', h.bytes) end as hidden`
 const JOINS = `
-  join files f on f.sha256 = e.sha256 join results r on r.id = e.result_id
+  join files f on f.sha256 = e.sha256 left join files h on h.sha256 = e.hidden_sha256 join results r on r.id = e.result_id
   join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id`
 
 const LEASE = `
@@ -115,12 +125,12 @@ const LEASE = `
 const HELD = `${COLUMNS} from evaluations e ${JOINS} where e.host_id = :hostId and e.outcome is null order by e.id`
 
 const CLAIMED = `
-  select e.id, e.host_id as "hostId", r.metric as claimed
+  select e.id, e.host_id as "hostId", r.metric as claimed, e.hidden_sha256 is not null as "onHidden"
   from evaluations e join results r on r.id = e.result_id
   where e.id = any(:ids) and e.outcome is null and e.host_id is not null
   order by e.id for update of e`
 
-const END = `update evaluations set outcome = :outcome, ended_at = :now where id = :id and outcome is null`
+const END = `update evaluations set outcome = :outcome, metric = :metric, ended_at = :now where id = :id and outcome is null`
 
 const TAKE_LIARS = `
   with liars as (
@@ -129,4 +139,4 @@ const TAKE_LIARS = `
 
 const MAY = `
   select exists (select from evaluations e join hosts h on h.id = e.host_id
-    where e.sha256 = :sha256 and e.outcome is null and h.token_hash = :tokenHash and h.trusted) as may`
+    where (e.sha256 = :sha256 or e.hidden_sha256 = :sha256) and e.outcome is null and h.token_hash = :tokenHash and h.trusted) as may`

@@ -2,15 +2,15 @@ import { z } from 'zod'
 import { HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { type Executor, execute, select, selectFirst, toDb } from './rows.ts'
 
-export const FileKind = z.enum(['kernel', 'data', 'artifact'])
+export const FileKind = z.enum(['kernel', 'data', 'artifact', 'hidden'])
 export type FileKind = z.infer<typeof FileKind>
 
 const FileRow = z.object({ sha256: Sha256, bytes: z.int(), kind: FileKind, embargoed: z.boolean() })
-/** A stored file. An artifact is under embargo until a published unit shows it (DESIGN §8). */
+/** A stored file. An artifact is under embargo until a published unit shows it (DESIGN §8), a hidden text always. */
 export type FileRow = z.infer<typeof FileRow>
 
 const FIND = `
-  select f.sha256, f.bytes, f.kind, f.kind = 'artifact' and not exists (
+  select f.sha256, f.bytes, f.kind, f.kind = 'hidden' or f.kind = 'artifact' and not exists (
     select from results r join work_units w on w.id = r.work_unit_id
     where r.artifact_sha256 = f.sha256 and w.published_at is not null) as embargoed
   from files f where f.sha256 = :sha256`

@@ -90,6 +90,7 @@ const LockedHost = z.object({
   hasRequests: z.boolean(),
   hasNotices: z.boolean(),
   selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
+  selfTestsFailed: z.int(),
   streaks: StreaksRow,
   exclusions: z.int(),
   prefix: z.string().nullable(),
@@ -99,7 +100,7 @@ const LockedHost = z.object({
 /**
  * A host during its scheduler call. `usedToday` is 0 on the first call of a day (UTC). `hasVerdicts`, `hasRequests` and
  * `hasNotices` say whether it is worth asking for what it has not heard, and for artifacts wanted of it. `exclusions` are
- * those of its owner that still count. `lastNotice` is why a quarantined host is refused.
+ * those of its owner that still count. `selfTestsFailed` is counted only while one is demanded. `lastNotice` is why a quarantined host is refused.
  */
 export type LockedHost = z.infer<typeof LockedHost>
 
@@ -113,8 +114,9 @@ const LOCK = `
     exists (select from file_requests f where f.host_id = hosts.id and f.received_at is null
       and f.given_up_at is null) as "hasRequests",
     exists (select from host_events e where e.host_id = hosts.id and e.notice is not null and not e.told) as "hasNotices",
-    self_test as "selfTest", ${STREAKS} as streaks, ${EXCLUSIONS} as exclusions, prefix,
-    prefix_seen_at as "prefixSeenAt", case when state = 'quarantined' then
+    self_test as "selfTest", case when self_test <> 'demanded' then 0 else (select count(*) from host_events e
+      where e.host_id = hosts.id and e.event = 'self_test_failed') end as "selfTestsFailed",
+    ${STREAKS} as streaks, ${EXCLUSIONS} as exclusions, prefix, prefix_seen_at as "prefixSeenAt", case when state = 'quarantined' then
       (select notice from host_events e where e.host_id = hosts.id and e.notice is not null order by e.id desc limit 1)
     end as "lastNotice"
   from hosts where id = any(:ids) order by id for no key update`
@@ -150,6 +152,13 @@ const SAVE = `
 export const saveCalls = (on: Executor, calls: readonly HostCall[], now: Instant): Promise<number> =>
   execute(on, SAVE, { rows: recordset(calls), now: toDb(now), today: dayOf(now) })
 
+const SPEND_CALL = `
+  update hosts set last_call = :call, last_reply = null, last_body_sha256 = null where id = :id and last_call < :call`
+
+/** Spends the number of a call that is not kept for repetition; false when this or a higher one was answered before. */
+export const spendCall = async (on: Executor, call: { id: HostId; call: number }): Promise<boolean> =>
+  (await execute(on, SPEND_CALL, call)) === 1
+
 export interface HostEvent {
   readonly hostId: HostId
   readonly event: string
@@ -179,6 +188,12 @@ export const saveSelfTests = (
   answers: readonly { hostId: HostId; passed: boolean }[],
 ): Promise<number> =>
   answers.length === 0 ? Promise.resolve(0) : execute(on, ANSWER, { rows: recordset(answers) })
+
+const RETIRE = `update hosts set state = 'retired' where id = any(:ids) and state <> 'retired'`
+
+/** Locked hosts that compute nothing any more; their owners may enrol them again. */
+export const retireHosts = (on: Executor, ids: readonly HostId[]): Promise<number> =>
+  ids.length === 0 ? Promise.resolve(0) : execute(on, RETIRE, { ids })
 
 const MOVE = `
   update hosts set prefix = x.prefix, prefix_seen_at = case when x.prefix is not null then cast(:now as timestamptz) end

@@ -36,8 +36,11 @@ export const countWork = (trx: Trx, id: CampaignId, since: Instant): Promise<z.i
 const Remaining = z.object({ isOpen: z.boolean(), isUnpublished: z.boolean(), isProvisional: z.boolean() })
 
 /** Whether any work unit of the campaign is still open, any is not published yet, and any of what is stands provisionally. */
-export const remainingOf = (trx: Trx, id: CampaignId): Promise<z.infer<typeof Remaining>> =>
-  selectOne(trx, Remaining, REMAINING, { id })
+export const remainingOf = (
+  trx: Trx,
+  { id, provisionalSince }: { id: CampaignId; provisionalSince: Instant },
+): Promise<z.infer<typeof Remaining>> =>
+  selectOne(trx, Remaining, REMAINING, { id, provisionalSince: toDb(provisionalSince) })
 
 export interface NewExperiment {
   readonly id: ExperimentId
@@ -96,7 +99,8 @@ const COUNT_WORK = `
 const REMAINING = `
   select exists (select from work_units where campaign_id = :id and state = 'open') as "isOpen",
     exists (select from work_units where campaign_id = :id and published_at is null) as "isUnpublished",
-    exists (select from corpus where campaign_id = :id and provisional and retracted_at is null) as "isProvisional"`
+    exists (select from corpus where campaign_id = :id and provisional and retracted_at is null
+      and published_at > :provisionalSince) as "isProvisional"`
 
 const INSERT = `
   insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, created_at)

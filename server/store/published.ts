@@ -78,10 +78,11 @@ const EXPORT = `
     job_limit as "limit", status, metric_name as "metricName", metric_value as "metricValue",
     fuel_used as "fuelUsed", digest, artifact_sha256 as "artifactSha256", replicas, published_at as "publishedAt"
   from corpus where campaign_id = :campaignId and work_unit_id > :after and not provisional and retracted_at is null
+    and not experiment_id = any(:withheld)
   order by work_unit_id limit :limit`
 
-/** One page of what a campaign published and what is final, in the order of its work units. */
+/** One page of what a campaign published and what is final, in the order of its work units, without these experiments. */
 export const readCorpusPage = (
   on: Executor,
-  page: { campaignId: CampaignId; after: string; limit: number },
+  page: { campaignId: CampaignId; withheld: readonly ExperimentId[]; after: string; limit: number },
 ): Promise<ExportRow[]> => select(on, ExportRow, EXPORT, { ...page })

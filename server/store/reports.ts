@@ -48,6 +48,31 @@ export async function lockReported(on: Executor, ids: readonly ResultId[]): Prom
   return select(on, LockedResult, LOCK, { ids })
 }
 
+/**
+ * Which of these ok reports name another fuel than a valid run of the same experiment whose kernel uses the same for every seed.
+ * That is no proof: who of the two is wrong, only the verifier can say.
+ */
+export async function findOddFuel(
+  on: Executor,
+  reports: readonly { readonly resultId: ResultId; readonly fuelUsed: number | null }[],
+): Promise<ReadonlySet<ResultId>> {
+  if (reports.length === 0) return new Set()
+  const rows = await select(on, z.object({ id: ResultId }), ODD_FUEL, {
+    ids: reports.map(report => report.resultId),
+    fuels: reports.map(report => report.fuelUsed),
+  })
+  return new Set(rows.map(row => row.id))
+}
+
+// Valid ok runs of one experiment under a limit agree among themselves, so any of them will do.
+const ODD_FUEL = `
+  select r.id from unnest(:ids::text[], :fuels::bigint[]) as x(id, fuel) join results r on r.id = x.id
+  join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
+  where k.manifest->'steadyFuel' = 'true' and exists (
+    select from work_units ow join results o on o.id = ow.canonical_result_id
+    where ow.experiment_id = w.experiment_id and ow.id <> w.id and ow.kernel_sha256 = w.kernel_sha256
+      and o.metric is not null and o.fuel_used <> x.fuel)`
+
 export interface AcceptedSuccess {
   readonly resultId: ResultId
   readonly hostId: HostId

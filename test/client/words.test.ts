@@ -3,7 +3,9 @@ import type { Leaderboard } from '#protocol/campaign.ts'
 import type { RunReport } from '#protocol/report.ts'
 import { Sha256 } from '#protocol/units.ts'
 import { startAgent } from '#runtime/agent-state.ts'
+import type { RunOutcome } from '#runtime/run.ts'
 import { firstDifference } from '../../client/node/commands/repro.ts'
+import { eventFields, sentence } from '../../client/node/news.ts'
 import { openPanel, sparkline } from '../../client/node/panel.ts'
 import { leaderboardLines } from '../../client/node/tables.ts'
 import { lease } from './agent-play.ts'
@@ -29,6 +31,19 @@ describe('where two runs parted', () => {
     expect(firstDifference(run(a), run(b))).toBe(mark)
   })
 })
+
+test('what weights reach when they are evaluated is in no line and no event: it may be on a text that nobody knows', () => {
+  const report = { status: 'ok', metric: { name: 'val_bpb', value: 7.123456 } } as RunReport
+  const outcome = { type: 'report', report, digest: hash('d'), cpuMs: 1000 } as RunOutcome
+  const task = (name: string) => ({ ...lease(1), job: evaluating(name) })
+  const done = (name: string) => ({ ev: 'result.done', lease: task(name), outcome }) as const
+  const said = (name: string) => `${sentence(done(name))} ${JSON.stringify(eventFields(done(name)))}`
+  expect(said('train')).toMatch(/7\.1235.*7\.123456.*dddd/)
+  expect(said('evaluate')).not.toMatch(/7\.1|dddd/)
+})
+
+const evaluating = (task: string): string =>
+  JSON.stringify({ kernel: 'tiny@0', task, recipe: {}, seed: 1, limit: { updates: 1 }, marks: 8 })
 
 describe('the leaderboard', () => {
   const row = (mean: number | null, lr: number): Leaderboard['rows'][number] => ({

@@ -227,4 +227,20 @@ describe('adaptive replication', () => {
     const held = settled(workUnit({ disputed: true }), 'a$h a!').settlement
     expect(held.vests).toMatchObject([{ resultId: resultId(1), amountMilli: 6 }])
   })
+
+  test.each([
+    ['demanded', 0],
+    ['passed', 0],
+    ['failed', 6], // the machine is broken: what it computed right is paid
+  ] as const)(
+    'one that its host’s own fault had opened, whose self-test is %s, keeps %i',
+    (selfTest, kept) => {
+      const streaks = { wasm: { ...NO_STREAK, faultAt: NOW } }
+      const after = settled(workUnit({ disputed: true }), 'a$ b$ a!', [standing(1, { selfTest, streaks })])
+      expect(payOf(after)).toBe(`valid ${kept}, invalid 0, valid 0`)
+      const reversed = after.settlement.reversals.map(reversal => reversal.resultId)
+      expect(reversed).toEqual(kept === 0 ? [resultId(1), resultId(2)] : [resultId(2)])
+      expect(after.settlement.grants).toEqual([])
+    },
+  )
 })

@@ -156,9 +156,10 @@ describe('a valid unit that the verifier is to check', () => {
     [embargoed, 'V+ S P!?', 'wake 1'],
     [embargoed, 'V+ S S!?', 'validate, wake 0.25'],
     [embargoed, 'V+ V V!?', 'publish, wake 0.25'],
-    [embargoed, 'V+ S u?', 'drop 3, validate, wake 0.25'], // no verifier came
-    [published, 'V+ u?', 'drop 2, sleep'],
-    [published, 'V+ X?', 'sleep'],
+    [embargoed, 'V+ S u?', 'validate, wake 0.25'], // no verifier came: the answer stands, and its check waits on
+    [embargoed, 'V+ u?', 'publish, wake 0.25'],
+    [published, 'V+ u?', 'sleep'],
+    [published, 'V+ X?', 'create 1 check attempt 0, wake 60'], // wanted for another reason before
   ])('%o [%s] -> %s', (state, results, effects) => {
     const unit = workUnit({ policy: 'adaptive', check: 'verifier' }, state)
     expect(summarise(transition(unit, parseResults(results), NOW))).toBe(effects)

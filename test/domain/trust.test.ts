@@ -190,7 +190,7 @@ describe('re-opening', () => {
 
 describe('the other hosts of an owner', () => {
   const hosts = (...states: Standing['state'][]): Standing[] =>
-    states.map((state, i) => ({ ...host, id: hostId(i + 1), state }))
+    states.map((state, i) => ({ ...host, id: hostId(i + 1), state, userId: 'u_1' as Standing['userId'] }))
   const after = (excluded: readonly number[], ...states: Standing['state'][]): string[] =>
     spreadExclusion(hosts(...states), new Set(excluded.map(hostId))).map(
       ({ id, state }) => `${Number(id.slice(2))} ${state}`,
@@ -208,6 +208,20 @@ describe('the other hosts of an owner', () => {
     ['nothing changes twice', [1], ['quarantined', 'paused'], []],
   ] as const)('%s', (_, excluded, states, changes) => {
     expect(after(excluded, ...states)).toEqual(changes)
+  })
+  test('that are anonymous are only paused, however many of their network were excluded', () => {
+    const anonymous = hosts('quarantined', 'quarantined', 'paused', 'active').map(one => ({
+      ...one,
+      userId: null,
+    }))
+    const changed = spreadExclusion(anonymous, new Set([hostId(1), hostId(2)]))
+    expect(changed.map(({ id, state }) => [id, state])).toEqual([[hostId(4), 'paused']])
+  })
+  test('of a network are in doubt for their own faults only; of a person also for its other hosts', () => {
+    const [paused] = hosts('paused')
+    const faulty = (ownerKey: string) => fault({ ...paused!, ownerKey }, 'wasm', NOW)
+    expect(faulty('prefix:one')).toMatchObject({ state: 'paused', selfTest: 'demanded' })
+    expect(faulty('user:one').state).toBe('quarantined')
   })
   test('of another owner are not touched', () => {
     const [one, two] = hosts('quarantined', 'active')

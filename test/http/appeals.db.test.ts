@@ -39,7 +39,7 @@ const publicStateOf = async (id: HostId): Promise<string> =>
   HostView.parse((await server.call('GET', `/api/v1/hosts/${id}`)).json).state
 
 describe('an appeal', () => {
-  const appeal = (host: TestHost, text: string, how?: { privateKey: string }) =>
+  const appeal = (host: TestHost, text: string, how?: { privateKey?: string; call?: number }) =>
     host.say('POST', `/api/v1/hosts/${host.id}/appeal`, { text }, how)
 
   const decide = async (host: TestHost, decision: 'uphold' | 'reject', reason: string) => {
@@ -70,6 +70,13 @@ describe('an appeal', () => {
     expect(release).toMatchObject({ kind: 'release', actor: 'operator', pseudonym: quarantine!.pseudonym })
     for (const action of [release, quarantine])
       expect(JSON.stringify(action)).not.toMatch(/h_|u_|==x|brother|memory was/)
+  })
+
+  test('that somebody recorded is refused when it is said again', async () => {
+    const host = await enrolHost(server)
+    await exclude(host)
+    expect((await appeal(host, 'once', { call: 5 })).status).toBe(201)
+    expect((await appeal(host, 'once', { call: 5 })).code).toBe('call_replayed')
   })
 
   test('upheld, it brings back what was forfeited for results that are right, and lifts the exclusion', async () => {

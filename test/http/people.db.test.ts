@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { HostView } from '#protocol/host.ts'
-import { DAILY_QUOTA_MIN } from '#protocol/limits.ts'
+import { DAILY_QUOTA_MIN, SELF_TESTS_FAILED_MAX } from '#protocol/limits.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { addUser, runReport } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
@@ -78,6 +78,24 @@ describe('a self-test', () => {
     await server.database.knex.raw(`update hosts set recent_checks = 'xxxx' where id = ?`, [host.id])
     await host.ask({ selfTest: { passed: false, detail: 'bits flip' } })
     expect((await scene.row('hosts', host.id)).state).toBe('active')
+  })
+
+  test('that fails for the fifth time ends the host, with a sentence: its owner mends it and enrols it again', async () => {
+    await scene.campaign([{}, {}])
+    const host = await enrolHost(server)
+    const fail = async (want = 0) => {
+      await demand(host)
+      return host.ask({ want, selfTest: { passed: false, detail: 'bits flip' } })
+    }
+    for (let n = 1; n < SELF_TESTS_FAILED_MAX; n++) await fail()
+    expect((await scene.row('hosts', host.id)).state).toBe('active')
+    const last = await fail(1)
+    expect(last.leases).toEqual([])
+    expect(last.notices).toContainEqual(expect.stringContaining('enrol it again'))
+    expect((await host.call()).code).toBe('host_retired')
+    expect(
+      (await server.database.knex.raw('select 1 from exclusions where host_id = ?', [host.id])).rows,
+    ).toEqual([])
   })
 
   test('that nobody asked for is not believed', async () => {

@@ -168,6 +168,8 @@ describe('a published campaign', () => {
     await verify([units[0]!])
     const board = Leaderboard.parse((await get(`/api/v1/campaigns/${id}/leaderboard`)).json)
     expect(board).toMatchObject({ rows: [{ mean: 3.5 }], waiting: 2 })
+    const exported = (await get(`/api/v1/campaigns/${id}/export`)).text.trim().split('\n')
+    expect(exported.map(line => CorpusRow.parse(JSON.parse(line)).metricValue)).toEqual([3.5])
     const view = CampaignView.parse((await get(`/api/v1/campaigns/${id}`)).json)
     expect(view).toMatchObject({ best: { mean: 3.5, n: 1 } })
   })
@@ -176,6 +178,7 @@ describe('a published campaign', () => {
     const { id, units } = await campaign(2)
     await compute(units, [3.5, Number.NaN])
     await publish(id)
+    await verify(units)
     const ndjson = await get(`/api/v1/campaigns/${id}/export`)
     expect(ndjson.headers.get('content-type')).toBe('application/x-ndjson')
     const rows = ndjson.text

@@ -108,6 +108,37 @@ describe('a report', () => {
     expect(await reported(await enrolHost(server), runOf)).toMatchObject({ proven: false, draw: 'none' })
   })
 
+  test.each([
+    ['another fuel than a valid run of its experiment is the verifier’s to look at', true, 900, 'verifier'],
+    ['the same fuel is like any other', true, 1000, 'none'],
+    ['another fuel is like any other where the kernel’s fuel depends on the seed', false, 900, 'none'],
+  ] as const)('with %s', async (_, steadyFuel, fuelUsed, draw) => {
+    const { knex } = server.database
+    await knex.raw(`update kernels set manifest = manifest || jsonb_build_object('steadyFuel', ?::boolean)`, [
+      steadyFuel,
+    ])
+    const [first, second] = [await enrolHost(server), await enrolHost(server)]
+    const { units } = await scene.campaign([unit, unit])
+    const [one, other] = [units[0]!, units[1]!]
+    await knex.raw(
+      `update work_units set seed_index = 1, experiment_id = (select experiment_id from work_units where id = ?)
+       where id = ?`,
+      [one.id, other.id],
+    )
+    const [known, asked] = [one.resultIds[0]!, other.resultIds[0]!]
+    expect((await leased(first)).toSorted()).toEqual([known, asked].toSorted())
+    await knex.raw(`update results set host_id = ?, owner_key = 'another' where id = ?`, [second.id, asked])
+    await first.ask({ reports: [await first.report(known, runOf(one.id, { fuelUsed: 1000 }))] })
+    await knex.raw(`update results set verdict = 'valid' where id = ?`, [known])
+    await knex.raw(
+      `update work_units set state = 'valid', canonical_result_id = ?, closed_at = now() where id = ?`,
+      [known, one.id],
+    )
+    const reply = await second.ask({ reports: [await second.report(asked, runOf(other.id, { fuelUsed }))] })
+    expect(reply.reports).toMatchObject([{ outcome: 'accepted' }])
+    expect(await scene.row('results', asked)).toMatchObject({ draw })
+  })
+
   test('with the digest of another run is the verifier’s to look at: two recipes may be the same run', async () => {
     const [first, second] = [await provenHost(1000), await provenHost(1000)]
     await reported(first, () => runOf('the answer'))

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { drawAudits, supplyCanaries } from '#jobs/economics.ts'
 import { addHost } from '#support/hosts.ts'
-import { type Lifecycle, rows, runJobs, startLifecycle, submit, take } from '#support/lifecycle.ts'
+import { type Lifecycle, rows, runJobs, startLifecycle, submit, take, wait } from '#support/lifecycle.ts'
 import { compute, hostRow, one, PROVEN, STRANGER, streakOf, VERIFIER } from '#support/trusting.ts'
 
 const DAY_MS = 24 * 3600_000
@@ -38,7 +38,7 @@ describe('canaries', () => {
   })
 
   test('about one unit in two hundred once there are proven owners, the same however often it looks', async () => {
-    for (let i = 0; i < 3; i++) await addHost(life, PROVEN)
+    for (let i = 0; i < 10; i++) await addHost(life, PROVEN)
     await addHost(life, STRANGER)
     await addHost(life, VERIFIER)
     await submit(life, { runs: 999 })
@@ -60,14 +60,27 @@ describe('audits', () => {
   })
   const seen = (ms: number) => life.knex.raw(`update hosts set last_seen_at = ?`, [new Date(life.now() - ms)])
 
-  test('of a host that waits three days for its next check, one result', async () => {
+  test('of a host that waits five days for its next check, one result', async () => {
     await seen(0)
     expect(await drawAudits(life.deps)).toEqual([])
-    life.advance(3 * DAY_MS)
+    life.advance(5 * DAY_MS)
     await seen(0)
     expect(await drawAudits(life.deps)).toHaveLength(1)
     expect(await drawAudits(life.deps)).toEqual([]) // it waits for the verifier
     await runJobs(life)
+    await compute(life, await addHost(life, VERIFIER))
+    expect(await rows(life, `select count(*)::int as n from results where provisional`)).toEqual([{ n: 0 }])
+  })
+
+  test('that no verifier came for within a week hold nothing up, and are made when one comes back', async () => {
+    life.advance(5 * DAY_MS)
+    const drawn = await drawAudits(life.deps)
+    expect(drawn).toHaveLength(1)
+    await runJobs(life)
+    await wait(life, 7 * DAY_MS + 1)
+    const waiting = `select count(*)::int as n from results where kind = 'check' and state = 'unsent'`
+    expect(await rows(life, waiting)).toEqual([{ n: 1 }])
+    expect(await drawAudits(life.deps)).toEqual([]) // it waits on
     await compute(life, await addHost(life, VERIFIER))
     expect(await rows(life, `select count(*)::int as n from results where provisional`)).toEqual([{ n: 0 }])
   })

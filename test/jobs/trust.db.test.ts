@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { sweepCampaigns } from '#jobs/sweep.ts'
 import { runReport } from '#support/builders.ts'
 import { addHost } from '#support/hosts.ts'
 import {
@@ -7,6 +8,7 @@ import {
   type Lifecycle,
   report,
   rows,
+  runJobs,
   startLifecycle,
   story,
   submit,
@@ -26,6 +28,13 @@ import {
   streakOf,
   VERIFIER,
 } from '#support/trusting.ts'
+
+/** Moves the clock, and lets every sweeper look. */
+async function waitDays(days: number): Promise<void> {
+  await wait(life, days * 24 * 3600_000)
+  await sweepCampaigns(life.deps)
+  await runJobs(life)
+}
 
 let life: Lifecycle
 beforeEach(async () => {
@@ -105,6 +114,25 @@ describe('a proven host', () => {
     ])
     expect(await balance(life, `user:${owner}`)).toBe(1_000_000 - 2 * PAY)
     expect(await streakOf(life, proven)).toBe(11)
+  })
+
+  test('keeps a campaign waiting for a verifier a fortnight and no longer; whenever one comes back, it looks', async () => {
+    await submit(life, { runs: 2 })
+    const proven = await addHost(life, PROVEN)
+    await compute(life, proven)
+    await compute(life, proven)
+    await waitDays(8)
+    expect(await story(life)).toMatch(/^valid, valid, check unsent$/)
+    expect(await campaignState(life)).toEqual({ state: 'running', settled: false })
+    await waitDays(6)
+    expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
+    expect(await corpus(life)).toMatchObject([{ provisional: true }, { provisional: true }])
+    expect(await exported(life)).toEqual([])
+    expect(await balance(life, `held:host:${proven}`)).toBe(2 * PAY)
+    await compute(life, await addHost(life, VERIFIER))
+    expect(await corpus(life)).toMatchObject([{ provisional: false }, { provisional: false }])
+    expect(await exported(life)).toEqual([3.25, 3.25])
+    expect(await balance(life, `host:${proven}`)).toBe(2 * PAY)
   })
 
   test('whose check was drawn waits for another owner; a proven one makes what it did before final', async () => {

@@ -156,8 +156,13 @@ export interface TestHost {
   readonly id: HostId
   readonly token: string
   readonly privateKey: string
-  /** A signed call of any address; numbered by the clock. `privateKey` may be another's. */
-  say(method: string, path: string, body?: unknown, how?: { privateKey?: string }): Promise<Reply>
+  /** A signed call of any address; numbers itself upwards unless told. `privateKey` may be another's. */
+  say(
+    method: string,
+    path: string,
+    body?: unknown,
+    how?: { privateKey?: string; call?: number },
+  ): Promise<Reply>
   /** Calls the scheduler; numbers itself upwards unless told. */
   call(body?: Partial<HostWords>, how?: Partial<How>): Promise<Reply>
   /** The same, parsed; throws when it was refused. */
@@ -208,8 +213,9 @@ export async function enrolHost(
   let number = 0
   const say: TestHost['say'] = async (method, path, body, how = {}) => {
     const text = body === undefined ? '' : JSON.stringify(body)
+    number = how.call ?? number + 1
     const signed = callBytes({
-      ...{ serverId: server.serverId, hostId: enrolled.hostId, call: 1, path, bodySha256: sha256(text) },
+      ...{ serverId: server.serverId, hostId: enrolled.hostId, call: number, path, bodySha256: sha256(text) },
       method: method as 'POST' | 'GET',
     })
     return server.call(method, path, {
@@ -217,7 +223,7 @@ export async function enrolHost(
       ...(body === undefined ? {} : { body: text }),
       headers: {
         [HOST_HEADER]: enrolled.hostId,
-        [CALL_HEADER]: '1',
+        [CALL_HEADER]: String(number),
         [SIGNATURE_HEADER]: await signBytes(how.privateKey ?? privateKey, signed),
         ...headers,
       },

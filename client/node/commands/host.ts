@@ -10,6 +10,7 @@ import { Failure, usage } from '../failure.ts'
 import { hostDirectory, hostKey, loadEnrolled } from '../identity.ts'
 import { credit } from '../news.ts'
 import { type Context, contextOf, DEFAULT_STATE_DIR, options, withServer } from '../options.ts'
+import { openHostStore } from '../state-dir.ts'
 
 /** `xeenet host …`: this machine as a host of a server. */
 export function hostCommand(): Command {
@@ -26,7 +27,12 @@ export function hostCommand(): Command {
   return host
 }
 
-type Action = (command: Command, context: Context, identity: Identity) => Promise<void>
+/** The enrolled host, and the number of its next call: above all that were given out here, also to one that runs now. */
+interface Self extends Identity {
+  readonly call: number
+}
+
+type Action = (command: Command, context: Context, self: Self) => Promise<void>
 
 function verb(name: string, description: string, action: Action): Command {
   const command = withServer(new Command(name).description(description)).option(
@@ -36,13 +42,13 @@ function verb(name: string, description: string, action: Action): Command {
   )
   return command.action(async () => {
     const context = await contextOf(command)
-    await action(command, context, await identityOf(command, context))
+    await action(command, context, await selfOf(command, context))
   })
 }
 
 const HostOptions = z.object({ stateDir: z.string() })
 
-async function identityOf(command: Command, { endpoint }: Context): Promise<Identity> {
+async function selfOf(command: Command, { endpoint }: Context): Promise<Self> {
   const { stateDir } = options(HostOptions, command)
   const directory = await hostDirectory(stateDir, endpoint.server)
   const enrolled = await loadEnrolled(directory)
@@ -51,14 +57,15 @@ async function identityOf(command: Command, { endpoint }: Context): Promise<Iden
       what: `${stateDir} holds no host of ${endpoint.server}`,
       hint: 'xeenet up enrols this machine; --server and --state-dir as you give them there.',
     })
-  return { ...enrolled, privateKey: (await hostKey(directory)).privateKey }
+  const call = await (await openHostStore(directory)).nextCall(Date.now())
+  return { ...enrolled, privateKey: (await hostKey(directory)).privateKey, call }
 }
 
 const pathOf = ({ hostId }: Identity): string => `/api/v1/hosts/${hostId}`
 
-async function show(_: Command, { talk, endpoint }: Context, identity: Identity): Promise<void> {
-  const asked = { schema: HostView, method: 'GET', path: pathOf(identity) } as const
-  const { reply, text } = await askAsHost(endpoint, identity, asked)
+async function show(_: Command, { talk, endpoint }: Context, self: Self): Promise<void> {
+  const asked = { schema: HostView, method: 'GET', path: pathOf(self), call: self.call } as const
+  const { reply, text } = await askAsHost(endpoint, self, asked)
   talk.data(talk.json ? text : viewLines(reply).join('\n'))
 }
 
@@ -83,12 +90,13 @@ function exclusionLines({ reason, at, appealUntil, appeal, decision }: Exclusion
   return [`excluded ${at}: ${reason}`, words[appeal]]
 }
 
-async function claim(_: Command, { talk, endpoint }: Context, identity: Identity): Promise<void> {
+async function claim(_: Command, { talk, endpoint }: Context, self: Self): Promise<void> {
   const userToken = endpoint.token
   if (userToken === undefined) throw usage('whose account? Give its token: --token-file FILE')
   const body = JSON.stringify({ userToken })
-  const asked = { schema: ClaimReply, method: 'POST', path: `${pathOf(identity)}/claim`, body } as const
-  const { reply, text } = await askAsHost(endpoint, identity, asked)
+  const path = `${pathOf(self)}/claim`
+  const asked = { schema: ClaimReply, method: 'POST', path, body, call: self.call } as const
+  const { reply, text } = await askAsHost(endpoint, self, asked)
   if (talk.json) return talk.data(text)
   talk.data(`${reply.hostId} belongs to ${reply.userId} now; ${credit(reply.movedMilli)} moved`)
   if (reply.voided > 0)
@@ -97,10 +105,11 @@ async function claim(_: Command, { talk, endpoint }: Context, identity: Identity
 
 const AppealOptions = z.object({ text: z.string().optional() })
 
-async function appeal(command: Command, { talk, endpoint }: Context, identity: Identity): Promise<void> {
+async function appeal(command: Command, { talk, endpoint }: Context, self: Self): Promise<void> {
   const given = options(AppealOptions, command).text ?? (await readAll(process.stdin))
   const body = JSON.stringify({ text: given.trim() })
-  const asked = { schema: ExclusionView, method: 'POST', path: `${pathOf(identity)}/appeal`, body } as const
-  const { reply, text } = await askAsHost(endpoint, identity, asked)
+  const path = `${pathOf(self)}/appeal`
+  const asked = { schema: ExclusionView, method: 'POST', path, body, call: self.call } as const
+  const { reply, text } = await askAsHost(endpoint, self, asked)
   talk.data(talk.json ? text : exclusionLines(reply).join('\n'))
 }

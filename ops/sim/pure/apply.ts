@@ -1,6 +1,6 @@
 import { unreachable } from '#domain/invariant.ts'
-import { loseLease } from '#domain/settle.ts'
 import type { Effect } from '#domain/transition.ts'
+import { loseLease } from '#domain/trust.ts'
 import type { Result } from '#domain/types.ts'
 import { type Instant, instant, type ResultId } from '#protocol/units.ts'
 import { addResult, type ResultRow, type State, setResult, setWake, type UnitRow } from './state.ts'

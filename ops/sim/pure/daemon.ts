@@ -1,73 +1,102 @@
-import { addMs, type Instant, instant } from '#protocol/units.ts'
-import type { Random } from '../random.ts'
 import {
+  chooseAudit,
+  chooseCanaries,
   HEARD_MS,
-  OPEN_CANARIES_PER_CORE,
   PROVEN_OWNERS_FEW,
   SILENT_MS,
-  UNITS_PER_CANARY,
+  type Supply,
   WAITS_MS,
-} from './settings.ts'
-import { type HostRow, type ResultRow, type State, touch, type UnitRow } from './state.ts'
+} from '#domain/economics.ts'
+import { drawn, streakOf } from '#domain/trust.ts'
+import { addMs, type Instant, instant, type WorkUnitId } from '#protocol/units.ts'
+import { type HostRow, type State, touch, type UnitRow } from './state.ts'
 
-/** How many units it has seen, and its canaries that are not judged yet. */
-export interface Canaries {
-  seen: number
-  open: UnitRow[]
-}
+// As many as the server looks at.
+const UNTOUCHED_PER_ROUND = 2_000
 
 /** The economics daemon: makes canaries, and draws checks of results that would otherwise stay provisional. */
-export function audit(state: State, random: Random, canaries: Canaries): void {
+export function audit(state: State): void {
   const now = instant(state.clock.now)
-  canaries.open = canaries.open.filter(({ workUnit }) => workUnit.state === 'open')
-  for (const unit of untouched(state, canariesWanted(state, canaries, now))) {
-    unit.workUnit = { ...unit.workUnit, canary: true }
-    unit.reason = 'canary'
-    canaries.open.push(unit)
+  makeCanaries(state, now)
+  for (const host of state.hosts.values()) {
+    const unit = auditOf(state, host, now)
+    if (unit === undefined) continue
+    unit.workUnit = { ...unit.workUnit, check: 'verifier', auditedAt: now }
+    unit.reason = 'audit'
     touch(state, unit)
   }
-  for (const host of state.hosts.values()) {
-    const row = waiting(host, now, random)
-    if (row === undefined) continue
-    row.unit.workUnit = { ...row.unit.workUnit, check: 'verifier', auditedAt: now }
-    row.unit.reason = 'audit'
-    touch(state, row.unit)
+}
+
+function makeCanaries(state: State, now: Instant): void {
+  const { canaries } = state
+  for (const unit of canaries) if (unit.workUnit.state !== 'open') canaries.delete(unit)
+  const untouched = untouchedOf(state)
+  const chosen = chooseCanaries([...untouched.keys()], supplyOf(state, now), id =>
+    drawOf(state, untouched, id),
+  )
+  for (const id of chosen) {
+    const unit = untouched.get(id)
+    if (unit === undefined) continue
+    unit.workUnit = { ...unit.workUnit, canary: true }
+    unit.reason = 'canary'
+    canaries.add(unit)
+    touch(state, unit)
   }
 }
 
-function canariesWanted(state: State, canaries: Canaries, now: Instant): number {
-  if (state.presence.provenOwners(now) >= PROVEN_OWNERS_FEW) {
-    const trickle = Math.floor((state.units.size - canaries.seen) / UNITS_PER_CANARY)
-    canaries.seen += trickle * UNITS_PER_CANARY
-    return trickle
-  }
-  canaries.seen = state.units.size
-  let [unproven, cores] = [0, 0]
-  for (const host of state.hosts.values()) {
-    if (host.trusted) cores += host.cores
-    else if (host.lastSeen > addMs(now, -HEARD_MS)) unproven++
-  }
-  return Math.max(0, Math.min(unproven, cores * OPEN_CANARIES_PER_CORE) - canaries.open.length)
+/** Drawn once: a unit may wait for many rounds. */
+function drawOf(
+  { secret }: State,
+  untouched: ReadonlyMap<WorkUnitId, UnitRow>,
+  id: WorkUnitId,
+): readonly [number, number] {
+  const unit = untouched.get(id)
+  if (unit === undefined) return drawn(secret, 'canary', id)
+  unit.canaryDraw ??= drawn(secret, 'canary', id)
+  return unit.canaryDraw
 }
 
-function untouched(state: State, count: number): UnitRow[] {
-  const found: UnitRow[] = []
+function supplyOf(state: State, now: Instant): Supply {
+  const since = addMs(now, -HEARD_MS)
+  const provenOwners = state.presence.provenOwners(now)
+  let [unproven, verifierCores] = [0, 0]
+  for (const { trusted, cores, lastSeen, standing } of state.hosts.values()) {
+    if (standing.state !== 'active' || lastSeen <= since) continue
+    if (trusted) verifierCores += cores
+    else if (provenOwners < PROVEN_OWNERS_FEW && streakOf(standing, 'wasm').count < state.rules.streakNeeded)
+      unproven++
+  }
+  return { provenOwners, unproven, verifierCores, openCanaries: state.canaries.size }
+}
+
+function untouchedOf(state: State): Map<WorkUnitId, UnitRow> {
+  const found = new Map<WorkUnitId, UnitRow>()
   for (const { unit } of state.unsent.anyone.items) {
-    if (found.length >= count) break
-    const isNew = unit.results.length === 1 && unit.workUnit.state === 'open' && !unit.workUnit.canary
-    if (isNew) found.push(unit)
+    if (found.size === UNTOUCHED_PER_ROUND) break
+    const { id, canary, check, state: unitState } = unit.workUnit
+    const isNew = unit.results.length === 1 && unitState === 'open' && !canary && check !== 'verifier'
+    if (isNew) found.set(id, unit)
   }
   return found
 }
 
-function waiting(host: HostRow, now: Instant, random: Random): ResultRow | undefined {
-  if (host.provisional.length === 0) return undefined
-  const mine = host.provisional
-    .filter(row => row.provisional)
-    .sort((a, b) => (a.reportedAt ?? 0) - (b.reportedAt ?? 0) || (a.result.id < b.result.id ? -1 : 1))
-  const [oldest] = mine
-  if (oldest === undefined || oldest.reportedAt === null) return undefined
-  if (mine.some(({ unit }) => unit.workUnit.check === 'verifier')) return undefined // one is being made
-  const isDue = oldest.reportedAt <= now - WAITS_MS || host.lastSeen <= now - SILENT_MS
-  return isDue ? mine[Math.floor(random() * mine.length)] : undefined
+function auditOf(state: State, host: HostRow, now: Instant): UnitRow | undefined {
+  const isSilent = host.lastSeen <= now - SILENT_MS
+  if (host.provisional.length === 0 || !(isSilent || host.oldestProvisional <= now - WAITS_MS))
+    return undefined
+  const mine = host.provisional.filter(row => row.provisional)
+  host.provisional = mine
+  host.oldestProvisional = instant(Math.min(now, ...mine.map(row => row.reportedAt ?? now)))
+  if (mine.length === 0 || !(isSilent || host.oldestProvisional <= now - WAITS_MS)) return undefined
+  if (mine.some(({ unit }) => isBeingChecked(unit, now))) return undefined
+  const units = new Map(mine.map(({ unit }) => [unit.workUnit.id, unit]))
+  const chosen = chooseAudit([...units.keys()], id => drawn(state.secret, `audit ${now}`, id))
+  return chosen === undefined ? undefined : units.get(chosen)
+}
+
+function isBeingChecked({ workUnit, results }: UnitRow, now: Instant): boolean {
+  const { check, auditedAt } = workUnit
+  if (check !== 'verifier') return false
+  if (auditedAt !== null && auditedAt > now - WAITS_MS) return true
+  return results.some(({ result }) => result.kind === 'check' && result.state !== 'over')
 }

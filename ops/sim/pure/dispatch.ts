@@ -51,7 +51,7 @@ export function retryOf(state: State, host: HostRow): number {
 function candidatesOf(state: State, host: HostRow, proven: number, limit: number): ResultRow[] {
   const { now } = state.clock
   const { unsent, waiting, presence } = state
-  const take = (rows: readonly ResultRow[], isFor: (row: ResultRow) => boolean): ResultRow[] => {
+  const take = (rows: Iterable<ResultRow>, isFor: (row: ResultRow) => boolean): ResultRow[] => {
     const found: ResultRow[] = []
     for (const row of rows) {
       if (found.length === limit) break
@@ -79,7 +79,7 @@ function candidatesOf(state: State, host: HostRow, proven: number, limit: number
 }
 
 function takeUntil(
-  rows: readonly ResultRow[],
+  rows: Iterable<ResultRow>,
   before: number,
   isFor: (row: ResultRow) => boolean,
   limit: number,

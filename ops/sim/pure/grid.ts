@@ -1,3 +1,4 @@
+import { PRESENT_MS } from '#domain/dispatch.ts'
 import { reserve, starter } from '#domain/ledger.ts'
 import { quote } from '#domain/prices.ts'
 import { transition } from '#domain/transition.ts'
@@ -10,7 +11,7 @@ import { stream } from '../random.ts'
 import { applyEffects, rowOf } from './apply.ts'
 import { assimilate } from './assimilate.ts'
 import { BOINC_RULES, transitionBoinc, validateBoinc } from './boinc.ts'
-import { audit, type Canaries } from './daemon.ts'
+import { audit } from './daemon.ts'
 import { giveWork, retryOf } from './dispatch.ts'
 import { countedIds } from './ids.ts'
 import { newPresence } from './presence.ts'
@@ -18,7 +19,7 @@ import { isVerified, propose } from './propose.ts'
 import { receive, receiveSelfTest } from './reception.ts'
 import { release, reopenHost } from './reopen.ts'
 import { newBoard } from './scores.ts'
-import { FUEL, PRESENT_MS } from './settings.ts'
+import { FUEL } from './settings.ts'
 import { type CampaignRow, type HostRow, newState, type State, type UnitRow } from './state.ts'
 import { validate } from './validate.ts'
 
@@ -35,8 +36,6 @@ export function pureGrid({ seed, clock, boinc = false }: PureOptions): Grid {
     ...{ rules, boinc, clock, secret: `secret ${seed}`, ids: countedIds() },
     ...{ random: stream(seed, 'dispatch'), presence: newPresence(PRESENT_MS) },
   })
-  const drawAudit = stream(seed, 'audits')
-  const canaries: Canaries = { seen: 0, open: [] }
   return {
     leaderRows: rules.leaderRows,
     enrol: async enrolment => enrol(state, enrolment),
@@ -44,7 +43,7 @@ export function pureGrid({ seed, clock, boinc = false }: PureOptions): Grid {
     call: async call => answer(state, call),
     settle: async () => settle(state),
     audit: async () => {
-      if (!boinc) audit(state, drawAudit, canaries)
+      if (!boinc) audit(state)
     },
     wakeAt: async () => nextWake(state),
     changes: async () => {
@@ -52,7 +51,7 @@ export function pureGrid({ seed, clock, boinc = false }: PureOptions): Grid {
       state.changed.clear()
       return views
     },
-    unsent: async () => state.unsent.anyone.items.length,
+    unsent: async () => state.unsent.anyone.size,
     end: async () => endingOf(state),
   }
 }
@@ -66,7 +65,14 @@ function enrol(state: State, { ownerKey, trusted, cores }: Enrolment): HostRow['
       ...{ id, userId: null, ownerKey, state: 'active', dailyQuota: DAILY_QUOTA_START },
       ...{ recentChecks: '', selfTest: 'none', streaks: {} },
     },
-    ...{ unconfirmed: new Set(), provisional: [], rechecked: new Set(), leases: new Set(), left: false },
+    ...{
+      unconfirmed: new Set(),
+      provisional: [],
+      oldestProvisional: now,
+      rechecked: new Set(),
+      leases: new Set(),
+      left: false,
+    },
   }
   state.hosts.set(id, host)
   const owner = state.owners.get(ownerKey) ?? { hosts: [], exclusions: [] }

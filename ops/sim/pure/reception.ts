@@ -18,17 +18,16 @@ function receiveSuccess(state: State, host: HostRow, row: ResultRow, answer: Ans
   const now = instant(state.clock.now)
   const { result, unit } = row
   if (!stillCounts(row, now)) return
-  if (!state.boinc && !host.trusted && isCopied(state, row, answer)) {
-    cheated(state, host)
-    return
-  }
   const { id, kind, lane, attempt, createdAt } = result
   const { workUnit } = unit
   const proven = mayCompute(host.standing) && provenFuelOf(state, host, now) >= workUnit.fuelMax
   const facts = {
     ...{ unit: workUnit, ok: true, proven, streak: streakOf(host.standing, workUnit.engineClass).count },
   }
-  const draw = host.trusted ? 'none' : drawCheck(facts, drawn(state.secret, 'check', id), state.rules)
+  // As in the server: the verifier says whether the answer of another run was computed here as well, or copied.
+  const copied = !state.boinc && isCopied(state, row, answer)
+  const drawnCheck = copied ? 'verifier' : drawCheck(facts, drawn(state.secret, 'check', id), state.rules)
+  const draw = host.trusted ? 'none' : drawnCheck
   setResult(state, row, {
     ...{ id, kind, lane, attempt, createdAt, state: 'over', outcome: 'success', verdict: 'pending' },
     ...{ draw, hostId: host.id, trusted: host.trusted, proven: proven && !host.trusted },
@@ -46,17 +45,14 @@ function stillCounts({ result, unit }: ResultRow, now: number): boolean {
   return unit.workUnit.state === 'open' || inGrace
 }
 
-/** V0: the digest of an ok report that was accepted before for another run (DESIGN §8: cheating). */
+/** Whether another run had this digest before. */
 function isCopied(state: State, { unit: { run } }: ResultRow, answer: Answer): boolean {
   const digest = digestOf(answer)
-  const before = state.digests.get(digest)
-  if (before === undefined) state.digests.set(digest, run)
-  return before !== undefined && nameOf(before) !== nameOf(run)
-}
-
-function cheated(state: State, host: HostRow): void {
-  host.standing = { ...host.standing, state: 'quarantined' }
-  state.jobs.reopen.add(host)
+  const runs = state.digests.get(digest) ?? new Set()
+  const isKnown = runs.size > (runs.has(nameOf(run)) ? 1 : 0)
+  runs.add(nameOf(run))
+  state.digests.set(digest, runs)
+  return isKnown
 }
 
 function receiveError(

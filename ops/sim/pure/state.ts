@@ -43,12 +43,14 @@ export interface State {
   readonly presence: Presence
   readonly wakes: EventQueue<UnitRow>
   readonly jobs: Jobs
-  /** Of ok reports that were accepted: whose run they are about. */
-  readonly digests: Map<string, Run>
+  /** Of ok reports that were accepted: the runs that they are about, by name. */
+  readonly digests: Map<string, Set<string>>
   /** Checks that the verifier began, by reason. */
   readonly checksFor: Map<string, number>
   /** Hosts whose owner is in doubt. */
   readonly paused: Set<HostRow>
+  /** Canaries that may not be judged yet. */
+  readonly canaries: Set<UnitRow>
   /** Looked at since the simulation asked. */
   readonly changed: Set<UnitRow>
 }
@@ -86,6 +88,7 @@ export interface UnitRow {
   wakeAt: Instant | null
   /** Why it waits for the verifier. */
   reason: string
+  canaryDraw?: readonly [number, number]
 }
 
 export interface ResultRow {
@@ -120,6 +123,8 @@ export interface HostRow {
   readonly unconfirmed: Set<ResultRow>
   /** Shown as provisional, oldest report first. */
   provisional: ResultRow[]
+  /** No provisional one was reported before. */
+  oldestProvisional: Instant
   /** Its doubted units that are not judged again yet; while it is paused. */
   readonly rechecked: Set<UnitRow>
   left: boolean // its exclusion was dealt with
@@ -151,7 +156,13 @@ export function newState(
       ...{ transition: new Set(), validate: new Set(), assimilate: new Set() },
       ...{ propose: new Set(), reopen: new Set() },
     },
-    ...{ digests: new Map(), checksFor: new Map(), paused: new Set(), changed: new Set() },
+    ...{
+      digests: new Map(),
+      checksFor: new Map(),
+      paused: new Set(),
+      canaries: new Set(),
+      changed: new Set(),
+    },
   }
 }
 

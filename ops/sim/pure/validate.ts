@@ -31,7 +31,7 @@ export function caseOf(state: State, unit: UnitRow, rows: readonly ResultRow[]):
   }
   return {
     workUnit: unit.workUnit,
-    successes: rows.flatMap(successOf),
+    successes: rows.flatMap(successOf).map(s => ({ ...s, copied: isCopied(state, unit, s.id) })),
     priceMilliPerGfuel: unit.campaign.price,
     same: (a, b) => digest(a) === digest(b),
     isRecord: id => {
@@ -43,6 +43,12 @@ export function caseOf(state: State, unit: UnitRow, rows: readonly ResultRow[]):
     },
     whereTheyPart: () => 'simulated',
   }
+}
+
+/** Its digest was said of another run as well, before or since. */
+function isCopied(state: State, unit: UnitRow, id: Success['id']): boolean {
+  const { answer } = rowOf(unit, id)
+  return answer !== null && (state.digests.get(digestOf(answer))?.size ?? 0) > 1
 }
 
 export function successOf(row: ResultRow): Success[] {
@@ -124,7 +130,10 @@ export function setSuccess(
 
 function setProvisional(row: ResultRow, provisional: boolean): void {
   row.provisional = provisional
-  if (provisional) row.host?.provisional.push(row)
+  const { host, reportedAt } = row
+  if (!provisional || host === null || reportedAt === null) return
+  host.provisional.push(row)
+  if (reportedAt < host.oldestProvisional) host.oldestProvisional = reportedAt
 }
 
 function confirm(state: State, row: ResultRow): void {

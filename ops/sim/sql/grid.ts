@@ -4,6 +4,7 @@ import { quote } from '#domain/prices.ts'
 import { TRUST, type TrustRules } from '#domain/trust.ts'
 import { answerCalls, type Answer as Reply } from '#http/round-trip.ts'
 import { runAssimilate } from '#jobs/assimilate.ts'
+import { drawAudits, supplyCanaries } from '#jobs/economics.ts'
 import { runPropose } from '#jobs/propose.ts'
 import { runStanding } from '#jobs/standing.ts'
 import { sweepHosts, sweepWorkUnits } from '#jobs/sweep.ts'
@@ -23,9 +24,7 @@ import { insertUser } from '#store/users.ts'
 import type { Clock } from '../engine.ts'
 import type { Call, CampaignSpec, Enrolment, Grid, Report, SimLease, Reply as SimReply } from '../grid.ts'
 import { DEADLINE_MS, FUEL } from '../pure/settings.ts'
-import { stream } from '../random.ts'
 import type { Answer } from '../truth.ts'
-import { auditSql } from './daemon.ts'
 import { endingOf, nextWake, openReplicas, runsOf, somePaused, unitsOfHosts, viewsOf } from './look.ts'
 import { type Server, startServer } from './server.ts'
 
@@ -40,7 +39,6 @@ interface Life {
   readonly answers: Map<ResultId, Answer>
   readonly numbers: Map<CampaignId, number>
   readonly looked: Set<WorkUnitId>
-  canaries: { seen: number }
   /** Some host may be waiting for its results to be judged again. */
   paused: boolean
 }
@@ -54,9 +52,8 @@ export async function sqlGrid(given: {
   const server = await startServer({ rules: TRUST, ...given })
   const life: Life = {
     ...{ server, clock: given.clock, calls: new Map(), cores: new Map(), answers: new Map() },
-    ...{ numbers: new Map(), looked: new Set(), canaries: { seen: 0 }, paused: false },
+    ...{ numbers: new Map(), looked: new Set(), paused: false },
   }
-  const drawAudit = stream(given.seed, 'audits')
   return {
     leaderRows: TRUST.leaderRows,
     enrol: enrolment => enrol(life, enrolment),
@@ -64,8 +61,8 @@ export async function sqlGrid(given: {
     call: call => answer(life, call),
     settle: () => settle(life),
     audit: async () => {
-      const touched = await auditSql(server, life.canaries, drawAudit)
-      await inTransaction(server.knex, trx => server.wake.workUnits(trx, touched))
+      await supplyCanaries(server.deps)
+      await drawAudits(server.deps)
     },
     wakeAt: () => nextWake(server.knex),
     changes: async () => {

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { type CampaignId, ExperimentId, WorkUnitId } from '#protocol/units.ts'
+import type { Trx } from './database.ts'
+import { execute, select, selectOne } from './rows.ts'
+
+const CandidateRow = z.object({
+  id: WorkUnitId,
+  experimentId: ExperimentId,
+  metrics: z.array(z.number()),
+  /** The verifier may take its check now. */
+  isOffered: z.boolean(),
+})
+
+/** Open units of a campaign that only look like records, and that no verifier has begun to check; with what they claim. */
+export const listRecordCandidates = (
+  trx: Trx,
+  campaignId: CampaignId,
+): Promise<z.infer<typeof CandidateRow>[]> => select(trx, CandidateRow, RECORD_CANDIDATES, { campaignId })
+
+/** How many of a campaign's units that look like records the verifier is checking. */
+export const countRecordChecks = async (trx: Trx, campaignId: CampaignId): Promise<number> =>
+  (await selectOne(trx, z.object({ n: z.int() }), RECORD_CHECKS, { campaignId })).n
+
+/** Of these locked units the verifier may check those in `next`; the others are held back. */
+export const holdChecks = (
+  trx: Trx,
+  ids: readonly WorkUnitId[],
+  next: readonly WorkUnitId[],
+): Promise<number> => execute(trx, HOLD, { ids, next })
+
+/** Of these locked units those that still only look like records need no verifier; gives which. */
+export async function releaseChecks(trx: Trx, ids: readonly WorkUnitId[]): Promise<WorkUnitId[]> {
+  return ids.length === 0 ? [] : (await select(trx, IdRow, RELEASE, { ids })).map(row => row.id)
+}
+
+const IdRow = z.object({ id: WorkUnitId })
+
+const ONLY_LOOKS_LIKE_A_RECORD = `
+  w.state = 'open' and w.demand = 'record' and not w.disputed and not exists (
+    select from results c where c.work_unit_id = w.id and c.kind = 'check' and c.state <> 'unsent'
+      and c.outcome is distinct from 'not_needed')`
+
+const RECORD_CANDIDATES = `
+  select w.id, w.experiment_id as "experimentId", array_agg(r.metric) as metrics, exists (
+      select from results c where c.work_unit_id = w.id and c.kind = 'check' and c.state = 'unsent'
+        and c.priority >= w.priority) as "isOffered"
+  from work_units w join results r on r.work_unit_id = w.id
+  where w.campaign_id = :campaignId and r.verdict = 'pending' and r.metric is not null
+    and ${ONLY_LOOKS_LIKE_A_RECORD}
+  group by w.id order by w.id`
+
+const RECORD_CHECKS = `
+  select count(*) as n from work_units w join results c on c.work_unit_id = w.id
+  where w.campaign_id = :campaignId and w.state = 'open' and w.demand = 'record'
+    and c.kind = 'check' and c.state = 'in_progress'`
+
+// A check whose priority is below that of its unit is held back (store/dispatch.ts).
+const HOLD = `
+  update results r set priority = w.priority + case when w.id = any(:next) then 1 else -1 end
+  from work_units w
+  where w.id = any(:ids) and r.work_unit_id = w.id and r.kind = 'check' and r.state = 'unsent'
+    and r.priority <> w.priority + case when w.id = any(:next) then 1 else -1 end
+    and ${ONLY_LOOKS_LIKE_A_RECORD}`
+
+const RELEASE = `
+  update work_units w set wanted_check = 'none', demand = null
+  where w.id = any(:ids) and ${ONLY_LOOKS_LIKE_A_RECORD} returning w.id`
