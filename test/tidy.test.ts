@@ -31,7 +31,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'altcha-lib',
     'altcha-lib/algorithms/web/pbkdf2',
   ],
-  'client/node/': ['client/node/', 'client/runtime/', 'server/protocol/', '*'],
+  'client/onnx/': ['client/onnx/', 'client/runtime/', 'server/protocol/'],
+  'client/node/': ['client/node/', 'client/onnx/', 'client/runtime/', 'server/protocol/', '*'],
   'validators/': ['validators/', 'server/protocol/', 'zod'],
 }
 
@@ -51,7 +52,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   '#support/': 'test/support/',
 }
 
-const PURE = ['server/domain/', 'server/search/', 'validators/', 'client/runtime/']
+const PURE = ['server/domain/', 'server/search/', 'validators/', 'client/runtime/', 'client/onnx/']
 const BANNED: readonly (readonly [RegExp, string])[] = [
   [/\bDate\.now\b/, 'Date.now'],
   [/\bMath\.random\b/, 'Math.random'],

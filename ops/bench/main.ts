@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- [PART…]`: what kernels cost, as ratios of processor times measured in turn, medians over rounds with the least
- * and the greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, and `exact`, which compares digests and not times; `kernels` is all that
+ * and the greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, `onnx`, the native engine, and `exact`, which compares digests and not times; `kernels` is all that
  * is timed; without a part the quick ones run. `--json FILE` writes the rows for programs, `--rounds N` and `--widths 64,128` bound the time.
  */
 import { parseArgs } from 'node:util'
@@ -11,6 +11,7 @@ import { denormalFigures } from './denormal.ts'
 import { openTwin } from './engines.ts'
 import { exactFigures } from './exact.ts'
 import { meteringFigures } from './metering.ts'
+import { nativeFigures } from './native.ts'
 import { productFigures } from './products.ts'
 import { updateFigures } from './updates.ts'
 
@@ -30,6 +31,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   cost: costFigures,
   denormal: ({ rounds }) => denormalFigures(rounds),
   exact: exactFigures,
+  onnx: bench => withTwin(twin => nativeFigures(twin, bench)),
 }
 const KERNELS = ['metering', 'gemm', 'step', 'cost', 'denormal']
 const QUICK = ['metering', 'gemm', 'cost']
