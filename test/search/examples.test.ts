@@ -5,7 +5,7 @@ import { parseCampaign } from '#client/node/campaign-file.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
 import { NO_DATA } from '#protocol/dataset.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
-import { planCampaign } from '#search/space.ts'
+import { planCampaign } from '#search/plan.ts'
 import { isDatasetName } from '#server/data/import.ts'
 import { manifestOf } from '../assembly/any-kernel.ts'
 
