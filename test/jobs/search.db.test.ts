@@ -8,16 +8,7 @@ import { historyAt } from '#search/history.ts'
 import { inTransaction } from '#store/database.ts'
 import { readReports, readTrials } from '#store/search.ts'
 import { addHost } from '#support/hosts.ts'
-import {
-  type Lifecycle,
-  lie,
-  report,
-  rows,
-  runJobs,
-  startLifecycle,
-  submit,
-  take,
-} from '#support/lifecycle.ts'
+import { type Lifecycle, lie, report, rows, startLifecycle, submit, take } from '#support/lifecycle.ts'
 import { campaignState, one, PROVEN } from '#support/trusting.ts'
 
 let life: Lifecycle
