@@ -1,55 +1,22 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Knex } from 'knex'
-import { z } from 'zod'
-import { fromUtf8, sha256 } from '#protocol/canonical.ts'
-import { KernelManifest, manifestFault } from '#protocol/kernel.ts'
-import type { Instant, Sha256 } from '#protocol/units.ts'
+import type { Instant } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import { inTransaction } from '#store/database.ts'
 import { insertFile } from '#store/files.ts'
 import { findKernel, insertKernel, type KernelRow, signAgain } from '#store/kernels.ts'
-import { readRelease } from './kernels/package.ts'
+import { examine, type FitRelease } from './kernels/examine.ts'
 import { type SigningKey, signRelease } from './kernels/sign.ts'
 import type { Log } from './log.ts'
 import { OperatorError } from './operator.ts'
 
-/** A release that was read and found fit to be signed. */
-export interface FitRelease {
-  readonly bytes: Uint8Array
-  readonly manifest: KernelManifest
-  readonly releaseSha256: Sha256
-  readonly moduleSha256: Sha256
-}
-
 /** Reads a release and checks everything that can be checked without running it. Throws `OperatorError`. */
 export async function examineRelease(bytes: Uint8Array): Promise<FitRelease> {
-  const reading = await readRelease(bytes)
-  if (!reading.ok) throw new OperatorError(reading.code, reading.detail, reading.hint)
-  const { manifest: text, module } = reading.release
-  const manifest = KernelManifest.safeParse(parseJson(text))
-  if (!manifest.success)
-    throw new OperatorError(
-      'manifest_invalid',
-      z.prettifyError(manifest.error),
-      'See the schema of kernel manifests.',
-    )
-  const fault = manifestFault(manifest.data)
-  if (fault !== undefined)
-    throw new OperatorError(
-      'manifest_invalid',
-      fault,
-      'Defaults keep every range and rule; formulas name parameters.',
-    )
-  if (manifest.data.selfTest === undefined)
-    throw new OperatorError(
-      'self_test_missing',
-      'the manifest states no self-test, and no host would compute it',
-      'Build the release with npm run build, which computes the digest of the self-test.',
-    )
-  await assertMetered(module)
-  const [releaseSha256, moduleSha256] = [await sha256(bytes), await sha256(module)]
-  return { bytes, manifest: manifest.data, releaseSha256, moduleSha256 }
+  const examined = await examine(bytes)
+  if (examined.ok) return examined.fit
+  const [first] = examined.reasons
+  throw new OperatorError(first?.code ?? 'release_malformed', first?.detail ?? '', first?.hint ?? '')
 }
 
 /** Signs a release with the operator's key: what clients ask for before they run it. */
@@ -129,39 +96,11 @@ function taken(
   return new OperatorError(code, what, HINTS[code])
 }
 
-// The operator's signature vouches for the module; these checks catch a release that was packed from the wrong file. Only
-// admission adds xee_fuel: a module that brings an export of that name is refused there.
-async function assertMetered(module: Uint8Array): Promise<void> {
-  const hint = 'Build the release with npm run build, which admits and meters the module.'
-  const compiled = await WebAssembly.compile(new Uint8Array(module)).catch((error: unknown) => {
-    throw new OperatorError('module_invalid', error instanceof Error ? error.message : String(error), hint)
-  })
-  const [foreign] = WebAssembly.Module.imports(compiled)
-  if (foreign !== undefined)
-    throw new OperatorError('module_imports', `the module imports ${foreign.module}.${foreign.name}`, hint)
-  const exported = WebAssembly.Module.exports(compiled).map(entry => entry.name)
-  if (!exported.includes('xee_fuel'))
-    throw new OperatorError('module_not_metered', 'the module of the release is not metered', hint)
-  const missing = REQUIRED_EXPORTS.find(name => !exported.includes(name))
-  if (missing !== undefined)
-    throw new OperatorError('module_incomplete', `the module does not export ${missing}`, hint)
-}
-
-const REQUIRED_EXPORTS = ['memory', 'xee_abi', 'xee_alloc', 'xee_init', 'xee_step', 'xee_output']
-
 async function tarsIn(directory: string): Promise<string[]> {
   try {
     return (await readdir(directory)).filter(name => name.endsWith('.tar')).sort()
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
     throw error
-  }
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(fromUtf8(bytes))
-  } catch {
-    return undefined // the schema then says what is wrong
   }
 }

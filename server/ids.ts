@@ -6,6 +6,7 @@ import {
   HostId,
   type Instant,
   idText,
+  ProposalId,
   ResultId,
   TokenId,
   UserId,
@@ -22,6 +23,7 @@ export interface Ids {
   result(now: Instant): ResultId
   token(now: Instant): TokenId
   action(now: Instant): ActionId
+  proposal(now: Instant): ProposalId
 }
 
 /** Ids whose random part comes from `random`, which returns that many bytes. */
@@ -36,6 +38,7 @@ export function idsFrom(random: (bytes: number) => Uint8Array): Ids {
     result: now => ResultId.parse(text('r', now)),
     token: now => TokenId.parse(text('t', now)),
     action: now => ActionId.parse(text('a', now)),
+    proposal: now => ProposalId.parse(text('k', now)),
   }
 }
 

@@ -5,6 +5,7 @@ import { campaignCommand } from './commands/campaign.ts'
 import { creditsCommand, leaderboardCommand } from './commands/credits.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { hostCommand } from './commands/host.ts'
+import { kernelCommand } from './commands/kernel.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { reproCommand } from './commands/repro.ts'
 import { serveCommand } from './commands/serve.ts'
@@ -51,6 +52,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     datasetCommand(done),
     campaignCommand(done),
     hostCommand(),
+    kernelCommand(done),
     reproCommand(done),
     leaderboardCommand(),
     creditsCommand(),

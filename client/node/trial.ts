@@ -10,7 +10,7 @@ import { parseJson } from './files.ts'
 // `--no-liftoff`: baseline code is 2.5 times slower, and loops that run in it are never replaced. Revectorisation makes one
 // 256-bit operation of two of 128 bits, by the same roundings; it is an experiment of V8's.
 export const REVECTORIZE = '--experimental-wasm-revectorize'
-const FAST_FLAGS = ['--no-wasm-deopt', '--no-liftoff', REVECTORIZE]
+export const FAST_FLAGS = ['--no-wasm-deopt', '--no-liftoff', REVECTORIZE]
 
 const Verdict = z.union([
   z.object({ ok: z.literal(true), digest: z.string() }),

@@ -11,6 +11,7 @@ import {
   UPDATES_MAX,
 } from './limits.ts'
 import { PublicKeyText, SignatureText } from './signature.ts'
+import { line } from './text.ts'
 import { Sha256 } from './units.ts'
 
 /** One parameter of a recipe: the small part of JSON Schema that kernels may use. */
@@ -21,13 +22,13 @@ export const ParameterSchema = z.union([
     maximum: z.number(),
     multipleOf: z.number().positive().optional(),
     default: z.number(),
-    description: z.string().max(300).optional(),
+    description: line(300).optional(),
   }),
   z.strictObject({
     type: z.literal('string'),
-    enum: z.array(z.string().max(100)).min(1).max(64),
-    default: z.string(),
-    description: z.string().max(300).optional(),
+    enum: z.array(line(100)).min(1).max(64),
+    default: line(100),
+    description: line(300).optional(),
   }),
 ])
 export type ParameterSchema = z.infer<typeof ParameterSchema>
@@ -45,7 +46,7 @@ export type RecipeSchema = z.infer<typeof RecipeSchema>
  */
 export const RecipeRule = z.union([
   z.strictObject({ divides: z.tuple([z.string(), z.string()]) }),
-  z.strictObject({ require: Formula, of: z.array(z.string()).min(1).max(8), because: z.string().max(300) }),
+  z.strictObject({ require: Formula, of: z.array(z.string()).min(1).max(8), because: line(300) }),
 ])
 type RecipeRule = z.infer<typeof RecipeRule>
 
@@ -60,7 +61,7 @@ const MemoryBound = z.strictObject({
 
 /** What a run is judged by. No honest report says less than the minimum or more than the maximum. */
 export const KernelMetric = z.strictObject({
-  name: z.string().max(40),
+  name: line(40),
   goal: z.enum(['minimize', 'maximize']),
   minimum: z.number().min(-METRIC_ABS_MAX).max(METRIC_ABS_MAX).default(0),
   maximum: z.number().min(-METRIC_ABS_MAX).max(METRIC_ABS_MAX).default(METRIC_ABS_MAX),
@@ -109,20 +110,28 @@ export function selfTestBytes(data: SelfTest['data'], slot: number): Uint8Array 
   return whole
 }
 
+/** How a foreign kernel was made: the entry among the sources of its release, and the compiler that the build adds. */
+const KernelOrigin = z.strictObject({
+  language: z.enum(['assemblyscript', 'c']),
+  entry: z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,59}$/),
+  compiler: line(60).optional(),
+})
+export type KernelLanguage = z.infer<typeof KernelOrigin>['language']
+
 export const KernelManifest = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
   version: z.int().min(0).max(999_999),
   /** Grows with every release of the name; a client never goes back. */
   serial: z.int().min(1),
+  /** Absent in the kernels of this repository, which are built from its `assembly/`. */
+  source: KernelOrigin.optional(),
   engine: z.literal('wasm'),
   abi: z.literal('xee-1'),
   fuelTable: z.literal('fuel-1'),
-  title: z.string().max(200),
+  title: line(200),
   recipe: RecipeSchema,
   rules: z.array(RecipeRule).max(16).default([]),
-  slots: z
-    .array(z.strictObject({ name: z.string().max(40), split: z.enum(['train', 'val', 'test']) }))
-    .max(8),
+  slots: z.array(z.strictObject({ name: line(40), split: z.enum(['train', 'val', 'test']) })).max(8),
   memoryPagesMax: z.int().min(1).max(MEMORY_PAGES_MAX),
   /** A recipe that may need more than `memoryPagesMax` is refused at submission, before it costs anything. */
   memory: MemoryBound.optional(),

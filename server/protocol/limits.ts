@@ -65,6 +65,9 @@ export const GLOBALS_MAX = 1_024
 export const STACK_BYTES_MAX = 128 * 1024
 export const RELEASE_BYTES_MAX = 64 * 1024 * 1024
 export const RELEASE_FILES_MAX = 1_000
+/** A release that a stranger proposes: kept in the database until it is decided on. Ours have a tenth of that. */
+export const PROPOSAL_BYTES_MAX = 4 * 1024 * 1024
+export const PROPOSAL_REASONS_MAX = 32
 
 export const EXPERIMENTS_PER_CAMPAIGN_MAX = 100_000
 export const SEEDS_PER_EXPERIMENT_MAX = 64
@@ -115,6 +118,7 @@ const relations: readonly (readonly [boolean, string])[] = [
   [REPORTS_PER_CALL_MAX * OUTPUT_BYTES_MAX * 2 < BODY_BYTES_MAX, 'a full call fits in a body'],
   [CAMPAIGN_BYTES_MAX < BODY_BYTES_MAX, 'a campaign file fits in a body'],
   [UPLOAD_CHUNK_BYTES_MAX <= FILE_BYTES_MAX, 'a piece is no larger than a file'],
+  [PROPOSAL_BYTES_MAX <= RELEASE_BYTES_MAX, 'a proposal is a release'],
   [FUEL_MAX < Number.MAX_SAFE_INTEGER, 'fuel is exact as a number'],
   [SEED_MAX <= Number.MAX_SAFE_INTEGER, 'seeds are exact as numbers'],
   [MEMORY_PAGES_DEFAULT <= MEMORY_PAGES_MAX, 'the default memory is allowed'],

@@ -24,6 +24,8 @@ export const ResultId = id<'ResultId'>('r')
 export type ResultId = z.infer<typeof ResultId>
 export const ActionId = id<'ActionId'>('a')
 export type ActionId = z.infer<typeof ActionId>
+export const ProposalId = id<'ProposalId'>('k')
+export type ProposalId = z.infer<typeof ProposalId>
 export const TokenId = id<'TokenId'>('t')
 export type TokenId = z.infer<typeof TokenId>
 
