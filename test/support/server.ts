@@ -26,6 +26,7 @@ import { buildRun, planCampaign } from '#search/space.ts'
 import type { Wake } from '#store/wake.ts'
 import { type Stock, sha256, stock, T0, testIds } from './builders.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
+import { seeded } from './seeded.ts'
 import { solvedWork } from './solved.ts'
 
 /** The real edge on a real port and a real database; only the clock is ours, and the jobs do not run. */
@@ -149,15 +150,6 @@ async function send(url: string, method: string, path: string, options: CallOpti
     text,
     json,
     code: problem ? Problem.parse(json).code : undefined,
-  }
-}
-
-// A small linear congruential generator: mixing must be the same in every run of a test.
-function seeded(): () => number {
-  let state = 42
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
   }
 }
 
