@@ -21,6 +21,7 @@ import { hideText, storeDataset } from './datasets.ts'
 import { secureIds } from './ids.ts'
 import { filesDirectory, withDatabase } from './operator.ts'
 import { openOperatorKey } from './secrets.ts'
+import { proveSelfTest } from './self-test.ts'
 
 // The operator's commands: `xeenet admin …` on the machine that has the data directory, whether the server runs or not.
 
@@ -86,6 +87,7 @@ function addKernelVerbs(root: Command): void {
     (file: string, options: Shared) =>
       run(options, async ({ config, log }) => {
         const release = await examineRelease(await readFile(file))
+        await proveSelfTest(release)
         const operator = await openOperatorKey(config.dataDir)
         const blobs = await openBlobs(filesDirectory(config.dataDir))
         const outcome = await withDatabase(config, log, knex =>

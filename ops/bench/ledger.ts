@@ -1,12 +1,15 @@
 /**
- * `npm run bench:ledger`: how fast the chain is sealed, exported and checked, on 100,000 rows in a PostgreSQL of its own.
+ * `npm run bench:ledger`: how fast the chain is sealed, exported and checked, by the command as well, on 100,000 rows in a PostgreSQL of its
+ * own.
  * `--json FILE` writes the rows for programs.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 import type { Knex } from 'knex'
+import { z } from 'zod'
 import { auditLedger } from '#jobs/audit.ts'
 import { sealAll, sha256Bytes } from '#jobs/seal.ts'
 import { generateKey } from '#kernels/sign.ts'
@@ -18,9 +21,11 @@ import { chainLines, lastBlock } from '#store/blocks.ts'
 import { openDatabase } from '#store/database.ts'
 import { migrate } from '#store/migrate.ts'
 import { type Figure, writeFigures } from '../figures.ts'
+import { XEENET } from '../process.ts'
 
 const ROWS = 100_000
 const VERIFY_S_MAX = 5 // what was promised
+const CHANGED_ROW = 77_777
 
 const FILL = `
   insert into transfers (key, kind, debit, credit, amount_milli, reason, created_at)
@@ -36,7 +41,7 @@ async function main(): Promise<void> {
     await migrate(knex)
     await knex.raw(`insert into accounts (name) values ('mint'), ('user:u_bench')`)
     await knex.raw(FILL, { rows: ROWS })
-    const figures = await measure(knex)
+    const figures = await measure(knex, dataDir)
     console.table(figures)
     await writeFigures(values.json, figures)
     if (figures.some(({ value, reference = Infinity }) => Number(value) > reference)) process.exitCode = 1
@@ -47,7 +52,7 @@ async function main(): Promise<void> {
   }
 }
 
-async function measure(knex: Knex): Promise<Figure[]> {
+async function measure(knex: Knex, directory: string): Promise<Figure[]> {
   const key = await generateKey()
   const sealing = await seconds(() => sealAll({ knex, key, serverId: 'bench', now: systemClock }))
   const lines: string[] = []
@@ -68,7 +73,70 @@ async function measure(knex: Knex): Promise<Figure[]> {
     { name: 'ledger.export_100000', value: round(exporting), unit: 's' },
     { name: 'ledger.verify_100000', value: round(verifying), unit: 's', reference: VERIFY_S_MAX },
     { name: 'ledger.audit_100000', value: round(auditing), unit: 's' },
+    ...(await timeCommands({ directory, lines, head: JSON.stringify(head), key: key.publicKey })),
   ]
+}
+
+interface Exported {
+  readonly directory: string
+  readonly lines: readonly string[]
+  readonly head: string
+  readonly key: string
+}
+
+const Said = z.object({
+  ok: z.boolean(),
+  end: z.enum(['proven', 'unproven']),
+  problems: z.array(z.object({ code: z.string(), row: z.int().nullable() })),
+})
+
+/** `xeenet ledger verify` as a whole process, on the export and on what somebody made of it. Throws unless it finds the change. */
+async function timeCommands({ directory, lines, head, key }: Exported): Promise<Figure[]> {
+  const at = lines.findIndex(line => line.startsWith(`{"n":${CHANGED_ROW},`))
+  const line = lines[at] ?? ''
+  const last = lines.findLastIndex(text => text.startsWith('{"n":'))
+  const tried = [
+    { name: 'intact', export: lines, problem: null, end: 'proven' },
+    {
+      name: 'altered',
+      export: lines.with(at, line.replace('user:u_bench', 'user:u_eve')),
+      problem: 'row_altered',
+    },
+    { name: 'removed', export: lines.toSpliced(at, 1), problem: 'row_missing' },
+    { name: 'inserted', export: lines.toSpliced(at, 0, lines[at + 1] ?? ''), problem: 'row_' },
+    { name: 'last_removed', export: lines.toSpliced(last, 1), problem: 'row_missing' },
+    { name: 'without_head', export: lines, problem: null, end: 'unproven' },
+  ]
+  const file = join(directory, 'export.ndjson')
+  const figures: Figure[] = []
+  for (const { name, export: made, problem, end } of tried) {
+    await writeFile(file, `${made.join('\n')}\n`)
+    const known = end === 'unproven' ? [] : ['--head', head]
+    const begun = performance.now()
+    const stdout = await verdictOf(['ledger', 'verify', file, '--key', key, ...known, '--json'])
+    const value = round((performance.now() - begun) / 1000)
+    const said = Said.parse(JSON.parse(stdout))
+    const [first] = said.problems
+    const isRight =
+      problem === null
+        ? said.ok && said.end === end
+        : !said.ok &&
+          first?.code.startsWith(problem) &&
+          (name === 'last_removed' || first.row === CHANGED_ROW)
+    if (!isRight) throw new Error(`${name}: ${stdout.slice(0, 500)}`)
+    figures.push({ name: `ledger.command_${name}`, value, unit: 's', reference: VERIFY_S_MAX })
+  }
+  return figures
+}
+
+/** What the command prints, whatever it thinks of the export. */
+async function verdictOf(args: readonly string[]): Promise<string> {
+  try {
+    return (await promisify(execFile)(process.execPath, [XEENET, ...args])).stdout
+  } catch (error) {
+    if (error instanceof Error && 'stdout' in error && typeof error.stdout === 'string') return error.stdout
+    throw error
+  }
 }
 
 async function seconds(what: () => Promise<unknown>): Promise<number> {

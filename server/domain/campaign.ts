@@ -51,6 +51,25 @@ export function newWorkUnit({ quorum, deadlineMs = DEADLINE_MS_DEFAULT, ...rest 
   }
 }
 
+// A sampler that learns proposes so many before it has heard of them: each host is busy, and the next is there when it comes back.
+const PENDING_MIN = 8
+const PENDING_PER_HOST = 2
+
+/** How many experiments a sampler that learns is asked for now, given those without an outcome. */
+export const experimentsToAsk = (facts: {
+  readonly pending: number
+  readonly activeHosts: number
+  readonly seedsPerExperiment: number
+  readonly remaining: number
+}): number => {
+  const { pending, activeHosts, seedsPerExperiment, remaining } = facts
+  const inFlight = Math.max(PENDING_MIN, Math.ceil((PENDING_PER_HOST * activeHosts) / seedsPerExperiment))
+  return Math.max(
+    0,
+    Math.min(remaining, inFlight - pending, Math.max(1, Math.floor(UNITS_PER_BATCH / seedsPerExperiment))),
+  )
+}
+
 /**
  * How many experiments to create now: the room between the unsent results and max(1,000, 4 × active hosts), in batches,
  * and one at least when nothing is left to hand out.

@@ -1,12 +1,13 @@
 import { createHash, createHmac } from 'node:crypto'
-import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
+import { experimentsToAsk, experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
 import { invariant } from '#domain/invariant.ts'
 import { cancelWorkUnit, transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import { splitOf } from '#protocol/dataset.ts'
 import { addMs, type CampaignId, type Instant, Sha256, type WorkUnitId } from '#protocol/units.ts'
-import { buildRun, type CampaignPlan, planCampaign, type RunSource } from '#search/space.ts'
+import { type CampaignPlan, planCampaign } from '#search/plan.ts'
+import { buildRun, type RunSource } from '#search/space.ts'
 import { refundRest } from '#store/account-credit.ts'
 import { answerFromCorpus } from '#store/corpus.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
@@ -37,6 +38,7 @@ import {
 import { applyDecisions } from './apply.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { releaseCandidates } from './release.ts'
+import { type Proposals, type Proposed, proposeNext } from './search.ts'
 
 /**
  * Moves campaigns on: creates experiments lazily while they run, closes what is open after they were cancelled, has checked
@@ -93,24 +95,38 @@ async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant
     ...{ unsent, activeHosts, remaining },
     ...{ seedsPerExperiment: seeds, resultsPerExperiment: seeds * (policy === 'fixed' ? quorum : 1) },
   })
-  if (count === 0) return 'later'
   const { plan, source } = await planOf(trx, deps, campaign)
-  const experiments: NewExperiment[] = []
-  for (const planned of plan.recipes(campaign.experimentsCreated)) {
-    if (!planned.ok) {
-      deps.log.error({ campaignId: campaign.id, ...planned }, 'a campaign ends before its plan')
-      break
-    }
-    const { ordinal, recipe } = planned
+  const { search } = plan
+  if (search === null && count === 0) return 'later'
+  const countOf = (pending: number): number =>
+    Math.min(count, experimentsToAsk({ pending, activeHosts, seedsPerExperiment: seeds, remaining }))
+  const { proposed, refusal } =
+    search === null
+      ? aheadOf(plan, campaign.experimentsCreated, count)
+      : await proposeNext(trx, search, { id: campaign.id, countOf, now })
+  if (refusal !== null)
+    deps.log.error({ campaignId: campaign.id, ...refusal }, 'a campaign ends before its plan')
+  if (proposed.length === 0) return refusal === null ? 'later' : 'nothing'
+  const experiments = proposed.map(({ ordinal, recipe, asked }): NewExperiment => {
     const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
-    experiments.push({ id: deps.ids.experiment(now), ordinal, recipe, recipeSha256 })
-    if (experiments.length === count) break
-  }
-  if (experiments.length === 0) return 'nothing'
+    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked }
+  })
   await insertExperiments(trx, campaign.id, experiments, now)
   const toCompute = await createUnits({ trx, deps, campaign, plan, source, now }, experiments)
   // What the corpus answers makes no noise when it is done: look again at once.
-  return experiments.length < remaining || toCompute === 0 ? 'now' : 'later'
+  const isMore = search === null ? experiments.length < remaining : false
+  return isMore || toCompute === 0 ? 'now' : 'later'
+}
+
+/** The next recipes of a plan that is known in advance. */
+function aheadOf(plan: CampaignPlan, from: number, count: number): Proposals {
+  const proposed: Proposed[] = []
+  for (const planned of plan.recipes(from)) {
+    if (!planned.ok) return { proposed, refusal: { code: planned.code, detail: planned.detail } }
+    proposed.push({ ordinal: planned.ordinal, recipe: planned.recipe, asked: 0 })
+    if (proposed.length === count) break
+  }
+  return { proposed, refusal: null }
 }
 
 async function planOf(

@@ -43,7 +43,7 @@ export const CampaignFile = z.strictObject({
   recipe: Recipe.default({}),
   space: SpaceFile,
   constraints: ConstraintsFile.optional(),
-  sampler: SamplerFile,
+  sampler: SamplerFile.default({ name: 'tpe', seed: 0 }),
   stop: StopFile.optional(),
   replicate: z
     .strictObject({

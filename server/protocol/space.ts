@@ -64,7 +64,8 @@ export const ConstraintsFile = z.array(ExpressionText).max(CONSTRAINTS_MAX)
 export const SAMPLERS = ['grid', 'random', 'sobol', 'tpe', 'cmaes', 'gp', 'evolution'] as const
 
 export const SamplerFile = z.strictObject({
-  name: z.enum(SAMPLERS),
+  /** Tree-structured Parzen estimators over all parameters at once learn from few runs, of any kind of space. */
+  name: z.enum(SAMPLERS).default('tpe'),
   seed: z
     .int()
     .min(0)

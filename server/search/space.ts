@@ -14,7 +14,7 @@ export interface Refusal {
   readonly detail: string
 }
 
-export interface CampaignPlan {
+interface PlanAhead {
   readonly ok: true
   /** Points of the space; null: a continuum. */
   readonly spaceSize: number | null
@@ -29,14 +29,14 @@ export interface CampaignPlan {
   recipes(from?: number): Generator<PlannedRecipe, void>
 }
 
-type PlannedRecipe = { readonly ok: true; readonly ordinal: number; readonly recipe: Recipe } | Refusal
+export type PlannedRecipe = { readonly ok: true; readonly ordinal: number; readonly recipe: Recipe } | Refusal
 
 /**
- * What a campaign will try. Refuses with `campaign_invalid` (the detail names the field) or `space_too_small`; recipes
- * are checked as they are taken from `recipes`.
+ * A grid, or random draws, of a space without conditions: known in advance. Refuses with `campaign_invalid` (the detail names the
+ * field) or `space_too_small`; recipes are checked as they are taken from `recipes`.
  */
-export function planCampaign(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
-  const detail = contradiction(file, manifest) ?? unplannable(file)
+export function planAhead(file: CampaignFile, manifest: KernelManifest): PlanAhead | Refusal {
+  const detail = contradiction(file, manifest)
   if (detail !== undefined) return { ok: false, code: 'campaign_invalid', detail }
   // Before any axis is looked through: 32 long ones that mean nothing would take a second.
   const foreign = Object.keys(file.space).find(name => !Object.hasOwn(manifest.recipe.properties, name))
@@ -101,17 +101,6 @@ export function contradiction(file: CampaignFile, manifest: KernelManifest): str
   return both === undefined ? undefined : `space.${both}: the recipe fixes it already`
 }
 
-/** What asks for the outcomes of earlier runs or for the compiled space: campaign-search.ts, which a plan in advance lacks. */
-function unplannable({ sampler, space, constraints = [], stop }: CampaignFile): string | undefined {
-  if (sampler.name !== 'grid' && sampler.name !== 'random')
-    return `sampler.name: this server plans all runs in advance; ${sampler.name} needs their outcomes`
-  if (constraints.length > 0) return 'constraints: this server plans all runs in advance, without constraints'
-  const conditional = Object.entries(space).find(([, dimension]) => dimension.when !== undefined)
-  if (conditional !== undefined) return `space.${conditional[0]}.when: this server plans all runs in advance`
-  const stops = stop !== undefined && ((stop.prune ?? 'none') !== 'none' || stop.sprt !== undefined)
-  return stops ? 'stop: this server plans all runs in advance and stops none' : undefined
-}
-
 // In name order: the file is stored as jsonb, which does not keep the order in which it was written.
 function spaceOf(file: CampaignFile): Space | Refusal {
   const axes: Axis[] = []
@@ -127,7 +116,8 @@ function spaceOf(file: CampaignFile): Space | Refusal {
   return { ok: true, axes, size }
 }
 
-function limitOf(file: CampaignFile): Limit {
+/** What bounds a run of this campaign. */
+export function limitOf(file: CampaignFile): Limit {
   const { fuel_per_run: fuel, updates_per_run: updates } = file.budget
   if (fuel !== undefined) return { fuel }
   if (updates !== undefined) return { updates }

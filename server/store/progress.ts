@@ -47,6 +47,8 @@ export interface NewExperiment {
   readonly ordinal: number
   readonly recipe: Recipe
   readonly recipeSha256: Sha256
+  /** How many reports its sampler had been given. */
+  readonly asked: number
 }
 
 /** Adds the next experiments of a locked campaign. */
@@ -103,9 +105,9 @@ const REMAINING = `
       and published_at > :provisionalSince) as "isProvisional"`
 
 const INSERT = `
-  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, created_at)
-  select id, :campaignId, ordinal, recipe, "recipeSha256", :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text)`
+  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, created_at)
+  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, :now
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int)`
 
 const COUNT_CREATED = `
   update campaigns set experiments_created = experiments_created + :count where id = :campaignId`

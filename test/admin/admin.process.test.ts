@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { packRelease, readRelease } from '#kernels/package.ts'
 import { ServerView } from '#protocol/campaign.ts'
 import { ServerReady } from '#protocol/process.ts'
 
@@ -114,6 +115,30 @@ describe('the operator', () => {
     })
     expect(await admin('ledger', 'audit')).toMatchObject({ status: 0, json: { balanced: true, sumMilli: 0 } })
     expect(await admin('migrate')).toMatchObject({ status: 0 })
+  })
+
+  test('signs no release whose self-test does not end as it says: every volunteer would take its own engine for broken', async () => {
+    const right = join(ROOT, 'build', 'kernels', 'cartpole@1.tar')
+    const read = await readRelease(await readFile(right))
+    if (!read.ok) throw new Error(read.detail)
+    const manifest = JSON.parse(Buffer.from(read.release.manifest).toString())
+    const claimed = { ...manifest, selfTest: { ...manifest.selfTest, digest: 'd'.repeat(64) } }
+    const wrong = join(dataDir, 'wrong.tar')
+    await writeFile(
+      wrong,
+      await packRelease({ ...read.release, manifest: Buffer.from(JSON.stringify(claimed)) }),
+    )
+    await startServer()
+    for (const verb of ['sign', 'admit'])
+      expect(await admin('kernel', verb, wrong)).toMatchObject({
+        status: 1,
+        json: { code: 'self_test_wrong', hint: expect.stringContaining('npm run build') },
+      })
+    expect(await admin('kernel', 'sign', right)).toMatchObject({
+      status: 0,
+      json: { statement: { name: 'cartpole' } },
+    })
+    expect(await admin('kernel', 'admit', right)).toMatchObject({ status: 0, json: { outcome: 'admitted' } })
   })
 
   test('is told what is wrong by a code and a hint', async () => {

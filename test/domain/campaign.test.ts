@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
+import { experimentsToAsk, experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
 import { workUnit } from '#support/work-units.ts'
 
 const { id, campaignId, experimentId } = workUnit()
@@ -39,4 +39,18 @@ test.each([
     remaining: 10_000,
   }
   expect(experimentsToCreate({ ...usual, ...facts })).toBe(count)
+})
+
+test.each([
+  ['keeps a few in flight for a lone host', {}, 8],
+  ['waits for outcomes', { pending: 8 }, 0],
+  ['asks for what came free', { pending: 5 }, 3],
+  ['keeps two runs a host in flight', { activeHosts: 100 }, 200],
+  ['counts the seeds of an experiment as runs', { activeHosts: 100, seedsPerExperiment: 4 }, 50],
+  ['no more than are left', { remaining: 2 }, 2],
+  ['in batches', { activeHosts: 10_000, remaining: 10_000 }, 500],
+  ['never fewer than none', { pending: 99 }, 0],
+])('a sampler that learns %s', (_, facts, count) => {
+  const usual = { pending: 0, activeHosts: 1, seedsPerExperiment: 1, remaining: 1_000 }
+  expect(experimentsToAsk({ ...usual, ...facts })).toBe(count)
 })

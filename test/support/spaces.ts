@@ -1,6 +1,6 @@
 import { CampaignFile } from '#protocol/campaign.ts'
 import { KernelManifest } from '#protocol/kernel.ts'
-import { type CampaignPlan, planCampaign } from '#search/space.ts'
+import { type CampaignPlan, planCampaign } from '#search/plan.ts'
 
 /** A kernel with every kind of parameter and a rule between two of them. */
 export const manifest = KernelManifest.parse({

@@ -1,0 +1,76 @@
+import type { CampaignFile } from '#protocol/campaign.ts'
+import type { Limit } from '#protocol/job.ts'
+import type { KernelManifest } from '#protocol/kernel.ts'
+import { type CampaignSearch, searchOf } from './campaign-search.ts'
+import { limitOf, type PlannedRecipe, planAhead, type Refusal } from './space.ts'
+
+/** What a campaign costs, and how its recipes come about. */
+export interface CampaignPlan {
+  readonly ok: true
+  /** Points of the space; null: a continuum. */
+  readonly spaceSize: number | null
+  readonly experiments: number
+  readonly limit: Limit
+  /** The most instructions one run may execute. */
+  readonly fuelMax: number
+  /** What proposes recipes one after the other, from the outcomes of earlier ones; null: all are known in advance. */
+  readonly search: CampaignSearch | null
+  /**
+   * The canonical recipes of experiments `from`…, in order; ends after the first refusal (`recipe_invalid`, `space_too_small`,
+   * `space_too_constrained`). Of a searched campaign those that it begins with.
+   */
+  recipes(from?: number): Generator<PlannedRecipe, void>
+}
+
+// As many as somebody looks at before submitting.
+const FIRST_PROPOSALS = 3
+
+/**
+ * What a campaign will try. A grid or random draws of a plain space are known in advance, and cost nothing to list; everything else
+ * is searched. Refuses with `campaign_invalid` (the detail names the field), `recipe_invalid`, `space_too_small` or
+ * `space_too_constrained`; recipes are checked as they are taken from `recipes`.
+ */
+export function planCampaign(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
+  const stop = unstoppable(file)
+  if (stop !== undefined) return { ok: false, code: 'campaign_invalid', detail: stop }
+  if (isPlain(file)) {
+    const plan = planAhead(file, manifest)
+    return plan.ok ? { ...plan, search: null } : plan
+  }
+  const search = searchOf(file, manifest)
+  if (!search.ok) return search
+  const experiments = file.budget.runs
+  const { size } = search.space
+  if (size < experiments) {
+    const detail = `the space has ${size} points, budget.runs asks for ${experiments}`
+    return { ok: false, code: 'space_too_small', detail }
+  }
+  const limit = limitOf(file)
+  return {
+    ok: true,
+    spaceSize: Number.isFinite(size) ? size : null,
+    ...{ experiments, limit, search },
+    fuelMax: 'fuel' in limit ? limit.fuel : manifest.bounds.fuelMax,
+    recipes: () => firstOf(search, Math.min(experiments, FIRST_PROPOSALS)),
+  }
+}
+
+const isPlain = ({ sampler, space, constraints = [] }: CampaignFile): boolean =>
+  (sampler.name === 'grid' || sampler.name === 'random') &&
+  constraints.length === 0 &&
+  Object.values(space).every(dimension => dimension.when === undefined)
+
+/** Which early end the file asks for that this server does not make; undefined when there is none. */
+function unstoppable({ stop }: CampaignFile): string | undefined {
+  const { prune = 'none', sprt } = stop ?? {}
+  if (prune !== 'none') return `stop.prune: this server runs every experiment to its end: leave out ${prune}`
+  return sprt === undefined
+    ? undefined
+    : 'stop.sprt: this server compares nothing while a campaign runs: leave it out'
+}
+
+function* firstOf(search: CampaignSearch, count: number): Generator<PlannedRecipe, void> {
+  const reply = search.ask({ trials: [], reports: [] }, count)
+  for (const { ordinal, recipe } of reply.proposals) yield { ok: true, ordinal, recipe }
+  if (!reply.ok) yield { ok: false, code: reply.code, detail: reply.detail }
+}
