@@ -15,7 +15,7 @@ import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addHostVerbs } from './admin-hosts.ts'
 import { addToken, addUser, removeUser, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
-import { admitRelease, examineRelease } from './admission.ts'
+import { admitRelease, examineRelease, signFit } from './admission.ts'
 import { systemClock } from './clock.ts'
 import { hideText, storeDataset } from './datasets.ts'
 import { secureIds } from './ids.ts'
@@ -83,6 +83,15 @@ function program(): Command {
 
 function addKernelVerbs(root: Command): void {
   const kernel = root.command('kernel').description('what volunteers may be asked to compute')
+  verb(kernel, 'sign <release>', 'sign a release, on any machine that has the key').action(
+    (file: string, options: Shared) =>
+      run(options, async ({ config }) => {
+        const release = await examineRelease(await readFile(file))
+        await proveSelfTest(release)
+        const signed = await signFit(await openOperatorKey(config.dataDir), release)
+        return { json: signed, lines: [JSON.stringify(signed)] }
+      }),
+  )
   verb(kernel, 'admit <release>', 'sign a release and offer it to campaigns').action(
     (file: string, options: Shared) =>
       run(options, async ({ config, log }) => {

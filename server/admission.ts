@@ -20,7 +20,7 @@ export async function examineRelease(bytes: Uint8Array): Promise<FitRelease> {
 }
 
 /** Signs a release with the operator's key: what clients ask for before they run it. */
-function signFit(key: SigningKey, { manifest, releaseSha256, moduleSha256 }: FitRelease) {
+export function signFit(key: SigningKey, { manifest, releaseSha256, moduleSha256 }: FitRelease) {
   const { name, version, serial } = manifest
   return signRelease(key, { name, version, serial, releaseSha256, moduleSha256 })
 }

@@ -149,7 +149,7 @@ describe('the operator', () => {
       admin('host', 'quarantine', 'h_01m8290jmz8nfs0fphmj4tnvpj', '--reason', 'test'),
       admin('host', 'release', 'nonsense', '--reason', 'test'),
       admin('kernel', 'admit', join(ROOT, 'package.json')),
-      admin('kernel', 'admit', '/nowhere.tar'),
+      admin('kernel', 'sign', '/nowhere.tar'),
     ])
     expect(refusals.map(({ status, json }) => [status, json.ev, json.code])).toEqual([
       [1, 'error', 'name_taken'],
