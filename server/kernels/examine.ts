@@ -63,6 +63,9 @@ export async function examineForeign(
     return refused('source_missing', 'the manifest has no source', 'Say the language and the entry file.')
   if (!source.has(manifest.source.entry))
     return refused('source_missing', `source/${manifest.source.entry} is not in the release`, PACK)
+  // Another count than a sibling's is held against a host: nobody but the operator may say that it should be the same.
+  if (manifest.steadyFuel !== undefined)
+    return refused('manifest_invalid', 'steadyFuel: not for kernels of others', 'Leave it out.')
   const unmetered = source.get(UNMETERED)
   if (unmetered === undefined)
     return refused('source_missing', `source/${UNMETERED} is not in the release`, PACK)

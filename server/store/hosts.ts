@@ -180,15 +180,19 @@ export async function addHostEvents(on: Executor, events: readonly HostEvent[], 
 }
 
 const ANSWER = `
-  update hosts set self_test = case when x.passed then 'passed' else 'failed' end
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, passed boolean)
+  update hosts set self_test = case when x.passed then 'passed' else 'failed' end, recent_checks = x."recentChecks"
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, passed boolean, "recentChecks" text)
   where hosts.id = x."hostId" and hosts.self_test = 'demanded'`
 
+/** How a demanded self-test went, and the comparisons that are remembered after it. */
+export interface SelfTestOutcome {
+  readonly hostId: HostId
+  readonly passed: boolean
+  readonly recentChecks: string
+}
+
 /** Writes how demanded self-tests of locked hosts went. */
-export const saveSelfTests = (
-  on: Executor,
-  answers: readonly { hostId: HostId; passed: boolean }[],
-): Promise<number> =>
+export const saveSelfTests = (on: Executor, answers: readonly SelfTestOutcome[]): Promise<number> =>
   answers.length === 0 ? Promise.resolve(0) : execute(on, ANSWER, { rows: recordset(answers) })
 
 const RETIRE = `update hosts set state = 'retired' where id = any(:ids) and state <> 'retired'`
