@@ -16,6 +16,7 @@ import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as ledger from './ledger.ts'
+import { showNotes, writeNote } from './notes.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as reads from './reads.ts'
@@ -77,6 +78,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
     [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
     [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
+    [`${API}/campaigns/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },

@@ -16,6 +16,7 @@ import { DatasetManifest } from './dataset.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
+import { NoteBody, NoteList, NoteView } from './notes.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { PROBLEMS, Problem } from './problem.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
@@ -60,12 +61,24 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
     SchedulerBody,
   },
   ...{ LedgerBlock, LedgerHeads, PriceList, Receipt },
+  ...{ NoteBody, NoteList, NoteView },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   Health: z.object({ ok: z.literal(true) }),
 }
 
 const page = ['limit', 'after']
+
+const RESEARCH_OPERATIONS: readonly Operation[] = [
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/notes', reply: 'NoteList', query: page },
+    summary: 'What its agents and owner wrote down, oldest first',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/campaigns/{id}/notes', security: 'user', body: 'NoteBody' },
+    ...{ summary: 'Write a note', reply: 'NoteView', status: 201 },
+  },
+]
 
 /** Every address of the server; a test holds it against the routes. */
 export const OPERATIONS: readonly Operation[] = [
@@ -158,6 +171,7 @@ export const OPERATIONS: readonly Operation[] = [
     },
     ...{ reply: 'text', query: ['format'] },
   },
+  ...RESEARCH_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/work-units', summary: 'Where each run stands' },
     ...{ reply: 'WorkUnitList', query: page },
