@@ -14,27 +14,17 @@ import {
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
+import { KERNEL_OPERATIONS } from './kernel-operations.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { NoteBody, NoteList, NoteView } from './notes.ts'
+import { type Operation, page, type Security } from './operation.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { PROBLEMS, Problem } from './problem.ts'
+import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
+import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { EnrolChallenge } from './work.ts'
-
-type Security = 'nobody' | 'anybody' | 'user' | 'host'
-
-interface Operation {
-  readonly method: 'get' | 'post' | 'put' | 'delete'
-  readonly path: string
-  readonly summary: string
-  readonly security?: Security
-  readonly body?: string // name of a schema, or `bytes`
-  readonly reply: string // name of a schema, `bytes` or `text`
-  readonly status?: number
-  readonly query?: readonly string[]
-  readonly headers?: readonly string[]
-}
 
 /** Every schema of the wire by name. */
 const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
@@ -64,21 +54,9 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ NoteBody, NoteList, NoteView },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
+  ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
 }
-
-const page = ['limit', 'after']
-
-const RESEARCH_OPERATIONS: readonly Operation[] = [
-  {
-    ...{ method: 'get', path: '/api/v1/campaigns/{id}/notes', reply: 'NoteList', query: page },
-    summary: 'What its agents and owner wrote down, oldest first',
-  },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns/{id}/notes', security: 'user', body: 'NoteBody' },
-    ...{ summary: 'Write a note', reply: 'NoteView', status: 201 },
-  },
-]
 
 /** Every address of the server; a test holds it against the routes. */
 export const OPERATIONS: readonly Operation[] = [
@@ -129,7 +107,7 @@ export const OPERATIONS: readonly Operation[] = [
     ...{ method: 'put', path: '/api/v1/files/{sha256}', summary: 'Upload an artifact that was asked for' },
     ...{ security: 'host', body: 'bytes', reply: 'UploadReply', headers: ['content-range'] },
   },
-  { method: 'get', path: '/api/v1/kernels', summary: 'Admitted kernels', reply: 'KernelList' },
+  ...KERNEL_OPERATIONS,
   { method: 'get', path: '/api/v1/datasets', summary: 'Data sets', reply: 'DatasetList' },
   {
     method: 'get',
