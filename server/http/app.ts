@@ -51,7 +51,6 @@ function addRoutes(app: Express, edge: Edge): void {
   const anonymous = limitAnonymous(edge)
   const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
-  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
   const routes: Record<string, Methods> = {
     '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
     '/readyz': { get: [showReady(edge)] },
@@ -84,6 +83,23 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/kernels/proposals/:id/admit`]: { post: [anonymous, small, proposals.admitProposal(edge)] },
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
+    ...campaignRoutes(edge, anonymous),
+    [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
+    [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
+    [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
+    [`${API}/prices`]: { get: [ledger.showPrices()] },
+    [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
+    [`${API}/ledger/heads`]: { get: [ledger.showHeads(edge)] },
+    [`${API}/ledger/blocks/:number`]: { get: [ledger.showBlock(edge)] },
+    [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
+  }
+  for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
+}
+
+function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, Methods> {
+  const small = bytesUpTo(SMALL_BODY_BYTES)
+  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
+  return {
     [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
     [`${API}/campaigns`]: {
       get: [reads.showCampaigns(edge)],
@@ -95,16 +111,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
     [`${API}/campaigns/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
-    [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
-    [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
-    [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
-    [`${API}/prices`]: { get: [ledger.showPrices()] },
-    [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
-    [`${API}/ledger/heads`]: { get: [ledger.showHeads(edge)] },
-    [`${API}/ledger/blocks/:number`]: { get: [ledger.showBlock(edge)] },
-    [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
   }
-  for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
 }
 
 function addRoute(app: Express, path: string, { get, post, put, delete: remove }: Methods): void {
