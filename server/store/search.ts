@@ -68,7 +68,7 @@ const RUNS = `
     coalesce(jsonb_agg(c.metric_value) filter (where c.metric_value is not null), '[]') as metrics
   from experiments e join work_units w on w.experiment_id = e.id
   left join corpus c on c.work_unit_id = w.id and c.retracted_at is null
-  where e.campaign_id = :campaignId and (
+  where w.rung = 3 and e.campaign_id = :campaignId and (
     not exists (select from search_reports r where r.campaign_id = e.campaign_id and r.ordinal = e.ordinal)
     or exists (select from corpus x where x.experiment_id = e.id and greatest(x.published_at, x.retracted_at) >= (
       select r.at from search_reports r where r.campaign_id = e.campaign_id and r.ordinal = e.ordinal
