@@ -16,6 +16,7 @@ import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as ledger from './ledger.ts'
+import { showNotes, writeNote } from './notes.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as proposals from './proposals.ts'
@@ -50,7 +51,6 @@ function addRoutes(app: Express, edge: Edge): void {
   const anonymous = limitAnonymous(edge)
   const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
-  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
   const routes: Record<string, Methods> = {
     '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
     '/readyz': { get: [showReady(edge)] },
@@ -83,16 +83,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/kernels/proposals/:id/admit`]: { post: [anonymous, small, proposals.admitProposal(edge)] },
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
-    [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
-    [`${API}/campaigns`]: {
-      get: [reads.showCampaigns(edge)],
-      post: [anonymous, campaign, submitCampaign(edge)],
-    },
-    [`${API}/campaigns/:id`]: { get: [reads.showCampaign(edge)] },
-    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
-    [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
-    [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
-    [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
+    ...campaignRoutes(edge, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
@@ -103,6 +94,24 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
   }
   for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
+}
+
+function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, Methods> {
+  const small = bytesUpTo(SMALL_BODY_BYTES)
+  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
+  return {
+    [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
+    [`${API}/campaigns`]: {
+      get: [reads.showCampaigns(edge)],
+      post: [anonymous, campaign, submitCampaign(edge)],
+    },
+    [`${API}/campaigns/:id`]: { get: [reads.showCampaign(edge)] },
+    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
+    [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
+    [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
+    [`${API}/campaigns/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
+    [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
+  }
 }
 
 function addRoute(app: Express, path: string, { get, post, put, delete: remove }: Methods): void {

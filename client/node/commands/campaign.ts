@@ -13,6 +13,7 @@ import { runLocally } from '../local-run.ts'
 import { contextOf, DEFAULT_CACHE_DIR, options, withServer } from '../options.ts'
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { watchCampaign } from '../watch.ts'
+import { showNotes, writeNote } from './notes.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -36,6 +37,12 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--format <format>', 'ndjson or csv', 'ndjson')
       .option('-o, --output <file>', 'write a file instead of printing'),
     verb('cancel', 'stop it; what was not spent comes back', cancel).argument('<id>'),
+    verb('notes', 'what its agents and owner wrote down', showNotes).argument('<id>'),
+    verb('note', 'write down what was learnt', writeNote)
+      .argument('<id>')
+      .option('--kind <kind>', 'insight, hypothesis or decision', 'insight')
+      .requiredOption('--text <text>', 'at most 4,000 characters')
+      .option('--evidence <ids...>', 'results and experiments that it rests on'),
     verb('list', 'the newest campaigns', list),
   ]
   for (const subcommand of subcommands) campaign.addCommand(subcommand)
