@@ -27,6 +27,7 @@ import {
   unsettle,
 } from '#store/progress.ts'
 import { refreshScores } from '#store/scores.ts'
+import { listUnitless } from '#store/search.ts'
 import {
   demandChecks,
   insertWorkUnits,
@@ -87,6 +88,7 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
 type More = 'now' | 'later' | 'nothing'
 
 async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<More> {
+  await startProposed(trx, deps, campaign, now)
   const remaining = campaign.experimentsPlanned - campaign.experimentsCreated
   if (remaining === 0) return 'nothing'
   const { quorum, seeds, policy } = campaign.file.replicate
@@ -109,13 +111,20 @@ async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant
   if (proposed.length === 0) return refusal === null ? 'later' : 'nothing'
   const experiments = proposed.map(({ ordinal, recipe, asked }): NewExperiment => {
     const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
-    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked }
+    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, proposerId: null }
   })
   await insertExperiments(trx, campaign.id, experiments, now)
   const toCompute = await createUnits({ trx, deps, campaign, plan, source, now }, experiments)
   // What the corpus answers makes no noise when it is done: look again at once.
   const isMore = search === null ? experiments.length < remaining : false
   return isMore || toCompute === 0 ? 'now' : 'later'
+}
+
+/** Makes the work units of what was proposed from outside since. */
+async function startProposed(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<void> {
+  const proposed = await listUnitless(trx, campaign.id)
+  if (proposed.length === 0) return
+  await createUnits({ trx, deps, campaign, now, ...(await planOf(trx, deps, campaign)) }, proposed)
 }
 
 /** The next recipes of a plan that is known in advance. */
@@ -154,7 +163,10 @@ interface Growth {
 }
 
 /** Creates the work units of these experiments; gives how many of them the corpus did not answer. */
-async function createUnits(growth: Growth, experiments: readonly NewExperiment[]): Promise<number> {
+async function createUnits(
+  growth: Growth,
+  experiments: readonly Pick<NewExperiment, 'id' | 'recipe'>[],
+): Promise<number> {
   const { trx, deps, campaign, plan, source, now } = growth
   const { quorum, seeds, policy } = campaign.file.replicate
   const engineClass = source.manifest.engine
