@@ -45,13 +45,30 @@ export function createApp(edge: Edge): Express {
 
 type Methods = Partial<Record<'get' | 'post' | 'put' | 'delete', RequestHandler[]>>
 
+function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, Methods> {
+  const small = bytesUpTo(SMALL_BODY_BYTES)
+  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
+  return {
+    [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
+    [`${API}/campaigns`]: {
+      get: [reads.showCampaigns(edge)],
+      post: [anonymous, campaign, submitCampaign(edge)],
+    },
+    [`${API}/campaigns/:id`]: { get: [reads.showCampaign(edge)] },
+    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
+    [`${API}/campaigns/:id/experiments`]: { post: [anonymous, campaign, proposeExperiments(edge)] },
+    [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
+    [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
+    [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
+  }
+}
+
 function addRoutes(app: Express, edge: Edge): void {
   const readCall = hostCallReader(edge)
   const catalogue = newCatalogue()
   const anonymous = limitAnonymous(edge)
   const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
-  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
   const routes: Record<string, Methods> = {
     '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
     '/readyz': { get: [showReady(edge)] },
@@ -84,17 +101,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/kernels/proposals/:id/admit`]: { post: [anonymous, small, proposals.admitProposal(edge)] },
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
-    [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
-    [`${API}/campaigns`]: {
-      get: [reads.showCampaigns(edge)],
-      post: [anonymous, campaign, submitCampaign(edge)],
-    },
-    [`${API}/campaigns/:id`]: { get: [reads.showCampaign(edge)] },
-    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
-    [`${API}/campaigns/:id/experiments`]: { post: [anonymous, campaign, proposeExperiments(edge)] },
-    [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
-    [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
-    [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
+    ...campaignRoutes(edge, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },

@@ -40,7 +40,7 @@ function answerSelfTest(visit: Visit): SelfTestOutcome | undefined {
   visit.dailyQuota = after.dailyQuota
   if (after.state === 'quarantined' && host.state !== 'quarantined') visit.cheated = LIED
   visit.events.push({ hostId: host.id, event: `self_test_${after.selfTest}`, detail })
-  visit.isBroken = isBroken(host.selfTestsFailed + (passed ? 0 : 1))
+  visit.isBroken = !passed && isBroken(host.selfTestsFailed + 1)
   if (visit.isBroken) visit.events.push({ hostId: host.id, event: 'retired_broken', detail })
   return { hostId: host.id, passed, recentChecks: after.recentChecks }
 }

@@ -186,11 +186,14 @@ describe('what a stranger sends is rejected by the code of what is wrong', () =>
     exports: [{ name: 'xee_fuel', kind: 3, index: 0 }],
   })
   const imported = kernelModule({ raw: { 2: [1, 3, 101, 110, 118, 1, 120, 3, 0x7f, 0] } })
+  const sum = (of: unknown) => ({ sum: new Array(32).fill(of) })
+  const huge = sum(sum(sum(1)))
   test.each<[string, string, () => Promise<Uint8Array> | Uint8Array]>([
     ['bytes that are no tar', 'release_malformed', () => text('nothing')],
     ['a bomb of zeros, packed', 'release_malformed', () => gzipSync(new Uint8Array(50_000_000))],
     ['a text with a control character', 'manifest_invalid', () => release({ title: 'a\u001b[2Jb' })],
     ['a manifest of other fields', 'manifest_invalid', () => release({ colour: 'blue' })],
+    ['a formula of a megabyte', 'manifest_too_large', () => release({ memory: { bytes: huge } })],
     ['a claim about fuel', 'manifest_invalid', () => release({ steadyFuel: true })],
     ['a formula that names nobody', 'manifest_invalid', () => release({ memory: { bytes: 'width' } })],
     ['no self-test', 'self_test_missing', () => release({ selfTest: undefined })],
