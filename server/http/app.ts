@@ -17,6 +17,7 @@ import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as ledger from './ledger.ts'
+import { showNotes, writeNote } from './notes.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as proposals from './proposals.ts'
@@ -44,24 +45,6 @@ export function createApp(edge: Edge): Express {
 }
 
 type Methods = Partial<Record<'get' | 'post' | 'put' | 'delete', RequestHandler[]>>
-
-function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, Methods> {
-  const small = bytesUpTo(SMALL_BODY_BYTES)
-  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
-  return {
-    [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
-    [`${API}/campaigns`]: {
-      get: [reads.showCampaigns(edge)],
-      post: [anonymous, campaign, submitCampaign(edge)],
-    },
-    [`${API}/campaigns/:id`]: { get: [reads.showCampaign(edge)] },
-    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
-    [`${API}/campaigns/:id/experiments`]: { post: [anonymous, campaign, proposeExperiments(edge)] },
-    [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
-    [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
-    [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
-  }
-}
 
 function addRoutes(app: Express, edge: Edge): void {
   const readCall = hostCallReader(edge)
@@ -112,6 +95,25 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
   }
   for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
+}
+
+function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, Methods> {
+  const small = bytesUpTo(SMALL_BODY_BYTES)
+  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
+  return {
+    [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
+    [`${API}/campaigns`]: {
+      get: [reads.showCampaigns(edge)],
+      post: [anonymous, campaign, submitCampaign(edge)],
+    },
+    [`${API}/campaigns/:id`]: { get: [reads.showCampaign(edge)] },
+    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
+    [`${API}/campaigns/:id/experiments`]: { post: [anonymous, campaign, proposeExperiments(edge)] },
+    [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
+    [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
+    [`${API}/campaigns/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
+    [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
+  }
 }
 
 function addRoute(app: Express, path: string, { get, post, put, delete: remove }: Methods): void {

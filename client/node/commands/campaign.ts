@@ -15,6 +15,7 @@ import { runLocally } from '../local-run.ts'
 import { contextOf, DEFAULT_CACHE_DIR, options, withServer } from '../options.ts'
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { watchCampaign } from '../watch.ts'
+import { showNotes, writeNote } from './notes.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -42,6 +43,12 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .argument('<file>', 'JSON: a list of recipes, each with what differs from the campaign’s')
       .option('--dry-run', 'say what would happen, and change nothing'),
     verb('cancel', 'stop it; what was not spent comes back', cancel).argument('<id>'),
+    verb('notes', 'what its agents and owner wrote down', showNotes).argument('<id>'),
+    verb('note', 'write down what was learnt', writeNote)
+      .argument('<id>')
+      .option('--kind <kind>', 'insight, hypothesis or decision', 'insight')
+      .requiredOption('--text <text>', 'at most 4,000 characters')
+      .option('--evidence <ids...>', 'results and experiments that it rests on'),
     verb('list', 'the newest campaigns', list),
   ]
   for (const subcommand of subcommands) campaign.addCommand(subcommand)
