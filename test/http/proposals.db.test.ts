@@ -120,7 +120,10 @@ describe('a proposal', () => {
     expect(ProposalView.parse(done.json)).toMatchObject({ state: 'admitted', rebuilt: false })
     expect((await admit(checked)).json, 'again').toEqual(done.json)
     const { kernels } = KernelList.parse((await server.call('GET', '/api/v1/kernels')).json)
-    expect(kernels.map(({ manifest }) => manifest.name)).toContain('mine')
+    expect(kernels.map(({ manifest, rebuilt }) => [manifest.name, rebuilt])).toEqual([
+      ['mine', false],
+      ['tiny', null],
+    ])
     expect((await server.call('GET', `/api/v1/files/${view.releaseSha256}`)).status).toBe(200)
     const gone = await server.call('GET', `${PROPOSALS}/${view.id}/release`, { token: author.token })
     expect(gone.code).toBe('proposal_closed')
@@ -146,7 +149,9 @@ describe('a proposal', () => {
 
   test('is withdrawn by its author, rejected by an operator, each once', async () => {
     const [first, second] = [await proposed(await release()), await proposed(await release({ title: 'two' }))]
-    const withdraw = () => server.call('POST', `${PROPOSALS}/${first.id}/withdraw`, { token: author.token })
+    const withdraw = (token = author.token) =>
+      server.call('POST', `${PROPOSALS}/${first.id}/withdraw`, { token })
+    expect((await withdraw(admin)).code).toBe('scope_missing')
     expect((await withdraw()).json).toMatchObject({ state: 'withdrawn' })
     expect((await withdraw()).status).toBe(200)
     expect((await admit(first)).code).toBe('proposal_closed')
