@@ -24,6 +24,7 @@ import {
   settleCampaign,
   unsettle,
 } from '#store/progress.ts'
+import { listUnitless } from '#store/search.ts'
 import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { createUnits } from './create-units.ts'
@@ -78,6 +79,7 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
 type More = 'now' | 'later' | 'nothing'
 
 async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<More> {
+  await startProposed(trx, deps, campaign, now)
   const remaining = campaign.experimentsPlanned - campaign.experimentsCreated
   if (remaining === 0) return 'nothing'
   const { quorum, seeds, policy } = campaign.file.replicate
@@ -100,18 +102,33 @@ async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant
   if (proposed.length === 0) return refusal === null ? 'later' : 'nothing'
   const experiments = proposed.map(({ ordinal, recipe, asked }): NewExperiment => {
     const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
-    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked }
+    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, proposerId: null }
   })
   await insertExperiments(trx, campaign.id, experiments, now)
   const toCompute = await createUnits(
     { trx, deps, campaign, fuelMax: plan.fuelMax, source, now },
-    experiments.flatMap(({ id: experimentId, recipe }) =>
-      Array.from({ length: seeds }, (_, seedIndex) => ({ experimentId, recipe, seedIndex })),
-    ),
+    unitsOf(experiments, seeds),
   )
   // What the corpus answers makes no noise when it is done: look again at once.
   const isMore = search === null ? experiments.length < remaining : false
   return isMore || toCompute === 0 ? 'now' : 'later'
+}
+
+/** A run for each seed of each experiment. */
+const unitsOf = (experiments: readonly Pick<NewExperiment, 'id' | 'recipe'>[], seeds: number) =>
+  experiments.flatMap(({ id: experimentId, recipe }) =>
+    Array.from({ length: seeds }, (_, seedIndex) => ({ experimentId, recipe, seedIndex })),
+  )
+
+/** Makes the work units of what was proposed from outside since. */
+async function startProposed(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<void> {
+  const proposed = await listUnitless(trx, campaign.id)
+  if (proposed.length === 0) return
+  const { plan, source } = await planOf(trx, deps, campaign)
+  await createUnits(
+    { trx, deps, campaign, fuelMax: plan.fuelMax, source, now },
+    unitsOf(proposed, campaign.file.replicate.seeds),
+  )
 }
 
 /** The next recipes of a plan that is known in advance. */
