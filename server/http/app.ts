@@ -12,6 +12,7 @@ import { newCatalogue } from './catalogue.ts'
 import { issueChallenge } from './challenge.ts'
 import { claim } from './claim.ts'
 import type { Edge } from './edge.ts'
+import { proposeExperiments } from './experiments.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
@@ -108,6 +109,7 @@ function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, M
     },
     [`${API}/campaigns/:id`]: { get: [reads.showCampaign(edge)] },
     [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
+    [`${API}/campaigns/:id/experiments`]: { post: [anonymous, campaign, proposeExperiments(edge)] },
     [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
     [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
     [`${API}/campaigns/:id/tests`]: { get: [showTests(edge)] },

@@ -24,6 +24,7 @@ import {
   settleCampaign,
   unsettle,
 } from '#store/progress.ts'
+import { listUnitless } from '#store/search.ts'
 import { closeTests } from '#store/tests.ts'
 import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
@@ -84,6 +85,7 @@ type More = 'now' | 'later' | 'nothing'
 /** Tries what is planned, and tests what looks better than what stands. */
 async function growAndTest(tester: Tester): Promise<More> {
   const { trx, deps, campaign, now } = tester
+  await startProposed(trx, deps, campaign, now)
   const isTesting = campaign.file.stop?.sprt !== undefined
   const isOver = campaign.endedBy !== null || campaign.experimentsPlanned === campaign.experimentsCreated
   if (isOver && !isTesting) return 'nothing'
@@ -123,18 +125,33 @@ async function grow(
   if (proposed.length === 0) return refusal === null ? 'later' : 'nothing'
   const experiments = proposed.map(({ ordinal, recipe, asked }): NewExperiment => {
     const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
-    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked }
+    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, proposerId: null }
   })
   await insertExperiments(trx, campaign.id, experiments, now)
   const toCompute = await createUnits(
     { trx, deps, campaign, fuelMax: plan.fuelMax, source, now },
-    experiments.flatMap(({ id: experimentId, recipe }) =>
-      Array.from({ length: seeds }, (_, seedIndex) => ({ experimentId, recipe, seedIndex })),
-    ),
+    unitsOf(experiments, seeds),
   )
   // What the corpus answers makes no noise when it is done: look again at once.
   const isMore = search === null ? experiments.length < remaining : false
   return isMore || toCompute === 0 ? 'now' : 'later'
+}
+
+/** A run for each seed of each experiment. */
+const unitsOf = (experiments: readonly Pick<NewExperiment, 'id' | 'recipe'>[], seeds: number) =>
+  experiments.flatMap(({ id: experimentId, recipe }) =>
+    Array.from({ length: seeds }, (_, seedIndex) => ({ experimentId, recipe, seedIndex })),
+  )
+
+/** Makes the work units of what was proposed from outside since. */
+async function startProposed(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<void> {
+  const proposed = await listUnitless(trx, campaign.id)
+  if (proposed.length === 0) return
+  const { plan, source } = await planOf(trx, deps, campaign)
+  await createUnits(
+    { trx, deps, campaign, fuelMax: plan.fuelMax, source, now },
+    unitsOf(proposed, campaign.file.replicate.seeds),
+  )
 }
 
 /** The next recipes of a plan that is known in advance. */

@@ -75,6 +75,8 @@ export const PROPOSALS_PER_DAY_MAX = 24
 export const PROPOSAL_REASONS_MAX = 32
 
 export const EXPERIMENTS_PER_CAMPAIGN_MAX = 100_000
+/** Recipes that somebody outside proposes in one call. */
+export const PROPOSED_PER_CALL_MAX = 100
 export const SEEDS_PER_EXPERIMENT_MAX = 64
 export const QUORUM_MAX = 8
 /** Fresh runs of a campaign's sequential tests. */

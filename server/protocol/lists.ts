@@ -33,7 +33,14 @@ export type WorkUnitList = z.infer<typeof WorkUnitList>
 
 /** GET /api/v1/kernels */
 export const KernelList = z.object({
-  kernels: z.array(z.object({ manifest: KernelManifest, release: SignedRelease })),
+  kernels: z.array(
+    z.object({
+      manifest: KernelManifest,
+      release: SignedRelease,
+      /** Of a kernel that somebody proposed: whether the operator's compiler gave its module again. Null: the operator's own. */
+      rebuilt: z.boolean().nullable(),
+    }),
+  ),
 })
 export type KernelList = z.infer<typeof KernelList>
 

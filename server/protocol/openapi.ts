@@ -13,6 +13,7 @@ import {
 } from './campaign.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
+import { ProposeBody, ProposeReply } from './experiments.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
@@ -55,6 +56,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ CompareView, NoteBody, NoteList, NoteView, TestList },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
+  ...{ ProposeBody, ProposeReply },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
 }
@@ -135,6 +137,10 @@ export const OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/cancel', summary: 'End a campaign early' },
     ...{ security: 'user', reply: 'CampaignView' },
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/campaigns/{id}/experiments', security: 'user', body: 'ProposeBody' },
+    ...{ summary: 'Have recipes tried beside those of the sampler', reply: 'ProposeReply' },
   },
   {
     method: 'get',

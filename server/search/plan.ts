@@ -15,6 +15,7 @@ export interface CampaignPlan {
   readonly fuelMax: number
   /** What proposes recipes one after the other, from the outcomes of earlier ones; null: all are known in advance. */
   readonly search: CampaignSearch | null
+  readonly isSearched: boolean
   /**
    * The canonical recipes of experiments `from`…, in order; ends after the first refusal (`recipe_invalid`, `space_too_small`,
    * `space_too_constrained`). Of a searched campaign those that it begins with.
@@ -37,7 +38,7 @@ export function planCampaign(file: CampaignFile, manifest: KernelManifest): Camp
   if (stop !== undefined) return { ok: false, code: 'campaign_invalid', detail: stop }
   if (isPlain(file)) {
     const plan = planAhead(file, manifest)
-    return plan.ok ? { ...plan, search: null } : plan
+    return plan.ok ? { ...plan, search: null, isSearched: false } : plan
   }
   const search = searchOf(file, manifest)
   if (!search.ok) return search
@@ -51,7 +52,7 @@ export function planCampaign(file: CampaignFile, manifest: KernelManifest): Camp
   return {
     ok: true,
     spaceSize: Number.isFinite(size) ? size : null,
-    ...{ experiments, limit, search },
+    ...{ experiments, limit, search, isSearched: true },
     fuelMax: 'fuel' in limit ? limit.fuel : manifest.bounds.fuelMax,
     recipes: () => firstOf(search, Math.min(experiments, FIRST_PROPOSALS)),
   }

@@ -51,6 +51,8 @@ export interface NewExperiment {
   readonly recipeSha256: Sha256
   /** How many reports its sampler had been given. */
   readonly asked: number
+  /** Who proposed it; null: the sampler. */
+  readonly proposerId: UserId | null
 }
 
 /** Adds the next experiments of a locked campaign. */
@@ -108,9 +110,10 @@ const REMAINING = `
       and published_at > :provisionalSince) as "isProvisional"`
 
 const INSERT = `
-  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, created_at)
-  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int)`
+  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, proposer_id, created_at)
+  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, "proposerId", :now
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int,
+    "proposerId" text)`
 
 const COUNT_CREATED = `
   update campaigns set experiments_created = experiments_created + :count where id = :campaignId`
