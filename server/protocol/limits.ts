@@ -28,6 +28,8 @@ export const CLIENT_CHARS_MAX = 60
 export const TITLE_CHARS_MAX = 200
 export const DETAIL_CHARS_MAX = 500
 
+/** A run may be cut short at the end of a rung; the last one is the whole run. */
+export const RUNGS_OF_RUN = 4
 export const CURVE_POINTS_MAX = 64
 /** Larger than any loss, small enough that the squares of a thousand of them add up to a double. */
 export const METRIC_ABS_MAX = 1e100

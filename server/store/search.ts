@@ -104,7 +104,7 @@ const RUNS = `
   join work_units w on w.experiment_id = e.id
     and w.seed_index < coalesce(cast(p.file->'replicate'->>'seeds' as integer), 1) -- further seeds are for tests
   left join corpus c on c.work_unit_id = w.id and c.retracted_at is null
-  where e.campaign_id = :campaignId and not e.baseline and (
+  where w.rung = 3 and e.campaign_id = :campaignId and not e.baseline and (
     not exists (select from search_reports r where r.campaign_id = e.campaign_id and r.ordinal = e.ordinal)
     or exists (select from corpus x where x.experiment_id = e.id and greatest(x.published_at, x.retracted_at) >= (
       select r.at from search_reports r where r.campaign_id = e.campaign_id and r.ordinal = e.ordinal

@@ -15,7 +15,7 @@ const RunRow = z.object({
 })
 export type RunRow = z.infer<typeof RunRow>
 
-/** Every run of a campaign, by experiment and seed; what is not published, or only provisionally, is pending. */
+/** Every whole run of a campaign, by experiment and seed; what is not published, or only provisionally, is pending. */
 export const readRuns = (on: Executor, campaignId: CampaignId): Promise<RunRow[]> =>
   select(on, RunRow, RUNS, { campaignId })
 
@@ -103,7 +103,7 @@ const RUNS = `
     c.metric_value as value
   from work_units w join experiments e on e.id = w.experiment_id
   left join corpus c on c.work_unit_id = w.id and c.retracted_at is null
-  where w.campaign_id = :campaignId order by e.ordinal, w.seed_index`
+  where w.campaign_id = :campaignId and w.rung = 3 order by e.ordinal, w.seed_index`
 
 const TESTS = `
   select number, incumbent_id as incumbent, challenger_id as challenger, first_seed as "firstSeed",
