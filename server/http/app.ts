@@ -12,6 +12,7 @@ import { newCatalogue } from './catalogue.ts'
 import { issueChallenge } from './challenge.ts'
 import { claim } from './claim.ts'
 import type { Edge } from './edge.ts'
+import { showEvents } from './events.ts'
 import { proposeExperiments } from './experiments.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
@@ -115,6 +116,7 @@ function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, M
     [`${API}/campaigns/:id/tests`]: { get: [showTests(edge)] },
     [`${API}/campaigns/:id/compare`]: { get: [compareExperiments(edge)] },
     [`${API}/campaigns/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
+    [`${API}/campaigns/:id/events`]: { get: [showEvents(edge)] },
     [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
   }
 }

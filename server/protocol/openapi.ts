@@ -13,6 +13,7 @@ import {
 } from './campaign.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
+import { EventList } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
@@ -56,6 +57,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ CompareView, NoteBody, NoteList, NoteView, TestList },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
+  ...{ EventList },
   ...{ ProposeBody, ProposeReply },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
