@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DatasetManifest } from './dataset.ts'
+import { Rung } from './job.ts'
 import { KernelManifest, SignedRelease } from './kernel.ts'
 import { WorkUnitId } from './units.ts'
 
@@ -10,6 +11,8 @@ export const WorkUnitList = z.object({
       id: WorkUnitId,
       experimentId: z.string(),
       seedIndex: z.int(),
+      /** How far the run goes: 0, 1, 2 are its first 27th, ninth and third, 3 is all of it. */
+      rung: Rung,
       state: z.enum(['open', 'valid', 'failed', 'cancelled']),
       failure: z.string().nullable(),
       disputed: z.boolean(),
