@@ -17,6 +17,7 @@ import { proposeExperiments } from './experiments.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
+import { showInteraction } from './interaction.ts'
 import * as ledger from './ledger.ts'
 import { showNotes, writeNote } from './notes.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
@@ -114,6 +115,7 @@ function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, M
     [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
     [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
     [`${API}/campaigns/:id/tests`]: { get: [showTests(edge)] },
+    [`${API}/campaigns/:id/interaction`]: { get: [showInteraction(edge)] },
     [`${API}/campaigns/:id/compare`]: { get: [compareExperiments(edge)] },
     [`${API}/campaigns/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${API}/campaigns/:id/events`]: { get: [showEvents(edge)] },

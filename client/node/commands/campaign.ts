@@ -16,7 +16,7 @@ import { contextOf, DEFAULT_CACHE_DIR, options, withServer } from '../options.ts
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { watchCampaign } from '../watch.ts'
 import { showNotes, writeNote } from './notes.ts'
-import { compare, showTests } from './tests.ts'
+import { compare, interaction, showTests } from './tests.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -45,6 +45,10 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--dry-run', 'say what would happen, and change nothing'),
     verb('cancel', 'stop it; what was not spent comes back', cancel).argument('<id>'),
     verb('tests', 'its sequential tests, as they stand', showTests).argument('<id>'),
+    verb('interaction', 'which value is best, and whether it depends on another parameter', interaction)
+      .argument('<id>')
+      .requiredOption('--best <name>', 'the parameter to choose')
+      .requiredOption('--by <name>', 'the parameter that it may depend on'),
     verb('compare', 'two of its experiments, on the seeds that both have', compare)
       .argument('<id>')
       .argument('<a>')
