@@ -25,9 +25,13 @@ afterAll(() => server.close())
 
 const read = async (query = '') => EventList.parse((await server.call('GET', `${path}/events${query}`)).json)
 
+// A transaction of any database of the cluster delays what is told, so those of other test files do.
+const WAIT = { timeout: 10_000, interval: 20 }
+
 test('a cancellation is told once, and a reader goes on where it stopped', async () => {
   expect(await read()).toMatchObject({ events: [], nextAfter: '0-0' })
   for (let call = 0; call < 2; call++) await server.call('POST', `${path}/cancel`, { token: owner.token })
+  await expect.poll(async () => (await read()).events.length, WAIT).toBeGreaterThan(0)
   const { events, nextAfter } = await read()
   expect(events).toMatchObject([
     { kind: 'campaign.cancelled', workUnitId: null, detail: 'its owner ended it', cursor: nextAfter },
@@ -46,6 +50,7 @@ test('what commits late is not put in front of what was read', async () => {
   await knex.transaction(trx => addCampaignEvents(trx, event('ended first'), now))
   expect((await read(`?after=${nextAfter}`)).events).toEqual([])
   await late.commit()
+  await expect.poll(async () => (await read(`?after=${nextAfter}`)).events.length, WAIT).toBe(2)
   const { events } = await read(`?after=${nextAfter}`)
   expect(events.map(({ detail }) => detail)).toEqual(['began first', 'ended first'])
 })
