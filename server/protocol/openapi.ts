@@ -25,6 +25,7 @@ import { PROBLEMS, Problem } from './problem.ts'
 import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
 import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
+import { SearchView } from './search.ts'
 import { EnrolChallenge } from './work.ts'
 
 /** Every schema of the wire by name. */
@@ -55,7 +56,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ NoteBody, NoteList, NoteView },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
-  ...{ ProposeBody, ProposeReply },
+  ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
 }

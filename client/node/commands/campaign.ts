@@ -16,6 +16,7 @@ import { contextOf, DEFAULT_CACHE_DIR, options, withServer } from '../options.ts
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { watchCampaign } from '../watch.ts'
 import { showNotes, writeNote } from './notes.ts'
+import { showSearch } from './search.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -42,6 +43,9 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .argument('<id>')
       .argument('<file>', 'JSON: a list of recipes, each with what differs from the campaign’s')
       .option('--dry-run', 'say what would happen, and change nothing'),
+    verb('search', 'what its sampler knows: the best, what was tried and what mattered', showSearch)
+      .argument('<id>')
+      .option('--limit <n>', 'rows of each list'),
     verb('cancel', 'stop it; what was not spent comes back', cancel).argument('<id>'),
     verb('notes', 'what its agents and owner wrote down', showNotes).argument('<id>'),
     verb('note', 'write down what was learnt', writeNote)
