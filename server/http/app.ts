@@ -25,6 +25,7 @@ import * as reads from './reads.ts'
 import { exportCampaign, showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
 import { showSearch } from './search.ts'
+import { compareExperiments, showTests } from './tests.ts'
 
 const API = '/api/v1'
 const SMALL_BODY_BYTES = 16 * 1024
@@ -112,6 +113,8 @@ function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, M
     [`${API}/campaigns/:id/experiments`]: { post: [anonymous, campaign, proposeExperiments(edge)] },
     [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
     [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
+    [`${API}/campaigns/:id/tests`]: { get: [showTests(edge)] },
+    [`${API}/campaigns/:id/compare`]: { get: [compareExperiments(edge)] },
     [`${API}/campaigns/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${API}/campaigns/:id/search`]: { get: [showSearch(edge)] },
     [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },

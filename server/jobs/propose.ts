@@ -25,12 +25,14 @@ import {
   unsettle,
 } from '#store/progress.ts'
 import { listUnitless } from '#store/search.ts'
+import { closeTests } from '#store/tests.ts'
 import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { createUnits } from './create-units.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { releaseCandidates } from './release.ts'
 import { type Proposals, type Proposed, proposeNext } from './search.ts'
+import { judgeTests, moveTests, type Tester } from './tests.ts'
 
 /**
  * Moves campaigns on: creates experiments lazily while they run, closes what is open after they were cancelled, has checked
@@ -68,7 +70,9 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
   if (campaign === undefined) return
   const now = deps.now()
   const more =
-    campaign.state === 'running' ? await grow(trx, deps, campaign, now) : await cancel(trx, deps, id, now)
+    campaign.state === 'running'
+      ? await growAndTest({ trx, deps, campaign, now })
+      : await cancel(trx, deps, campaign, now)
   if (more === 'later') return
   if (more === 'now') return deps.enqueue(trx, 'propose', [id])
   const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, awaitedOf(id, now))
@@ -78,17 +82,36 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
 /** Whether the campaign has more to create or to cancel: `now`, `later` when there is room, or `nothing`. */
 type More = 'now' | 'later' | 'nothing'
 
-async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<More> {
+/** Tries what is planned, and tests what looks better than what stands. */
+async function growAndTest(tester: Tester): Promise<More> {
+  const { trx, deps, campaign, now } = tester
   await startProposed(trx, deps, campaign, now)
+  const isTesting = campaign.file.stop?.sprt !== undefined
+  const isOver = campaign.endedBy !== null || campaign.experimentsPlanned === campaign.experimentsCreated
+  if (isOver && !isTesting) return 'nothing'
+  const { plan, source } = await planOf(trx, deps, campaign)
+  const more = isOver ? 'nothing' : await grow(tester, plan, source)
+  if (!isTesting || more === 'now') return more
+  const left = await moveTests(
+    { trx, deps, campaign, now, source, fuelMax: plan.fuelMax },
+    more === 'nothing',
+  )
+  // What is awaited is open; without anything open what was asked for can come no more.
+  return left === 'now' ? left : more
+}
+
+async function grow(
+  { trx, deps, campaign, now }: Tester,
+  plan: CampaignPlan,
+  source: RunSource,
+): Promise<More> {
   const remaining = campaign.experimentsPlanned - campaign.experimentsCreated
-  if (remaining === 0) return 'nothing'
   const { quorum, seeds, policy } = campaign.file.replicate
   const { unsent, activeHosts } = await countWork(trx, campaign.id, addMs(now, -ACTIVE_MS))
   const count = experimentsToCreate({
     ...{ unsent, activeHosts, remaining },
     ...{ seedsPerExperiment: seeds, resultsPerExperiment: seeds * (policy === 'fixed' ? quorum : 1) },
   })
-  const { plan, source } = await planOf(trx, deps, campaign)
   const { search } = plan
   if (search === null && count === 0) return 'later'
   const countOf = (pending: number): number =>
@@ -183,7 +206,9 @@ async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
   })
 }
 
-async function cancel(trx: Trx, deps: JobDeps, id: CampaignId, now: Instant): Promise<More> {
+async function cancel(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<More> {
+  await judgeTests({ trx, deps, campaign, now })
+  const { id } = campaign
   const open = await lockOpenWorkUnits(trx, id, CANCELLED_PER_BATCH)
   const decisions = open.map(({ workUnit, results }) => ({
     workUnit,
@@ -196,6 +221,7 @@ async function cancel(trx: Trx, deps: JobDeps, id: CampaignId, now: Instant): Pr
 async function settleUp(trx: Trx, { log }: JobDeps, campaign: ProgressRow, now: Instant): Promise<void> {
   const { id: campaignId, ownerId: userId, state } = campaign
   const refundedMilli = await refundRest(trx, { campaignId, userId, now })
+  await closeTests(trx, campaignId, now)
   await settleCampaign(trx, campaignId, now)
   const became = state === 'running' ? 'finished' : state
   log.info({ campaignId, state: became, refundedMilli }, 'a campaign was settled')

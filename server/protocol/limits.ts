@@ -81,6 +81,8 @@ export const EXPERIMENTS_PER_CAMPAIGN_MAX = 100_000
 export const PROPOSED_PER_CALL_MAX = 100
 export const SEEDS_PER_EXPERIMENT_MAX = 64
 export const QUORUM_MAX = 8
+/** Fresh runs of a campaign's sequential tests. */
+export const TEST_RUNS_MAX = 100_000
 export const SPACE_DIMENSIONS_MAX = 32
 export const CHOICES_MAX = 64
 export const CONSTRAINTS_MAX = 32

@@ -26,6 +26,7 @@ import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.t
 import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { SearchView } from './search.ts'
+import { CompareView, TestList } from './tests.ts'
 import { EnrolChallenge } from './work.ts'
 
 /** Every schema of the wire by name. */
@@ -53,7 +54,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
     SchedulerBody,
   },
   ...{ LedgerBlock, LedgerHeads, PriceList, Receipt },
-  ...{ NoteBody, NoteList, NoteView },
+  ...{ CompareView, NoteBody, NoteList, NoteView, TestList },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ProposeBody, ProposeReply, SearchView },

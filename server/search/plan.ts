@@ -1,6 +1,6 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
 import type { Limit } from '#protocol/job.ts'
-import type { KernelManifest } from '#protocol/kernel.ts'
+import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 import { type CampaignSearch, searchOf } from './campaign-search.ts'
 import { limitOf, type PlannedRecipe, planAhead, type Refusal } from './space.ts'
 
@@ -23,6 +23,8 @@ export interface CampaignPlan {
   recipes(from?: number): Generator<PlannedRecipe, void>
 }
 
+const SEEDS_TO_TEST_MIN = 2
+
 // As many as somebody looks at before submitting.
 const FIRST_PROPOSALS = 3
 
@@ -32,7 +34,7 @@ const FIRST_PROPOSALS = 3
  * `space_too_constrained`; recipes are checked as they are taken from `recipes`.
  */
 export function planCampaign(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
-  const stop = unstoppable(file)
+  const stop = unstoppable(file) ?? untestable(file, manifest)
   if (stop !== undefined) return { ok: false, code: 'campaign_invalid', detail: stop }
   if (isPlain(file)) {
     const plan = planAhead(file, manifest)
@@ -63,11 +65,22 @@ const isPlain = ({ sampler, space, constraints = [] }: CampaignFile): boolean =>
 
 /** Which early end the file asks for that this server does not make; undefined when there is none. */
 function unstoppable({ stop }: CampaignFile): string | undefined {
-  const { prune = 'none', sprt } = stop ?? {}
-  if (prune !== 'none') return `stop.prune: this server runs every experiment to its end: leave out ${prune}`
-  return sprt === undefined
+  const { prune = 'none' } = stop ?? {}
+  return prune === 'none'
     ? undefined
-    : 'stop.sprt: this server compares nothing while a campaign runs: leave it out'
+    : `stop.prune: this server runs every experiment to its end: leave out ${prune}`
+}
+
+/** Why a campaign cannot test what it asks to be tested; undefined when it can. */
+function untestable({ stop, replicate, recipe }: CampaignFile, manifest: KernelManifest): string | undefined {
+  if (stop?.sprt === undefined)
+    return stop?.at === undefined
+      ? undefined
+      : `stop.at: ${stop.at} goes by stop.sprt.effect, which is missing`
+  if (replicate.seeds < SEEDS_TO_TEST_MIN)
+    return `replicate.seeds: stop.sprt tells the scatter from at least ${SEEDS_TO_TEST_MIN} seeds`
+  const unchanged = canonicalRecipe(manifest, recipe)
+  return unchanged.ok ? undefined : `recipe: what is to be beaten is not valid by itself: ${unchanged.reason}`
 }
 
 function* firstOf(search: CampaignSearch, count: number): Generator<PlannedRecipe, void> {

@@ -14,6 +14,8 @@ const ProgressRow = z.object({
   datasetSha256: Sha256,
   experimentsPlanned: z.int(),
   experimentsCreated: z.int(),
+  /** Why it tries nothing more; null while it does. */
+  endedBy: z.string().nullable(),
 })
 /** What the proposer needs of a campaign that is not settled yet. */
 export type ProgressRow = z.infer<typeof ProgressRow>
@@ -89,7 +91,8 @@ async function idsOf(trx: Trx, sql: string, bindings: Bindings): Promise<WorkUni
 const LOCK = `
   select id, owner_id as "ownerId", state, file, kernel_sha256 as "kernelSha256",
     dataset_sha256 as "datasetSha256", experiments_planned as "experimentsPlanned",
-    experiments_created as "experimentsCreated"
+    experiments_created as "experimentsCreated",
+    ended_by as "endedBy"
   from campaigns where id = :id and settled_at is null for no key update`
 
 const LIST = `select id from campaigns where settled_at is null order by id limit :limit`
@@ -117,6 +120,8 @@ const COUNT_CREATED = `
 
 const SETTLE = `
   update campaigns set settled_at = :now, ended_at = coalesce(ended_at, :now),
+    ended_by = coalesce(ended_by, case when state = 'cancelled' then 'owner'
+      when experiments_created < experiments_planned then 'space' else 'runs' end),
     state = case when state = 'running' then 'finished' else state end::campaign_state
   where id = :id and settled_at is null`
 

@@ -73,10 +73,11 @@ export const readRunsSinceReport = (
 ): Promise<z.infer<typeof RunsRow>[]> => select(on, RunsRow, RUNS, { campaignId })
 
 const TRIALS = `
-  select id, recipe, asked, proposer_id is not null as "isOutside" from experiments where campaign_id = :campaignId order by ordinal`
+  select id, recipe, asked, proposer_id is not null as "isOutside" from experiments
+  where campaign_id = :campaignId and not baseline order by ordinal`
 
 const KNOWN = `
-  select id, recipe_sha256 as "recipeSha256" from experiments where campaign_id = :campaignId`
+  select id, recipe_sha256 as "recipeSha256" from experiments where campaign_id = :campaignId and not baseline`
 
 const COUNT_REPORTS = `select count(*) as n from search_reports where campaign_id = :campaignId`
 
@@ -99,9 +100,11 @@ const RUNS = `
     count(*) filter (where w.state <> 'open' and w.published_at is not null) as over,
     coalesce(jsonb_agg(c.status) filter (where c.status is not null), '[]') as statuses,
     coalesce(jsonb_agg(c.metric_value) filter (where c.metric_value is not null), '[]') as metrics
-  from experiments e join work_units w on w.experiment_id = e.id
+  from experiments e join campaigns p on p.id = e.campaign_id
+  join work_units w on w.experiment_id = e.id
+    and w.seed_index < coalesce(cast(p.file->'replicate'->>'seeds' as integer), 1) -- further seeds are for tests
   left join corpus c on c.work_unit_id = w.id and c.retracted_at is null
-  where w.rung = 3 and e.campaign_id = :campaignId and (
+  where w.rung = 3 and e.campaign_id = :campaignId and not e.baseline and (
     not exists (select from search_reports r where r.campaign_id = e.campaign_id and r.ordinal = e.ordinal)
     or exists (select from corpus x where x.experiment_id = e.id and greatest(x.published_at, x.retracted_at) >= (
       select r.at from search_reports r where r.campaign_id = e.campaign_id and r.ordinal = e.ordinal

@@ -2,11 +2,12 @@
 
 import { readFileSync } from 'node:fs'
 import { beforeAll, expect, test } from 'vitest'
+import { evaluationOf } from '#domain/evidence.ts'
 import { type Job, jobText, type Recipe, type Rungs, rungEnd } from '#protocol/job.ts'
 import { KernelSource, selfTestBytes } from '#protocol/kernel.ts'
 import type { RunReport } from '#protocol/report.ts'
 import { Sha256 } from '#protocol/units.ts'
-import { runJob } from '#runtime/run.ts'
+import { type RunOutcome, runJob } from '#runtime/run.ts'
 import { freely } from '#runtime/self-test.ts'
 import { kernelOf, manifestOf, meteredOf, recipeOf } from './any-kernel.ts'
 
@@ -30,26 +31,35 @@ interface Asked {
   readonly limit: Job['limit']
 }
 
-async function reportOf({ name, recipe, limit }: Asked, rungs?: Rungs): Promise<RunReport> {
-  const manifest = manifestOf(name)
+type Ended = RunOutcome & { type: 'report' }
+
+async function run(name: string, job: Job, weights: readonly Uint8Array[] = []): Promise<Ended> {
   const { data } = sourceOf(name).selfTest
-  const whole = {
-    ...{ kernel: `${name}@1`, task: 'train', recipe: recipeOf(manifest, recipe) },
-    ...{ seed: 7, limit, marks: 8 },
-  } as const satisfies Job
+  const slots = manifestOf(name).slots.map((_, slot) => selfTestBytes(data, slot))
   const outcome = await runJob(
     {
       runKey: Sha256.parse('a'.repeat(64)),
-      job: jobText(rungs === undefined ? whole : { ...whole, rungs }),
+      job: jobText(job),
       fuelMax: 1e12,
       module: modules.get(name)!,
-      data: manifest.slots.map((_, slot) => selfTestBytes(data, slot)),
+      data: [...slots, ...weights],
     },
     freely(() => performance.now()),
   )
   if (outcome.type !== 'report') throw new Error(JSON.stringify(outcome))
-  return outcome.report
+  return outcome
 }
+
+function jobOf({ name, recipe, limit }: Asked, rungs?: Rungs): Job {
+  const whole = {
+    ...{ kernel: `${name}@1`, task: 'train', recipe: recipeOf(manifestOf(name), recipe) },
+    ...{ seed: 7, limit, marks: 8 },
+  } as const satisfies Job
+  return rungs === undefined ? whole : { ...whole, rungs }
+}
+
+const reportOf = async (one: Asked, rungs?: Rungs): Promise<RunReport> =>
+  (await run(one.name, jobOf(one, rungs))).report
 
 // By fuel; fewer updates than rungs, some of which then end together; and more than points of the curve.
 const asked: Asked[] = NAMES.flatMap(name => {
@@ -91,3 +101,11 @@ test.each(asked.filter(({ limit }) => 'updates' in limit))(
     expect(whole.metric).toEqual(plain.metric)
   },
 )
+
+test.each(NAMES)('the weights of a prefix of %s evaluate to its metric', async name => {
+  const one = asked.find(({ limit, name: of }) => of === name && 'fuel' in limit)!
+  const job = jobOf(one, { of: 4, until: 1 })
+  const { report, artifact } = await run(name, job)
+  const evaluated = await run(name, evaluationOf(jobText(job)), [artifact!])
+  expect(evaluated.report.metric).toEqual(report.metric)
+})

@@ -12,7 +12,10 @@ import { runKeyOf } from '#protocol/job.ts'
 import { DatasetList, KernelList, WorkUnitList } from '#protocol/lists.ts'
 import { OPERATIONS } from '#protocol/openapi.ts'
 import { PROBLEMS } from '#protocol/problem.ts'
+import { SearchView } from '#protocol/search.ts'
 import { type CampaignId, type UserId, WorkUnitId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
+import { appendReports } from '#store/search.ts'
 import { addCampaign, addUser, type MadeUnit, runReport, sha256 } from '#support/builders.ts'
 import { enrolHost, startServer, type TestHost, type TestServer } from '#support/server.ts'
 
@@ -172,6 +175,27 @@ describe('a published campaign', () => {
     expect(exported.map(line => CorpusRow.parse(JSON.parse(line)).metricValue)).toEqual([3.5])
     const view = CampaignView.parse((await get(`/api/v1/campaigns/${id}`)).json)
     expect(view).toMatchObject({ best: { mean: 3.5, n: 1 } })
+  })
+
+  test('tells nobody of what would lead by way of its sampler', async () => {
+    const { id, units } = await campaign(3)
+    await compute(units, [3.5, 3.25, 3.75])
+    await publish(id)
+    await verify([units[0]!])
+    const { knex } = server.database
+    const sampler = JSON.stringify({ name: 'tpe' })
+    await knex.raw(`update campaigns set file = jsonb_set(file, '{sampler}', ?::jsonb) where id = ?`, [
+      sampler,
+      id,
+    ])
+    const reports = [3.5, 3.25, 3.75].map((value, ordinal) => ({
+      ordinal,
+      outcome: { state: 'finished' as const, value },
+    }))
+    await inTransaction(knex, trx => appendReports(trx, id, { from: 0, reports, now: server.now() }))
+    const view = SearchView.parse((await get(`/api/v1/campaigns/${id}/search`)).json)
+    expect(view.best.map(({ ordinal, value }) => [ordinal, value])).toEqual([[0, 3.5]])
+    expect(view.experiments).toMatchObject({ finished: 1, pending: 2 })
   })
 
   test('is exported as NDJSON and as CSV, every run a line, failures included', async () => {

@@ -17,6 +17,7 @@ import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { watchCampaign } from '../watch.ts'
 import { showNotes, writeNote } from './notes.ts'
 import { showSearch } from './search.ts'
+import { compare, showTests } from './tests.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -47,6 +48,11 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .argument('<id>')
       .option('--limit <n>', 'rows of each list'),
     verb('cancel', 'stop it; what was not spent comes back', cancel).argument('<id>'),
+    verb('tests', 'its sequential tests, as they stand', showTests).argument('<id>'),
+    verb('compare', 'two of its experiments, on the seeds that both have', compare)
+      .argument('<id>')
+      .argument('<a>')
+      .argument('<b>'),
     verb('notes', 'what its agents and owner wrote down', showNotes).argument('<id>'),
     verb('note', 'write down what was learnt', writeNote)
       .argument('<id>')
