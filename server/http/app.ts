@@ -12,10 +12,12 @@ import { newCatalogue } from './catalogue.ts'
 import { issueChallenge } from './challenge.ts'
 import { claim } from './claim.ts'
 import type { Edge } from './edge.ts'
+import { showEvents } from './events.ts'
 import { proposeExperiments } from './experiments.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
+import { showInteraction } from './interaction.ts'
 import * as ledger from './ledger.ts'
 import { showNotes, writeNote } from './notes.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
@@ -114,9 +116,11 @@ function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, M
     [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
     [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
     [`${API}/campaigns/:id/tests`]: { get: [showTests(edge)] },
+    [`${API}/campaigns/:id/interaction`]: { get: [showInteraction(edge)] },
     [`${API}/campaigns/:id/compare`]: { get: [compareExperiments(edge)] },
     [`${API}/campaigns/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${API}/campaigns/:id/search`]: { get: [showSearch(edge)] },
+    [`${API}/campaigns/:id/events`]: { get: [showEvents(edge)] },
     [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
   }
 }

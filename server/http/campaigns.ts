@@ -11,6 +11,7 @@ import {
   insertCampaign,
 } from '#store/campaigns.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
+import { addCampaignEvents } from '#store/events.ts'
 import { countMatchingHosts } from '#store/hosts.ts'
 import { lockBalances, post } from '#store/ledger.ts'
 import { requireScope } from './auth.ts'
@@ -133,9 +134,14 @@ export function cancel(edge: Edge): RequestHandler {
     const mayCancel = campaign.ownerId === bearer.userId || bearer.scopes.includes('admin')
     if (!mayCancel) throw new Refused('scope_missing', 'this campaign is another user’s')
     const cancelled = await inTransaction(edge.knex, async trx => {
-      const changed = await cancelCampaign(trx, campaign.id, edge.now())
-      if (changed) await edge.wake.campaigns(trx, [campaign.id])
-      return changed
+      const now = edge.now()
+      const changed = await cancelCampaign(trx, campaign.id, now)
+      if (!changed) return false
+      const by = campaign.ownerId === bearer.userId ? 'its owner' : 'an administrator'
+      const event = { campaignId: campaign.id, event: 'cancelled' as const, detail: `${by} ended it` }
+      await addCampaignEvents(trx, [event], now)
+      await edge.wake.campaigns(trx, [campaign.id])
+      return true
     })
     if (!cancelled && campaign.state !== 'cancelled') throw new Refused('campaign_ended')
     res.json(await viewCampaign(edge.knex, await campaignOf(edge, req), edge.trust.rules))

@@ -11,6 +11,7 @@ import { refundRest } from '#store/account-credit.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { isAnythingOpen } from '#store/economics.ts'
+import { addCampaignEvents } from '#store/events.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import {
   countWork,
@@ -223,6 +224,8 @@ async function settleUp(trx: Trx, { log }: JobDeps, campaign: ProgressRow, now: 
   const refundedMilli = await refundRest(trx, { campaignId, userId, now })
   await closeTests(trx, campaignId, now)
   await settleCampaign(trx, campaignId, now)
+  if (state === 'running')
+    await addCampaignEvents(trx, [{ campaignId, event: 'finished', detail: 'it has come to its end' }], now)
   const became = state === 'running' ? 'finished' : state
   log.info({ campaignId, state: became, refundedMilli }, 'a campaign was settled')
 }

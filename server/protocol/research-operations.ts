@@ -7,12 +7,23 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     summary: 'Its sequential tests, with bounds and likelihood ratio as they stand',
   },
   {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/interaction', reply: 'InteractionView' },
+    ...{
+      summary: 'Which value of a parameter is best, and whether that depends on another',
+      query: ['best', 'by'],
+    },
+  },
+  {
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/compare', reply: 'CompareView', query: ['a', 'b'] },
     summary: 'Two experiments on the seeds that both have',
   },
   {
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/notes', reply: 'NoteList', query: page },
     summary: 'What its agents and owner wrote down, oldest first',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/events', reply: 'EventList', query: page },
+    summary: 'What happened in it, oldest first',
   },
   {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/notes', security: 'user', body: 'NoteBody' },

@@ -17,7 +17,7 @@ import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { watchCampaign } from '../watch.ts'
 import { showNotes, writeNote } from './notes.ts'
 import { showSearch } from './search.ts'
-import { compare, showTests } from './tests.ts'
+import { compare, compare, interaction, showTests, showTests } from './tests.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -49,6 +49,10 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--limit <n>', 'rows of each list'),
     verb('cancel', 'stop it; what was not spent comes back', cancel).argument('<id>'),
     verb('tests', 'its sequential tests, as they stand', showTests).argument('<id>'),
+    verb('interaction', 'which value is best, and whether it depends on another parameter', interaction)
+      .argument('<id>')
+      .requiredOption('--best <name>', 'the parameter to choose')
+      .requiredOption('--by <name>', 'the parameter that it may depend on'),
     verb('compare', 'two of its experiments, on the seeds that both have', compare)
       .argument('<id>')
       .argument('<a>')
