@@ -7,7 +7,8 @@ import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
 import { tokenOf } from './auth.ts'
 import { bytesUpTo } from './body.ts'
-import { cancel, submitCampaign, validateCampaign } from './campaigns.ts'
+import * as life from './campaign-life.ts'
+import { submitCampaign, validateCampaign } from './campaigns.ts'
 import { newCatalogue } from './catalogue.ts'
 import { issueChallenge } from './challenge.ts'
 import { claim } from './claim.ts'
@@ -73,8 +74,16 @@ function addRoutes(app: Express, edge: Edge): void {
       get: [reads.showCampaigns(edge)],
       post: [anonymous, campaign, submitCampaign(edge)],
     },
-    [`${API}/campaigns/:id`]: { get: [reads.showCampaign(edge)] },
-    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
+    [`${API}/campaigns/:id`]: {
+      get: [reads.showCampaign(edge)],
+      put: [anonymous, campaign, life.revise(edge)],
+    },
+    [`${API}/campaigns/:id/pause`]: { post: [anonymous, small, life.pause(edge)] },
+    [`${API}/campaigns/:id/resume`]: { post: [anonymous, small, life.resume(edge)] },
+    [`${API}/campaigns/:id/stop`]: { post: [anonymous, small, life.stop(edge)] },
+    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, life.stop(edge)] },
+    [`${API}/campaigns/:id/revisions`]: { get: [life.showRevisions(edge)] },
+    [`${API}/campaigns/:id/revisions/:number`]: { get: [life.showRevision(edge)] },
     [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
     [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
     [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },

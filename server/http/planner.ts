@@ -6,9 +6,16 @@ import type { Sha256 } from '#protocol/units.ts'
 
 /** Turns campaign files into runs. Its implementation is `server/search`; main.ts hands it down. */
 export interface Planner {
-  plan(file: CampaignFile, manifest: KernelManifest): CampaignPlan | PlanRefusal
+  plan(file: CampaignFile, manifest: KernelManifest, begun?: Begun): CampaignPlan | PlanRefusal
   /** The run of a canonical recipe with the campaign's seed number `seedIndex`. */
   run(source: RunSource, recipe: Recipe, seedIndex: number): Promise<Run>
+}
+
+/** What a campaign has done when it is planned anew. */
+export interface Begun {
+  readonly created: number
+  /** Its space is not the one it was submitted with. */
+  readonly respaced: boolean
 }
 
 interface PlanRefusal {

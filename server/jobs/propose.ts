@@ -9,6 +9,7 @@ import { addMs, type CampaignId, type Instant, Sha256, type WorkUnitId } from '#
 import { type CampaignPlan, planCampaign } from '#search/plan.ts'
 import { buildRun, type RunSource } from '#search/space.ts'
 import { refundRest } from '#store/account-credit.ts'
+import { endCampaign } from '#store/campaign-life.ts'
 import { answerFromCorpus } from '#store/corpus.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
@@ -75,20 +76,30 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
   const campaign = await lockUnsettled(trx, id)
   if (campaign === undefined) return
   const now = deps.now()
+  if (isOverdue(campaign, now)) {
+    await endCampaign(trx, { id, reason: `ends_by ${campaign.file.ends_by}`, now })
+    return deps.enqueue(trx, 'propose', [id])
+  }
   const more =
-    campaign.state === 'running' ? await grow(trx, deps, campaign, now) : await cancel(trx, deps, id, now)
+    campaign.state === 'running' || campaign.state === 'paused'
+      ? await grow(trx, deps, campaign, now)
+      : await cancel(trx, deps, id, now)
   if (more === 'later') return
   if (more === 'now') return deps.enqueue(trx, 'propose', [id])
   const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, awaitedOf(id, now))
   if (!isOpen && !isUnpublished && !isProvisional) await settleUp(trx, deps, campaign, now)
 }
 
+const isOverdue = ({ state, file: { ends_by: end } }: ProgressRow, now: Instant): boolean =>
+  (state === 'running' || state === 'paused') && end !== undefined && Date.parse(end) <= now
+
 /** Whether the campaign has more to create or to cancel: `now`, `later` when there is room, or `nothing`. */
 type More = 'now' | 'later' | 'nothing'
 
 async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<More> {
   const remaining = campaign.experimentsPlanned - campaign.experimentsCreated
-  if (remaining === 0) return 'nothing'
+  if (remaining <= 0) return 'nothing'
+  if (campaign.state === 'paused') return 'later'
   const { quorum, seeds, policy } = campaign.file.replicate
   const { unsent, activeHosts } = await countWork(trx, campaign.id, addMs(now, -ACTIVE_MS))
   const count = experimentsToCreate({
@@ -109,7 +120,8 @@ async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant
   if (proposed.length === 0) return refusal === null ? 'later' : 'nothing'
   const experiments = proposed.map(({ ordinal, recipe, asked }): NewExperiment => {
     const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
-    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked }
+    const { revision } = campaign
+    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, revision }
   })
   await insertExperiments(trx, campaign.id, experiments, now)
   const toCompute = await createUnits({ trx, deps, campaign, plan, source, now }, experiments)
@@ -132,13 +144,13 @@ function aheadOf(plan: CampaignPlan, from: number, count: number): Proposals {
 async function planOf(
   trx: Trx,
   { secret }: JobDeps,
-  { file, kernelSha256, datasetSha256 }: ProgressRow,
+  { file, kernelSha256, datasetSha256, experimentsCreated: created, respaced }: ProgressRow,
 ): Promise<{ plan: CampaignPlan; source: RunSource }> {
   const [kernel] = await kernelsByHash(trx, [kernelSha256])
   const [dataset] = await datasetsByHash(trx, [datasetSha256])
   invariant(kernel !== undefined && dataset !== undefined, 'what a campaign uses stays')
   const { manifest, moduleSha256 } = kernel
-  const plan = planCampaign(file, manifest)
+  const plan = planCampaign(file, manifest, { created, respaced })
   invariant(plan.ok, 'a campaign that was accepted has a plan')
   const data = manifest.slots.map(slot => splitOf(dataset, slot.split).sha256)
   return { plan, source: { file, manifest, moduleSha256, data, secret } }
@@ -225,6 +237,6 @@ async function settleUp(trx: Trx, { log }: JobDeps, campaign: ProgressRow, now: 
   const { id: campaignId, ownerId: userId, state } = campaign
   const refundedMilli = await refundRest(trx, { campaignId, userId, now })
   await settleCampaign(trx, campaignId, now)
-  const became = state === 'running' ? 'finished' : state
+  const became = state === 'cancelled' ? state : 'finished'
   log.info({ campaignId, state: became, refundedMilli }, 'a campaign was settled')
 }

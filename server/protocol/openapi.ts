@@ -18,6 +18,7 @@ import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { PROBLEMS, Problem } from './problem.ts'
+import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { EnrolChallenge } from './work.ts'
 
@@ -62,6 +63,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ LedgerBlock, LedgerHeads, PriceList, Receipt },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
+  ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   Health: z.object({ ok: z.literal(true) }),
 }
 
@@ -141,8 +143,32 @@ export const OPERATIONS: readonly Operation[] = [
   },
   { method: 'get', path: '/api/v1/campaigns/{id}', summary: 'A campaign', reply: 'CampaignView' },
   {
-    ...{ method: 'post', path: '/api/v1/campaigns/{id}/cancel', summary: 'End a campaign early' },
-    ...{ security: 'user', reply: 'CampaignView' },
+    ...{ method: 'put', path: '/api/v1/campaigns/{id}', summary: 'Revise a campaign', security: 'user' },
+    ...{ body: 'ReviseBody', reply: 'CampaignView' },
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/campaigns/{id}/pause', security: 'user', reply: 'CampaignView' },
+    summary: 'Hand out nothing new of a campaign; what is in progress counts',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/campaigns/{id}/resume', security: 'user', reply: 'CampaignView' },
+    summary: 'Let a paused campaign go on',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/campaigns/{id}/stop', security: 'user', body: 'StopBody' },
+    ...{ summary: 'End a campaign early; what is not spent comes back', reply: 'CampaignView' },
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/campaigns/{id}/cancel', security: 'user', body: 'StopBody' },
+    ...{ summary: 'The older name of stop', reply: 'CampaignView' },
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/revisions', reply: 'RevisionList' },
+    summary: 'What its file said when, without the files',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/revisions/{number}', reply: 'RevisionView' },
+    summary: 'One file of a campaign; latest for the one that counts',
   },
   {
     method: 'get',

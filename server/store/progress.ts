@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CampaignFile } from '#protocol/campaign.ts'
+import { CampaignFile, CampaignState } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
@@ -8,12 +8,14 @@ import { type Bindings, execute, recordset, select, selectFirst, selectOne, toDb
 const ProgressRow = z.object({
   id: CampaignId,
   ownerId: UserId,
-  state: z.enum(['running', 'finished', 'cancelled']),
+  state: CampaignState,
   file: CampaignFile,
   kernelSha256: Sha256,
   datasetSha256: Sha256,
   experimentsPlanned: z.int(),
   experimentsCreated: z.int(),
+  revision: z.int(),
+  respaced: z.boolean(),
 })
 /** What the proposer needs of a campaign that is not settled yet. */
 export type ProgressRow = z.infer<typeof ProgressRow>
@@ -49,6 +51,8 @@ export interface NewExperiment {
   readonly recipeSha256: Sha256
   /** How many reports its sampler had been given. */
   readonly asked: number
+  /** Of the campaign's file when it was proposed. */
+  readonly revision: number
 }
 
 /** Adds the next experiments of a locked campaign. */
@@ -85,7 +89,8 @@ async function idsOf(trx: Trx, sql: string, bindings: Bindings): Promise<WorkUni
 }
 
 const LOCK = `
-  select id, owner_id as "ownerId", state, file, kernel_sha256 as "kernelSha256",
+  select id, owner_id as "ownerId", revision, respaced, file,
+    case when paused_at is null then cast(state as text) else 'paused' end as state, kernel_sha256 as "kernelSha256",
     dataset_sha256 as "datasetSha256", experiments_planned as "experimentsPlanned",
     experiments_created as "experimentsCreated"
   from campaigns where id = :id and settled_at is null for no key update`
@@ -105,15 +110,16 @@ const REMAINING = `
       and published_at > :provisionalSince) as "isProvisional"`
 
 const INSERT = `
-  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, created_at)
-  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int)`
+  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, revision, created_at)
+  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, revision, :now
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int,
+    revision int)`
 
 const COUNT_CREATED = `
   update campaigns set experiments_created = experiments_created + :count where id = :campaignId`
 
 const SETTLE = `
-  update campaigns set settled_at = :now, ended_at = coalesce(ended_at, :now),
+  update campaigns set settled_at = :now, ended_at = coalesce(ended_at, :now), paused_at = null,
     state = case when state = 'running' then 'finished' else state end::campaign_state
   where id = :id and settled_at is null`
 

@@ -10,9 +10,11 @@ import { coresOf } from '../cores.ts'
 import { usage } from '../failure.ts'
 import { writeDurably } from '../files.ts'
 import { runLocally } from '../local-run.ts'
-import { contextOf, DEFAULT_CACHE_DIR, options, withServer } from '../options.ts'
+import { contextOf, DEFAULT_CACHE_DIR, options } from '../options.ts'
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
+import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
+import { lifeCommands } from './campaign-life.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -35,20 +37,10 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .argument('<id>')
       .option('--format <format>', 'ndjson or csv', 'ndjson')
       .option('-o, --output <file>', 'write a file instead of printing'),
-    verb('cancel', 'stop it; what was not spent comes back', cancel).argument('<id>'),
     verb('list', 'the newest campaigns', list),
   ]
-  for (const subcommand of subcommands) campaign.addCommand(subcommand)
+  for (const subcommand of [...subcommands, ...lifeCommands()]) campaign.addCommand(subcommand)
   return campaign
-}
-
-function verb(
-  name: string,
-  description: string,
-  action: (command: Command, argument: string) => Promise<void>,
-): Command {
-  const command = withServer(new Command(name).description(description))
-  return command.action(() => action(command, command.args[0] ?? ''))
 }
 
 const body = async (file: string): Promise<string> => JSON.stringify(await readCampaignFile(file))
@@ -133,13 +125,6 @@ async function exportRuns(command: Command, id: string): Promise<void> {
   talk.say(`${runs} runs${output === undefined ? '' : ` in ${output}`}`)
 }
 
-async function cancel(command: Command, id: string): Promise<void> {
-  const { talk, endpoint } = await contextOf(command)
-  const asked = { method: 'POST', path: `${campaignPath(id)}/cancel`, body: '{}' } as const
-  const { reply, text } = await askBoth(endpoint, CampaignView, asked)
-  talk.data(talk.json ? text : campaignLines(reply).join('\n'))
-}
-
 async function list(command: Command): Promise<void> {
   const { talk, endpoint } = await contextOf(command)
   const { reply, text } = await askBoth(endpoint, CampaignList, { method: 'GET', path: '/api/v1/campaigns' })
@@ -147,5 +132,3 @@ async function list(command: Command): Promise<void> {
   for (const { id, state, title, experiments } of reply.campaigns)
     talk.data(`${id}  ${state.padEnd(9)}  ${experiments.created}/${experiments.planned}  ${title}`)
 }
-
-export const campaignPath = (id: string): string => `/api/v1/campaigns/${encodeURIComponent(id)}`
