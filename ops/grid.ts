@@ -12,9 +12,9 @@ export interface Grid {
   readonly dataDir: string
   readonly server: Program
   /** Creates a user and returns its id; `starterMilli` is the credit it begins with. */
-  addUser(name: string, role: 'volunteer' | 'researcher', starterMilli?: number): Promise<string>
+  addUser(name: string, role: 'volunteer' | 'researcher' | 'operator', starterMilli?: number): Promise<string>
   /** A new token of that user, in a file that only we can read. */
-  tokenFile(user: string, scope: 'enrol' | 'campaign'): Promise<string>
+  tokenFile(user: string, scope: TokenScope): Promise<string>
   /** `xeenet up` as a process of its own, with its own state; `program` replaces the client (a liar, say). */
   volunteer(owner: string, options?: VolunteerOptions): Promise<Program>
   /** Starts the server again on the same data, after it was killed. */
@@ -23,6 +23,8 @@ export interface Grid {
   /** Ends everything that is still running. */
   stop(): Promise<void>
 }
+
+type TokenScope = 'enrol' | 'campaign' | 'kernel' | 'admin'
 
 interface VolunteerOptions {
   readonly host?: string
@@ -56,7 +58,7 @@ export async function startGrid(options: GridOptions): Promise<Grid> {
   const admin = <Reply>(args: readonly string[], schema: z.ZodType<Reply>): Promise<Reply> =>
     xeenet(['admin', ...args, '--data-dir', dataDir], schema, env)
 
-  async function tokenFile(user: string, scope: 'enrol' | 'campaign'): Promise<string> {
+  async function tokenFile(user: string, scope: TokenScope): Promise<string> {
     const { token } = await admin(['user', 'token', user, '--scope', scope], TokenReply)
     const file = join(dir, `${user}.${scope}.token`)
     await writeFile(file, `${token}\n`, { mode: 0o600 })

@@ -5,12 +5,14 @@ import { explain } from '#client/node/failure.ts'
 import { openTalk } from '#client/node/talk.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { addAuthorVerbs } from './kernels/author-verbs.ts'
+import { addProposalVerbs } from './kernels/proposal-verbs.ts'
 import { Unfit } from './kernels/unfit.ts'
 
 const root = new Command('xeenet kernel')
   .exitOverride()
   .description('write a kernel, check it, propose it to a server; sign what others propose')
 addAuthorVerbs(root)
+addProposalVerbs(root)
 for (const command of root.commands) command.exitOverride()
 
 try {

@@ -12,6 +12,7 @@ export const Role = z.enum([
   'assimilate',
   'standing',
   'propose',
+  'examine',
   'cron',
   'seal',
 ])

@@ -25,7 +25,7 @@ export interface Verdict {
 const RECIPES = 8
 const RECIPES_MEMORY = 32
 /** Fuel of the runs with random recipes: the self-test's, up to so much. */
-const FUEL_FACTOR_MAX = 4
+const FUEL_FACTOR_MAX = 2
 const FUEL_TRIED_MAX = 1e9
 /** Instructions of one step: a second on a slow host, for which a volunteer waits after pressing pause. */
 const STEP_FUEL_MAX = 2e9

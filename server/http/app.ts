@@ -1,7 +1,7 @@
 import express, { type Express, type RequestHandler } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
-import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX } from '#protocol/limits.ts'
+import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi.ts'
 import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
@@ -19,6 +19,7 @@ import { enrol, showHost } from './hosts.ts'
 import * as ledger from './ledger.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
+import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
 import { exportCampaign, showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
@@ -67,6 +68,20 @@ function addRoutes(app: Express, edge: Edge): void {
     },
     [`${API}/files/:sha256`]: { get: [serveFile(edge)], put: [anonymous, receiveUpload(edge, readCall)] },
     [`${API}/kernels`]: { get: [reads.showKernels(edge)] },
+    [`${API}/kernels/proposals`]: {
+      get: [proposals.showProposals(edge)],
+      post: [
+        anonymous,
+        proposals.mayPropose(edge),
+        bytesUpTo(PROPOSAL_BYTES_MAX),
+        proposals.submitProposal(edge),
+      ],
+    },
+    [`${API}/kernels/proposals/:id`]: { get: [proposals.showProposal(edge)] },
+    [`${API}/kernels/proposals/:id/release`]: { get: [proposals.showRelease(edge)] },
+    [`${API}/kernels/proposals/:id/withdraw`]: { post: [anonymous, small, proposals.withdrawProposal(edge)] },
+    [`${API}/kernels/proposals/:id/reject`]: { post: [anonymous, small, proposals.rejectProposal(edge)] },
+    [`${API}/kernels/proposals/:id/admit`]: { post: [anonymous, small, proposals.admitProposal(edge)] },
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
     [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },

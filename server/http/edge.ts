@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { TrustRules } from '#domain/trust.ts'
-import type { CampaignId, HostId, Instant, Sha256 } from '#protocol/units.ts'
+import type { CampaignId, HostId, Instant, ProposalId, Sha256 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
 import type { Planner } from './planner.ts'
@@ -15,7 +15,11 @@ export interface Edge {
   readonly log: Logger
   readonly now: () => Instant
   readonly random: () => number // [0, 1); spreads calls and mixes owners, decides nothing that must be unpredictable
-  readonly ids: { host(now: Instant): HostId; campaign(now: Instant): CampaignId }
+  readonly ids: {
+    host(now: Instant): HostId
+    campaign(now: Instant): CampaignId
+    proposal(now: Instant): ProposalId
+  }
   readonly serverId: string
   readonly version: string
   /** The operator's keys by which kernels are signed. */

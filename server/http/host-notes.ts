@@ -1,7 +1,7 @@
 import { answerSelfTest as afterSelfTest, isBroken } from '#domain/trust.ts'
-import { addMs, type HostId, type Instant } from '#protocol/units.ts'
+import { addMs, type Instant } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
-import { notePrefixes, retireHosts, saveSelfTests } from '#store/hosts.ts'
+import { notePrefixes, retireHosts, type SelfTestOutcome, saveSelfTests } from '#store/hosts.ts'
 import type { Visit } from './visit.ts'
 
 // That a host is still where it was is written once a day; when it was last there matters after thirty.
@@ -30,7 +30,7 @@ function hasMoved({ call, host: { prefix, prefixSeenAt } }: Visit, now: Instant)
 }
 
 /** Who is sound and differs from trusted hosts again and again has lied; who is broken is told, and wastes little. */
-function answerSelfTest(visit: Visit): { hostId: HostId; passed: boolean } | undefined {
+function answerSelfTest(visit: Visit): SelfTestOutcome | undefined {
   const answer = visit.call.body.selfTest
   const { host } = visit
   if (answer === undefined || host.selfTest !== 'demanded') return undefined
@@ -40,9 +40,9 @@ function answerSelfTest(visit: Visit): { hostId: HostId; passed: boolean } | und
   visit.dailyQuota = after.dailyQuota
   if (after.state === 'quarantined' && host.state !== 'quarantined') visit.cheated = LIED
   visit.events.push({ hostId: host.id, event: `self_test_${after.selfTest}`, detail })
-  visit.isBroken = isBroken(host.selfTestsFailed + (passed ? 0 : 1))
+  visit.isBroken = !passed && isBroken(host.selfTestsFailed + 1)
   if (visit.isBroken) visit.events.push({ hostId: host.id, event: 'retired_broken', detail })
-  return { hostId: host.id, passed }
+  return { hostId: host.id, passed, recentChecks: after.recentChecks }
 }
 
 const LIED = 'several of its results differ from trusted re-runs, although its self-test passed'

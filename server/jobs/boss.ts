@@ -64,5 +64,6 @@ export function createWake({ enqueue, now }: { enqueue: Enqueue; now: () => Inst
     },
     campaigns: (trx, ids) => enqueue(trx, 'propose', ids),
     hosts: (trx, ids) => enqueue(trx, 'standing', ids),
+    proposals: (trx, ids) => enqueue(trx, 'examine', ids),
   }
 }

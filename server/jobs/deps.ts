@@ -11,7 +11,7 @@ import type {
 } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 
-export const QUEUES = ['transition', 'validate', 'assimilate', 'standing', 'propose'] as const
+export const QUEUES = ['transition', 'validate', 'assimilate', 'standing', 'propose', 'examine'] as const
 export type QueueName = (typeof QUEUES)[number]
 
 /** Asks for a look at the things named by `ids`, in the caller's transaction. Requests that still wait collapse into one. */

@@ -10,11 +10,16 @@ import type { JobDeps } from './deps.ts'
 const UNITS_PER_BATCH = 500
 
 /**
- * Says which units the verifier checks next of those that look like records, and lets units go that wait for the verifier because they looked like records, and are none beside those that were verified
- * since. Without it the first reports of a campaign drown the verifier: the board knows valid runs only, so that while
- * the first ten wait every report is among the best. In a transaction of its own, as `demandAudits`.
+ * Says which units the verifier checks next of those that look like records, and lets units go that waited for it because they
+ * looked like records, and are none beside those that were verified since. Without it the first reports of a campaign drown
+ * the verifier: the board knows valid runs only, so that while the first ten wait every report is among the best. All candidates
+ * are read, few are locked; what is left over is the next round's. In a transaction of its own, as `demandAudits`.
  */
-export async function releaseCandidates(deps: JobDeps, id: CampaignId): Promise<void> {
+export async function releaseCandidates(
+  deps: JobDeps,
+  id: CampaignId,
+  batch = UNITS_PER_BATCH,
+): Promise<void> {
   await inTransaction(deps.knex, async trx => {
     const candidates = await listRecordCandidates(trx, id)
     if (candidates.length === 0) return
@@ -31,15 +36,14 @@ export async function releaseCandidates(deps: JobDeps, id: CampaignId): Promise<
     const waiting = candidates.filter(unit => !gone.has(unit))
     const next = nextToCheck(waiting, { goal: scores.goal, begun: await countRecordChecks(trx, id) })
     const toHold = waiting.filter(unit => unit.isOffered && !next.includes(unit))
-    const holds = idsOf([...next, ...toHold.slice(0, UNITS_PER_BATCH)])
-    const releases = idsOf(overtaken.slice(0, UNITS_PER_BATCH))
+    const holds = idsOf([...next, ...toHold.slice(0, batch)])
+    const releases = idsOf(overtaken.slice(0, batch))
     await lockWorkUnits(trx, [...holds, ...releases])
     await holdChecks(trx, holds, idsOf(next))
     const released = await releaseChecks(trx, releases)
     await touchWorkUnits(trx, released, deps.now())
     await deps.enqueue(trx, 'transition', released)
-    if (overtaken.length > UNITS_PER_BATCH || toHold.length > UNITS_PER_BATCH)
-      await deps.enqueue(trx, 'propose', [id])
+    if (overtaken.length > batch || toHold.length > batch) await deps.enqueue(trx, 'propose', [id])
   })
 }
 

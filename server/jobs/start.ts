@@ -1,5 +1,5 @@
 import type { Job, JobResult, PgBoss } from 'pg-boss'
-import { addMs, CampaignId, HostId, WorkUnitId } from '#protocol/units.ts'
+import { addMs, CampaignId, HostId, ProposalId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { setWakes } from '#store/work-units.ts'
 import { runAssimilate } from './assimilate.ts'
@@ -17,6 +17,7 @@ import {
 import type { JobDeps, QueueName } from './deps.ts'
 import { drawAudits, supplyCanaries } from './economics.ts'
 import { checkUndelivered, excludeLiars, planEvaluations } from './evaluate.ts'
+import { runExamine, sweepProposals } from './examine.ts'
 import { forgetTraces } from './forget.ts'
 import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
@@ -54,6 +55,7 @@ const BATCH_SIZES = {
   assimilate: 100,
   standing: 20,
   propose: 10,
+  examine: 1, // seconds each
 } as const satisfies Record<QueueName, number>
 
 // Notifications come in milliseconds; polling is for those that a broken connection swallowed.
@@ -85,6 +87,10 @@ export function runnerOf(deps: JobDeps, queue: QueueName): (jobs: WakeUps) => Pr
     const batch = { queue, handler: runStanding, postpone: async () => {} } // what is left to do is asked for again
     return jobs => runBatch(deps, batch, parsed(jobs, HostId.parse))
   }
+  if (queue === 'examine') {
+    const batch = { queue, handler: runExamine, postpone: async () => {} } // proposals are swept anyway
+    return jobs => runBatch(deps, batch, parsed(jobs, ProposalId.parse))
+  }
   const handlers = { transition: runTransition, validate: runValidate, assimilate: runAssimilate }
   const postpone = (ids: readonly WorkUnitId[]) => postponeWorkUnits(deps, ids)
   return jobs => runBatch(deps, { queue, handler: handlers[queue], postpone }, parsed(jobs, WorkUnitId.parse))
@@ -110,6 +116,7 @@ function startSweepers(deps: JobDeps) {
     repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
     repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
     repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
+    repeat(log, { name: 'proposals', when: EVERY_MINUTE, what: () => sweepProposals(deps) }),
     repeat(log, { name: 'canaries', when: EVERY_MINUTE, what: () => supplyCanaries(deps) }),
     repeat(log, { name: 'weights', when: EVERY_MINUTE, what: () => planEvaluations(deps) }),
     repeat(log, { name: 'deliveries', when: EVERY_MINUTE, what: () => checkUndelivered(deps) }),

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { fromUtf8, sha256 } from '#protocol/canonical.ts'
 import { KernelManifest, manifestFault } from '#protocol/kernel.ts'
+import { MANIFEST_BYTES_MAX } from '#protocol/limits.ts'
 import { type Reason, reasonOf } from '#protocol/proposals.ts'
 import type { Sha256 } from '#protocol/units.ts'
 import { admit } from './admit.ts'
@@ -29,6 +30,12 @@ export async function examine(bytes: Uint8Array): Promise<Examined<{ fit: FitRel
   const reading = await readRelease(bytes)
   if (!reading.ok) return refused(reading.code, reading.detail, reading.hint)
   const { release } = reading
+  if (release.manifest.length > MANIFEST_BYTES_MAX)
+    return refused(
+      'manifest_too_large',
+      `${release.manifest.length} bytes; the limit is ${MANIFEST_BYTES_MAX}`,
+      'Say less: texts, choices, formulas.',
+    )
   const parsed = KernelManifest.safeParse(parseJson(release.manifest))
   if (!parsed.success)
     return refused('manifest_invalid', z.prettifyError(parsed.error), 'See the schema of kernel manifests.')
@@ -63,6 +70,9 @@ export async function examineForeign(
     return refused('source_missing', 'the manifest has no source', 'Say the language and the entry file.')
   if (!source.has(manifest.source.entry))
     return refused('source_missing', `source/${manifest.source.entry} is not in the release`, PACK)
+  // Another count than a sibling's is held against a host: nobody but the operator may say that it should be the same.
+  if (manifest.steadyFuel !== undefined)
+    return refused('manifest_invalid', 'steadyFuel: not for kernels of others', 'Leave it out.')
   const unmetered = source.get(UNMETERED)
   if (unmetered === undefined)
     return refused('source_missing', `source/${UNMETERED} is not in the release`, PACK)

@@ -65,8 +65,13 @@ export const GLOBALS_MAX = 1_024
 export const STACK_BYTES_MAX = 128 * 1024
 export const RELEASE_BYTES_MAX = 64 * 1024 * 1024
 export const RELEASE_FILES_MAX = 1_000
+/** A manifest is parsed and its formulas are evaluated at every campaign; the longest of ours has a sixth of that. */
+export const MANIFEST_BYTES_MAX = 64 * 1024
 /** A release that a stranger proposes: kept in the database until it is decided on. Ours have a tenth of that. */
 export const PROPOSAL_BYTES_MAX = 4 * 1024 * 1024
+/** Proposals of one user that wait for a decision, and those submitted within a day. */
+export const PROPOSALS_OPEN_MAX = 8
+export const PROPOSALS_PER_DAY_MAX = 24
 export const PROPOSAL_REASONS_MAX = 32
 
 export const EXPERIMENTS_PER_CAMPAIGN_MAX = 100_000

@@ -11,30 +11,20 @@ import {
   ServerView,
   ValidateReply,
 } from './campaign.ts'
+import { CAMPAIGN_OPERATIONS } from './campaign-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
+import { KERNEL_OPERATIONS } from './kernel-operations.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
+import { type Operation, page, type Security } from './operation.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { PROBLEMS, Problem } from './problem.ts'
+import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
 import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { EnrolChallenge } from './work.ts'
-
-type Security = 'nobody' | 'anybody' | 'user' | 'host'
-
-interface Operation {
-  readonly method: 'get' | 'post' | 'put' | 'delete'
-  readonly path: string
-  readonly summary: string
-  readonly security?: Security
-  readonly body?: string // name of a schema, or `bytes`
-  readonly reply: string // name of a schema, `bytes` or `text`
-  readonly status?: number
-  readonly query?: readonly string[]
-  readonly headers?: readonly string[]
-}
 
 /** Every schema of the wire by name. */
 const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
@@ -64,10 +54,9 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
+  ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
 }
-
-const page = ['limit', 'after']
 
 /** Every address of the server; a test holds it against the routes. */
 export const OPERATIONS: readonly Operation[] = [
@@ -118,7 +107,7 @@ export const OPERATIONS: readonly Operation[] = [
     ...{ method: 'put', path: '/api/v1/files/{sha256}', summary: 'Upload an artifact that was asked for' },
     ...{ security: 'host', body: 'bytes', reply: 'UploadReply', headers: ['content-range'] },
   },
-  { method: 'get', path: '/api/v1/kernels', summary: 'Admitted kernels', reply: 'KernelList' },
+  ...KERNEL_OPERATIONS,
   { method: 'get', path: '/api/v1/datasets', summary: 'Data sets', reply: 'DatasetList' },
   {
     method: 'get',
@@ -126,68 +115,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'One data set, name@version',
     reply: 'DatasetManifest',
   },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns/validate', summary: 'What a campaign would do and cost' },
-    ...{ security: 'user', body: 'CampaignFile', reply: 'ValidateReply' },
-  },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns', summary: 'Submit a campaign', security: 'user' },
-    ...{ body: 'CampaignFile', reply: 'CampaignView', status: 201, headers: ['idempotency-key'] },
-  },
-  {
-    method: 'get',
-    path: '/api/v1/campaigns',
-    summary: 'Campaigns, newest first',
-    reply: 'CampaignList',
-    query: page,
-  },
-  { method: 'get', path: '/api/v1/campaigns/{id}', summary: 'A campaign', reply: 'CampaignView' },
-  {
-    ...{ method: 'put', path: '/api/v1/campaigns/{id}', summary: 'Revise a campaign', security: 'user' },
-    ...{ body: 'ReviseBody', reply: 'CampaignView' },
-  },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns/{id}/pause', security: 'user', reply: 'CampaignView' },
-    summary: 'Hand out nothing new of a campaign; what is in progress counts',
-  },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns/{id}/resume', security: 'user', reply: 'CampaignView' },
-    summary: 'Let a paused campaign go on',
-  },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns/{id}/stop', security: 'user', body: 'StopBody' },
-    ...{ summary: 'End a campaign early; what is not spent comes back', reply: 'CampaignView' },
-  },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns/{id}/cancel', security: 'user', body: 'StopBody' },
-    ...{ summary: 'The older name of stop', reply: 'CampaignView' },
-  },
-  {
-    ...{ method: 'get', path: '/api/v1/campaigns/{id}/revisions', reply: 'RevisionList' },
-    summary: 'What its file said when, without the files',
-  },
-  {
-    ...{ method: 'get', path: '/api/v1/campaigns/{id}/revisions/{number}', reply: 'RevisionView' },
-    summary: 'One file of a campaign; latest for the one that counts',
-  },
-  {
-    method: 'get',
-    path: '/api/v1/campaigns/{id}/leaderboard',
-    summary: 'Experiments, best first',
-    reply: 'Leaderboard',
-  },
-  {
-    ...{
-      method: 'get',
-      path: '/api/v1/campaigns/{id}/export',
-      summary: 'Every published run: CorpusRow a line, or CSV',
-    },
-    ...{ reply: 'text', query: ['format'] },
-  },
-  {
-    ...{ method: 'get', path: '/api/v1/campaigns/{id}/work-units', summary: 'Where each run stands' },
-    ...{ reply: 'WorkUnitList', query: page },
-  },
+  ...CAMPAIGN_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',

@@ -156,6 +156,27 @@ export const PROBLEMS = {
   idempotency_conflict: [409, false, 'This idempotency key was used for another body', 'Use a fresh key.'],
   embargoed: [409, true, 'The result is under embargo until its work unit is closed', 'Ask again later.'],
 
+  // kernels of others
+  proposals_too_many: [
+    409,
+    false,
+    'Too many proposals of this account',
+    'Wait for decisions, or withdraw some.',
+  ],
+  proposal_closed: [409, false, 'The proposal is not open for that', 'The detail says in which state it is.'],
+  proposal_superseded: [
+    409,
+    false,
+    'What was admitted since leaves no room for this release',
+    'The detail says what is taken: reject the proposal.',
+  ],
+  statement_unfit: [
+    422,
+    false,
+    'The signed statement does not admit this proposal',
+    'Sign it with `xeenet kernel sign` and the key of the operator of this server.',
+  ],
+
   // files
   file_unwanted: [
     403,

@@ -100,7 +100,8 @@ const LockedHost = z.object({
 /**
  * A host during its scheduler call. `usedToday` is 0 on the first call of a day (UTC). `hasVerdicts`, `hasRequests` and
  * `hasNotices` say whether it is worth asking for what it has not heard, and for artifacts wanted of it. `exclusions` are
- * those of its owner that still count. `selfTestsFailed` is counted only while one is demanded. `lastNotice` is why a quarantined host is refused.
+ * those of its owner that still count. `selfTestsFailed` is counted only while one is demanded. `lastNotice` is why a
+ * quarantined host is refused.
  */
 export type LockedHost = z.infer<typeof LockedHost>
 
@@ -116,7 +117,8 @@ const LOCK = `
     exists (select from host_events e where e.host_id = hosts.id and e.notice is not null and not e.told) as "hasNotices",
     self_test as "selfTest", case when self_test <> 'demanded' then 0 else (select count(*) from host_events e
       where e.host_id = hosts.id and e.event = 'self_test_failed') end as "selfTestsFailed",
-    ${STREAKS} as streaks, ${EXCLUSIONS} as exclusions, prefix, prefix_seen_at as "prefixSeenAt", case when state = 'quarantined' then
+    ${STREAKS} as streaks, ${EXCLUSIONS} as exclusions, prefix, prefix_seen_at as "prefixSeenAt",
+    case when state = 'quarantined' then
       (select notice from host_events e where e.host_id = hosts.id and e.notice is not null order by e.id desc limit 1)
     end as "lastNotice"
   from hosts where id = any(:ids) order by id for no key update`
@@ -178,15 +180,19 @@ export async function addHostEvents(on: Executor, events: readonly HostEvent[], 
 }
 
 const ANSWER = `
-  update hosts set self_test = case when x.passed then 'passed' else 'failed' end
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, passed boolean)
+  update hosts set self_test = case when x.passed then 'passed' else 'failed' end, recent_checks = x."recentChecks"
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, passed boolean, "recentChecks" text)
   where hosts.id = x."hostId" and hosts.self_test = 'demanded'`
 
+/** How a demanded self-test went, and the comparisons that are remembered after it. */
+export interface SelfTestOutcome {
+  readonly hostId: HostId
+  readonly passed: boolean
+  readonly recentChecks: string
+}
+
 /** Writes how demanded self-tests of locked hosts went. */
-export const saveSelfTests = (
-  on: Executor,
-  answers: readonly { hostId: HostId; passed: boolean }[],
-): Promise<number> =>
+export const saveSelfTests = (on: Executor, answers: readonly SelfTestOutcome[]): Promise<number> =>
   answers.length === 0 ? Promise.resolve(0) : execute(on, ANSWER, { rows: recordset(answers) })
 
 const RETIRE = `update hosts set state = 'retired' where id = any(:ids) and state <> 'retired'`

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { KernelManifest, ReleaseStatement, type SignedRelease } from '#protocol/kernel.ts'
 import { SignatureText } from '#protocol/signature.ts'
-import { type Instant, Sha256 } from '#protocol/units.ts'
+import { type Instant, Sha256, type UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'
 import { type Executor, execute, select, selectFirst, toDb } from './rows.ts'
 
@@ -42,8 +42,9 @@ export function findKernel(on: Executor, name: string): Promise<KernelRow | unde
 }
 
 const INSERT = `
-  insert into kernels (module_sha256, release_sha256, name, version, serial, manifest, statement, signature, admitted_at)
-  values (:moduleSha256, :releaseSha256, :name, :version, :serial, :manifest, :statement, :signature, :now)`
+  insert into kernels (module_sha256, release_sha256, name, version, serial, manifest, statement, signature, admitted_at,
+    owner_id)
+  values (:moduleSha256, :releaseSha256, :name, :version, :serial, :manifest, :statement, :signature, :now, :ownerId)`
 
 const REASONS: Readonly<Record<string, 'version_taken' | 'serial_taken' | 'module_taken'>> = {
   kernels_name_version_key: 'version_taken',
@@ -51,16 +52,18 @@ const REASONS: Readonly<Record<string, 'version_taken' | 'serial_taken' | 'modul
   kernels_pkey: 'module_taken',
 }
 
-/** Adds an admitted kernel. A version names one module for ever: a refusal changes nothing. */
+/** Adds an admitted kernel, of which the name is that user's, or the operator's. A version names one module for ever: a refusal changes nothing. */
 export async function insertKernel(
   on: Executor,
   kernel: KernelRow,
   now: Instant,
+  ownerId: UserId | null = null,
 ): Promise<'created' | 'version_taken' | 'serial_taken' | 'module_taken'> {
   const { manifest, statement } = kernel
   try {
     await execute(on, INSERT, {
       ...kernel,
+      ownerId,
       manifest: JSON.stringify(manifest),
       statement: JSON.stringify(statement),
       now: toDb(now),

@@ -17,6 +17,9 @@ const FORGET_USER = `
   update users set name = 'deleted ' || right(id, 10), roles = '{}', deleted_at = :now where id = :userId`
 const RETIRE_HOSTS = `
   update hosts set state = 'retired', name = 'deleted', prefix = null, prefix_seen_at = null where id = any(:hostIds)`
+const WITHDRAW = `
+  update kernel_proposals set state = 'withdrawn', release = null, decided_at = :now
+  where owner_id = :userId and state in ('received', 'checked')`
 const PARTIES = `select 'user:' || :userId union all select 'host:' || unnest(cast(:hostIds as text[]))`
 const SEVER = `delete from pseudonyms where party in (${PARTIES})`
 const SEVER_ACTIONS = `update actions set party = null, detail = '' where party in (${PARTIES})`
@@ -42,6 +45,7 @@ export async function deleteUser(trx: Trx, userId: UserId, now: Instant): Promis
   const woken = await freeLeases(trx, hostIds, now)
   await execute(trx, RETIRE_HOSTS, { hostIds })
   await execute(trx, FORGET_TOKENS, { userId })
+  await execute(trx, WITHDRAW, { userId, now: toDb(now) })
   await execute(trx, FORGET_USER, { userId, now: toDb(now) })
   await execute(trx, FORGET_WORDS, { userId, hostIds })
   await execute(trx, SEVER, { userId, hostIds })

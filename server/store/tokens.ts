@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Instant, Sha256, TokenId, UserId } from '#protocol/units.ts'
 import { type Executor, execute, selectFirst, Timestamp, toDb } from './rows.ts'
 
-export const Scope = z.enum(['enrol', 'verify', 'campaign', 'admin'])
+export const Scope = z.enum(['enrol', 'verify', 'campaign', 'kernel', 'admin'])
 export type Scope = z.infer<typeof Scope>
 
 export const RoleName = z.enum(['volunteer', 'researcher', 'operator'])

@@ -1,4 +1,4 @@
-import type { CampaignId, HostId, WorkUnitId } from '#protocol/units.ts'
+import type { CampaignId, HostId, ProposalId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 
 /**
@@ -13,4 +13,6 @@ export interface Wake {
   campaigns(trx: Trx, ids: readonly CampaignId[]): Promise<void>
   /** How these hosts stand changed what their earlier results are worth. */
   hosts(trx: Trx, ids: readonly HostId[]): Promise<void>
+  /** These kernels were proposed. */
+  proposals(trx: Trx, ids: readonly ProposalId[]): Promise<void>
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { releaseCandidates } from '#jobs/release.ts'
 import { sweepHosts } from '#jobs/sweep.ts'
 import type { HostId } from '#protocol/units.ts'
 import { addHost, answerSelfTest } from '#support/hosts.ts'
@@ -146,6 +147,24 @@ describe('records', () => {
     await compute(life, verifier)
     expect(await unitStates(life)).toBe('valid published, valid published, open')
     expect((await demands(life)).slice(1)).toEqual([null, 'record'])
+  })
+
+  test('that wait by the thousand are let go a batch at a time, and the rest is asked for again', async () => {
+    await life.close()
+    life = await startLifecycle({ leaderRows: 1 })
+    const { id } = await submit(life, { runs: 5 })
+    const [proven, verifier] = [await addHost(life, PROVEN), await addHost(life, VERIFIER)]
+    for (const value of [3, 6, 7, 8, 9]) await compute(life, proven, value)
+    // As the verifier's word leaves it, before anybody looked at the others.
+    await reportOnly(life, verifier, await take(life, verifier), lie(3))
+    await runJobs(life, ['transition', 'validate', 'assimilate', 'standing'])
+    const count = `select count(*)::int as n from work_units where state = 'open' and demand = 'record'`
+    const waiting = async () => (await rows(life, count))[0].n
+    expect(await waiting()).toBe(4)
+    await releaseCandidates(life.deps, id, 3)
+    expect(await waiting()).toBe(1)
+    await runJobs(life) // what it asked for
+    expect(await waiting()).toBe(0)
   })
 
   test('are checked the best claim first, two of a campaign at a time', async () => {

@@ -9,7 +9,17 @@ describe('settings', () => {
     expect(config).toMatchObject({
       ...{ host: '127.0.0.1', port: 7316, databaseUrl: undefined, publicUrl: undefined, trustedProxies: [] },
       ...{ sharedPrefixes: ['127.0.0.0/8', '::1/128'], datasets: ['sotu-small@1', 'shapes@1', 'sotu@1'] },
-      roles: ['http', 'transition', 'validate', 'assimilate', 'standing', 'propose', 'cron', 'seal'],
+      roles: [
+        'http',
+        'transition',
+        'validate',
+        'assimilate',
+        'standing',
+        'propose',
+        'examine',
+        'cron',
+        'seal',
+      ],
     })
     expect(isAbsolute(config.dataDir)).toBe(true)
     expect(config.secretFile).toBe(join(config.dataDir, 'secrets', 'server.secret'))

@@ -7,6 +7,7 @@ import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
 import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
+import { generateKey, type SigningKey } from '#kernels/sign.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import {
   CALL_HEADER,
@@ -26,6 +27,7 @@ import { buildRun } from '#search/space.ts'
 import type { Wake } from '#store/wake.ts'
 import { type Stock, sha256, stock, T0, testIds } from './builders.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
+import { seeded } from './seeded.ts'
 import { solvedWork } from './solved.ts'
 
 /** The real edge on a real port and a real database; only the clock is ours, and the jobs do not run. */
@@ -33,8 +35,10 @@ export interface TestServer extends Stock {
   readonly database: TestDatabase
   readonly url: string
   readonly serverId: string
+  /** By whose key kernels are admitted. */
+  readonly operator: SigningKey
   /** What the edge asked the jobs to look at. */
-  readonly woken: { workUnits: string[]; campaigns: string[]; hosts: string[] }
+  readonly woken: { workUnits: string[]; campaigns: string[]; hosts: string[]; proposals: string[] }
   now(): Instant
   advance(ms: number): void
   call(method: string, path: string, options?: CallOptions): Promise<Reply>
@@ -63,14 +67,21 @@ export async function startServer(
   const directory = await mkdtemp(join(tmpdir(), 'xeenet-edge-'))
   const database = beside?.database ?? (await freshDatabase())
   const stocked = beside ?? (await stock(database.knex, join(directory, 'files')))
-  const woken = { workUnits: [] as string[], campaigns: [] as string[], hosts: [] as string[] }
+  const woken = {
+    workUnits: [] as string[],
+    campaigns: [] as string[],
+    hosts: [] as string[],
+    proposals: [] as string[],
+  }
   const wake: Wake = {
     workUnits: async (_trx, ids) => void woken.workUnits.push(...ids),
     campaigns: async (_trx, ids) => void woken.campaigns.push(...ids),
     hosts: async (_trx, ids) => void woken.hosts.push(...ids),
+    proposals: async (_trx, ids) => void woken.proposals.push(...ids),
   }
   let now = T0
   const serverId = 'test-server'
+  const operator = beside?.operator ?? (await generateKey())
   const app = createApp({
     knex: database.knex,
     blobs: stocked.blobs,
@@ -85,7 +96,7 @@ export async function startServer(
     ids: testIds,
     serverId,
     version: '0.0.0',
-    kernelKeys: [],
+    kernelKeys: [operator],
     prefixSecret: 'test',
     challengeKey: challengeKey('test'),
     trust: { rules: TRUST, secret: 'test' },
@@ -107,7 +118,7 @@ export async function startServer(
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     ...stocked,
-    ...{ database, url, serverId, woken },
+    ...{ database, url, serverId, operator, woken },
     now: () => now,
     advance: ms => {
       now = addMs(now, ms)
@@ -140,15 +151,6 @@ async function send(url: string, method: string, path: string, options: CallOpti
     text,
     json,
     code: problem ? Problem.parse(json).code : undefined,
-  }
-}
-
-// A small linear congruential generator: mixing must be the same in every run of a test.
-function seeded(): () => number {
-  let state = 42
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
   }
 }
 

@@ -73,6 +73,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       validate: queueOf('validate'),
       assimilate: queueOf('assimilate'),
       standing: queueOf('standing'),
+      examine: queueOf('examine'),
       propose: queueOf('propose'),
     },
     edge: {
