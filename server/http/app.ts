@@ -1,14 +1,13 @@
 import express, { type Express, type RequestHandler } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
-import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
+import { BODY_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi.ts'
 import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
 import { tokenOf } from './auth.ts'
 import { bytesUpTo } from './body.ts'
-import * as life from './campaign-life.ts'
-import { submitCampaign, validateCampaign } from './campaigns.ts'
+import { campaignRoutes, type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
 import { newCatalogue } from './catalogue.ts'
 import { issueChallenge } from './challenge.ts'
 import { claim } from './claim.ts'
@@ -21,11 +20,10 @@ import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
-import { exportCampaign, showResult } from './results.ts'
+import { showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
 
 const API = '/api/v1'
-const SMALL_BODY_BYTES = 16 * 1024
 
 /** The whole HTTP face: parse, call, reply. */
 export function createApp(edge: Edge): Express {
@@ -43,15 +41,12 @@ export function createApp(edge: Edge): Express {
   return app
 }
 
-type Methods = Partial<Record<'get' | 'post' | 'put' | 'delete', RequestHandler[]>>
-
 function addRoutes(app: Express, edge: Edge): void {
   const readCall = hostCallReader(edge)
   const catalogue = newCatalogue()
   const anonymous = limitAnonymous(edge)
   const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
-  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
   const routes: Record<string, Methods> = {
     '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
     '/readyz': { get: [showReady(edge)] },
@@ -84,24 +79,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/kernels/proposals/:id/admit`]: { post: [anonymous, small, proposals.admitProposal(edge)] },
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
-    [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
-    [`${API}/campaigns`]: {
-      get: [reads.showCampaigns(edge)],
-      post: [anonymous, campaign, submitCampaign(edge)],
-    },
-    [`${API}/campaigns/:id`]: {
-      get: [reads.showCampaign(edge)],
-      put: [anonymous, campaign, life.revise(edge)],
-    },
-    [`${API}/campaigns/:id/pause`]: { post: [anonymous, small, life.pause(edge)] },
-    [`${API}/campaigns/:id/resume`]: { post: [anonymous, small, life.resume(edge)] },
-    [`${API}/campaigns/:id/stop`]: { post: [anonymous, small, life.stop(edge)] },
-    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, life.stop(edge)] },
-    [`${API}/campaigns/:id/revisions`]: { get: [life.showRevisions(edge)] },
-    [`${API}/campaigns/:id/revisions/:number`]: { get: [life.showRevision(edge)] },
-    [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
-    [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
-    [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
+    ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },

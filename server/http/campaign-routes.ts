@@ -1,0 +1,38 @@
+import type { RequestHandler } from 'express'
+import { CAMPAIGN_BYTES_MAX } from '#protocol/limits.ts'
+import { bytesUpTo } from './body.ts'
+import * as life from './campaign-life.ts'
+import { submitCampaign, validateCampaign } from './campaigns.ts'
+import type { Edge } from './edge.ts'
+import * as reads from './reads.ts'
+import { exportCampaign } from './results.ts'
+
+export type Methods = Partial<Record<'get' | 'post' | 'put' | 'delete', RequestHandler[]>>
+
+export const SMALL_BODY_BYTES = 16 * 1024
+
+/** What is done with campaigns, and what is read of them, below the address `at`. */
+export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler): Record<string, Methods> {
+  const small = bytesUpTo(SMALL_BODY_BYTES)
+  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
+  return {
+    [`${at}/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
+    [`${at}`]: {
+      get: [reads.showCampaigns(edge)],
+      post: [anonymous, campaign, submitCampaign(edge)],
+    },
+    [`${at}/:id`]: {
+      get: [reads.showCampaign(edge)],
+      put: [anonymous, campaign, life.revise(edge)],
+    },
+    [`${at}/:id/pause`]: { post: [anonymous, small, life.pause(edge)] },
+    [`${at}/:id/resume`]: { post: [anonymous, small, life.resume(edge)] },
+    [`${at}/:id/stop`]: { post: [anonymous, small, life.stop(edge)] },
+    [`${at}/:id/cancel`]: { post: [anonymous, small, life.stop(edge)] },
+    [`${at}/:id/revisions`]: { get: [life.showRevisions(edge)] },
+    [`${at}/:id/revisions/:number`]: { get: [life.showRevision(edge)] },
+    [`${at}/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
+    [`${at}/:id/export`]: { get: [exportCampaign(edge)] },
+    [`${at}/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
+  }
+}
