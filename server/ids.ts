@@ -6,6 +6,7 @@ import {
   HostId,
   type Instant,
   idText,
+  NoteId,
   ProposalId,
   ResultId,
   TokenId,
@@ -24,6 +25,7 @@ export interface Ids {
   token(now: Instant): TokenId
   action(now: Instant): ActionId
   proposal(now: Instant): ProposalId
+  note(now: Instant): NoteId
 }
 
 /** Ids whose random part comes from `random`, which returns that many bytes. */
@@ -39,6 +41,7 @@ export function idsFrom(random: (bytes: number) => Uint8Array): Ids {
     token: now => TokenId.parse(text('t', now)),
     action: now => ActionId.parse(text('a', now)),
     proposal: now => ProposalId.parse(text('k', now)),
+    note: now => NoteId.parse(text('n', now)),
   }
 }
 

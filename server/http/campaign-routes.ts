@@ -4,6 +4,7 @@ import { bytesUpTo } from './body.ts'
 import * as life from './campaign-life.ts'
 import { submitCampaign, validateCampaign } from './campaigns.ts'
 import type { Edge } from './edge.ts'
+import { showNotes, writeNote } from './notes.ts'
 import * as reads from './reads.ts'
 import { exportCampaign } from './results.ts'
 
@@ -33,6 +34,7 @@ export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler
     [`${at}/:id/revisions/:number`]: { get: [life.showRevision(edge)] },
     [`${at}/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
     [`${at}/:id/export`]: { get: [exportCampaign(edge)] },
+    [`${at}/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${at}/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
   }
 }

@@ -6,6 +6,7 @@ import type {
   ExperimentId,
   HostId,
   Instant,
+  NoteId,
   ResultId,
   WorkUnitId,
 } from '#protocol/units.ts'
@@ -32,6 +33,7 @@ export interface JobDeps {
     workUnit(now: Instant): WorkUnitId
     result(now: Instant): ResultId
     action(now: Instant): ActionId
+    note(now: Instant): NoteId
   }
   /** Seeds and checks are drawn under it. */
   readonly secret: string | Uint8Array

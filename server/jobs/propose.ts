@@ -1,16 +1,14 @@
 import { createHash, createHmac } from 'node:crypto'
-import { experimentsToAsk, experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
+import { experimentsToAsk, experimentsToCreate } from '#domain/campaign.ts'
 import { invariant } from '#domain/invariant.ts'
-import { cancelWorkUnit, transition } from '#domain/transition.ts'
-import { drawn, drawSample } from '#domain/trust.ts'
+import { cancelWorkUnit } from '#domain/transition.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import { splitOf } from '#protocol/dataset.ts'
 import { addMs, type CampaignId, type Instant, Sha256, type WorkUnitId } from '#protocol/units.ts'
 import { type CampaignPlan, planCampaign } from '#search/plan.ts'
-import { buildRun, type RunSource } from '#search/space.ts'
+import type { RunSource } from '#search/space.ts'
 import { refundRest } from '#store/account-credit.ts'
 import { endCampaign } from '#store/campaign-life.ts'
-import { answerFromCorpus } from '#store/corpus.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { isAnythingOpen } from '#store/economics.ts'
@@ -27,16 +25,9 @@ import {
   settleCampaign,
   unsettle,
 } from '#store/progress.ts'
-import { refreshScores } from '#store/scores.ts'
-import {
-  demandChecks,
-  insertWorkUnits,
-  lockOpenWorkUnits,
-  lockWorkUnits,
-  type NewWorkUnit,
-  touchWorkUnits,
-} from '#store/work-units.ts'
+import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
+import { createUnits } from './create-units.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { releaseCandidates } from './release.ts'
 import { type Proposals, type Proposed, proposeNext } from './search.ts'
@@ -124,7 +115,12 @@ async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant
     return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, revision }
   })
   await insertExperiments(trx, campaign.id, experiments, now)
-  const toCompute = await createUnits({ trx, deps, campaign, plan, source, now }, experiments)
+  const toCompute = await createUnits(
+    { trx, deps, campaign, fuelMax: plan.fuelMax, source, now },
+    experiments.flatMap(({ id: experimentId, recipe }) =>
+      Array.from({ length: seeds }, (_, seedIndex) => ({ experimentId, recipe, seedIndex })),
+    ),
+  )
   // What the corpus answers makes no noise when it is done: look again at once.
   const isMore = search === null ? experiments.length < remaining : false
   return isMore || toCompute === 0 ? 'now' : 'later'
@@ -154,47 +150,6 @@ async function planOf(
   invariant(plan.ok, 'a campaign that was accepted has a plan')
   const data = manifest.slots.map(slot => splitOf(dataset, slot.split).sha256)
   return { plan, source: { file, manifest, moduleSha256, data, secret } }
-}
-
-interface Growth {
-  readonly trx: Trx
-  readonly deps: JobDeps
-  readonly campaign: ProgressRow
-  readonly plan: CampaignPlan
-  readonly source: RunSource
-  readonly now: Instant
-}
-
-/** Creates the work units of these experiments; gives how many of them the corpus did not answer. */
-async function createUnits(growth: Growth, experiments: readonly NewExperiment[]): Promise<number> {
-  const { trx, deps, campaign, plan, source, now } = growth
-  const { quorum, seeds, policy } = campaign.file.replicate
-  const engineClass = source.manifest.engine
-  const units: NewWorkUnit[] = []
-  for (const { id: experimentId, recipe } of experiments) {
-    for (let seedIndex = 0; seedIndex < seeds; seedIndex++) {
-      const id = deps.ids.workUnit(now)
-      const workUnit = newWorkUnit({
-        ...{ id, campaignId: campaign.id, experimentId, engineClass, policy, quorum },
-        ...{ deadlineMs: campaign.file.deadline_ms, fuelMax: plan.fuelMax },
-        check: drawSample(drawn(deps.secret, 'sample', id), deps.trust),
-      })
-      const run = await buildRun(source, recipe, seedIndex)
-      units.push({ workUnit, seedIndex, ...run, kernelSha256: source.moduleSha256 })
-    }
-  }
-  await insertWorkUnits(trx, units, now)
-  const ids = units.map(({ workUnit }) => workUnit.id)
-  const answered = new Set(await answerFromCorpus(trx, ids, now))
-  await refreshScores(
-    trx,
-    units.flatMap(({ workUnit: { id, experimentId } }) => (answered.has(id) ? [experimentId] : [])),
-  )
-  const decisions = units
-    .filter(({ workUnit }) => !answered.has(workUnit.id))
-    .map(({ workUnit }) => ({ workUnit, effects: transition(workUnit, [], now) }))
-  await applyDecisions(trx, deps, decisions, now)
-  return decisions.length
 }
 
 /**

@@ -117,6 +117,10 @@ export const ENROL_WORK_MAX = 1e12
 export const NOTICES_PER_REPLY_MAX = 8
 export const NOTICES_SHOWN_MAX = 20
 export const APPEAL_CHARS_MAX = 2_000
+export const NOTE_CHARS_MAX = 4_000
+export const NOTE_EVIDENCE_MAX = 64
+/** A page of notes an hour for years; an agent in a loop hits it. */
+export const NOTES_PER_CAMPAIGN_MAX = 10_000
 /** How long an exclusion can be appealed; it becomes public when this ends, or with the decision. */
 export const APPEAL_DAYS = 14
 /** A host whose self-test failed so often since it enrolled computes nothing any more: its owner mends it and enrols it again. */

@@ -18,10 +18,12 @@ import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HE
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
+import { NoteBody, NoteList, NoteView } from './notes.ts'
 import { type Operation, page, type Security } from './operation.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { PROBLEMS, Problem } from './problem.ts'
 import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
+import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { EnrolChallenge } from './work.ts'
@@ -51,6 +53,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
     SchedulerBody,
   },
   ...{ LedgerBlock, LedgerHeads, PriceList, Receipt },
+  ...{ NoteBody, NoteList, NoteView },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
@@ -116,6 +119,7 @@ export const OPERATIONS: readonly Operation[] = [
     reply: 'DatasetManifest',
   },
   ...CAMPAIGN_OPERATIONS,
+  ...RESEARCH_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',

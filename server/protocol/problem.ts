@@ -152,6 +152,7 @@ export const PROBLEMS = {
     'The campaign was revised meanwhile',
     'Read the newest revision, and edit that one.',
   ],
+  notes_full: [409, false, 'The campaign has as many notes as it may', 'Say the rest elsewhere.'],
   campaign_ended: [409, false, 'The campaign has ended', 'Submit a new one.'],
   idempotency_conflict: [409, false, 'This idempotency key was used for another body', 'Use a fresh key.'],
   embargoed: [409, true, 'The result is under embargo until its work unit is closed', 'Ask again later.'],

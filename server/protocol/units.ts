@@ -26,6 +26,8 @@ export const ActionId = id<'ActionId'>('a')
 export type ActionId = z.infer<typeof ActionId>
 export const ProposalId = id<'ProposalId'>('k')
 export type ProposalId = z.infer<typeof ProposalId>
+export const NoteId = id<'NoteId'>('n')
+export type NoteId = z.infer<typeof NoteId>
 export const TokenId = id<'TokenId'>('t')
 export type TokenId = z.infer<typeof TokenId>
 

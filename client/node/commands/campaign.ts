@@ -15,6 +15,7 @@ import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
 import { lifeCommands } from './campaign-life.ts'
+import { showNotes, writeNote } from './notes.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -37,6 +38,12 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .argument('<id>')
       .option('--format <format>', 'ndjson or csv', 'ndjson')
       .option('-o, --output <file>', 'write a file instead of printing'),
+    verb('notes', 'what its agents and owner wrote down', showNotes).argument('<id>'),
+    verb('note', 'write down what was learnt', writeNote)
+      .argument('<id>')
+      .option('--kind <kind>', 'insight, hypothesis or decision', 'insight')
+      .requiredOption('--text <text>', 'at most 4,000 characters')
+      .option('--evidence <ids...>', 'results and experiments that it rests on'),
     verb('list', 'the newest campaigns', list),
   ]
   for (const subcommand of [...subcommands, ...lifeCommands()]) campaign.addCommand(subcommand)

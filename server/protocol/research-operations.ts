@@ -1,0 +1,13 @@
+import { type Operation, page } from './operation.ts'
+
+/** What is learnt in a campaign, and how sure it is. */
+export const RESEARCH_OPERATIONS: readonly Operation[] = [
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/notes', reply: 'NoteList', query: page },
+    summary: 'What its agents and owner wrote down, oldest first',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/campaigns/{id}/notes', security: 'user', body: 'NoteBody' },
+    ...{ summary: 'Write a note', reply: 'NoteView', status: 201 },
+  },
+]

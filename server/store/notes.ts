@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { NoteKind } from '#protocol/notes.ts'
+import {
+  type CampaignId,
+  type ExperimentId,
+  type Instant,
+  NoteId,
+  type ResultId,
+  UserId,
+} from '#protocol/units.ts'
+import { type Executor, execute, select, Timestamp, toDb } from './rows.ts'
+
+export interface NewNote {
+  readonly id: NoteId
+  readonly campaignId: CampaignId
+  /** Null: the server's own agent. */
+  readonly authorId: UserId | null
+  readonly kind: NoteKind
+  readonly text: string
+  readonly evidence: readonly (ResultId | ExperimentId)[]
+}
+
+/** Adds a note; false when the campaign has `most` already. */
+export const insertNote = async (
+  on: Executor,
+  { authorId, ...note }: NewNote,
+  { now, most }: { now: Instant; most: number },
+): Promise<boolean> =>
+  (await execute(on, INSERT, {
+    ...note,
+    ...{ authorId, now: toDb(now), most },
+  })) === 1
+
+/** Which of these are results or experiments of the campaign. */
+export async function knownEvidence(
+  on: Executor,
+  campaignId: CampaignId,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set()
+  const rows = await select(on, z.object({ id: z.string() }), KNOWN, { campaignId, ids })
+  return new Set(rows.map(row => row.id))
+}
+
+const NoteRow = z.object({
+  id: NoteId,
+  at: Timestamp,
+  authorId: UserId.nullable(),
+  kind: NoteKind,
+  text: z.string(),
+  evidence: z.array(z.string()),
+})
+export type NoteRow = z.infer<typeof NoteRow>
+
+/** Notes of a campaign in the order in which they were written. */
+export const listNotes = (
+  on: Executor,
+  page: { campaignId: CampaignId; after: string; limit: number },
+): Promise<NoteRow[]> => select(on, NoteRow, LIST, { ...page })
+
+const INSERT = `
+  insert into campaign_notes (id, campaign_id, at, author_id, kind, body, evidence)
+  select :id, :campaignId, :now, :authorId, :kind, :text, :evidence
+  where (select count(*) from campaign_notes where campaign_id = :campaignId) < :most`
+
+const KNOWN = `
+  select id from experiments where campaign_id = :campaignId and id = any(:ids)
+  union all
+  select r.id from results r join work_units w on w.id = r.work_unit_id
+  where w.campaign_id = :campaignId and r.id = any(:ids)`
+
+const LIST = `
+  select id, at, author_id as "authorId", kind, body as text, evidence
+  from campaign_notes where campaign_id = :campaignId and id > :after order by id limit :limit`
