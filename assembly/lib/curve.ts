@@ -1,5 +1,5 @@
-// The learning curve: at most 60 points of training loss, each the mean over the updates since the one before, and a last one
-// with the validation loss.
+// The learning curve: at most 60 points of training loss, each the mean over the updates since the one before, and one with the
+// validation loss at the end of the run, and of each of its rungs.
 
 import { job } from './job'
 import { Counters, CURVE_POINTS, Point, point } from './state'
@@ -12,8 +12,8 @@ export function recordPoint(s: Counters): void {
   s.pointUpdates = 0
 }
 
-/** The point with the metric: the last training point itself, if it stands at the same update. */
-export function recordLast(s: Counters): void {
+/** A point with the metric: the last training point itself, if it stands at the same update. */
+export function recordMetric(s: Counters): void {
   const reuse = s.points > 0 && s.pointUpdates == 0 && !job.evaluate
   if (!reuse) recordPoint(s)
   const last = point(s.points - 1)

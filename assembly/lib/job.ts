@@ -7,12 +7,18 @@ const FUEL_MAX: f64 = 9e15
 export const UPDATES_MAX: f64 = 1e6
 const SEED_MAX: f64 = 281474976710655
 
+/** A run with rungs is evaluated at the end of four prefixes, the last of which is the whole run. */
+export const RUNGS: u32 = 4
+export const LAST_RUNG: u32 = RUNGS - 1
+
 @unmanaged
 class Job {
   evaluate: bool
   seed: u64
   fuel: u64 // 0 if the limit is a number of updates
   updates: u32
+  rungs: bool // evaluated at the end of each rung, not only at the run's
+  until: u32 // the rung with which it ends
 }
 
 export const job = changetype<Job>(memory.data(offsetof<Job>(), 16))
@@ -31,6 +37,7 @@ export function readJob(text: usize, textEnd: usize): void {
   if (!job.evaluate && !textIs(task, end, 'train')) blame('task')
   job.seed = u64(integerOf(text, 'seed', 0, SEED_MAX))
   readLimit(member(text, end, 'limit'))
+  readRungs(member(text, end, 'rungs'))
   recipe = member(text, end, 'recipe')
 }
 
@@ -89,6 +96,18 @@ function readLimit(limit: usize): void {
   if (member(limit, end, 'fuel') != 0) job.fuel = u64(integerOf(limit, 'fuel', 1, FUEL_MAX))
   else if (member(limit, end, 'updates') != 0) job.updates = u32(integerOf(limit, 'updates', 1, UPDATES_MAX))
   else blame('limit')
+}
+
+// `until` is one digit and read as one byte: runs that differ in it only spend the same fuel here, and so plan alike.
+function readRungs(rungs: usize): void {
+  job.rungs = rungs != 0
+  job.until = LAST_RUNG
+  if (!job.rungs) return
+  if (job.evaluate || u32(integerOf(rungs, 'of', 1, 9)) != RUNGS) blame('rungs')
+  const at = member(rungs, end, 'until')
+  const digit = at != 0 ? u32(load<u8>(at)) - 0x30 : RUNGS
+  if (digit < RUNGS) job.until = digit
+  else blame('rungs')
 }
 
 function realOf(object: usize, name: string, minimum: f64, maximum: f64): f64 {

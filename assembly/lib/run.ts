@@ -13,9 +13,12 @@
 //   evaluationBlocks(): u32, evaluationStages(): u32, evaluationFlops(stage): u64
 //   evaluate(block, stage): bool          adds to `valSum`, but not while calibrating; false: a loss is not finite
 //   metric(): f64                         from `valSum`, when every block is done
+//
+// A run with rungs is evaluated at the end of each and ends with rung `until`. Nothing before the end of a rung depends on
+// `until`, so a run that ends earlier is a prefix of those that end later: the same updates, curve, marks and slices.
 
-import { recordLast, recordPoint } from './curve'
-import { job, UPDATES_MAX } from './job'
+import { recordMetric, recordPoint } from './curve'
+import { job, LAST_RUNG, RUNGS, UPDATES_MAX } from './job'
 import { stream } from './rng'
 import { CALIBRATE, Counters, counters, DIVERGED, EVALUATE, INFEASIBLE, OK, OVER, TRAIN } from './state'
 
@@ -67,7 +70,9 @@ export function progress<M>(model: M): f64 {
   const s = counters()
   if (s.phase == OVER) return 1
   if (s.planned == 0 && !job.evaluate) return 0
-  const total = f64(s.planned) * f64(flopsOfUpdate<M>(model)) + f64(flopsOfEvaluation<M>(model))
+  const updates = rungEnd(s.planned, job.until)
+  const evaluations = job.rungs ? job.until + 1 : 1
+  const total = f64(updates) * f64(flopsOfUpdate<M>(model)) + f64(evaluations) * f64(flopsOfEvaluation<M>(model))
   return min<f64>(0.999, f64(s.flopsDone) / total)
 }
 
@@ -128,7 +133,7 @@ function updateStage<M>(model: M): bool {
     return true
   }
   if (s.pointEvery > 0 && s.updates % s.pointEvery == 0) recordPoint(s)
-  if (s.updates >= s.planned) s.phase = EVALUATE
+  if (endsRung(s)) s.phase = EVALUATE
   return false
 }
 
@@ -142,23 +147,42 @@ function evaluationStage<M>(model: M): bool {
   if (s.phase == CALIBRATE) return true
   if (s.block < model.evaluationBlocks()) return false
   s.metric = model.metric()
-  recordLast(s)
-  return finish(s, OK)
+  recordMetric(s)
+  if (job.evaluate || s.updates >= rungEnd(s.planned, job.until)) return finish(s, OK)
+  s.block = 0
+  s.valSum = 0
+  s.valCount = 0
+  s.phase = TRAIN
+  return true // the next rung begins with a slice, as if this one had been the last
 }
 
-// The first update and evaluation block are paid: the rest of the fuel, less the evaluation and 2 %, goes into updates.
+// The updates of a rung: a 27th, a ninth, a third of those planned, rounded up, and all of them. Every rung costs the same fuel
+// here, without which runs that differ in `until` would part.
+function rungEnd(planned: u32, rung: u32): u32 {
+  let parts: u32 = 1
+  for (let i: u32 = 0; i < LAST_RUNG; i++) parts = select<u32>(parts * 3, parts, i >= rung)
+  return (planned + parts - 1) / parts
+}
+
+// Whether the run is to be evaluated now. Rungs of a short run may end together: one evaluation is for all of them.
+function endsRung(s: Counters): bool {
+  if (job.rungs) for (let r: u32 = 0; r < LAST_RUNG; r++) if (s.updates == rungEnd(s.planned, r)) return true
+  return s.updates >= s.planned
+}
+
+// The first update and evaluation block are paid: the rest of the fuel, less all evaluations and 2 %, goes into updates.
 function decidePlan<M>(model: M, fuelLeft: u64): void {
   const s = counters()
   s.block = 0
   const update = model.longestUpdate(s.fuelAtStart - s.fuelAtCalibration)
-  const evaluation = (s.fuelAtCalibration - fuelLeft) * u64(model.evaluationBlocks())
+  const evaluation = (s.fuelAtCalibration - fuelLeft) * u64(model.evaluationBlocks()) * u64(job.rungs ? RUNGS : 1)
   const reserve = evaluation + job.fuel / 50
   if (evaluation > job.fuel / 2 || reserve > fuelLeft || update == 0) {
     finish(s, INFEASIBLE)
     return
   }
   plan(s, 1 + u32(min<u64>(u64(UPDATES_MAX) - 1, (fuelLeft - reserve) / update)))
-  s.phase = s.updates < s.planned ? TRAIN : EVALUATE
+  s.phase = endsRung(s) ? EVALUATE : TRAIN
 }
 
 function plan(s: Counters, updates: u32): void {

@@ -3,7 +3,7 @@
 
 import { below } from './rng'
 
-export const CURVE_POINTS: u32 = 62
+export const CURVE_POINTS: u32 = 64
 
 export const TRAIN: u32 = 0
 export const CALIBRATE: u32 = 1 // one evaluation block, to learn its price

@@ -8,6 +8,7 @@ import { hostCommand } from './commands/host.ts'
 import { kernelCommand } from './commands/kernel.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { reproCommand } from './commands/repro.ts'
+import { schemaCommand } from './commands/schema.ts'
 import { serveCommand } from './commands/serve.ts'
 import { type Hooks, upCommand } from './commands/up.ts'
 import { explain } from './failure.ts'
@@ -58,6 +59,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     creditsCommand(),
     ledgerCommand(done),
     doctorCommand(done),
+    schemaCommand(),
     versionCommand(),
     helpCommand(root),
   ]

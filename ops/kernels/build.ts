@@ -21,7 +21,7 @@ const OUT = join(ROOT, 'build', 'kernels')
 const TOOLS = [
   'package-lock.json',
   'server/kernels/*.ts',
-  'ops/kernels/*.ts',
+  'ops/kernels/{build,compile}.ts',
   'server/protocol/{kernel,job,report}.ts',
   'client/runtime/{run,report,self-test}.ts',
 ]

@@ -88,7 +88,7 @@ async function sign(command: Command, { talk, endpoint }: Context, what: string)
   const named = ProposalId.safeParse(what)
   const bytes = named.success ? await fetchRelease(endpoint, named.data) : await readRelease(what)
   const release = await checkRelease(bytes).catch(async (error: unknown) => {
-    if (error instanceof Unfit && named.success && !dryRun)
+    if (error instanceof Unfit && named.success && !dryRun && !wasAborted(error))
       await decide(endpoint, named.data, 'reject', { reasons: error.reasons })
     throw error
   })
@@ -106,6 +106,9 @@ async function sign(command: Command, { talk, endpoint }: Context, what: string)
   const { reply, text } = await decide(endpoint, id, 'admit', body)
   talk.data(talk.json ? text : viewLines(reply).join('\n'))
 }
+
+// Perhaps this machine was slow, or killed it: that says nothing of the kernel.
+const wasAborted = ({ reasons }: Unfit): boolean => reasons.some(({ code }) => code === 'check_aborted')
 
 function signFit(key: SigningKey, { fit }: CheckedRelease) {
   const { manifest, releaseSha256, moduleSha256 } = fit

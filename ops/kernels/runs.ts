@@ -1,6 +1,7 @@
+import { evaluationOf as evaluationJob } from '#domain/evidence.ts'
 import { examine, isRefusal, receiveSuccess } from '#domain/report.ts'
 import { sha256 } from '#protocol/canonical.ts'
-import { Job, jobText, type Limit, type Recipe, runKeyOf } from '#protocol/job.ts'
+import { type Job, jobText, type Limit, type Recipe, runKeyOf } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest, type SelfTest, selfTestBytes } from '#protocol/kernel.ts'
 import { MARKS } from '#protocol/limits.ts'
 import { type Reason, reasonOf } from '#protocol/proposals.ts'
@@ -38,8 +39,7 @@ export async function taskOf(kernel: Judged, { recipe, limit, seed }: Case): Pro
 
 /** The evaluation of the weights that a run gave. */
 export function evaluationOf(kernel: Judged, task: RunTask, weights: Uint8Array): Promise<RunTask> {
-  const job: Job = { ...Job.parse(JSON.parse(task.job)), task: 'evaluate' }
-  return withData(kernel, job, [...kernel.data, weights])
+  return withData(kernel, evaluationJob(task.job), [...kernel.data, weights])
 }
 
 async function withData(kernel: Judged, job: Job, data: readonly Uint8Array[]): Promise<RunTask> {

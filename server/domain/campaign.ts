@@ -1,4 +1,5 @@
-import { DEADLINE_MS_DEFAULT } from '#protocol/limits.ts'
+import type { CampaignFile } from '#protocol/campaign.ts'
+import { DEADLINE_MS_DEFAULT, TEST_RUNS_MAX } from '#protocol/limits.ts'
 import type { CampaignId, ExperimentId, WorkUnitId } from '#protocol/units.ts'
 import type { Policy, UnitCheck, WorkUnit } from './types.ts'
 
@@ -19,6 +20,23 @@ const UNSENT_PER_HOST = 4
 
 // One transaction creates at most this many work units: some hundred milliseconds, so that others get their turn.
 const UNITS_PER_BATCH = 500
+
+// Two tests that stay undecided at 64 pairs take 192 runs; most are decided at a dozen.
+const TEST_RUNS_SHARE = 0.5
+const TEST_RUNS_MIN = 64
+
+/** Runs that the sequential tests of a campaign may add: what is reserved for them, and where they stop. */
+export function testUnitsOf({ stop, budget, replicate }: CampaignFile): number {
+  if (stop?.sprt === undefined) return 0
+  const screening = budget.runs * replicate.seeds
+  return (
+    stop.sprt.runs ?? Math.min(TEST_RUNS_MAX, Math.max(TEST_RUNS_MIN, Math.ceil(TEST_RUNS_SHARE * screening)))
+  )
+}
+
+/** All work units that a campaign may have: of its experiments, of its unchanged recipe, and of its tests. */
+export const plannedUnits = (file: CampaignFile, experiments: number): number =>
+  (experiments + (file.stop?.sprt === undefined ? 0 : 1)) * file.replicate.seeds + testUnitsOf(file)
 
 interface NewUnit {
   readonly id: WorkUnitId

@@ -14,8 +14,11 @@ export const drawWeights = ([ask, look]: readonly [number, number]): 'none' | 'd
   return look < DECOY_SHARE ? 'decoy' : 'evaluate'
 }
 
-/** The job that evaluates the weights of a run: the same but for its task. */
-export const evaluationOf = (job: string): Job => ({ ...Job.parse(JSON.parse(job)), task: 'evaluate' })
+/** The job that evaluates the weights of a run: the same but for its task, and without rungs, which are a matter of training. */
+export function evaluationOf(job: string): Job {
+  const { rungs: _, ...trained } = Job.parse(JSON.parse(job))
+  return { ...trained, task: 'evaluate' }
+}
 
 /** What a verifier says of an evaluation. */
 export type Evaluated =

@@ -1,5 +1,5 @@
 import { canonicalJson } from '#protocol/canonical.ts'
-import { Job } from '#protocol/job.ts'
+import { Job, type Rung, rungEnd } from '#protocol/job.ts'
 import type { KernelMetric } from '#protocol/kernel.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import { RunReport } from '#protocol/report.ts'
@@ -111,7 +111,7 @@ export function receiveError(result: ReportedResult | undefined, hostId: HostId)
 }
 
 function contradictsJob(run: RunReport, result: ReportedResult): string | undefined {
-  const { limit } = Job.parse(JSON.parse(result.job))
+  const { limit, rungs } = Job.parse(JSON.parse(result.job))
   const fuelMax = 'fuel' in limit ? Math.min(limit.fuel, result.fuelMax) : result.fuelMax
   if (run.fuelUsed > fuelMax) return `fuelUsed: ${run.fuelUsed} is more than the limit ${fuelMax}`
   const { name, minimum, maximum } = result.metric
@@ -124,7 +124,17 @@ function contradictsJob(run: RunReport, result: ReportedResult): string | undefi
     return `metric: ${run.metric.value} is less than the text can be told in`
   if ('updates' in limit && run.curve.some(point => point.update > limit.updates))
     return `curve: more than ${limit.updates} updates`
-  return undefined
+  return rungs === undefined || run.status !== 'ok' ? undefined : endsElsewhere(run, rungs.until)
+}
+
+/** A prefix ends where its own plan says, and is evaluated wherever a rung before it ends. */
+function endsElsewhere({ counters, curve }: RunReport, until: Rung): string | undefined {
+  const { updates, updatesPlanned = 0 } = counters
+  const ends = Array.from({ length: until + 1 }, (_, rung) => rungEnd(updatesPlanned, rung))
+  if (updates !== ends.at(-1)) return `updates: rung ${until} of ${updatesPlanned} ends at ${ends.at(-1)}`
+  const evaluated = curve.filter(point => point.val !== null).map(point => point.update)
+  const missing = ends.find(end => !evaluated.includes(end))
+  return missing === undefined ? undefined : `curve: no evaluation at update ${missing}`
 }
 
 const refuse = (code: ProblemCode, detail?: string, penal = false): Reception => ({

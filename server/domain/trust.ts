@@ -199,13 +199,13 @@ export const exclude = (standing: Standing): Standing =>
   standing.state === 'retired' ? standing : { ...standing, state: 'quarantined' }
 
 /**
- * A host after it told how the demanded self-test went. Quarantined: it is sound and differs too often, so it lied. A difference
- * that a failed self-test explains is remembered as the fault of the machine, and speaks for no lie later.
+ * A host after it told how the demanded self-test went. Quarantined: it is sound and differs too often, so it lied. A machine that
+ * is found broken explains the differences until then: none of them speaks for a lie later.
  */
 export function answerSelfTest(standing: Standing, passed: boolean): Standing {
   if (standing.selfTest !== 'demanded') return standing
   if (!passed) {
-    const recentChecks = standing.recentChecks.replace(/x(?=[^x]*$)/, '')
+    const recentChecks = standing.recentChecks.replaceAll('x', '')
     return { ...standing, selfTest: 'failed', dailyQuota: DAILY_QUOTA_MIN, recentChecks }
   }
   const lied = standing.state === 'active' && differsTooOften(standing.recentChecks)

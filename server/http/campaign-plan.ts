@@ -1,4 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises'
+import { plannedUnits } from '#domain/campaign.ts'
 import { quote } from '#domain/prices.ts'
 import type { CampaignFile, RunPlan } from '#protocol/campaign.ts'
 import type { Quote } from '#protocol/credits.ts'
@@ -43,10 +44,10 @@ export async function checkCampaign(
     throw new Refused('campaign_invalid', `derived_from: there is no campaign ${file.derived_from}`)
   const plan = planner.plan(file, kernel.manifest, begun)
   if (!plan.ok) throw new Refused(plan.code, plan.detail)
-  const { quorum, seeds, policy } = file.replicate
+  const { quorum, policy } = file.replicate
   const { experiments, fuelMax } = plan
   const { engine: engineClass } = kernel.manifest
-  const workUnits = experiments * seeds
+  const workUnits = plannedUnits(file, experiments)
   const costs = { experiments, ...quote({ engineClass, workUnits, fuelMax, quorum, policy }) }
   const budgetMilli = milliOf(file.budget.credits)
   if (costs.reserveMilli > budgetMilli) {

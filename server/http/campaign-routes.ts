@@ -4,9 +4,11 @@ import { bytesUpTo } from './body.ts'
 import * as life from './campaign-life.ts'
 import { submitCampaign, validateCampaign } from './campaigns.ts'
 import type { Edge } from './edge.ts'
+import { proposeExperiments } from './experiments.ts'
 import { showNotes, writeNote } from './notes.ts'
 import * as reads from './reads.ts'
 import { exportCampaign } from './results.ts'
+import { compareExperiments, showTests } from './tests.ts'
 
 export type Methods = Partial<Record<'get' | 'post' | 'put' | 'delete', RequestHandler[]>>
 
@@ -32,8 +34,11 @@ export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler
     [`${at}/:id/cancel`]: { post: [anonymous, small, life.stop(edge)] },
     [`${at}/:id/revisions`]: { get: [life.showRevisions(edge)] },
     [`${at}/:id/revisions/:number`]: { get: [life.showRevision(edge)] },
+    [`${at}/:id/experiments`]: { post: [anonymous, campaign, proposeExperiments(edge)] },
     [`${at}/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
     [`${at}/:id/export`]: { get: [exportCampaign(edge)] },
+    [`${at}/:id/tests`]: { get: [showTests(edge)] },
+    [`${at}/:id/compare`]: { get: [compareExperiments(edge)] },
     [`${at}/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${at}/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
   }

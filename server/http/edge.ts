@@ -1,7 +1,15 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { TrustRules } from '#domain/trust.ts'
-import type { CampaignId, HostId, Instant, NoteId, ProposalId, Sha256 } from '#protocol/units.ts'
+import type {
+  CampaignId,
+  ExperimentId,
+  HostId,
+  Instant,
+  NoteId,
+  ProposalId,
+  Sha256,
+} from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
 import type { Planner } from './planner.ts'
@@ -18,6 +26,7 @@ export interface Edge {
   readonly ids: {
     host(now: Instant): HostId
     campaign(now: Instant): CampaignId
+    experiment(now: Instant): ExperimentId
     note(now: Instant): NoteId
     proposal(now: Instant): ProposalId
   }

@@ -30,6 +30,8 @@ export interface CampaignPlan {
   readonly experiments: number
   readonly limit: Limit
   readonly fuelMax: number // of one run
+  /** Recipes are proposed one after the other, and others may be added. */
+  readonly isSearched: boolean
   recipes(): Iterable<{ readonly ok: true; readonly ordinal: number; readonly recipe: Recipe } | PlanRefusal>
 }
 

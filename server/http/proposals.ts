@@ -100,7 +100,9 @@ export function showRelease(edge: Edge): RequestHandler {
 /** POST /kernels/proposals/:id/withdraw: by its owner. */
 export function withdrawProposal(edge: Edge): RequestHandler {
   return async (req, res) => {
-    const { id } = await own(edge, req)
+    const { userId } = await requireScope(edge, req, 'kernel')
+    const { id, ownerId } = await own(edge, req)
+    if (ownerId !== userId) throw new Refused('scope_missing', 'only its author withdraws a proposal')
     res.json(viewOf(await close(edge, id, { state: 'withdrawn' })))
   }
 }

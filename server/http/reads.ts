@@ -10,6 +10,7 @@ import { datasetsByHash, findDataset, listDatasets } from '#store/datasets.ts'
 import { openDebts } from '#store/debts.ts'
 import { listKernels, signedRelease } from '#store/kernels.ts'
 import { balancesOf } from '#store/ledger.ts'
+import { rebuiltReleases } from '#store/proposals.ts'
 import { lastEntries, pendingOfUser } from '#store/receipts.ts'
 import { hostsOf, listWorkUnits } from '#store/views.ts'
 import { bearerOf } from './auth.ts'
@@ -41,9 +42,12 @@ export function showServer(edge: Edge): RequestHandler {
 /** GET /kernels */
 export function showKernels(edge: Edge): RequestHandler {
   return async (_req, res) => {
-    const kernels = await listKernels(edge.knex)
+    const [kernels, rebuilt] = await Promise.all([listKernels(edge.knex), rebuiltReleases(edge.knex)])
     const view: KernelList = {
-      kernels: kernels.map(kernel => ({ manifest: kernel.manifest, release: signedRelease(kernel) })),
+      kernels: kernels.map(kernel => ({
+        ...{ manifest: kernel.manifest, release: signedRelease(kernel) },
+        rebuilt: rebuilt.get(kernel.releaseSha256) ?? null,
+      })),
     }
     res.json(view)
   }

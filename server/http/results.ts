@@ -111,6 +111,7 @@ const COLUMNS = [
     'data',
     'recipe',
     'seed',
+    'rung',
   ],
   ...['limit', 'status', 'metricName', 'metricValue', 'fuelUsed', 'digest', 'artifactSha256', 'replicas'],
   ...['runKey', 'publishedAt'],

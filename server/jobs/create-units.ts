@@ -1,7 +1,7 @@
 import { newWorkUnit } from '#domain/campaign.ts'
 import { transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
-import type { Recipe } from '#protocol/job.ts'
+import { LAST_RUNG, type Recipe, type Rungs } from '#protocol/job.ts'
 import type { ExperimentId, Instant } from '#protocol/units.ts'
 import { buildRun, type RunSource } from '#search/space.ts'
 import { answerFromCorpus } from '#store/corpus.ts'
@@ -27,6 +27,8 @@ export interface NewRun {
   readonly experimentId: ExperimentId
   readonly recipe: Recipe
   readonly seedIndex: number
+  /** Absent in campaigns that stop no run early. */
+  readonly rungs?: Rungs
 }
 
 /** Creates the work units of these runs; gives how many of them the corpus did not answer. */
@@ -35,15 +37,16 @@ export async function createUnits(growth: Growth, runs: readonly NewRun[]): Prom
   const { quorum, policy } = campaign.file.replicate
   const engineClass = source.manifest.engine
   const units: NewWorkUnit[] = []
-  for (const { experimentId, recipe, seedIndex } of runs) {
+  for (const { experimentId, recipe, seedIndex, rungs } of runs) {
     const id = deps.ids.workUnit(now)
     const workUnit = newWorkUnit({
       ...{ id, campaignId: campaign.id, experimentId, engineClass, policy, quorum, fuelMax },
       deadlineMs: campaign.file.deadline_ms,
       check: drawSample(drawn(deps.secret, 'sample', id), deps.trust),
     })
-    const run = await buildRun(source, recipe, seedIndex)
-    units.push({ workUnit, seedIndex, ...run, kernelSha256: source.moduleSha256 })
+    const run = await buildRun(source, recipe, seedIndex, rungs)
+    const rung = rungs?.until ?? LAST_RUNG
+    units.push({ workUnit, seedIndex, rung, ...run, kernelSha256: source.moduleSha256 })
   }
   await insertWorkUnits(trx, units, now)
   const ids = units.map(({ workUnit }) => workUnit.id)

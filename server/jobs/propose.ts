@@ -25,12 +25,15 @@ import {
   settleCampaign,
   unsettle,
 } from '#store/progress.ts'
+import { listUnitless } from '#store/search.ts'
+import { closeTests } from '#store/tests.ts'
 import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { createUnits } from './create-units.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { releaseCandidates } from './release.ts'
 import { type Proposals, type Proposed, proposeNext } from './search.ts'
+import { judgeTests, moveTests, type Tester } from './tests.ts'
 
 /**
  * Moves campaigns on: creates experiments lazily while they run, closes what is open after they were cancelled, has checked
@@ -72,9 +75,9 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
     return deps.enqueue(trx, 'propose', [id])
   }
   const more =
-    campaign.state === 'running' || campaign.state === 'paused'
-      ? await grow(trx, deps, campaign, now)
-      : await cancel(trx, deps, id, now)
+    campaign.state === 'cancelled' || campaign.state === 'finished'
+      ? await cancel(trx, deps, campaign, now)
+      : await growAndTest({ trx, deps, campaign, now })
   if (more === 'later') return
   if (more === 'now') return deps.enqueue(trx, 'propose', [id])
   const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, awaitedOf(id, now))
@@ -87,17 +90,37 @@ const isOverdue = ({ state, file: { ends_by: end } }: ProgressRow, now: Instant)
 /** Whether the campaign has more to create or to cancel: `now`, `later` when there is room, or `nothing`. */
 type More = 'now' | 'later' | 'nothing'
 
-async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<More> {
-  const remaining = campaign.experimentsPlanned - campaign.experimentsCreated
-  if (remaining <= 0) return 'nothing'
+/** Tries what is planned, and tests what looks better than what stands. */
+async function growAndTest(tester: Tester): Promise<More> {
+  const { trx, deps, campaign, now } = tester
   if (campaign.state === 'paused') return 'later'
+  await startProposed(trx, deps, campaign, now)
+  const isTesting = campaign.file.stop?.sprt !== undefined
+  const isOver = campaign.endedBy !== null || campaign.experimentsPlanned === campaign.experimentsCreated
+  if (isOver && !isTesting) return 'nothing'
+  const { plan, source } = await planOf(trx, deps, campaign)
+  const more = isOver ? 'nothing' : await grow(tester, plan, source)
+  if (!isTesting || more === 'now') return more
+  const left = await moveTests(
+    { trx, deps, campaign, now, source, fuelMax: plan.fuelMax },
+    more === 'nothing',
+  )
+  // What is awaited is open; without anything open what was asked for can come no more.
+  return left === 'now' ? left : more
+}
+
+async function grow(
+  { trx, deps, campaign, now }: Tester,
+  plan: CampaignPlan,
+  source: RunSource,
+): Promise<More> {
+  const remaining = campaign.experimentsPlanned - campaign.experimentsCreated
   const { quorum, seeds, policy } = campaign.file.replicate
   const { unsent, activeHosts } = await countWork(trx, campaign.id, addMs(now, -ACTIVE_MS))
   const count = experimentsToCreate({
     ...{ unsent, activeHosts, remaining },
     ...{ seedsPerExperiment: seeds, resultsPerExperiment: seeds * (policy === 'fixed' ? quorum : 1) },
   })
-  const { plan, source } = await planOf(trx, deps, campaign)
   const { search } = plan
   if (search === null && count === 0) return 'later'
   const countOf = (pending: number): number =>
@@ -112,18 +135,33 @@ async function grow(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant
   const experiments = proposed.map(({ ordinal, recipe, asked }): NewExperiment => {
     const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
     const { revision } = campaign
-    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, revision }
+    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, revision, proposerId: null }
   })
   await insertExperiments(trx, campaign.id, experiments, now)
   const toCompute = await createUnits(
     { trx, deps, campaign, fuelMax: plan.fuelMax, source, now },
-    experiments.flatMap(({ id: experimentId, recipe }) =>
-      Array.from({ length: seeds }, (_, seedIndex) => ({ experimentId, recipe, seedIndex })),
-    ),
+    unitsOf(experiments, seeds),
   )
   // What the corpus answers makes no noise when it is done: look again at once.
   const isMore = search === null ? experiments.length < remaining : false
   return isMore || toCompute === 0 ? 'now' : 'later'
+}
+
+/** A run for each seed of each experiment. */
+const unitsOf = (experiments: readonly Pick<NewExperiment, 'id' | 'recipe'>[], seeds: number) =>
+  experiments.flatMap(({ id: experimentId, recipe }) =>
+    Array.from({ length: seeds }, (_, seedIndex) => ({ experimentId, recipe, seedIndex })),
+  )
+
+/** Makes the work units of what was proposed from outside since. */
+async function startProposed(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<void> {
+  const proposed = await listUnitless(trx, campaign.id)
+  if (proposed.length === 0) return
+  const { plan, source } = await planOf(trx, deps, campaign)
+  await createUnits(
+    { trx, deps, campaign, fuelMax: plan.fuelMax, source, now },
+    unitsOf(proposed, campaign.file.replicate.seeds),
+  )
 }
 
 /** The next recipes of a plan that is known in advance. */
@@ -178,7 +216,9 @@ async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
   })
 }
 
-async function cancel(trx: Trx, deps: JobDeps, id: CampaignId, now: Instant): Promise<More> {
+async function cancel(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<More> {
+  await judgeTests({ trx, deps, campaign, now })
+  const { id } = campaign
   const open = await lockOpenWorkUnits(trx, id, CANCELLED_PER_BATCH)
   const decisions = open.map(({ workUnit, results }) => ({
     workUnit,
@@ -191,6 +231,7 @@ async function cancel(trx: Trx, deps: JobDeps, id: CampaignId, now: Instant): Pr
 async function settleUp(trx: Trx, { log }: JobDeps, campaign: ProgressRow, now: Instant): Promise<void> {
   const { id: campaignId, ownerId: userId, state } = campaign
   const refundedMilli = await refundRest(trx, { campaignId, userId, now })
+  await closeTests(trx, campaignId, now)
   await settleCampaign(trx, campaignId, now)
   const became = state === 'cancelled' ? state : 'finished'
   log.info({ campaignId, state: became, refundedMilli }, 'a campaign was settled')

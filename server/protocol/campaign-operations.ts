@@ -47,6 +47,10 @@ export const CAMPAIGN_OPERATIONS: readonly Operation[] = [
     summary: 'One file of a campaign; latest for the one that counts',
   },
   {
+    ...{ method: 'post', path: '/api/v1/campaigns/{id}/experiments', security: 'user', body: 'ProposeBody' },
+    ...{ summary: 'Have recipes tried beside those of the sampler', reply: 'ProposeReply' },
+  },
+  {
     method: 'get',
     path: '/api/v1/campaigns/{id}/leaderboard',
     summary: 'Experiments, best first',

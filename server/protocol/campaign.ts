@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
-import { Limit, Recipe } from './job.ts'
+import { Limit, Recipe, Rung } from './job.ts'
 import { LedgerHead } from './ledger.ts'
 import {
   DEADLINE_MS_MAX,
@@ -181,6 +181,8 @@ export const CorpusRow = z.object({
   data: z.string(),
   recipe: Recipe,
   seed: z.int(),
+  /** 3: a whole run; 0, 1, 2: its first 27th, ninth, third, which say less and are compared with nothing else. */
+  rung: Rung,
   limit: Limit,
   status: z.string(),
   metricName: z.string().nullable(),

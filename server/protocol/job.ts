@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { canonicalJson, sha256Text } from './canonical.ts'
-import { FUEL_MAX, FUEL_MIN, MARKS, SEED_MAX, UPDATES_MAX } from './limits.ts'
+import { FUEL_MAX, FUEL_MIN, MARKS, RUNGS_OF_RUN, SEED_MAX, UPDATES_MAX } from './limits.ts'
 import { type Sha256, Versioned } from './units.ts'
 
 /** A configuration of a kernel: flat, canonical (defaults filled in, floats at six significant digits). */
@@ -17,6 +17,21 @@ export type Limit = z.infer<typeof Limit>
 export const Task = z.enum(['train', 'evaluate'])
 export type Task = z.infer<typeof Task>
 
+/** A prefix of a run: 0, 1, 2 are its first 27th, ninth and third, 3 is all of it. */
+export const Rung = z
+  .int()
+  .min(0)
+  .max(RUNGS_OF_RUN - 1)
+export type Rung = z.infer<typeof Rung>
+export const LAST_RUNG: Rung = RUNGS_OF_RUN - 1
+
+/** Evaluates the run at the end of each of `of` rungs, and ends it with rung `until`. Nothing before that depends on `until`. */
+export const Rungs = z.strictObject({ of: z.literal(RUNGS_OF_RUN), until: Rung })
+export type Rungs = z.infer<typeof Rungs>
+
+/** Of so many planned updates, how many a run has made at the end of a rung. */
+export const rungEnd = (planned: number, rung: Rung): number => Math.ceil(planned / 3 ** (LAST_RUNG - rung))
+
 /** Slot 0 of a kernel is the RFC 8785 text of this. */
 export const Job = z.strictObject({
   kernel: Versioned,
@@ -25,6 +40,8 @@ export const Job = z.strictObject({
   seed: z.int().min(0).max(SEED_MAX),
   limit: Limit,
   marks: z.literal(MARKS),
+  /** Absent in campaigns that stop no run early: their run is evaluated once, at its end. */
+  rungs: Rungs.optional(),
 })
 export type Job = z.infer<typeof Job>
 
@@ -36,6 +53,7 @@ export const jobText = (job: Job): string => canonicalJson(job)
  * @param moduleSha256 of the rewritten module @param data SHA-256 of each data file, in slot order
  */
 export function runKeyOf(moduleSha256: Sha256, data: readonly Sha256[], job: Job): Promise<Sha256> {
-  const { recipe, seed, limit, marks, task } = job
-  return sha256Text(canonicalJson({ kernel: moduleSha256, data, recipe, seed, limit, marks, task }))
+  const { recipe, seed, limit, marks, task, rungs } = job
+  const terms = { kernel: moduleSha256, data, recipe, seed, limit, marks, task }
+  return sha256Text(canonicalJson(rungs === undefined ? terms : { ...terms, rungs }))
 }

@@ -137,6 +137,8 @@ export const KernelManifest = z.strictObject({
   memory: MemoryBound.optional(),
   /** Runs that end ok and differ in nothing but the seed execute the same instructions: another count is a sign of a lie. */
   steadyFuel: z.boolean().optional(),
+  /** Knows jobs with rungs; of another kernel no run can be cut short. */
+  rungs: z.boolean().optional(),
   metric: KernelMetric,
   bounds: z.strictObject({
     fuelMax: z.int().positive().max(FUEL_MAX),

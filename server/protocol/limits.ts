@@ -28,6 +28,8 @@ export const CLIENT_CHARS_MAX = 60
 export const TITLE_CHARS_MAX = 200
 export const DETAIL_CHARS_MAX = 500
 
+/** A run may be cut short at the end of a rung; the last one is the whole run. */
+export const RUNGS_OF_RUN = 4
 export const CURVE_POINTS_MAX = 64
 /** Larger than any loss, small enough that the squares of a thousand of them add up to a double. */
 export const METRIC_ABS_MAX = 1e100
@@ -75,6 +77,8 @@ export const PROPOSALS_PER_DAY_MAX = 24
 export const PROPOSAL_REASONS_MAX = 32
 
 export const EXPERIMENTS_PER_CAMPAIGN_MAX = 100_000
+/** Recipes that somebody outside proposes in one call. */
+export const PROPOSED_PER_CALL_MAX = 100
 export const SEEDS_PER_EXPERIMENT_MAX = 64
 /** Of one owner: nobody reads more at a time, and no one account may fill the sweeps of all. */
 export const CAMPAIGNS_OPEN_MAX = 100
@@ -83,6 +87,8 @@ export const EXPERIMENTS_OPEN_MAX = 200_000
 /** An edit an hour for a week: what needs more is another campaign. */
 export const REVISIONS_MAX = 200
 export const QUORUM_MAX = 8
+/** Fresh runs of a campaign's sequential tests. */
+export const TEST_RUNS_MAX = 100_000
 export const SPACE_DIMENSIONS_MAX = 32
 export const CHOICES_MAX = 64
 export const CONSTRAINTS_MAX = 32

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DatasetManifest } from './dataset.ts'
+import { Rung } from './job.ts'
 import { KernelManifest, SignedRelease } from './kernel.ts'
 import { WorkUnitId } from './units.ts'
 
@@ -10,6 +11,8 @@ export const WorkUnitList = z.object({
       id: WorkUnitId,
       experimentId: z.string(),
       seedIndex: z.int(),
+      /** How far the run goes: 0, 1, 2 are its first 27th, ninth and third, 3 is all of it. */
+      rung: Rung,
       state: z.enum(['open', 'valid', 'failed', 'cancelled']),
       failure: z.string().nullable(),
       disputed: z.boolean(),
@@ -33,7 +36,14 @@ export type WorkUnitList = z.infer<typeof WorkUnitList>
 
 /** GET /api/v1/kernels */
 export const KernelList = z.object({
-  kernels: z.array(z.object({ manifest: KernelManifest, release: SignedRelease })),
+  kernels: z.array(
+    z.object({
+      manifest: KernelManifest,
+      release: SignedRelease,
+      /** Of a kernel that somebody proposed: whether the operator's compiler gave its module again. Null: the operator's own. */
+      rebuilt: z.boolean().nullable(),
+    }),
+  ),
 })
 export type KernelList = z.infer<typeof KernelList>
 

@@ -14,6 +14,7 @@ import {
 import { CAMPAIGN_OPERATIONS } from './campaign-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
+import { ProposeBody, ProposeReply } from './experiments.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
@@ -26,6 +27,7 @@ import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.t
 import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
+import { CompareView, TestList } from './tests.ts'
 import { EnrolChallenge } from './work.ts'
 
 /** Every schema of the wire by name. */
@@ -53,10 +55,11 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
     SchedulerBody,
   },
   ...{ LedgerBlock, LedgerHeads, PriceList, Receipt },
-  ...{ NoteBody, NoteList, NoteView },
+  ...{ CompareView, NoteBody, NoteList, NoteView, TestList },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
+  ...{ ProposeBody, ProposeReply },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
 }

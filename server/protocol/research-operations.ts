@@ -3,6 +3,14 @@ import { type Operation, page } from './operation.ts'
 /** What is learnt in a campaign, and how sure it is. */
 export const RESEARCH_OPERATIONS: readonly Operation[] = [
   {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/tests', reply: 'TestList' },
+    summary: 'Its sequential tests, with bounds and likelihood ratio as they stand',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/compare', reply: 'CompareView', query: ['a', 'b'] },
+    summary: 'Two experiments on the seeds that both have',
+  },
+  {
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/notes', reply: 'NoteList', query: page },
     summary: 'What its agents and owner wrote down, oldest first',
   },

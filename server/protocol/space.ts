@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import { CHOICES_MAX, CONSTRAINTS_MAX, EXPRESSION_CHARS_MAX, SPACE_DIMENSIONS_MAX } from './limits.ts'
+import {
+  CHOICES_MAX,
+  CONSTRAINTS_MAX,
+  EXPRESSION_CHARS_MAX,
+  SPACE_DIMENSIONS_MAX,
+  TEST_RUNS_MAX,
+} from './limits.ts'
 
 const range = { error: 'the lower end is above the upper end' }
 const isOrdered = ([low, high]: readonly [number, number]): boolean => low <= high
@@ -88,7 +94,11 @@ export const StopFile = z.strictObject({
       effect: z.number().positive(),
       alpha: z.number().gt(0).max(0.5).default(0.05),
       beta: z.number().gt(0).max(0.5).default(0.05),
+      /** Runs that tests may add, on both sides together; reserved with the rest. Without it: half of screening's, at least 64. */
+      runs: z.int().min(10).max(TEST_RUNS_MAX).optional(),
     })
     .optional(),
+  /** Nothing more is tried once a search has stopped getting better, or once one was promoted; else all of budget.runs is. */
+  at: z.enum(['plateau', 'promotion']).optional(),
 })
 export type StopFile = z.infer<typeof StopFile>

@@ -1,6 +1,6 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
 import type { Limit } from '#protocol/job.ts'
-import type { KernelManifest } from '#protocol/kernel.ts'
+import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 import { type CampaignSearch, searchOf } from './campaign-search.ts'
 import { limitOf, type PlannedRecipe, planAhead, type Refusal } from './space.ts'
 
@@ -15,6 +15,7 @@ export interface CampaignPlan {
   readonly fuelMax: number
   /** What proposes recipes one after the other, from the outcomes of earlier ones; null: all are known in advance. */
   readonly search: CampaignSearch | null
+  readonly isSearched: boolean
   /**
    * The canonical recipes of experiments `from`…, in order; ends after the first refusal (`recipe_invalid`, `space_too_small`,
    * `space_too_constrained`). Of a searched campaign those that it begins with.
@@ -28,6 +29,7 @@ export interface Begun {
   /** Its space is not the one it was submitted with. */
   readonly respaced: boolean
 }
+const SEEDS_TO_TEST_MIN = 2
 
 // As many as somebody looks at before submitting.
 const FIRST_PROPOSALS = 3
@@ -42,12 +44,12 @@ export function planCampaign(
   manifest: KernelManifest,
   { created, respaced }: Begun = { created: 0, respaced: false },
 ): CampaignPlan | Refusal {
-  const stop = unstoppable(file)
+  const stop = unstoppable(file) ?? untestable(file, manifest)
   if (stop !== undefined) return { ok: false, code: 'campaign_invalid', detail: stop }
   // In another space ordinals say nothing of what was tried: only the history does.
   if (isPlain(file) && !respaced) {
     const plan = planAhead(file, manifest)
-    return plan.ok ? { ...plan, search: null } : plan
+    return plan.ok ? { ...plan, search: null, isSearched: false } : plan
   }
   const wanted = respaced ? file.budget.runs - created : file.budget.runs
   if (isPlain(file) && wanted > 0) {
@@ -66,7 +68,7 @@ export function planCampaign(
   return {
     ok: true,
     spaceSize: Number.isFinite(size) ? size : null,
-    ...{ experiments, limit, search },
+    ...{ experiments, limit, search, isSearched: true },
     fuelMax: 'fuel' in limit ? limit.fuel : manifest.bounds.fuelMax,
     recipes: () => firstOf(search, Math.min(experiments, FIRST_PROPOSALS)),
   }
@@ -79,11 +81,22 @@ const isPlain = ({ sampler, space, constraints = [] }: CampaignFile): boolean =>
 
 /** Which early end the file asks for that this server does not make; undefined when there is none. */
 function unstoppable({ stop }: CampaignFile): string | undefined {
-  const { prune = 'none', sprt } = stop ?? {}
-  if (prune !== 'none') return `stop.prune: this server runs every experiment to its end: leave out ${prune}`
-  return sprt === undefined
+  const { prune = 'none' } = stop ?? {}
+  return prune === 'none'
     ? undefined
-    : 'stop.sprt: this server compares nothing while a campaign runs: leave it out'
+    : `stop.prune: this server runs every experiment to its end: leave out ${prune}`
+}
+
+/** Why a campaign cannot test what it asks to be tested; undefined when it can. */
+function untestable({ stop, replicate, recipe }: CampaignFile, manifest: KernelManifest): string | undefined {
+  if (stop?.sprt === undefined)
+    return stop?.at === undefined
+      ? undefined
+      : `stop.at: ${stop.at} goes by stop.sprt.effect, which is missing`
+  if (replicate.seeds < SEEDS_TO_TEST_MIN)
+    return `replicate.seeds: stop.sprt tells the scatter from at least ${SEEDS_TO_TEST_MIN} seeds`
+  const unchanged = canonicalRecipe(manifest, recipe)
+  return unchanged.ok ? undefined : `recipe: what is to be beaten is not valid by itself: ${unchanged.reason}`
 }
 
 function* firstOf(search: CampaignSearch, count: number): Generator<PlannedRecipe, void> {

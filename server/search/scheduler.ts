@@ -1,4 +1,5 @@
 import { unreachable } from '#domain/invariant.ts'
+import { LAST_RUNG } from '#protocol/job.ts'
 import type { PRUNERS } from '#protocol/space.ts'
 import type { Goal, History } from './history.ts'
 import { weighted } from './stream.ts'
@@ -10,7 +11,6 @@ const ETA = 3
 
 /** Where a run may stop, as shares of its full limit: a rung is a prefix of the full run. */
 export const RUNGS = [1 / 27, 1 / 9, 1 / 3, 1] as const
-const LAST_RUNG = RUNGS.length - 1
 
 /** A trial on the rungs. */
 export interface Climber {

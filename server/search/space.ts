@@ -1,6 +1,6 @@
 import { type SeedSource, seedFor } from '#domain/seeds.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
-import { type Job, jobText, type Limit, type Recipe, runKeyOf } from '#protocol/job.ts'
+import { type Job, jobText, type Limit, type Recipe, type Rungs, runKeyOf } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 import { MARKS, REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
@@ -74,11 +74,17 @@ export interface Run {
   readonly seed: number
 }
 
-/** The run of a canonical recipe with the campaign's seed number `seedIndex`. */
-export async function buildRun(source: RunSource, recipe: Recipe, seedIndex: number): Promise<Run> {
+/** The run of a canonical recipe with the campaign's seed number `seedIndex`; with `rungs`, one that may end early. */
+export async function buildRun(
+  source: RunSource,
+  recipe: Recipe,
+  seedIndex: number,
+  rungs?: Rungs,
+): Promise<Run> {
   const { file, moduleSha256, data } = source
   const seed = seedFor(source, seedIndex)
-  const job: Job = { kernel: file.kernel, task: 'train', recipe, seed, limit: limitOf(file), marks: MARKS }
+  const whole: Job = { kernel: file.kernel, task: 'train', recipe, seed, limit: limitOf(file), marks: MARKS }
+  const job = rungs === undefined ? whole : { ...whole, rungs }
   return { job: jobText(job), runKey: await runKeyOf(moduleSha256, data, job), seed }
 }
 

@@ -42,10 +42,9 @@ export interface SprtVerdict {
  * first n of at least 5 at which a bound is passed, so that pairs which come in late never change a verdict.
  */
 export function sprt(source: SprtSource): SprtVerdict {
-  const { gains, effect, deviation, test, beta } = source
+  const { gains, effect, deviation, test } = source
   invariant(effect > 0 && deviation >= 0 && test >= 1, 'a test has an effect, a deviation and a number')
-  const alpha = alphaOf(test, source.alpha)
-  const bounds = { lower: Math.log(beta / (1 - alpha)), upper: Math.log((1 - beta) / alpha) }
+  const bounds = boundsOf(source)
   const prior = PRIOR_PAIRS * Math.max(deviation, DEVIATION_MIN * effect) ** 2
   let [squares, squaresOff] = [prior, prior]
   let llr = 0
@@ -60,6 +59,15 @@ export function sprt(source: SprtSource): SprtVerdict {
     if (llr <= bounds.lower) return { state: 'reject', pairs: n, llr, ...bounds }
   }
   return { state: most === PAIRS_MAX ? 'undecided' : 'more', pairs: most, llr, ...bounds }
+}
+
+/** Log likelihood ratios at which test number `test` rejects and promotes (Wald). */
+export function boundsOf({ test, alpha, beta }: Pick<SprtSource, 'test' | 'alpha' | 'beta'>): {
+  readonly lower: number
+  readonly upper: number
+} {
+  const spent = alphaOf(test, alpha)
+  return { lower: Math.log(beta / (1 - spent)), upper: Math.log((1 - beta) / spent) }
 }
 
 /** The share of α that test number `test` of a campaign may spend. */

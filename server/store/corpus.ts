@@ -92,11 +92,11 @@ const READ_ANSWERS = `
 const INSERT = `
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
-    replicas, published_at, revision, provisional)
+    replicas, published_at, revision, provisional, rung)
   select w.id, w.run_key, w.campaign_id, w.experiment_id, r.id, w.kernel_sha256, c.dataset_sha256, e.recipe, w.seed,
     cast(w.job as jsonb)->'limit', x.status, x."metricName", x."metricValue", x.curve, x.counters, x."fuelUsed",
     r.digest, r.artifact_sha256, x.replicas, :now,
-    (select count(*) from corpus o where o.work_unit_id = w.id), x.provisional
+    (select count(*) from corpus o where o.work_unit_id = w.id), x.provisional, w.rung
   from jsonb_to_recordset(cast(:rows as jsonb)) as x("workUnitId" text, "resultId" text, status text,
     "metricName" text, "metricValue" double precision, curve jsonb, counters jsonb, "fuelUsed" bigint, replicas int,
     provisional boolean)
@@ -108,7 +108,8 @@ const INSERT = `
 const ANSWER = `
   with answered as (
     update work_units w set state = 'valid', canonical_result_id = known.result_id, closed_at = :now,
-      published_at = :now, wake_at = null, metric = known.metric_value
+      published_at = :now, wake_at = null,
+      metric = case when w.rung = 3 then known.metric_value end
     from (
       select distinct on (c.run_key) c.run_key, c.result_id, c.work_unit_id, c.metric_value from corpus c
       join work_units u on u.run_key = c.run_key
@@ -118,10 +119,10 @@ const ANSWER = `
     returning w.id, w.campaign_id, w.experiment_id, known.work_unit_id as source)
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
-    replicas, published_at)
+    replicas, published_at, rung)
   select a.id, c.run_key, a.campaign_id, a.experiment_id, c.result_id, c.kernel_sha256, c.dataset_sha256, c.recipe,
     c.seed, c.job_limit, c.status, c.metric_name, c.metric_value, c.curve, c.counters, c.fuel_used, c.digest,
-    c.artifact_sha256, c.replicas, :now
+    c.artifact_sha256, c.replicas, :now, c.rung
   from answered a join corpus c on c.work_unit_id = a.source and c.retracted_at is null
   returning work_unit_id as id`
 

@@ -20,7 +20,7 @@ export interface NewNote {
   readonly evidence: readonly (ResultId | ExperimentId)[]
 }
 
-/** Adds a note; false when the campaign has `most` already. */
+/** Adds a note, of the server's agent only if it has not said the same; false when it did not, or the campaign has `most`. */
 export const insertNote = async (
   on: Executor,
   { authorId, ...note }: NewNote,
@@ -61,7 +61,9 @@ export const listNotes = (
 const INSERT = `
   insert into campaign_notes (id, campaign_id, at, author_id, kind, body, evidence)
   select :id, :campaignId, :now, :authorId, :kind, :text, :evidence
-  where (select count(*) from campaign_notes where campaign_id = :campaignId) < :most`
+  where (select count(*) from campaign_notes where campaign_id = :campaignId) < :most
+    and not (cast(:authorId as text) is null and exists (select from campaign_notes
+      where campaign_id = :campaignId and author_id is null and body = :text))`
 
 const KNOWN = `
   select id from experiments where campaign_id = :campaignId and id = any(:ids)

@@ -16,6 +16,8 @@ const ProgressRow = z.object({
   experimentsCreated: z.int(),
   revision: z.int(),
   respaced: z.boolean(),
+  /** Why it tries nothing more; null while it does. */
+  endedBy: z.string().nullable(),
 })
 /** What the proposer needs of a campaign that is not settled yet. */
 export type ProgressRow = z.infer<typeof ProgressRow>
@@ -53,6 +55,8 @@ export interface NewExperiment {
   readonly asked: number
   /** Of the campaign's file when it was proposed. */
   readonly revision: number
+  /** Who proposed it; null: the sampler. */
+  readonly proposerId: UserId | null
 }
 
 /** Adds the next experiments of a locked campaign. */
@@ -92,7 +96,8 @@ const LOCK = `
   select id, owner_id as "ownerId", revision, respaced, file,
     case when paused_at is null then cast(state as text) else 'paused' end as state, kernel_sha256 as "kernelSha256",
     dataset_sha256 as "datasetSha256", experiments_planned as "experimentsPlanned",
-    experiments_created as "experimentsCreated"
+    experiments_created as "experimentsCreated",
+    ended_by as "endedBy"
   from campaigns where id = :id and settled_at is null for no key update`
 
 const LIST = `select id from campaigns where settled_at is null order by id limit :limit`
@@ -110,16 +115,18 @@ const REMAINING = `
       and published_at > :provisionalSince) as "isProvisional"`
 
 const INSERT = `
-  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, revision, created_at)
-  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, revision, :now
+  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, revision, proposer_id, created_at)
+  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, revision, "proposerId", :now
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int,
-    revision int)`
+    revision int, "proposerId" text)`
 
 const COUNT_CREATED = `
   update campaigns set experiments_created = experiments_created + :count where id = :campaignId`
 
 const SETTLE = `
   update campaigns set settled_at = :now, ended_at = coalesce(ended_at, :now), paused_at = null,
+    ended_by = coalesce(ended_by, case when state = 'cancelled' then 'owner'
+      when experiments_created < experiments_planned then 'space' else 'runs' end),
     state = case when state = 'running' then 'finished' else state end::campaign_state
   where id = :id and settled_at is null`
 

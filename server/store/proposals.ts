@@ -136,6 +136,14 @@ export function decide(trx: Trx, id: ProposalId, decision: Decision, now: Instan
   return execute(trx, DECIDE, { id, state, reasons: JSON.stringify(reasons), rebuilt, now: toDb(now) })
 }
 
+const ADMITTED = `select release_sha256 as "releaseSha256", rebuilt from kernel_proposals where state = 'admitted'`
+
+/** The releases that were proposed and admitted, with whether their modules were compiled again. */
+export async function rebuiltReleases(on: Executor): Promise<ReadonlyMap<Sha256, boolean>> {
+  const rows = await select(on, z.object({ releaseSha256: Sha256, rebuilt: z.boolean() }), ADMITTED)
+  return new Map(rows.map(({ releaseSha256, rebuilt }) => [releaseSha256, rebuilt]))
+}
+
 const OVERDUE = `
   select id from kernel_proposals where state = 'received' and submitted_at < :before order by submitted_at limit :limit`
 

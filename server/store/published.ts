@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Limit, Recipe } from '#protocol/job.ts'
+import { Limit, Recipe, Rung } from '#protocol/job.ts'
 import { CampaignId, ExperimentId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { type Executor, select, selectFirst, Timestamp } from './rows.ts'
 
@@ -38,7 +38,7 @@ const OF_UNITS = `${COLUMNS}
 // Without an answer yet, any result of the unit tells the caller that it is a matter of time.
 const BY_WORK_UNIT = `${OF_UNITS} where w.id = :id order by canonical desc, r.id limit 1`
 const BY_EXPERIMENT = `${OF_UNITS} where w.experiment_id = :id
-  order by published desc, canonical desc, w.seed_index, r.id limit 1`
+  order by published desc, canonical desc, w.rung desc, w.seed_index, r.id limit 1`
 
 export const findResult = (on: Executor, id: ResultId): Promise<PublishedResult | undefined> =>
   selectFirst(on, PublishedResult, BY_RESULT, { id })
@@ -60,6 +60,7 @@ const ExportRow = z.object({
   moduleSha256: Sha256,
   recipe: Recipe,
   seed: z.int(),
+  rung: Rung,
   limit: Limit,
   status: z.string(),
   metricName: z.string().nullable(),
@@ -74,7 +75,7 @@ export type ExportRow = z.infer<typeof ExportRow>
 
 const EXPORT = `
   select run_key as "runKey", campaign_id as "campaignId", experiment_id as "experimentId",
-    work_unit_id as "workUnitId", result_id as "resultId", kernel_sha256 as "moduleSha256", recipe, seed,
+    work_unit_id as "workUnitId", result_id as "resultId", kernel_sha256 as "moduleSha256", recipe, seed, rung,
     job_limit as "limit", status, metric_name as "metricName", metric_value as "metricValue",
     fuel_used as "fuelUsed", digest, artifact_sha256 as "artifactSha256", replicas, published_at as "publishedAt"
   from corpus where campaign_id = :campaignId and work_unit_id > :after and not provisional and retracted_at is null

@@ -64,13 +64,14 @@ export async function findOddFuel(
   return new Set(rows.map(row => row.id))
 }
 
-// Valid ok runs of one experiment under a limit agree among themselves, so any of them will do.
+// Valid ok runs of one experiment to one rung under a limit agree among themselves, so any of them will do.
 const ODD_FUEL = `
   select r.id from unnest(:ids::text[], :fuels::bigint[]) as x(id, fuel) join results r on r.id = x.id
   join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
   where k.manifest->'steadyFuel' = 'true' and exists (
     select from work_units ow join results o on o.id = ow.canonical_result_id
-    where ow.experiment_id = w.experiment_id and ow.id <> w.id and ow.kernel_sha256 = w.kernel_sha256
+    where ow.experiment_id = w.experiment_id and ow.id <> w.id and ow.rung = w.rung
+      and ow.kernel_sha256 = w.kernel_sha256
       and o.metric is not null and o.fuel_used <> x.fuel)`
 
 export interface AcceptedSuccess {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { HostView } from '#protocol/host.ts'
-import { Recipe } from '#protocol/job.ts'
+import { Recipe, Rung } from '#protocol/job.ts'
 import {
   type CampaignId,
   ExperimentId,
@@ -134,10 +134,10 @@ const LEADERS = `
       (array_agg(result_id order by metric_value * :sign nulls last))[1] as best
     from (select c.*, exists (select from results r join results v on v.work_unit_id = r.work_unit_id
         where r.id = c.result_id and v.trusted and v.verdict = 'valid') as verified
-      from corpus c where c.campaign_id = :campaignId and c.retracted_at is null) as runs group by experiment_id),
+      from corpus c where c.campaign_id = :campaignId and c.retracted_at is null and c.rung = 3) as runs group by experiment_id),
   lost as (
     select experiment_id, count(*) as failed from work_units
-    where campaign_id = :campaignId and state = 'failed' group by experiment_id)
+    where campaign_id = :campaignId and state = 'failed' and rung = 3 group by experiment_id)
   select e.id as "experimentId", e.recipe, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged,
     coalesce(l.failed, 0) as failed, coalesce(p.provisional, 0) as provisional,
     coalesce(p.unverified, 0) as unverified, p.best as "resultId"
@@ -172,6 +172,7 @@ const WorkUnitRow = z.object({
   id: WorkUnitId,
   experimentId: ExperimentId,
   seedIndex: z.int(),
+  rung: Rung,
   state: z.enum(['open', 'valid', 'failed', 'cancelled']),
   failure: z.string().nullable(),
   disputed: z.boolean(),
@@ -191,7 +192,7 @@ const WorkUnitRow = z.object({
 export type WorkUnitRow = z.infer<typeof WorkUnitRow>
 
 const WORK_UNITS = `
-  select w.id, w.experiment_id as "experimentId", w.seed_index as "seedIndex", w.state, w.failure,
+  select w.id, w.experiment_id as "experimentId", w.seed_index as "seedIndex", w.rung, w.state, w.failure,
     w.disputed and w.published_at is not null as disputed, w.published_at is not null as published,
     coalesce((select jsonb_agg(jsonb_build_object('id', r.id, 'kind', r.kind, 'state', r.state, 'outcome', r.outcome,
         'verdict', r.verdict, 'fraction', r.fraction,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Demand } from '#domain/judge.ts'
 import type { FailureReason, Result, WorkUnit, WorkUnitState } from '#domain/types.ts'
+import type { Rung } from '#protocol/job.ts'
 import { CampaignId, ExperimentId, type Instant, ResultId, type Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { lockResultsOf } from './results.ts'
@@ -125,6 +126,8 @@ export const publishWorkUnits = (trx: Trx, ids: readonly WorkUnitId[], now: Inst
 export interface NewWorkUnit {
   readonly workUnit: WorkUnit
   readonly seedIndex: number
+  /** How far it goes: the last is the whole run. Only whole runs have a metric here; those of others are in the corpus. */
+  readonly rung: Rung
   readonly seed: number
   readonly job: string
   readonly runKey: Sha256
@@ -210,7 +213,8 @@ const GIVE_UP = `
   where w.id = x.id and w.state = 'open'`
 
 const ACCEPT = `
-  update work_units w set state = 'valid', canonical_result_id = x.canonical_id, closed_at = :now, metric = r.metric
+  update work_units w set state = 'valid', canonical_result_id = x.canonical_id, closed_at = :now,
+    metric = case when w.rung = 3 then r.metric end
   from unnest(:ids::text[], :canonicalIds::text[]) as x (id, canonical_id) join results r on r.id = x.canonical_id
   where w.id = x.id and w.state = 'open'`
 
@@ -227,7 +231,8 @@ const REOPEN = `
   where id = any(:ids) and state = 'valid'`
 
 const OVERTURN = `
-  update work_units w set canonical_result_id = x.canonical_id, published_at = null, metric = r.metric,
+  update work_units w set canonical_result_id = x.canonical_id, published_at = null,
+    metric = case when w.rung = 3 then r.metric end,
     reopened_at = :now
   from unnest(:ids::text[], :canonicalIds::text[]) as x (id, canonical_id) join results r on r.id = x.canonical_id
   where w.id = x.id and w.state = 'valid'`
@@ -236,13 +241,13 @@ const PUBLISH = `
   update work_units set published_at = :now where id = any(:ids) and state <> 'open' and published_at is null`
 
 const INSERT = `
-  insert into work_units (id, campaign_id, experiment_id, seed_index, seed, job, run_key, engine_class, kernel_sha256,
+  insert into work_units (id, campaign_id, experiment_id, seed_index, rung, seed, job, run_key, engine_class, kernel_sha256,
     min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
     give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at)
-  select id, "campaignId", "experimentId", "seedIndex", seed, job, "runKey", "engineClass", "kernelSha256",
+  select id, "campaignId", "experimentId", "seedIndex", rung, seed, job, "runKey", "engineClass", "kernelSha256",
     "minQuorum", "targetResults", "maxErrorResults", "maxTotalResults", "maxSuccessResults", "deadlineMs", "graceMs",
     "giveUpMs", "fuelMax", policy, "check", :now, :now
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
-    seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
+    rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
     "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
     "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check)`

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { type ExaminedReport, type ReportedResult, receiveSuccess } from '#domain/report.ts'
 import { KernelMetric } from '#protocol/kernel.ts'
+import type { RunReport } from '#protocol/report.ts'
 import { runReport, sha256, T0, testIds } from '../support/builders.ts'
 
 const HOST = testIds.host(T0)
@@ -22,8 +23,9 @@ const resultOf = (metric: object): ReportedResult => ({
   },
 })
 
-function reportOf(value: number): ExaminedReport {
-  const run = runReport({ metric: { name: 'score', value } })
+const reportOf = (value: number): ExaminedReport => examined(runReport({ metric: { name: 'score', value } }))
+
+function examined(run: RunReport): ExaminedReport {
   const text = JSON.stringify(run)
   const facts = { signature: 'unchecked here', cpuMs: 1 }
   return { run, sent: { resultId: RESULT, outcome: 'success', digest: sha256(text), report: text, ...facts } }
@@ -47,4 +49,28 @@ test.each([
       penal: true,
       detail: expect.stringContaining('outside'),
     })
+})
+
+const val = (update: number) => ({ update, fuel: update / 100, train: 3, val: 3 })
+
+/** Of 100 updates the rungs are 4, 12, 34 and all. */
+test.each([
+  ['the second rung', 12, [4, 12], undefined],
+  ['the first rung', 4, [4], 'updates: rung 1 of 100 ends at 12'],
+  ['a whole run', 100, [4, 12, 34, 100], 'updates: rung 1 of 100 ends at 12'],
+  ['a run that was never evaluated on the way', 12, [12], 'curve: no evaluation at update 4'],
+])('asked for the second rung, %s', (_, updates, evaluated, detail) => {
+  const run = runReport({
+    metric: { name: 'score', value: 3 },
+    counters: { updates, updatesPlanned: 100 },
+    curve: evaluated.map(val),
+  })
+  const rungs = {
+    ...resultOf({ name: 'score', goal: 'minimize' }),
+    job: JSON.stringify({ ...job, rungs: { of: 4, until: 1 } }),
+  }
+  const refused = { type: 'refuse', code: 'report_inconsistent', penal: true, detail }
+  expect(receiveSuccess(examined(run), rungs, HOST, T0)).toEqual(
+    detail === undefined ? { type: 'accept', late: false } : refused,
+  )
 })

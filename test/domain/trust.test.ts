@@ -111,8 +111,8 @@ describe('lying or broken?', () => {
     const after = answerSelfTest(before, passed)
     expect(after).toMatchObject({ state, selfTest })
     if (selfTest === 'failed') expect(after.dailyQuota).toBe(DAILY_QUOTA_MIN)
-    // What the machine is found to be guilty of speaks for no lie.
-    const remembered = selfTest === 'failed' ? before.recentChecks.replace('x', '') : before.recentChecks
+    // What the machine is guilty of speaks for no lie.
+    const remembered = selfTest === 'failed' ? before.recentChecks.replaceAll('x', '') : before.recentChecks
     expect(after.recentChecks.split('x').length).toBe(remembered.split('x').length)
     expect(answerSelfTest(after, passed)).toEqual(after)
   })

@@ -2,9 +2,9 @@
 
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { runExamine } from '#jobs/examine.ts'
+import { runExamine, sweepProposals } from '#jobs/examine.ts'
 import { UNMETERED } from '#kernels/examine.ts'
-import { packRelease } from '#kernels/package.ts'
+import { examineApart } from '#kernels/examine-apart.ts'
 import { generateKey, type SigningKey, signRelease } from '#kernels/sign.ts'
 import { PROPOSAL_BYTES_MAX, PROPOSALS_OPEN_MAX } from '#protocol/limits.ts'
 import { KernelList } from '#protocol/lists.ts'
@@ -13,45 +13,14 @@ import { ProposalId, Sha256 } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { deleteUser } from '#store/people.ts'
 import { addToken, addUser, sha256 } from '#support/builders.ts'
+import { release } from '#support/foreign-release.ts'
 import { admitted, kernelModule } from '#support/kernel-modules.ts'
 import { startServer, type TestServer } from '#support/server.ts'
 import { i32 } from '#support/wasm-builder.ts'
 
 const PROPOSALS = '/api/v1/kernels/proposals'
-const MANIFEST = {
-  ...{
-    name: 'mine',
-    version: 0,
-    serial: 1,
-    engine: 'wasm',
-    abi: 'xee-1',
-    fuelTable: 'fuel-1',
-    title: 'test',
-  },
-  source: { language: 'c', entry: 'kernel.c', compiler: 'clang 14' },
-  recipe: { type: 'object', additionalProperties: false, properties: {} },
-  slots: [],
-  memoryPagesMax: 16,
-  metric: { name: 'val_bpb', goal: 'minimize' },
-  bounds: { fuelMax: 1e9, updatesMax: 10 },
-  selfTest: { runs: [{ recipe: {}, limit: { updates: 1 } }], seed: 1, data: [], digest: 'd'.repeat(64) },
-}
+
 const text = (value: string) => new TextEncoder().encode(value)
-
-interface Parts {
-  readonly raw?: Uint8Array
-  readonly module?: Uint8Array
-  readonly source?: Readonly<Record<string, Uint8Array>>
-}
-
-/** A release whose every part may be replaced. */
-function release(changes: object = {}, { raw = kernelModule(), module, source }: Parts = {}) {
-  return packRelease({
-    manifest: text(JSON.stringify({ ...MANIFEST, ...changes })),
-    module: module ?? admitted(raw),
-    source: new Map(Object.entries(source ?? { 'kernel.c': text('//'), [UNMETERED]: raw })),
-  })
-}
 
 let server: TestServer
 let author: { id: string; token: string }
@@ -120,7 +89,10 @@ describe('a proposal', () => {
     expect(ProposalView.parse(done.json)).toMatchObject({ state: 'admitted', rebuilt: false })
     expect((await admit(checked)).json, 'again').toEqual(done.json)
     const { kernels } = KernelList.parse((await server.call('GET', '/api/v1/kernels')).json)
-    expect(kernels.map(({ manifest }) => manifest.name)).toContain('mine')
+    expect(kernels.map(({ manifest, rebuilt }) => [manifest.name, rebuilt])).toEqual([
+      ['mine', false],
+      ['tiny', null],
+    ])
     expect((await server.call('GET', `/api/v1/files/${view.releaseSha256}`)).status).toBe(200)
     const gone = await server.call('GET', `${PROPOSALS}/${view.id}/release`, { token: author.token })
     expect(gone.code).toBe('proposal_closed')
@@ -146,7 +118,9 @@ describe('a proposal', () => {
 
   test('is withdrawn by its author, rejected by an operator, each once', async () => {
     const [first, second] = [await proposed(await release()), await proposed(await release({ title: 'two' }))]
-    const withdraw = () => server.call('POST', `${PROPOSALS}/${first.id}/withdraw`, { token: author.token })
+    const withdraw = (token = author.token) =>
+      server.call('POST', `${PROPOSALS}/${first.id}/withdraw`, { token })
+    expect((await withdraw(admin)).code).toBe('scope_missing')
     expect((await withdraw()).json).toMatchObject({ state: 'withdrawn' })
     expect((await withdraw()).status).toBe(200)
     expect((await admit(first)).code).toBe('proposal_closed')
@@ -167,6 +141,26 @@ describe('a proposal', () => {
       `select distinct state, release is null as gone from kernel_proposals`,
     )
     expect(rows).toEqual([{ state: 'withdrawn', gone: true }])
+  })
+
+  test('whose request got lost is found by the sweeper, and one that was read is not asked for again', async () => {
+    const [unread, read] = [await submit(await release()), await proposed(await release({ title: 'read' }))]
+    const { id } = ProposalView.parse(unread.json)
+    const asked: string[] = []
+    const enqueue = async (_trx: unknown, queue: string, ids: readonly string[]) =>
+      void asked.push(...ids.map(each => `${queue} ${each}`))
+    const sweep = () => sweepProposals({ ...deps(), enqueue })
+    expect(await sweep(), 'just submitted').toBe(0)
+    server.advance(61_000)
+    expect(await sweep()).toBe(1)
+    expect(asked).toEqual([`examine ${id}`])
+    await runExamine(deps(), [id, id, read.id])
+    expect([(await show(id)).state, await sweep()]).toEqual(['checked', 0])
+  })
+
+  test('that takes too long to read is an answer, not a hanging server', async () => {
+    const examined = await examineApart(await release(), 1)
+    expect(examined).toMatchObject({ ok: false, reasons: [{ code: 'check_aborted' }] })
   })
 
   test('needs the scope kernel, before its bytes are read', async () => {

@@ -6,9 +6,20 @@ import type { CampaignId, HostId } from '#protocol/units.ts'
 import { searchOf } from '#search/campaign-search.ts'
 import { historyAt } from '#search/history.ts'
 import { inTransaction } from '#store/database.ts'
+import { insertExperiments } from '#store/progress.ts'
 import { readReports, readTrials } from '#store/search.ts'
+import { sha256, testIds } from '#support/builders.ts'
 import { addHost } from '#support/hosts.ts'
-import { type Lifecycle, lie, report, rows, startLifecycle, submit, take } from '#support/lifecycle.ts'
+import {
+  type Lifecycle,
+  lie,
+  report,
+  rows,
+  runJobs,
+  startLifecycle,
+  submit,
+  take,
+} from '#support/lifecycle.ts'
 import { campaignState, one, PROVEN } from '#support/trusting.ts'
 
 let life: Lifecycle
@@ -83,6 +94,24 @@ test('an outcome is the mean over the seeds, told once all of them are public', 
     await report(life, host, [resultId], lie(value))
   }
   expect((await historyOf(id)).reports).toEqual([{ ordinal: 0, outcome: { state: 'finished', value: 3.5 } }])
+})
+
+test('what somebody outside proposes is computed, told to the sampler, and no part of what it would propose', async () => {
+  const { id, owner } = await search(20)
+  const recipe = { lr: 0.0101, width: 32 }
+  await inTransaction(life.knex, async trx => {
+    const outside = { recipe, recipeSha256: sha256('outside'), asked: 0, revision: 1, proposerId: owner }
+    const experiment = { id: testIds.experiment(life.now()), ordinal: 8, ...outside }
+    await insertExperiments(trx, id, [experiment], life.now())
+    await life.wake.campaigns(trx, [id])
+  })
+  await runJobs(life)
+  const host = await addHost(life, PROVEN)
+  expect(await computeAll(host)).toBe(20)
+  const { trials, reports } = await historyOf(id)
+  expect(trials.map(trial => trial.isOutside)).toEqual(Array.from({ length: 20 }, (_, i) => i === 8))
+  expect(reports.find(({ ordinal }) => ordinal === 8)?.outcome).toMatchObject({ state: 'finished' })
+  expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
 })
 
 describe('a campaign that', () => {

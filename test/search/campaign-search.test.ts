@@ -71,8 +71,14 @@ describe('a campaign file', () => {
     expect(planOf({ stop: { prune: 'asha' } })).toMatchObject({
       detail: 'stop.prune: this server runs every experiment to its end: leave out asha',
     })
-    expect(planOf({ stop: { sprt: { effect: 0.1 } } })).toMatchObject({
-      detail: expect.stringMatching(/^stop.sprt: /),
+    expect(planOf({ stop: { at: 'plateau' } })).toMatchObject({
+      detail: expect.stringMatching(/^stop.at: /),
+    })
+    const once = { quorum: 2, seeds: 1, policy: 'adaptive' } as const
+    expect(
+      planOf({ stop: { sprt: { effect: 0.1, alpha: 0.05, beta: 0.05 } }, replicate: once }),
+    ).toMatchObject({
+      detail: expect.stringMatching(/^replicate.seeds: /),
     })
     expect(planOf({ constraints: ['depth > 6'] })).toMatchObject({ ok: true }) // it is the first draw that finds none
     const none = planOf({ constraints: ['depth > 6'] })

@@ -108,6 +108,13 @@ test('a run has the exact bytes of its job, a run key and a seed under the secre
   )
   expect((await buildRun(source, recipe, 1)).runKey).not.toBe(run.runKey)
   expect(await buildRun(source, recipe, 0)).toEqual(run)
+  const short = await buildRun(source, recipe, 0, { of: 4, until: 0 })
+  expect(short.job).toContain(
+    '"recipe":{"act":"gelu","decay":0,"heads":2,"lr":0.1,"width":32},"rungs":{"of":4,"until":0},',
+  )
+  expect(short.seed).toBe(run.seed)
+  const whole = await buildRun(source, recipe, 0, { of: 4, until: 3 })
+  expect(new Set([run, short, whole].map(({ runKey }) => runKey)).size).toBe(3)
   expect(
     planned({ space: { lr: { choice: [0.1] } }, runs: 1, budget: { updates_per_run: 10 } }),
   ).toMatchObject({

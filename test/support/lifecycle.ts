@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Knex } from 'knex'
 import type { PgBoss } from 'pg-boss'
+import { plannedUnits } from '#domain/campaign.ts'
 import { candidatesFor, deal } from '#domain/dispatch.ts'
 import { reserve } from '#domain/ledger.ts'
 import { quote } from '#domain/prices.ts'
@@ -135,7 +136,13 @@ export async function submit(
   })
   const id = testIds.campaign(life.now())
   const { reserveMilli, priceMilliPerGfuel } = quote({
-    ...{ engineClass: 'wasm', policy: 'adaptive', workUnits: runs * seeds, fuelMax: FUEL, quorum },
+    ...{
+      engineClass: 'wasm',
+      policy: 'adaptive',
+      workUnits: plannedUnits(file, runs),
+      fuelMax: FUEL,
+      quorum,
+    },
   })
   await inTransaction(life.knex, async trx => {
     await insertCampaign(trx, {

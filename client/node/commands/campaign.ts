@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import { z } from 'zod'
 import { CampaignList, CampaignView, ValidateReply } from '#protocol/campaign.ts'
+import { ProposeReply } from '#protocol/experiments.ts'
 import { ask, askBoth, askText } from '#runtime/api.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { readCampaignFile } from '../campaign-file.ts'
@@ -16,6 +18,7 @@ import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
 import { lifeCommands } from './campaign-life.ts'
 import { showNotes, writeNote } from './notes.ts'
+import { compare, showTests } from './tests.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -38,6 +41,15 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .argument('<id>')
       .option('--format <format>', 'ndjson or csv', 'ndjson')
       .option('-o, --output <file>', 'write a file instead of printing'),
+    verb('propose', 'have recipes of yours tried beside those of its sampler', propose)
+      .argument('<id>')
+      .argument('<file>', 'JSON: a list of recipes, each with what differs from the campaign’s')
+      .option('--dry-run', 'say what would happen, and change nothing'),
+    verb('tests', 'its sequential tests, as they stand', showTests).argument('<id>'),
+    verb('compare', 'two of its experiments, on the seeds that both have', compare)
+      .argument('<id>')
+      .argument('<a>')
+      .argument('<b>'),
     verb('notes', 'what its agents and owner wrote down', showNotes).argument('<id>'),
     verb('note', 'write down what was learnt', writeNote)
       .argument('<id>')
@@ -112,6 +124,29 @@ async function watch(command: Command, id: string): Promise<number> {
   const { talk, endpoint } = await contextOf(command)
   const view = await watchCampaign({ talk, endpoint, id })
   return view.state === 'cancelled' ? EXIT.failure : EXIT.ok
+}
+
+async function propose(command: Command, id: string): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const { dryRun } = options(z.object({ dryRun: z.boolean().default(false) }), command)
+  const recipes = await readRecipes(command.args[1] ?? '')
+  const asked = {
+    ...({ method: 'POST', path: `${campaignPath(id)}/experiments` } as const),
+    body: JSON.stringify({ recipes, dryRun }),
+  }
+  const { reply, text } = await askBoth(endpoint, ProposeReply, asked)
+  if (talk.json) return talk.data(text)
+  for (const { outcome, experimentId, recipe, detail } of reply.experiments)
+    talk.data([outcome, experimentId ?? '—', detail ?? recipeText(recipe)].join('  '))
+  talk.say(`${reply.remaining} experiments are left${reply.dryRun ? '; nothing was changed' : ''}`)
+}
+
+async function readRecipes(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'))
+  } catch (error) {
+    throw usage(`${path}: ${error instanceof Error ? error.message : error}`)
+  }
 }
 
 async function show(command: Command, id: string): Promise<void> {

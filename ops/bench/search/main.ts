@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util'
 import { type Figure, writeFigures } from '../../figures.ts'
 import { askTimes } from './asks.ts'
+import { campaignErrors } from './campaigns.ts'
 import { fidelityFigures } from './fidelity.ts'
 import { startOptuna } from './optuna.ts'
 import { promotionErrors } from './promotions.ts'
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
       })),
     )
   if (parts.includes('fidelity')) figures.push(...(await fidelityFigures(seeds, optuna)))
-  if (parts.includes('promotions')) figures.push(...promotionFigures())
+  if (parts.includes('promotions')) figures.push(...promotionFigures(), ...campaignFigures())
   optuna?.stop()
   if (parts.includes('asks')) figures.push(...askTimes())
   console.table(
@@ -60,6 +61,17 @@ function promotionFigures(): Figure[] {
     return [
       { name: `promotions.false.effect_${effect}`, value: falsely, unit: 'share', reference: 0.05 },
       { name: `promotions.missed.effect_${effect}`, value: missed, unit: 'share', reference: 0.1 },
+    ]
+  })
+}
+
+// By the decision that campaigns make, with the scatter that three screening seeds show.
+function campaignFigures(): Figure[] {
+  return [0.5, 1].flatMap(effect => {
+    const { falsely, missed } = campaignErrors({ campaigns: CAMPAIGNS, effect, seeds: 3 })
+    return [
+      { name: `campaigns.false.effect_${effect}`, value: falsely, unit: 'share', reference: 0.05 },
+      { name: `campaigns.missed.effect_${effect}`, value: missed, unit: 'share', reference: 0.1 },
     ]
   })
 }

@@ -1,0 +1,49 @@
+import type { Recipe } from '#protocol/job.ts'
+import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
+
+/** What becomes of a recipe that somebody outside proposes. */
+export type Proposed =
+  | { readonly outcome: 'new'; readonly recipe: Recipe }
+  | { readonly outcome: 'known'; readonly recipe: Recipe; readonly experimentId: string }
+  | { readonly outcome: 'refused'; readonly recipe: Recipe; readonly detail: string }
+
+interface Campaign {
+  readonly manifest: KernelManifest
+  /** What is the same in every run. */
+  readonly fixed: Recipe
+  readonly remaining: number
+  /** The experiment that has this canonical recipe; undefined: none. */
+  readonly experimentOf: (recipe: Recipe) => string | undefined
+}
+
+/**
+ * Looks at recipes in order: each is completed by the campaign's and the kernel's, and must contradict neither. One that occurs
+ * twice counts once; what exceeds the runs that are left is refused. A recipe may lie outside the space that the sampler searches.
+ */
+export function judgeProposals(
+  given: readonly Recipe[],
+  { manifest, fixed, remaining, experimentOf }: Campaign,
+): readonly Proposed[] {
+  const fresh = new Map<string, Recipe>()
+  return given.map((changes): Proposed => {
+    const against = Object.keys(changes).find(
+      name => Object.hasOwn(fixed, name) && fixed[name] !== changes[name],
+    )
+    if (against !== undefined)
+      return {
+        outcome: 'refused',
+        recipe: changes,
+        detail: `${against}: the campaign fixes it at ${fixed[against]}`,
+      }
+    const reply = canonicalRecipe(manifest, { ...changes, ...fixed })
+    if (!reply.ok) return { outcome: 'refused', recipe: changes, detail: reply.reason }
+    const { recipe } = reply
+    const experimentId = experimentOf(recipe)
+    if (experimentId !== undefined) return { outcome: 'known', recipe, experimentId }
+    const key = JSON.stringify(recipe)
+    if (!fresh.has(key) && fresh.size >= remaining)
+      return { outcome: 'refused', recipe, detail: 'budget.runs: the campaign has no run left for it' }
+    fresh.set(key, recipe)
+    return { outcome: 'new', recipe }
+  })
+}

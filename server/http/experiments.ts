@@ -1,0 +1,130 @@
+import type { RequestHandler } from 'express'
+import { invariant } from '#domain/invariant.ts'
+import { judgeProposals, type Proposed } from '#domain/propose.ts'
+import { canonicalJson } from '#protocol/canonical.ts'
+import { ProposeBody, type ProposeReply } from '#protocol/experiments.ts'
+import type { Recipe } from '#protocol/job.ts'
+import { inTransaction, type Trx } from '#store/database.ts'
+import { kernelsByHash } from '#store/kernels.ts'
+import { insertExperiments, lockUnsettled, type NewExperiment, type ProgressRow } from '#store/progress.ts'
+import { countReports, findExperiments } from '#store/search.ts'
+import { requireScope } from './auth.ts'
+import { bodyOf, parseJson, sha256Of } from './body.ts'
+import { campaignOf } from './campaigns.ts'
+import type { Edge } from './edge.ts'
+import { parse, Refused } from './problem.ts'
+
+const hashOf = (recipe: Recipe) => sha256Of(Buffer.from(canonicalJson(recipe)))
+
+/**
+ * POST /campaigns/:id/experiments: its owner, or an agent with the owner's token, has recipes tried beside those of the sampler, which
+ * learns from them. They count as runs of the budget, which is reserved already. Repeating a call changes nothing.
+ */
+export function proposeExperiments(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const bearer = await requireScope(edge, req, 'campaign')
+    const { id, ownerId } = await campaignOf(edge, req)
+    if (ownerId !== bearer.userId && !bearer.scopes.includes('admin'))
+      throw new Refused('scope_missing', 'this campaign is another user’s')
+    const body = parse(ProposeBody, parseJson(bodyOf(req)))
+    const reply = await inTransaction(edge.knex, async trx => {
+      const campaign = await lockUnsettled(trx, id)
+      if (campaign === undefined || (campaign.state !== 'running' && campaign.state !== 'paused'))
+        throw new Refused('campaign_ended')
+      return propose(edge, trx, { campaign, proposerId: bearer.userId, body })
+    })
+    res.json(reply)
+  }
+}
+
+interface Proposal {
+  readonly campaign: ProgressRow
+  readonly proposerId: NonNullable<NewExperiment['proposerId']>
+  readonly body: ProposeBody
+}
+
+async function propose(
+  edge: Edge,
+  trx: Trx,
+  { campaign, proposerId, body }: Proposal,
+): Promise<ProposeReply> {
+  const [kernel] = await kernelsByHash(trx, [campaign.kernelSha256])
+  invariant(kernel !== undefined, 'what a campaign uses stays')
+  if (!isSearched(edge, campaign, kernel.manifest))
+    throw new Refused(
+      'campaign_invalid',
+      'sampler: all recipes of this campaign were known when it was submitted',
+    )
+  const { file, experimentsPlanned, experimentsCreated } = campaign
+  const remaining = experimentsPlanned - experimentsCreated
+  const known = await findExperiments(trx, campaign.id)
+  const judged = judgeProposals(body.recipes, {
+    ...{ manifest: kernel.manifest, fixed: file.recipe, remaining },
+    experimentOf: recipe => known.get(hashOf(recipe)),
+  })
+  const created = body.dryRun
+    ? new Map<string, string>()
+    : await create(edge, trx, { campaign, proposerId, judged })
+  const fresh = new Set(judged.flatMap(({ outcome, recipe }) => (outcome === 'new' ? [hashOf(recipe)] : [])))
+  return {
+    experiments: judged.map(proposed => answerOf(proposed, created)),
+    remaining: remaining - fresh.size,
+    dryRun: body.dryRun,
+  }
+}
+
+const isSearched = (
+  edge: Edge,
+  { file, respaced, experimentsCreated: created }: ProgressRow,
+  manifest: Parameters<Edge['planner']['plan']>[1],
+): boolean => {
+  const plan = edge.planner.plan(file, manifest, { created, respaced })
+  return plan.ok && plan.isSearched
+}
+
+interface Judged {
+  readonly campaign: ProgressRow
+  readonly proposerId: Proposal['proposerId']
+  readonly judged: readonly Proposed[]
+}
+
+/** Adds what is new to the locked campaign, whose proposer makes work units of it; gives the ids by the hash of the recipe. */
+async function create(
+  edge: Edge,
+  trx: Trx,
+  { campaign, proposerId, judged }: Judged,
+): Promise<Map<string, string>> {
+  const now = edge.now()
+  const asked = await countReports(trx, campaign.id)
+  const experiments = new Map<string, NewExperiment>()
+  for (const { outcome, recipe } of judged) {
+    const recipeSha256 = hashOf(recipe)
+    if (outcome !== 'new' || experiments.has(recipeSha256)) continue
+    const ordinal = campaign.experimentsCreated + experiments.size
+    experiments.set(recipeSha256, {
+      id: edge.ids.experiment(now),
+      ordinal,
+      recipe,
+      recipeSha256,
+      asked,
+      revision: campaign.revision,
+      proposerId,
+    })
+  }
+  if (experiments.size > 0) {
+    await insertExperiments(trx, campaign.id, [...experiments.values()], now)
+    await edge.wake.campaigns(trx, [campaign.id])
+  }
+  return new Map(Array.from(experiments, ([hash, { id }]) => [hash, id]))
+}
+
+function answerOf(
+  proposed: Proposed,
+  created: ReadonlyMap<string, string>,
+): ProposeReply['experiments'][number] {
+  const { recipe } = proposed
+  if (proposed.outcome === 'refused')
+    return { outcome: 'refused', experimentId: null, recipe, detail: proposed.detail }
+  if (proposed.outcome === 'known') return { outcome: 'known', experimentId: proposed.experimentId, recipe }
+  return { outcome: 'created', experimentId: created.get(hashOf(recipe)) ?? null, recipe }
+}

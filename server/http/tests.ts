@@ -1,0 +1,94 @@
+import type { RequestHandler } from 'express'
+import { z } from 'zod'
+import { testUnitsOf } from '#domain/campaign.ts'
+import { meanOf, verdictOf } from '#domain/comparison.ts'
+import type { CompareView, TestList, TestView } from '#protocol/tests.ts'
+import { ExperimentId, toWire } from '#protocol/units.ts'
+import { type RunRow, readRecipes, readRuns, readTests, type TestRow } from '#store/tests.ts'
+import { withheldOf } from './campaign-view.ts'
+import { campaignOf } from './campaigns.ts'
+import type { Edge } from './edge.ts'
+import { parse, Refused } from './problem.ts'
+
+/** GET /campaigns/:id/tests: the sequential tests of a campaign with their bounds, as they stand. */
+export function showTests(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const campaign = await campaignOf(edge, req)
+    const { stop, replicate } = campaign.file
+    const tests = await readTests(edge.knex, campaign.id)
+    const runs = await readRuns(edge.knex, campaign.id)
+    const baseline = runs.find(run => run.baseline)?.experimentId ?? null
+    const incumbent = tests.reduce(
+      (holder, test) => (test.state === 'promoted' && test.incumbent === holder ? test.challenger : holder),
+      baseline,
+    )
+    const view: TestList = {
+      ...{ campaignId: campaign.id, effect: stop?.sprt?.effect ?? null, incumbent },
+      tests: tests.map(test => viewTest(test, stop?.sprt?.alpha ?? 0)),
+      budget: {
+        units: testUnitsOf(campaign.file),
+        used: runs.filter(({ seedIndex }) => seedIndex >= replicate.seeds).length,
+      },
+    }
+    res.json(view)
+  }
+}
+
+const viewTest = (
+  { gains, startedAt, decidedAt, deviation: _, ...test }: TestRow,
+  alpha: number,
+): TestView => ({
+  ...test,
+  gain: meanOf(gains),
+  alpha: (alpha * 6) / (Math.PI ** 2 * test.number ** 2),
+  startedAt: toWire(startedAt),
+  decidedAt: decidedAt === null ? null : toWire(decidedAt),
+})
+
+const Sides = z.strictObject({ a: ExperimentId, b: ExperimentId })
+
+/** GET /campaigns/:id/compare?a=&b=: two experiments on the seeds that both have, by what is published and final. */
+export function compareExperiments(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const { a, b } = parse(Sides, req.query)
+    const campaign = await campaignOf(edge, req)
+    const { metric } = campaign.file
+    const recipes = await readRecipes(edge.knex, [a, b])
+    const runs = await readRuns(edge.knex, campaign.id)
+    const withheld = await withheldOf(edge.knex, campaign, edge.trust.rules)
+    const sideOf = (experimentId: ExperimentId) => {
+      const recipe = recipes.get(experimentId)
+      const mine = runs.filter(run => run.experimentId === experimentId)
+      if (recipe === undefined || mine.length === 0)
+        throw new Refused('not_found', `experiment ${experimentId} in campaign ${campaign.id}`)
+      if (withheld.includes(experimentId)) throw new Refused('embargoed', `experiment ${experimentId}`)
+      return { experimentId, recipe, values: valuesOf(mine) }
+    }
+    const [ours, theirs] = [sideOf(a), sideOf(b)]
+    const differences = Array.from(ours.values).flatMap(([seed, value]) => {
+      const other = theirs.values.get(seed)
+      return other === undefined ? [] : [value - other]
+    })
+    const difference = meanOf(differences)
+    const view: CompareView = {
+      ...{ metric, a: viewSide(ours), b: viewSide(theirs), difference },
+      verdict: verdictOf(difference, metric.goal),
+    }
+    res.json(view)
+  }
+}
+
+const valuesOf = (runs: readonly RunRow[]): ReadonlyMap<number, number> =>
+  new Map(
+    runs.flatMap(({ seedIndex, state, value }) =>
+      state === 'ok' && value !== null ? [[seedIndex, value]] : [],
+    ),
+  )
+
+const viewSide = ({
+  values,
+  ...side
+}: Pick<CompareView['a'], 'experimentId' | 'recipe'> & { readonly values: ReadonlyMap<number, number> }) => ({
+  ...side,
+  all: meanOf([...values.values()]),
+})

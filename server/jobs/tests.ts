@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto'
+import { testUnitsOf } from '#domain/campaign.ts'
+import { invariant } from '#domain/invariant.ts'
+import { canonicalJson } from '#protocol/canonical.ts'
+import { canonicalRecipe } from '#protocol/kernel.ts'
+import { EXPERIMENTS_PER_CAMPAIGN_MAX, NOTES_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
+import type { NoteKind } from '#protocol/notes.ts'
+import { ExperimentId, Sha256 } from '#protocol/units.ts'
+import { promotionFacts } from '#search/evidence.ts'
+import { plateauOf } from '#search/plateau.ts'
+import {
+  incumbentOf,
+  type Judged,
+  judge,
+  missingRuns,
+  nextStep,
+  type PromotionFacts,
+  stateOf,
+  type TestFacts,
+} from '#search/promotion.ts'
+import { boundsOf } from '#search/sprt.ts'
+import { beginsText, decidedText, endsText, plateauText } from '#search/test-notes.ts'
+import { insertNote } from '#store/notes.ts'
+import type { ProgressRow } from '#store/progress.ts'
+import {
+  endTrying,
+  insertBaseline,
+  insertTest,
+  readRecipes,
+  readRuns,
+  readTests,
+  type TestRow,
+  updateTest,
+} from '#store/tests.ts'
+import { createUnits, type Growth } from './create-units.ts'
+
+/** What the tests of a campaign need of the job that moves it on. */
+export type Tester = Pick<Growth, 'trx' | 'deps' | 'now'> & { readonly campaign: ProgressRow }
+
+/** `now`: look again at once; `later`: runs are awaited; `nothing`: no test is left to run. */
+export type TestsLeft = 'now' | 'later' | 'nothing'
+
+/**
+ * Moves the sequential tests of a locked, running campaign on: judges them by what is published, begins the next one, asks for
+ * more pairs, and writes down what was decided and why. `isTried`: nothing more will be tried.
+ */
+export async function moveTests(growth: Growth, isTried: boolean): Promise<TestsLeft> {
+  const evidence = await judgeTests(growth, isTried)
+  if (evidence === undefined) return 'nothing'
+  if (evidence.facts.baseline === '') {
+    await addBaseline(growth)
+    return 'now' // the corpus may have answered
+  }
+  const { facts, judged } = evidence
+  await stopTrying(growth, evidence)
+  const step = nextStep(facts, judged)
+  switch (step.type) {
+    case 'wait':
+      return 'later'
+    case 'start':
+      await begin(growth, step.test, facts)
+      return 'now'
+    case 'ask': {
+      const test = facts.tests[step.number - 1]
+      invariant(test !== undefined, 'more is asked for of tests that were begun')
+      await askMore(growth, { ...test, pairsAsked: step.pairsAsked }, evidence)
+      return 'now'
+    }
+    case 'done': {
+      const incumbent = incumbentNow(evidence)
+      const recipes = await readRecipes(growth.trx, [incumbent])
+      await say(growth, 'insight', endsText(step.why, incumbent, recipes.get(incumbent)), [incumbent])
+      return 'nothing'
+    }
+  }
+}
+
+interface Judgements {
+  readonly facts: PromotionFacts
+  readonly judged: readonly Judged[]
+}
+
+/**
+ * Judges the tests of a locked campaign again by what is published now, and says so where a verdict was reached or fell; undefined
+ * when it tests nothing.
+ */
+export async function judgeTests(tester: Tester, isTried = true): Promise<Judgements | undefined> {
+  const { trx, campaign, now } = tester
+  if (campaign.file.stop?.sprt === undefined) return undefined
+  const tests = await readTests(trx, campaign.id)
+  const facts = promotionFacts({
+    ...{ file: campaign.file, runs: await readRuns(trx, campaign.id), tests, isTried },
+    ...{ experiments: campaign.experimentsCreated, units: testUnitsOf(campaign.file) },
+  })
+  const judged = tests.map(test => judge(test, facts))
+  for (const [i, test] of tests.entries()) {
+    const judgement = judged[i]
+    if (judgement === undefined) continue
+    const state = stateOf(test, judgement, facts)
+    if (!isNew(test, judgement, state)) continue
+    const { gains, llr } = judgement
+    await updateTest(trx, campaign.id, { ...test, state, gains: [...gains], llr }, now)
+    if (state !== test.state)
+      await say(tester, 'insight', decidedText(test, judgement, state), [test.challenger, test.incumbent])
+  }
+  return { facts, judged }
+}
+
+const isNew = (test: TestRow, { gains, llr }: Judged, state: TestRow['state']): boolean =>
+  state !== test.state || llr !== test.llr || gains.length !== test.gains.length
+
+const incumbentNow = ({ facts, judged }: Judgements): ExperimentId =>
+  ExperimentId.parse(
+    incumbentOf(facts.baseline, facts.tests, test => judged[test.number - 1]?.state === 'promote'),
+  )
+
+/** Ends the trying where the file says so: nothing got better for long, or one was promoted. */
+async function stopTrying(growth: Growth, { facts, judged }: Judgements): Promise<void> {
+  const { trx, campaign } = growth
+  const at = campaign.file.stop?.at
+  if (at === undefined || campaign.endedBy !== null) return
+  if (at === 'promotion') {
+    if (judged.some(({ state }) => state === 'promote')) await endTrying(trx, campaign.id, 'promotion')
+    return
+  }
+  const sign = facts.rules.goal === 'minimize' ? 1 : -1
+  const losses = facts.candidates.flatMap(({ id, screening }) =>
+    screening === null || id === facts.baseline ? [] : [sign * screening],
+  )
+  const plateau = plateauOf(losses, facts.rules.effect)
+  if (!plateau.isFlat) return
+  await endTrying(trx, campaign.id, 'plateau')
+  await say(growth, 'decision', plateauText(plateau, facts.rules.effect), [])
+}
+
+async function begin(growth: Growth, test: TestFacts, facts: PromotionFacts): Promise<void> {
+  const { trx, campaign, now } = growth
+  const [incumbent, challenger] = [ExperimentId.parse(test.incumbent), ExperimentId.parse(test.challenger)]
+  const { lower, upper } = boundsOf({ ...facts.rules, test: test.number })
+  await insertTest(trx, campaign.id, { ...test, incumbent, challenger, lower, upper }, now)
+  const recipes = await createMissing(growth, test, facts)
+  await say(growth, 'decision', beginsText(test, facts, recipes), [challenger, incumbent])
+}
+
+async function askMore(growth: Growth, test: TestFacts, { facts }: Judgements): Promise<void> {
+  const { gains, llr } = judge(test, facts)
+  await updateTest(
+    growth.trx,
+    growth.campaign.id,
+    { ...test, state: 'running', gains: [...gains], llr },
+    growth.now,
+  )
+  await createMissing(growth, test, facts)
+}
+
+async function createMissing(growth: Growth, test: TestFacts, facts: PromotionFacts) {
+  const recipes = await readRecipes(
+    growth.trx,
+    [test.incumbent, test.challenger].map(id => ExperimentId.parse(id)),
+  )
+  const runs = missingRuns(test, facts).map(({ id, seedIndex }) => {
+    const experimentId = ExperimentId.parse(id)
+    const recipe = recipes.get(experimentId)
+    invariant(recipe !== undefined, 'a test is of experiments that are there')
+    return { experimentId, recipe, seedIndex }
+  })
+  await createUnits(growth, runs)
+  return recipes
+}
+
+/** The campaign's unchanged recipe with its screening seeds: what has to be beaten, and stands on the leaderboard. */
+async function addBaseline(growth: Growth): Promise<void> {
+  const { trx, deps, campaign, source, now } = growth
+  const reply = canonicalRecipe(source.manifest, campaign.file.recipe)
+  invariant(reply.ok, 'a campaign with tests was accepted with a recipe that is complete')
+  const { recipe } = reply
+  const id = deps.ids.experiment(now)
+  const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
+  // After every ordinal that a proposal can have.
+  const ordinal = EXPERIMENTS_PER_CAMPAIGN_MAX
+  await insertBaseline(trx, { id, campaignId: campaign.id, ordinal, recipe, recipeSha256, now })
+  const { seeds } = campaign.file.replicate
+  await createUnits(
+    growth,
+    Array.from({ length: seeds }, (_, seedIndex) => ({ experimentId: id, recipe, seedIndex })),
+  )
+}
+
+async function say(
+  { trx, deps, campaign, now }: Tester,
+  kind: NoteKind,
+  text: string,
+  evidence: readonly string[],
+): Promise<void> {
+  const note = { id: deps.ids.note(now), campaignId: campaign.id, authorId: null, kind, text }
+  const ids = evidence.map(id => ExperimentId.parse(id))
+  // A campaign whose notes are full goes on without them.
+  await insertNote(trx, { ...note, evidence: ids }, { now, most: NOTES_PER_CAMPAIGN_MAX })
+}

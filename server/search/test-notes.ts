@@ -1,0 +1,59 @@
+import { type Mean, meanOf } from '#domain/comparison.ts'
+import type { Recipe } from '#protocol/job.ts'
+import type { Plateau } from './plateau.ts'
+import type { DoneReason, Judged, PromotionFacts, TestFacts, TestState } from './promotion.ts'
+
+// What the server's agent writes down: always what was compared, by how many seeds, and the numbers that decided.
+
+/** `0.1234 ± 0.0056 (n = 8)` */
+export const meanText = ({ mean, ci95, n }: Mean): string =>
+  `${mean.toFixed(4)}${ci95 === null ? '' : ` ± ${ci95.toFixed(4)}`} (n = ${n})`
+
+const recipeText = (recipe: Recipe | undefined): string =>
+  Object.entries(recipe ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')
+
+type Recipes = ReadonlyMap<string, Recipe>
+
+export function beginsText(test: TestFacts, facts: PromotionFacts, recipes: Recipes): string {
+  const screening = (id: string): string =>
+    facts.candidates.find(candidate => candidate.id === id)?.screening?.toFixed(4) ?? 'unknown'
+  const { number, incumbent, challenger, firstSeed } = test
+  return [
+    `Test ${number} begins: is ${challenger} better than ${incumbent}?`,
+    `Challenger: ${recipeText(recipes.get(challenger))}; mean over ${facts.rules.seeds} screening seeds ${screening(challenger)}.`,
+    `Incumbent: ${recipeText(recipes.get(incumbent))}; ${screening(incumbent)}.`,
+    `Pairs on fresh seeds from index ${firstSeed} on; the gain worth finding is ${facts.rules.effect}.`,
+  ].join('\n')
+}
+
+export function decidedText(test: TestFacts, judged: Judged, state: TestState): string {
+  const { number, challenger, incumbent } = test
+  const gain = meanOf(judged.gains)
+  const words = {
+    promoted: `${challenger} is better than ${incumbent}: it is the incumbent now.`,
+    rejected: `${challenger} is not better than ${incumbent} by the effect asked for.`,
+    undecided: `It stays open whether ${challenger} is better than ${incumbent}.`,
+    running: `The verdict on ${challenger} was withdrawn with a result that it rested on.`,
+  }[state]
+  return [
+    `Test ${number}: ${words}`,
+    gain === null ? 'No pair has a value on both sides.' : `Mean gain over fresh pairs ${meanText(gain)}.`,
+    `LLR ${judged.llr.toFixed(2)}; promoted from ${judged.upper.toFixed(2)}, rejected from ${judged.lower.toFixed(2)}.`,
+  ].join('\n')
+}
+
+export const plateauText = ({ gain, window }: Plateau, effect: number): string =>
+  `Nothing more is tried: over the last ${window} experiments the best fell by ${gain.toPrecision(3)}, less than the effect ${effect}.`
+
+const WHY: Readonly<Record<DoneReason, string>> = {
+  no_challenger: 'no experiment screened by half the effect better than the incumbent that was not tested',
+  credit: 'the budget for tests is spent',
+  no_replicates: 'too few experiments have two seeds with a value: the scatter is unknown',
+  no_baseline: 'the unchanged recipe has no value to beat on its screening seeds',
+}
+
+export const endsText = (why: DoneReason, incumbent: string, recipe: Recipe | undefined): string =>
+  `No more tests: ${WHY[why]}.\nThe incumbent is ${incumbent}: ${recipeText(recipe)}.`
