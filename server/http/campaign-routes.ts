@@ -5,6 +5,7 @@ import * as life from './campaign-life.ts'
 import { submitCampaign, validateCampaign } from './campaigns.ts'
 import type { Edge } from './edge.ts'
 import { proposeExperiments } from './experiments.ts'
+import { showInteraction } from './interaction.ts'
 import { showNotes, writeNote } from './notes.ts'
 import * as reads from './reads.ts'
 import { exportCampaign } from './results.ts'
@@ -38,6 +39,7 @@ export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler
     [`${at}/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
     [`${at}/:id/export`]: { get: [exportCampaign(edge)] },
     [`${at}/:id/tests`]: { get: [showTests(edge)] },
+    [`${at}/:id/interaction`]: { get: [showInteraction(edge)] },
     [`${at}/:id/compare`]: { get: [compareExperiments(edge)] },
     [`${at}/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${at}/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },

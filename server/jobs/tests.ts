@@ -69,7 +69,9 @@ export async function moveTests(growth: Growth, isTried: boolean): Promise<Tests
     case 'done': {
       const incumbent = incumbentNow(evidence)
       const recipes = await readRecipes(growth.trx, [incumbent])
-      await say(growth, 'insight', endsText(step.why, incumbent, recipes.get(incumbent)), [incumbent])
+      await say(growth, 'insight', endsText(step.why, incumbent, { file: growth.campaign.file, recipes }), [
+        incumbent,
+      ])
       return 'nothing'
     }
   }
@@ -139,7 +141,10 @@ async function begin(growth: Growth, test: TestFacts, facts: PromotionFacts): Pr
   const { lower, upper } = boundsOf({ ...facts.rules, test: test.number })
   await insertTest(trx, campaign.id, { ...test, incumbent, challenger, lower, upper }, now)
   const recipes = await createMissing(growth, test, facts)
-  await say(growth, 'decision', beginsText(test, facts, recipes), [challenger, incumbent])
+  await say(growth, 'decision', beginsText(test, facts, { file: campaign.file, recipes }), [
+    challenger,
+    incumbent,
+  ])
 }
 
 async function askMore(growth: Growth, test: TestFacts, { facts }: Judgements): Promise<void> {

@@ -7,6 +7,13 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     summary: 'Its sequential tests, with bounds and likelihood ratio as they stand',
   },
   {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/interaction', reply: 'InteractionView' },
+    ...{
+      summary: 'Which value of a parameter is best, and whether that depends on another',
+      query: ['best', 'by'],
+    },
+  },
+  {
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/compare', reply: 'CompareView', query: ['a', 'b'] },
     summary: 'Two experiments on the seeds that both have',
   },

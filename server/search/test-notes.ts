@@ -1,4 +1,5 @@
 import { type Mean, meanOf } from '#domain/comparison.ts'
+import type { CampaignFile } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
 import type { Plateau } from './plateau.ts'
 import type { DoneReason, Judged, PromotionFacts, TestFacts, TestState } from './promotion.ts'
@@ -9,22 +10,27 @@ import type { DoneReason, Judged, PromotionFacts, TestFacts, TestState } from '.
 export const meanText = ({ mean, ci95, n }: Mean): string =>
   `${mean.toFixed(4)}${ci95 === null ? '' : ` ± ${ci95.toFixed(4)}`} (n = ${n})`
 
-const recipeText = (recipe: Recipe | undefined): string =>
-  Object.entries(recipe ?? {})
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}=${value}`)
+/** What the campaign varies; the rest is the same on both sides. */
+const recipeText = (recipe: Recipe | undefined, { space }: Pick<CampaignFile, 'space'>): string =>
+  Object.keys(space)
+    .sort()
+    .map(name => `${name}=${recipe?.[name]}`)
     .join(' ')
 
 type Recipes = ReadonlyMap<string, Recipe>
 
-export function beginsText(test: TestFacts, facts: PromotionFacts, recipes: Recipes): string {
+export function beginsText(
+  test: TestFacts,
+  facts: PromotionFacts,
+  { file, recipes }: { file: CampaignFile; recipes: Recipes },
+): string {
   const screening = (id: string): string =>
     facts.candidates.find(candidate => candidate.id === id)?.screening?.toFixed(4) ?? 'unknown'
   const { number, incumbent, challenger, firstSeed } = test
   return [
     `Test ${number} begins: is ${challenger} better than ${incumbent}?`,
-    `Challenger: ${recipeText(recipes.get(challenger))}; mean over ${facts.rules.seeds} screening seeds ${screening(challenger)}.`,
-    `Incumbent: ${recipeText(recipes.get(incumbent))}; ${screening(incumbent)}.`,
+    `Challenger: ${recipeText(recipes.get(challenger), file)}; mean over ${facts.rules.seeds} screening seeds ${screening(challenger)}.`,
+    `Incumbent: ${recipeText(recipes.get(incumbent), file)}; ${screening(incumbent)}.`,
     `Pairs on fresh seeds from index ${firstSeed} on; the gain worth finding is ${facts.rules.effect}.`,
   ].join('\n')
 }
@@ -55,5 +61,9 @@ const WHY: Readonly<Record<DoneReason, string>> = {
   no_baseline: 'the unchanged recipe has no value to beat on its screening seeds',
 }
 
-export const endsText = (why: DoneReason, incumbent: string, recipe: Recipe | undefined): string =>
-  `No more tests: ${WHY[why]}.\nThe incumbent is ${incumbent}: ${recipeText(recipe)}.`
+export const endsText = (
+  why: DoneReason,
+  incumbent: string,
+  { file, recipes }: { file: CampaignFile; recipes: Recipes },
+): string =>
+  `No more tests: ${WHY[why]}.\nThe incumbent is ${incumbent}: ${recipeText(recipes.get(incumbent), file)}.`

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Recipe } from '#protocol/job.ts'
+import { Recipe } from '#protocol/job.ts'
 import { TestState } from '#protocol/tests.ts'
 import { type CampaignId, ExperimentId, type Instant, type Sha256 } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
@@ -80,7 +80,7 @@ export const closeTests = (trx: Trx, campaignId: CampaignId, now: Instant): Prom
 
 const RecipeRow = z.object({
   id: ExperimentId,
-  recipe: z.record(z.string(), z.union([z.string(), z.number()])),
+  recipe: Recipe,
 })
 
 /** The recipes of these experiments. */

@@ -18,7 +18,7 @@ import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
 import { lifeCommands } from './campaign-life.ts'
 import { showNotes, writeNote } from './notes.ts'
-import { compare, showTests } from './tests.ts'
+import { compare, interaction, showTests } from './tests.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -46,6 +46,10 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .argument('<file>', 'JSON: a list of recipes, each with what differs from the campaign’s')
       .option('--dry-run', 'say what would happen, and change nothing'),
     verb('tests', 'its sequential tests, as they stand', showTests).argument('<id>'),
+    verb('interaction', 'which value is best, and whether it depends on another parameter', interaction)
+      .argument('<id>')
+      .requiredOption('--best <name>', 'the parameter to choose')
+      .requiredOption('--by <name>', 'the parameter that it may depend on'),
     verb('compare', 'two of its experiments, on the seeds that both have', compare)
       .argument('<id>')
       .argument('<a>')

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
+import { z } from 'zod'
+import { InteractionView } from '#protocol/interaction.ts'
 import { CompareView, type MeanView, TestList, type TestView } from '#protocol/tests.ts'
 import { askBoth } from '#runtime/api.ts'
-import { contextOf } from '../options.ts'
+import { contextOf, options } from '../options.ts'
 import { recipeText } from '../tables.ts'
 import { campaignPath } from '../verb.ts'
 
@@ -48,4 +50,28 @@ export async function compare(command: Command, id: string): Promise<void> {
       VERDICTS[reply.verdict],
     ].join('\n'),
   )
+}
+
+const CHOICES: Readonly<Record<InteractionView['verdict'], string>> = {
+  depends:
+    'The choice depends on it: the 95 % interval of the loss from exchanging the choices is above zero.',
+  no_dependence_shown:
+    'No dependence is shown: exchanging the choices of the outermost levels costs nothing for sure.',
+  same_choice: 'The outermost levels choose the same.',
+  not_measured: 'Not measured: a level, a cell or seeds are missing.',
+}
+
+/** `xeenet campaign interaction ID --best A --by B`. */
+export async function interaction(command: Command, id: string): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const { best, by } = options(z.object({ best: z.string(), by: z.string() }), command)
+  const path = `${campaignPath(id)}/interaction?${new URLSearchParams({ best, by })}`
+  const { reply, text } = await askBoth(endpoint, InteractionView, { method: 'GET', path })
+  if (talk.json) return talk.data(text)
+  for (const level of reply.levels)
+    talk.data(`${by}=${level.by}  best ${best}=${level.best}  ${meanText(level.all)}  ${level.experimentId}`)
+  talk.data(
+    `exchanged choices cost ${meanText(reply.contrast)}, chosen on even seed indexes and compared on odd ones`,
+  )
+  talk.data(CHOICES[reply.verdict])
 }
