@@ -15,6 +15,7 @@ import {
 } from '#store/campaign-life.ts'
 import { type CampaignRow, lockCampaign } from '#store/campaigns.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
+import { addCampaignEvents } from '#store/events.ts'
 import { requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import { type CheckedCampaign, checkCampaign } from './campaign-plan.ts'
@@ -42,11 +43,16 @@ export const stop = (edge: Edge): RequestHandler =>
 /** An act of the campaign's owner or an administrator. Done twice it is done once: it answers the same. */
 function change(edge: Edge, becomes: CampaignRow['state'], actOf: (req: Request) => Act): RequestHandler {
   return async (req, res) => {
-    const { campaign } = await ownOf(edge, req)
+    const { campaign, author } = await ownOf(edge, req)
     const act = actOf(req)
     const changed = await inTransaction(edge.knex, async trx => {
       const now = edge.now()
       if (!(await act(trx, campaign.id, now))) return false
+      if (becomes === 'cancelled') {
+        const by = author === 'owner' ? 'its owner' : 'an administrator'
+        const event = { campaignId: campaign.id, event: becomes, detail: `${by} ended it` } as const
+        await addCampaignEvents(trx, [event], now)
+      }
       await edge.wake.campaigns(trx, [campaign.id])
       return true
     })

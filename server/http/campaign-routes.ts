@@ -4,6 +4,7 @@ import { bytesUpTo } from './body.ts'
 import * as life from './campaign-life.ts'
 import { submitCampaign, validateCampaign } from './campaigns.ts'
 import type { Edge } from './edge.ts'
+import { showEvents } from './events.ts'
 import { proposeExperiments } from './experiments.ts'
 import { showInteraction } from './interaction.ts'
 import { showNotes, writeNote } from './notes.ts'
@@ -42,6 +43,7 @@ export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler
     [`${at}/:id/interaction`]: { get: [showInteraction(edge)] },
     [`${at}/:id/compare`]: { get: [compareExperiments(edge)] },
     [`${at}/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
+    [`${at}/:id/events`]: { get: [showEvents(edge)] },
     [`${at}/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
   }
 }

@@ -12,6 +12,7 @@ import { endCampaign } from '#store/campaign-life.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { isAnythingOpen } from '#store/economics.ts'
+import { addCampaignEvents } from '#store/events.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import {
   countWork,
@@ -71,7 +72,9 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
   if (campaign === undefined) return
   const now = deps.now()
   if (isOverdue(campaign, now)) {
-    await endCampaign(trx, { id, reason: `ends_by ${campaign.file.ends_by}`, now })
+    const detail = `ends_by ${campaign.file.ends_by}`
+    await endCampaign(trx, { id, reason: detail, now })
+    await addCampaignEvents(trx, [{ campaignId: id, event: 'cancelled', detail }], now)
     return deps.enqueue(trx, 'propose', [id])
   }
   const more =
@@ -233,6 +236,8 @@ async function settleUp(trx: Trx, { log }: JobDeps, campaign: ProgressRow, now: 
   const refundedMilli = await refundRest(trx, { campaignId, userId, now })
   await closeTests(trx, campaignId, now)
   await settleCampaign(trx, campaignId, now)
+  if (state !== 'cancelled')
+    await addCampaignEvents(trx, [{ campaignId, event: 'finished', detail: 'it has come to its end' }], now)
   const became = state === 'cancelled' ? state : 'finished'
   log.info({ campaignId, state: became, refundedMilli }, 'a campaign was settled')
 }

@@ -14,6 +14,7 @@ import {
 import { CAMPAIGN_OPERATIONS } from './campaign-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
+import { EventList } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
 import { InteractionView } from './interaction.ts'
@@ -60,6 +61,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
+  ...{ EventList },
   ...{ ProposeBody, ProposeReply },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),

@@ -22,6 +22,10 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     summary: 'What its agents and owner wrote down, oldest first',
   },
   {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/events', reply: 'EventList', query: page },
+    summary: 'What happened in it, oldest first',
+  },
+  {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/notes', security: 'user', body: 'NoteBody' },
     ...{ summary: 'Write a note', reply: 'NoteView', status: 201 },
   },

@@ -65,22 +65,6 @@ export async function retractCorpus(
 export const settleCorpus = (trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<number> =>
   execute(trx, SETTLE, { workUnitIds })
 
-export interface CampaignEvent {
-  readonly campaignId: CampaignId
-  readonly workUnitId: WorkUnitId
-  readonly event: 'reopened' | 'overturned'
-  readonly detail: string
-}
-
-/** Adds to the history of campaigns what became of what was valid before. */
-export async function addCampaignEvents(
-  trx: Trx,
-  events: readonly CampaignEvent[],
-  now: Instant,
-): Promise<void> {
-  if (events.length > 0) await execute(trx, ADD_EVENTS, { rows: recordset(events), now: toDb(now) })
-}
-
 const RetractedRow = z.object({ workUnitId: WorkUnitId, campaignId: CampaignId })
 
 const READ_ANSWERS = `
@@ -133,8 +117,3 @@ const RETRACT = `
 const SETTLE = `
   update corpus set provisional = false
   where work_unit_id = any(:workUnitIds) and provisional and retracted_at is null`
-
-const ADD_EVENTS = `
-  insert into campaign_events (campaign_id, at, event, work_unit_id, detail)
-  select "campaignId", :now, event, "workUnitId", detail
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("campaignId" text, event text, "workUnitId" text, detail text)`

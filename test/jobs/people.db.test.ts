@@ -56,7 +56,8 @@ describe('a claim that joins hosts which agreed', () => {
     expect(await claim(anonymous, ann)).toMatchObject({ voided: 1 })
     await runJobs(life)
     expect(await unitStates(life)).toBe('open disputed')
-    expect(await rows(life, `select event, detail from campaign_events`)).toMatchObject([
+    expect(await rows(life, `select event, detail from campaign_events order by id`)).toMatchObject([
+      { event: 'finished' },
       { event: 'reopened', detail: 'only hosts of one owner had agreed' },
     ])
     expect(

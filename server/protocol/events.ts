@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import { CampaignId, WireInstant, WorkUnitId } from './units.ts'
+
+export const EventKind = z.enum(['campaign.finished', 'campaign.cancelled', 'result.retracted'])
+export type EventKind = z.infer<typeof EventKind>
+
+/** Where an event stands in the order of all; opaque to readers. Eighteen digits stay below 2⁶³. */
+export const EventCursor = z.string().regex(/^[0-9]{1,18}-[0-9]{1,18}$/)
+export type EventCursor = z.infer<typeof EventCursor>
+
+/** GET /api/v1/campaigns/:id/events, oldest first. */
+export const EventList = z.object({
+  campaignId: CampaignId,
+  events: z.array(
+    z.object({
+      cursor: EventCursor,
+      at: WireInstant,
+      kind: EventKind,
+      /** Whose published result was withdrawn; null when the event is the campaign’s. */
+      workUnitId: WorkUnitId.nullable(),
+      detail: z.string(),
+    }),
+  ),
+  /** Give it as `after` the next time, also when there was nothing. */
+  nextAfter: EventCursor,
+})
+export type EventList = z.infer<typeof EventList>

@@ -1,0 +1,53 @@
+import { z } from 'zod'
+import { EventCursor, EventKind } from '#protocol/events.ts'
+import { type CampaignId, type Instant, WorkUnitId } from '#protocol/units.ts'
+import type { Trx } from './database.ts'
+import { type Executor, execute, recordset, select, Timestamp, toDb } from './rows.ts'
+
+export type CampaignEvent = { readonly campaignId: CampaignId; readonly detail: string } & (
+  | { readonly event: 'reopened' | 'overturned'; readonly workUnitId: WorkUnitId }
+  | { readonly event: 'finished' | 'cancelled' }
+)
+
+/** Adds to the history of campaigns, in the transaction of the act itself. */
+export async function addCampaignEvents(
+  trx: Trx,
+  events: readonly CampaignEvent[],
+  now: Instant,
+): Promise<void> {
+  if (events.length > 0) await execute(trx, ADD, { rows: recordset(events), now: toDb(now) })
+}
+
+const EventRow = z.object({
+  cursor: EventCursor,
+  at: Timestamp,
+  kind: EventKind,
+  workUnitId: WorkUnitId.nullable(),
+  detail: z.string(),
+})
+export type EventRow = z.infer<typeof EventRow>
+
+/** What happened in a campaign after `after`, oldest first. Nothing is ever inserted in front of what was read. */
+export function listEvents(
+  on: Executor,
+  { campaignId, after, limit }: { campaignId: CampaignId; after: EventCursor; limit: number },
+): Promise<EventRow[]> {
+  const [xid = '', id = ''] = after.split('-')
+  return select(on, EventRow, LIST, { campaignId, xid, id, limit })
+}
+
+const ADD = `
+  insert into campaign_events (campaign_id, at, event, work_unit_id, detail)
+  select "campaignId", :now, event, "workUnitId", detail
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("campaignId" text, event text, "workUnitId" text, detail text)`
+
+// Below the oldest running transaction no further event can appear. What was never public is not told here either.
+const LIST = `
+  select cast(e.xid as text) || '-' || e.id as cursor, e.at, e.work_unit_id as "workUnitId", e.detail,
+    case when e.work_unit_id is null then 'campaign.' || e.event else 'result.retracted' end as kind
+  from campaign_events e
+  where e.campaign_id = :campaignId and (e.xid, e.id) > (cast(:xid as xid8), cast(:id as bigint))
+    and e.xid < pg_snapshot_xmin(pg_current_snapshot())
+    and (e.work_unit_id is null or exists (select from corpus c
+      where c.work_unit_id = e.work_unit_id and c.retracted_at is not null))
+  order by e.xid, e.id limit :limit`
