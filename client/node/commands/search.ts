@@ -4,7 +4,7 @@ import { SearchView } from '#protocol/search.ts'
 import { askBoth } from '#runtime/api.ts'
 import { contextOf, options } from '../options.ts'
 import { recipeText } from '../tables.ts'
-import { campaignPath } from './campaign.ts'
+import { campaignPath } from '../verb.ts'
 
 /** `xeenet campaign search ID`: what its sampler knows. */
 export async function showSearch(command: Command, id: string): Promise<void> {
