@@ -12,6 +12,7 @@ import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
 import { planCampaign } from '#search/plan.ts'
 import { buildRun } from '#search/space.ts'
+import { searchState } from '#search/state.ts'
 import { type Blobs, openBlobs } from '#store/blobs.ts'
 import { openDatabase } from '#store/database.ts'
 import { migrate } from '#store/migrate.ts'
@@ -136,6 +137,7 @@ function openEdge(config: Config, { knex, blobs, wake, secrets, serverId, log }:
     ...{ knex, blobs, wake, serverId, log },
     planner: {
       plan: planCampaign,
+      state: searchState,
       run: (source, recipe, seedIndex) => buildRun({ ...source, secret: secrets.server }, recipe, seedIndex),
     },
     now: systemClock,

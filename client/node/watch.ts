@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CampaignView, Leaderboard } from '#protocol/campaign.ts'
 import { ask, type Endpoint, Refusal, Unreachable } from '#runtime/api.ts'
 import { backoffMs } from '#runtime/backoff.ts'
-import { campaignPath } from './commands/campaign.ts'
 import { leaderboardLines } from './tables.ts'
 import type { Talk } from './talk.ts'
+import { campaignPath } from './verb.ts'
 
 const POLL_MS = 1_000
 // A server's restart, not more: a watcher is a person or a script that waits.
@@ -26,7 +26,7 @@ export async function watchCampaign({ talk, endpoint, id }: Watched): Promise<Ca
     const line = progressLine(view)
     if (line !== before) talk.event('campaign.progress', { ...view }, line)
     before = line
-    if (view.state !== 'running') {
+    if (view.state !== 'running' && view.state !== 'paused') {
       const path = `${campaignPath(id)}/leaderboard`
       const leaderboard = await patientAsk(() => ask(endpoint, Leaderboard, { method: 'GET', path }))
       if (talk.json) talk.event('campaign.end', { campaign: view, leaderboard })

@@ -133,9 +133,15 @@ interface CampaignMoney extends AccountMoney {
 }
 
 /** user → escrow, at submission: the exact quote. */
-export function reserve({ campaignId, userId, amountMilli }: CampaignMoney): Transfer {
+export function reserve({
+  campaignId,
+  userId,
+  amountMilli,
+  revision = 1,
+}: CampaignMoney & { readonly revision?: number }): Transfer {
   const accounts = { debit: userAccount(userId), credit: escrowAccount(campaignId) }
-  return transfer({ key: `reserve:${campaignId}`, kind: 'reserve', ...accounts, amountMilli, campaignId })
+  const key = revision === 1 ? `reserve:${campaignId}` : `reserve:${campaignId}:${revision}`
+  return transfer({ key, kind: 'reserve', ...accounts, amountMilli, campaignId })
 }
 
 /**

@@ -1,35 +1,29 @@
 import express, { type Express, type RequestHandler } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
-import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
+import { BODY_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi.ts'
 import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
 import { tokenOf } from './auth.ts'
 import { bytesUpTo } from './body.ts'
-import { cancel, submitCampaign, validateCampaign } from './campaigns.ts'
+import { campaignRoutes, type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
 import { newCatalogue } from './catalogue.ts'
 import { issueChallenge } from './challenge.ts'
 import { claim } from './claim.ts'
 import type { Edge } from './edge.ts'
-import { showEvents } from './events.ts'
-import { proposeExperiments } from './experiments.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
-import { showInteraction } from './interaction.ts'
 import * as ledger from './ledger.ts'
-import { showNotes, writeNote } from './notes.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
-import { exportCampaign, showResult } from './results.ts'
+import { showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
-import { compareExperiments, showTests } from './tests.ts'
 
 const API = '/api/v1'
-const SMALL_BODY_BYTES = 16 * 1024
 
 /** The whole HTTP face: parse, call, reply. */
 export function createApp(edge: Edge): Express {
@@ -46,8 +40,6 @@ export function createApp(edge: Edge): Express {
   app.use(answerErrors(edge.log, edge.random))
   return app
 }
-
-type Methods = Partial<Record<'get' | 'post' | 'put' | 'delete', RequestHandler[]>>
 
 function addRoutes(app: Express, edge: Edge): void {
   const readCall = hostCallReader(edge)
@@ -87,7 +79,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/kernels/proposals/:id/admit`]: { post: [anonymous, small, proposals.admitProposal(edge)] },
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
-    ...campaignRoutes(edge, anonymous),
+    ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
@@ -98,29 +90,6 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
   }
   for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
-}
-
-function campaignRoutes(edge: Edge, anonymous: RequestHandler): Record<string, Methods> {
-  const small = bytesUpTo(SMALL_BODY_BYTES)
-  const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
-  return {
-    [`${API}/campaigns/validate`]: { post: [anonymous, campaign, validateCampaign(edge)] },
-    [`${API}/campaigns`]: {
-      get: [reads.showCampaigns(edge)],
-      post: [anonymous, campaign, submitCampaign(edge)],
-    },
-    [`${API}/campaigns/:id`]: { get: [reads.showCampaign(edge)] },
-    [`${API}/campaigns/:id/cancel`]: { post: [anonymous, small, cancel(edge)] },
-    [`${API}/campaigns/:id/experiments`]: { post: [anonymous, campaign, proposeExperiments(edge)] },
-    [`${API}/campaigns/:id/leaderboard`]: { get: [reads.showLeaderboard(edge)] },
-    [`${API}/campaigns/:id/export`]: { get: [exportCampaign(edge)] },
-    [`${API}/campaigns/:id/tests`]: { get: [showTests(edge)] },
-    [`${API}/campaigns/:id/interaction`]: { get: [showInteraction(edge)] },
-    [`${API}/campaigns/:id/compare`]: { get: [compareExperiments(edge)] },
-    [`${API}/campaigns/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
-    [`${API}/campaigns/:id/events`]: { get: [showEvents(edge)] },
-    [`${API}/campaigns/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
-  }
 }
 
 function addRoute(app: Express, path: string, { get, post, put, delete: remove }: Methods): void {

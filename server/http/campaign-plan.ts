@@ -7,11 +7,12 @@ import { baselineMetric, type DatasetManifest } from '#protocol/dataset.ts'
 import { Job, type Recipe } from '#protocol/job.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
 import type { Sha256 } from '#protocol/units.ts'
+import { findCampaign } from '#store/campaigns.ts'
 import { findDataset } from '#store/datasets.ts'
 import { findKernel, type KernelRow } from '#store/kernels.ts'
 import type { Executor } from '#store/rows.ts'
 import { slotFiles } from './catalogue.ts'
-import type { CampaignPlan, Planner, Run } from './planner.ts'
+import type { Begun, CampaignPlan, Planner, Run } from './planner.ts'
 import { Refused } from './problem.ts'
 
 /** A campaign file that this server can compute, and what it costs at most. */
@@ -31,6 +32,7 @@ export async function checkCampaign(
   on: Executor,
   planner: Planner,
   file: CampaignFile,
+  begun: Begun = { created: 0, respaced: false },
 ): Promise<CheckedCampaign> {
   const kernel = await findKernel(on, file.kernel)
   if (kernel === undefined) throw new Refused('kernel_unknown', `kernel: ${file.kernel}`)
@@ -38,7 +40,9 @@ export async function checkCampaign(
   if (dataset === undefined) throw new Refused('data_unknown', `data: ${file.data}`)
   assertSplits(kernel.manifest, dataset)
   assertContent(kernel.manifest, dataset)
-  const plan = planner.plan(file, kernel.manifest)
+  if (file.derived_from !== undefined && (await findCampaign(on, file.derived_from)) === undefined)
+    throw new Refused('campaign_invalid', `derived_from: there is no campaign ${file.derived_from}`)
+  const plan = planner.plan(file, kernel.manifest, begun)
   if (!plan.ok) throw new Refused(plan.code, plan.detail)
   const { quorum, policy } = file.replicate
   const { experiments, fuelMax } = plan

@@ -2,16 +2,11 @@ import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import { reserve, userAccount } from '#domain/ledger.ts'
 import { CampaignFile, type CampaignView, type ValidateReply } from '#protocol/campaign.ts'
+import { CAMPAIGNS_OPEN_MAX, EXPERIMENTS_OPEN_MAX } from '#protocol/limits.ts'
 import { addMs, CampaignId, type Instant, type UserId } from '#protocol/units.ts'
-import {
-  type CampaignRow,
-  cancelCampaign,
-  findByIdempotencyKey,
-  findCampaign,
-  insertCampaign,
-} from '#store/campaigns.ts'
+import { countOpen } from '#store/campaign-life.ts'
+import { type CampaignRow, findByIdempotencyKey, findCampaign, insertCampaign } from '#store/campaigns.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
-import { addCampaignEvents } from '#store/events.ts'
 import { countMatchingHosts } from '#store/hosts.ts'
 import { lockBalances, post } from '#store/ledger.ts'
 import { requireScope } from './auth.ts'
@@ -119,33 +114,17 @@ async function start(
     const missing = (quote.reserveMilli - balance) / 1000
     throw new Refused('insufficient_credit', `${missing} credits are missing`)
   }
+  const open = await countOpen(trx, ownerId) // with the account locked: of two submissions one counts the other
+  if (open.campaigns > CAMPAIGNS_OPEN_MAX || open.experiments > EXPERIMENTS_OPEN_MAX)
+    throw new Refused(
+      'campaign_limit',
+      `${CAMPAIGNS_OPEN_MAX} campaigns, ${EXPERIMENTS_OPEN_MAX} experiments`,
+    )
   await post(trx, [reserve({ campaignId: id, userId: ownerId, amountMilli: quote.reserveMilli })], now)
   await edge.wake.campaigns(trx, [id])
   const row = await findCampaign(trx, id)
   if (row === undefined) throw new Error('a campaign is there after its insertion')
   return viewCampaign(trx, row, edge.trust.rules)
-}
-
-/** POST /campaigns/:id/cancel: its owner, or an administrator, ends it. What hosts are computing still counts. */
-export function cancel(edge: Edge): RequestHandler {
-  return async (req, res) => {
-    const bearer = await requireScope(edge, req, 'campaign')
-    const campaign = await campaignOf(edge, req)
-    const mayCancel = campaign.ownerId === bearer.userId || bearer.scopes.includes('admin')
-    if (!mayCancel) throw new Refused('scope_missing', 'this campaign is another user’s')
-    const cancelled = await inTransaction(edge.knex, async trx => {
-      const now = edge.now()
-      const changed = await cancelCampaign(trx, campaign.id, now)
-      if (!changed) return false
-      const by = campaign.ownerId === bearer.userId ? 'its owner' : 'an administrator'
-      const event = { campaignId: campaign.id, event: 'cancelled' as const, detail: `${by} ended it` }
-      await addCampaignEvents(trx, [event], now)
-      await edge.wake.campaigns(trx, [campaign.id])
-      return true
-    })
-    if (!cancelled && campaign.state !== 'cancelled') throw new Refused('campaign_ended')
-    res.json(await viewCampaign(edge.knex, await campaignOf(edge, req), edge.trust.rules))
-  }
 }
 
 /** The campaign that the path names; throws `Refused` (not_found). */

@@ -29,7 +29,8 @@ export function proposeExperiments(edge: Edge): RequestHandler {
     const body = parse(ProposeBody, parseJson(bodyOf(req)))
     const reply = await inTransaction(edge.knex, async trx => {
       const campaign = await lockUnsettled(trx, id)
-      if (campaign === undefined || campaign.state !== 'running') throw new Refused('campaign_ended')
+      if (campaign === undefined || (campaign.state !== 'running' && campaign.state !== 'paused'))
+        throw new Refused('campaign_ended')
       return propose(edge, trx, { campaign, proposerId: bearer.userId, body })
     })
     res.json(reply)
@@ -74,10 +75,10 @@ async function propose(
 
 const isSearched = (
   edge: Edge,
-  { file }: ProgressRow,
+  { file, respaced, experimentsCreated: created }: ProgressRow,
   manifest: Parameters<Edge['planner']['plan']>[1],
 ): boolean => {
-  const plan = edge.planner.plan(file, manifest)
+  const plan = edge.planner.plan(file, manifest, { created, respaced })
   return plan.ok && plan.isSearched
 }
 
@@ -106,6 +107,7 @@ async function create(
       recipe,
       recipeSha256,
       asked,
+      revision: campaign.revision,
       proposerId,
     })
   }

@@ -2,13 +2,33 @@ import type { CampaignFile } from '#protocol/campaign.ts'
 import type { Limit, Recipe } from '#protocol/job.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
+import type { SearchView } from '#protocol/search.ts'
 import type { Sha256 } from '#protocol/units.ts'
+import type { ReportRow, readTrials } from '#store/search.ts'
 
 /** Turns campaign files into runs. Its implementation is `server/search`; main.ts hands it down. */
 export interface Planner {
-  plan(file: CampaignFile, manifest: KernelManifest): CampaignPlan | PlanRefusal
+  plan(file: CampaignFile, manifest: KernelManifest, begun?: Begun): CampaignPlan | PlanRefusal
   /** The run of a canonical recipe with the campaign's seed number `seedIndex`. */
   run(source: RunSource, recipe: Recipe, seedIndex: number): Promise<Run>
+  /** What the sampler of a campaign knows; undefined when all recipes were known in advance. */
+  state(
+    file: CampaignFile,
+    manifest: KernelManifest,
+    known: { readonly history: SearchHistory; readonly limit: number | undefined },
+  ): SearchView | undefined
+}
+
+interface SearchHistory {
+  readonly trials: Awaited<ReturnType<typeof readTrials>>
+  readonly reports: readonly ReportRow[]
+}
+
+/** What a campaign has done when it is planned anew. */
+export interface Begun {
+  readonly created: number
+  /** Its space is not the one it was submitted with. */
+  readonly respaced: boolean
 }
 
 interface PlanRefusal {

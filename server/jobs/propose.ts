@@ -8,6 +8,7 @@ import { addMs, type CampaignId, type Instant, Sha256, type WorkUnitId } from '#
 import { type CampaignPlan, planCampaign } from '#search/plan.ts'
 import type { RunSource } from '#search/space.ts'
 import { refundRest } from '#store/account-credit.ts'
+import { endCampaign } from '#store/campaign-life.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { isAnythingOpen } from '#store/economics.ts'
@@ -70,15 +71,24 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
   const campaign = await lockUnsettled(trx, id)
   if (campaign === undefined) return
   const now = deps.now()
+  if (isOverdue(campaign, now)) {
+    const detail = `ends_by ${campaign.file.ends_by}`
+    await endCampaign(trx, { id, reason: detail, now })
+    await addCampaignEvents(trx, [{ campaignId: id, event: 'cancelled', detail }], now)
+    return deps.enqueue(trx, 'propose', [id])
+  }
   const more =
-    campaign.state === 'running'
-      ? await growAndTest({ trx, deps, campaign, now })
-      : await cancel(trx, deps, campaign, now)
+    campaign.state === 'cancelled' || campaign.state === 'finished'
+      ? await cancel(trx, deps, campaign, now)
+      : await growAndTest({ trx, deps, campaign, now })
   if (more === 'later') return
   if (more === 'now') return deps.enqueue(trx, 'propose', [id])
   const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, awaitedOf(id, now))
   if (!isOpen && !isUnpublished && !isProvisional) await settleUp(trx, deps, campaign, now)
 }
+
+const isOverdue = ({ state, file: { ends_by: end } }: ProgressRow, now: Instant): boolean =>
+  (state === 'running' || state === 'paused') && end !== undefined && Date.parse(end) <= now
 
 /** Whether the campaign has more to create or to cancel: `now`, `later` when there is room, or `nothing`. */
 type More = 'now' | 'later' | 'nothing'
@@ -86,6 +96,7 @@ type More = 'now' | 'later' | 'nothing'
 /** Tries what is planned, and tests what looks better than what stands. */
 async function growAndTest(tester: Tester): Promise<More> {
   const { trx, deps, campaign, now } = tester
+  if (campaign.state === 'paused') return 'later'
   await startProposed(trx, deps, campaign, now)
   const isTesting = campaign.file.stop?.sprt !== undefined
   const isOver = campaign.endedBy !== null || campaign.experimentsPlanned === campaign.experimentsCreated
@@ -126,7 +137,8 @@ async function grow(
   if (proposed.length === 0) return refusal === null ? 'later' : 'nothing'
   const experiments = proposed.map(({ ordinal, recipe, asked }): NewExperiment => {
     const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
-    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, proposerId: null }
+    const { revision } = campaign
+    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, revision, proposerId: null }
   })
   await insertExperiments(trx, campaign.id, experiments, now)
   const toCompute = await createUnits(
@@ -169,13 +181,13 @@ function aheadOf(plan: CampaignPlan, from: number, count: number): Proposals {
 async function planOf(
   trx: Trx,
   { secret }: JobDeps,
-  { file, kernelSha256, datasetSha256 }: ProgressRow,
+  { file, kernelSha256, datasetSha256, experimentsCreated: created, respaced }: ProgressRow,
 ): Promise<{ plan: CampaignPlan; source: RunSource }> {
   const [kernel] = await kernelsByHash(trx, [kernelSha256])
   const [dataset] = await datasetsByHash(trx, [datasetSha256])
   invariant(kernel !== undefined && dataset !== undefined, 'what a campaign uses stays')
   const { manifest, moduleSha256 } = kernel
-  const plan = planCampaign(file, manifest)
+  const plan = planCampaign(file, manifest, { created, respaced })
   invariant(plan.ok, 'a campaign that was accepted has a plan')
   const data = manifest.slots.map(slot => splitOf(dataset, slot.split).sha256)
   return { plan, source: { file, manifest, moduleSha256, data, secret } }
@@ -224,8 +236,8 @@ async function settleUp(trx: Trx, { log }: JobDeps, campaign: ProgressRow, now: 
   const refundedMilli = await refundRest(trx, { campaignId, userId, now })
   await closeTests(trx, campaignId, now)
   await settleCampaign(trx, campaignId, now)
-  if (state === 'running')
+  if (state !== 'cancelled')
     await addCampaignEvents(trx, [{ campaignId, event: 'finished', detail: 'it has come to its end' }], now)
-  const became = state === 'running' ? 'finished' : state
+  const became = state === 'cancelled' ? state : 'finished'
   log.info({ campaignId, state: became, refundedMilli }, 'a campaign was settled')
 }

@@ -55,6 +55,12 @@ export const CampaignFile = z.strictObject({
     .default({ quorum: 2, seeds: 1, policy: 'adaptive' }),
   /** How long a host may take for one run. */
   deadline_ms: z.int().min(DEADLINE_MS_MIN).max(DEADLINE_MS_MAX).optional(),
+  /** The campaign is stopped then, whatever it has found. */
+  ends_by: z.iso.datetime().optional(),
+  /** `unlisted` is left out of lists; whoever has the id sees it, and what it computes is public as ever. */
+  visibility: z.enum(['public', 'unlisted']).optional(),
+  /** The campaign that this one was forked from. */
+  derived_from: CampaignId.optional(),
 })
 export type CampaignFile = z.infer<typeof CampaignFile>
 
@@ -83,7 +89,7 @@ export const ValidateReply = z.object({
 })
 export type ValidateReply = z.infer<typeof ValidateReply>
 
-export const CampaignState = z.enum(['running', 'finished', 'cancelled'])
+export const CampaignState = z.enum(['running', 'paused', 'finished', 'cancelled'])
 export type CampaignState = z.infer<typeof CampaignState>
 
 /** GET /api/v1/campaigns/:id */
@@ -92,6 +98,11 @@ export const CampaignView = z.object({
   title: z.string(),
   question: z.string().nullable(),
   state: CampaignState,
+  /** Why it ended before its plan, as far as somebody said. */
+  endReason: z.string().nullable(),
+  /** Of its file, 1 as submitted: /revisions has each. */
+  revision: z.int(),
+  derivedFrom: CampaignId.nullable(),
   kernel: z.string(),
   data: z.string(),
   metric: z.object({ name: z.string(), goal: z.enum(['minimize', 'maximize']) }),

@@ -80,6 +80,12 @@ export const EXPERIMENTS_PER_CAMPAIGN_MAX = 100_000
 /** Recipes that somebody outside proposes in one call. */
 export const PROPOSED_PER_CALL_MAX = 100
 export const SEEDS_PER_EXPERIMENT_MAX = 64
+/** Of one owner: nobody reads more at a time, and no one account may fill the sweeps of all. */
+export const CAMPAIGNS_OPEN_MAX = 100
+/** Planned in the open campaigns of one owner. */
+export const EXPERIMENTS_OPEN_MAX = 200_000
+/** An edit an hour for a week: what needs more is another campaign. */
+export const REVISIONS_MAX = 200
 export const QUORUM_MAX = 8
 /** Fresh runs of a campaign's sequential tests. */
 export const TEST_RUNS_MAX = 100_000
@@ -134,6 +140,7 @@ const relations: readonly (readonly [boolean, string])[] = [
   [CAMPAIGN_BYTES_MAX < BODY_BYTES_MAX, 'a campaign file fits in a body'],
   [UPLOAD_CHUNK_BYTES_MAX <= FILE_BYTES_MAX, 'a piece is no larger than a file'],
   [PROPOSAL_BYTES_MAX <= RELEASE_BYTES_MAX, 'a proposal is a release'],
+  [EXPERIMENTS_PER_CAMPAIGN_MAX <= EXPERIMENTS_OPEN_MAX, 'the largest campaign is allowed'],
   [FUEL_MAX < Number.MAX_SAFE_INTEGER, 'fuel is exact as a number'],
   [SEED_MAX <= Number.MAX_SAFE_INTEGER, 'seeds are exact as numbers'],
   [MEMORY_PAGES_DEFAULT <= MEMORY_PAGES_MAX, 'the default memory is allowed'],

@@ -11,6 +11,7 @@ import {
   ServerView,
   ValidateReply,
 } from './campaign.ts'
+import { CAMPAIGN_OPERATIONS } from './campaign-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
 import { EventList } from './events.ts'
@@ -26,7 +27,9 @@ import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionV
 import { PROBLEMS, Problem } from './problem.ts'
 import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
 import { RESEARCH_OPERATIONS } from './research-operations.ts'
+import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
+import { SearchView } from './search.ts'
 import { CompareView, TestList } from './tests.ts'
 import { EnrolChallenge } from './work.ts'
 
@@ -58,8 +61,9 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ CompareView, InteractionView, NoteBody, NoteList, NoteView, TestList },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
+  ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ EventList },
-  ...{ ProposeBody, ProposeReply },
+  ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
 }
@@ -121,49 +125,8 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'One data set, name@version',
     reply: 'DatasetManifest',
   },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns/validate', summary: 'What a campaign would do and cost' },
-    ...{ security: 'user', body: 'CampaignFile', reply: 'ValidateReply' },
-  },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns', summary: 'Submit a campaign', security: 'user' },
-    ...{ body: 'CampaignFile', reply: 'CampaignView', status: 201, headers: ['idempotency-key'] },
-  },
-  {
-    method: 'get',
-    path: '/api/v1/campaigns',
-    summary: 'Campaigns, newest first',
-    reply: 'CampaignList',
-    query: page,
-  },
-  { method: 'get', path: '/api/v1/campaigns/{id}', summary: 'A campaign', reply: 'CampaignView' },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns/{id}/cancel', summary: 'End a campaign early' },
-    ...{ security: 'user', reply: 'CampaignView' },
-  },
-  {
-    ...{ method: 'post', path: '/api/v1/campaigns/{id}/experiments', security: 'user', body: 'ProposeBody' },
-    ...{ summary: 'Have recipes tried beside those of the sampler', reply: 'ProposeReply' },
-  },
-  {
-    method: 'get',
-    path: '/api/v1/campaigns/{id}/leaderboard',
-    summary: 'Experiments, best first',
-    reply: 'Leaderboard',
-  },
-  {
-    ...{
-      method: 'get',
-      path: '/api/v1/campaigns/{id}/export',
-      summary: 'Every published run: CorpusRow a line, or CSV',
-    },
-    ...{ reply: 'text', query: ['format'] },
-  },
+  ...CAMPAIGN_OPERATIONS,
   ...RESEARCH_OPERATIONS,
-  {
-    ...{ method: 'get', path: '/api/v1/campaigns/{id}/work-units', summary: 'Where each run stands' },
-    ...{ reply: 'WorkUnitList', query: page },
-  },
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',

@@ -29,4 +29,8 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/notes', security: 'user', body: 'NoteBody' },
     ...{ summary: 'Write a note', reply: 'NoteView', status: 201 },
   },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/search', reply: 'SearchView', query: ['limit'] },
+    summary: 'What the sampler knows: the best, what was tried and what mattered',
+  },
 ]

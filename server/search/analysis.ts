@@ -67,6 +67,18 @@ export function contourOf(
   return { x: values(bx), y: values(by), cells }
 }
 
+/** Of each parameter, the share of its values, or of 16 equal parts of its range, in which a trial lies, finished or not. */
+export function coverageOf({ parameters }: SearchSpace, { observations, pending }: View): readonly number[] {
+  return parameters.map((parameter, i) => {
+    const bins = binsOf(parameter)
+    const hit = new Set(
+      [...observations, ...pending].map(({ coordinates }) => bins.indexOf(coordinates[i] ?? Number.NaN)),
+    )
+    hit.delete(-1)
+    return hit.size / bins.length
+  })
+}
+
 interface Bins {
   readonly length: number
   value(i: number): Value

@@ -90,12 +90,18 @@ function discreteValues(dimension: Exclude<Dimension, { log: unknown }>): Values
   if ('choice' in dimension) return listed(dimension.choice)
   const [low, high] = 'int' in dimension ? dimension.int : dimension.float
   const step = dimension.step ?? 1
-  return { size: stepsBetween(low, high, step), at: i => low + i * step }
+  return { size: stepsBetween(low, high, step), at: i => stepAt(low, step, i) }
 }
 
 /** How many values low, low + step… do not exceed `high`: a ratio of floats such as 0.3 / 0.1 may end just below the whole number. */
 export const stepsBetween = (low: number, high: number, step: number): number =>
   Math.floor((high - low) / step + 1e-9) + 1
+
+/** The value `i` steps above `low`; sums of floats such as −0.3 + 3 · 0.1 end beside 0, and no kernel takes what is too close to it. */
+export function stepAt(low: number, step: number, i: number): number {
+  const value = low + i * step
+  return Math.abs(value) < step * 1e-9 ? 0 : value
+}
 
 const listed = (values: readonly Value[]): Values => ({
   size: values.length,

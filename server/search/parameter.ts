@@ -1,5 +1,5 @@
 import type { Dimension } from '#protocol/space.ts'
-import { canonicalValue, stepsBetween } from './axis.ts'
+import { canonicalValue, stepAt, stepsBetween } from './axis.ts'
 import type { Value } from './expression.ts'
 
 /**
@@ -76,7 +76,7 @@ function levels(name: string, { ends: [low, high], step }: Steps, scale: Scale):
   const numberOf = (value: number): number =>
     Math.min(size - 1, Math.max(0, Math.round((value - low) / step)))
   const index = (u: number): number => numberOf(isLog ? Math.exp(from + u * span) : from + u * span)
-  const at = (i: number): Value => canonicalValue(low + i * step)
+  const at = (i: number): Value => canonicalValue(stepAt(low, step, i))
   return {
     name,
     kind: 'levels',

@@ -23,6 +23,12 @@ export interface CampaignPlan {
   recipes(from?: number): Generator<PlannedRecipe, void>
 }
 
+/** What a campaign has done when it is planned anew. */
+export interface Begun {
+  readonly created: number
+  /** Its space is not the one it was submitted with. */
+  readonly respaced: boolean
+}
 const SEEDS_TO_TEST_MIN = 2
 
 // As many as somebody looks at before submitting.
@@ -30,22 +36,32 @@ const FIRST_PROPOSALS = 3
 
 /**
  * What a campaign will try. A grid or random draws of a plain space are known in advance, and cost nothing to list; everything else
- * is searched. Refuses with `campaign_invalid` (the detail names the field), `recipe_invalid`, `space_too_small` or
+ * is searched, and so is what is left of a campaign whose space was revised. Refuses with `campaign_invalid` (the detail names the field), `recipe_invalid`, `space_too_small` or
  * `space_too_constrained`; recipes are checked as they are taken from `recipes`.
  */
-export function planCampaign(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
+export function planCampaign(
+  file: CampaignFile,
+  manifest: KernelManifest,
+  { created, respaced }: Begun = { created: 0, respaced: false },
+): CampaignPlan | Refusal {
   const stop = unstoppable(file) ?? untestable(file, manifest)
   if (stop !== undefined) return { ok: false, code: 'campaign_invalid', detail: stop }
-  if (isPlain(file)) {
+  // In another space ordinals say nothing of what was tried: only the history does.
+  if (isPlain(file) && !respaced) {
     const plan = planAhead(file, manifest)
     return plan.ok ? { ...plan, search: null, isSearched: false } : plan
+  }
+  const wanted = respaced ? file.budget.runs - created : file.budget.runs
+  if (isPlain(file) && wanted > 0) {
+    const ahead = planAhead({ ...file, budget: { ...file.budget, runs: wanted } }, manifest)
+    if (!ahead.ok) return ahead
   }
   const search = searchOf(file, manifest)
   if (!search.ok) return search
   const experiments = file.budget.runs
   const { size } = search.space
-  if (size < experiments) {
-    const detail = `the space has ${size} points, budget.runs asks for ${experiments}`
+  if (size < wanted) {
+    const detail = `the space has ${size} points, budget.runs asks for ${wanted}`
     return { ok: false, code: 'space_too_small', detail }
   }
   const limit = limitOf(file)

@@ -1,15 +1,13 @@
 import { z } from 'zod'
-import { CampaignFile } from '#protocol/campaign.ts'
+import { CampaignFile, CampaignState } from '#protocol/campaign.ts'
 import { CampaignId, type Instant, Sha256, UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'
 import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
 
-const CampaignStateRow = z.enum(['running', 'finished', 'cancelled'])
-
 const CampaignRow = z.object({
   id: CampaignId,
   ownerId: UserId,
-  state: CampaignStateRow,
+  state: CampaignState,
   title: z.string(),
   file: CampaignFile,
   kernelSha256: Sha256,
@@ -20,14 +18,17 @@ const CampaignRow = z.object({
   bodySha256: Sha256,
   createdAt: Timestamp,
   endedAt: Timestamp.nullable(),
+  endReason: z.string().nullable(),
+  revision: z.int(),
+  respaced: z.boolean(),
 })
 export type CampaignRow = z.infer<typeof CampaignRow>
 
 const SELECT = `
-  select id, owner_id as "ownerId", state, title, file, kernel_sha256 as "kernelSha256",
+  select id, owner_id as "ownerId", case when paused_at is null then cast(state as text) else 'paused' end as state, title, file, kernel_sha256 as "kernelSha256",
     dataset_sha256 as "datasetSha256", experiments_planned as "experimentsPlanned",
     experiments_created as "experimentsCreated", reserved_milli as "reservedMilli", body_sha256 as "bodySha256",
-    created_at as "createdAt", ended_at as "endedAt"
+    created_at as "createdAt", ended_at as "endedAt", end_reason as "endReason", revision, respaced
   from campaigns`
 
 export const findCampaign = (on: Executor, id: CampaignId): Promise<CampaignRow | undefined> =>
@@ -44,10 +45,15 @@ export const findByIdempotencyKey = (
     key,
   })
 
-const LIST = `${SELECT} where id < :before order by id desc limit :limit`
+/** The same, locked until the end of the transaction. */
+export const lockCampaign = (trx: Executor, id: CampaignId): Promise<CampaignRow | undefined> =>
+  selectFirst(trx, CampaignRow, `${SELECT} where id = :id for no key update`, { id })
+
+const LIST = `
+  ${SELECT} where id < :before and file->>'visibility' is distinct from 'unlisted' order by id desc limit :limit`
 const AFTER_EVERY_ID = 'd'
 
-/** Campaigns from the newest on, or those older than `before`. */
+/** Listed campaigns from the newest on, or those older than `before`. */
 export const listCampaigns = (
   on: Executor,
   page: { before: CampaignId | undefined; limit: number },
@@ -69,6 +75,9 @@ export interface NewCampaign {
 }
 
 const INSERT = `
+  with submitted as (
+    insert into campaign_revisions (campaign_id, revision, at, author, reason, file)
+    values (:id, 1, :now, 'owner', 'as submitted', :file))
   insert into campaigns (id, owner_id, title, file, kernel_sha256, dataset_sha256, experiments_planned,
     price_milli_per_gfuel, reserved_milli, idempotency_key, body_sha256, created_at)
   values (:id, :ownerId, :title, :file, :kernelSha256, :datasetSha256, :experimentsPlanned,
@@ -88,10 +97,3 @@ export async function insertCampaign(
     throw error
   }
 }
-
-const CANCEL = `
-  update campaigns set state = 'cancelled', ended_at = :now where id = :id and state = 'running'`
-
-/** Cancels a running campaign; false when it has ended. Its work units follow when the campaign is woken. */
-export const cancelCampaign = async (on: Executor, id: CampaignId, now: Instant): Promise<boolean> =>
-  (await execute(on, CANCEL, { id, now: toDb(now) })) === 1

@@ -40,7 +40,7 @@ const eligible = (lane: string): string => `
   join campaigns p on p.id = w.campaign_id
   join kernels k on k.module_sha256 = w.kernel_sha256
   where r.state = 'unsent' and r.lane = ${lane}
-    and (r.kind = 'check' or (w.state = 'open' and p.state = 'running'))
+    and (r.kind = 'check' or (w.state = 'open' and p.state = 'running' and p.paused_at is null))
     and w.engine_class = any(h."engineClasses")
     and cast(k.manifest->>'memoryPagesMax' as bigint) <= h."memoryPages"
     and case when h.trusted then

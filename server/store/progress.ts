@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CampaignFile } from '#protocol/campaign.ts'
+import { CampaignFile, CampaignState } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
@@ -8,12 +8,14 @@ import { type Bindings, execute, recordset, select, selectFirst, selectOne, toDb
 const ProgressRow = z.object({
   id: CampaignId,
   ownerId: UserId,
-  state: z.enum(['running', 'finished', 'cancelled']),
+  state: CampaignState,
   file: CampaignFile,
   kernelSha256: Sha256,
   datasetSha256: Sha256,
   experimentsPlanned: z.int(),
   experimentsCreated: z.int(),
+  revision: z.int(),
+  respaced: z.boolean(),
   /** Why it tries nothing more; null while it does. */
   endedBy: z.string().nullable(),
 })
@@ -51,6 +53,8 @@ export interface NewExperiment {
   readonly recipeSha256: Sha256
   /** How many reports its sampler had been given. */
   readonly asked: number
+  /** Of the campaign's file when it was proposed. */
+  readonly revision: number
   /** Who proposed it; null: the sampler. */
   readonly proposerId: UserId | null
 }
@@ -89,7 +93,8 @@ async function idsOf(trx: Trx, sql: string, bindings: Bindings): Promise<WorkUni
 }
 
 const LOCK = `
-  select id, owner_id as "ownerId", state, file, kernel_sha256 as "kernelSha256",
+  select id, owner_id as "ownerId", revision, respaced, file,
+    case when paused_at is null then cast(state as text) else 'paused' end as state, kernel_sha256 as "kernelSha256",
     dataset_sha256 as "datasetSha256", experiments_planned as "experimentsPlanned",
     experiments_created as "experimentsCreated",
     ended_by as "endedBy"
@@ -110,16 +115,16 @@ const REMAINING = `
       and published_at > :provisionalSince) as "isProvisional"`
 
 const INSERT = `
-  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, proposer_id, created_at)
-  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, "proposerId", :now
+  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, revision, proposer_id, created_at)
+  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, revision, "proposerId", :now
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int,
-    "proposerId" text)`
+    revision int, "proposerId" text)`
 
 const COUNT_CREATED = `
   update campaigns set experiments_created = experiments_created + :count where id = :campaignId`
 
 const SETTLE = `
-  update campaigns set settled_at = :now, ended_at = coalesce(ended_at, :now),
+  update campaigns set settled_at = :now, ended_at = coalesce(ended_at, :now), paused_at = null,
     ended_by = coalesce(ended_by, case when state = 'cancelled' then 'owner'
       when experiments_created < experiments_planned then 'space' else 'runs' end),
     state = case when state = 'running' then 'finished' else state end::campaign_state

@@ -4,7 +4,7 @@ import { type CampaignId, ExperimentId, type Instant, Sha256 } from '#protocol/u
 import type { Trx } from './database.ts'
 import { type Executor, execute, recordset, select, selectOne, toDb } from './rows.ts'
 
-const TrialRow = z.object({ recipe: Recipe, asked: z.int(), isOutside: z.boolean() })
+const TrialRow = z.object({ id: ExperimentId, recipe: Recipe, asked: z.int(), isOutside: z.boolean() })
 
 /**
  * The experiments of a campaign in order, each with how many reports the history had when it was proposed, and whether somebody
@@ -73,7 +73,7 @@ export const readRunsSinceReport = (
 ): Promise<z.infer<typeof RunsRow>[]> => select(on, RunsRow, RUNS, { campaignId })
 
 const TRIALS = `
-  select recipe, asked, proposer_id is not null as "isOutside" from experiments
+  select id, recipe, asked, proposer_id is not null as "isOutside" from experiments
   where campaign_id = :campaignId and not baseline order by ordinal`
 
 const KNOWN = `

@@ -181,14 +181,19 @@ function stateOf(row: Pick<WorkUnitRow, 'state' | 'failure' | 'canonicalId' | 'p
   throw new Error(`a work unit is ${state} without what belongs to it`) // the schema's CHECKs forbid it
 }
 
+// Nobody is too slow for what is not handed out: time in pauses does not count, and a pause has no end.
+const PAUSE_MS_MAX = 30 * 365 * 24 * 3600_000
+const PATIENCE = `give_up_ms + (
+  select case when paused_at is null then paused_ms else ${PAUSE_MS_MAX} end from campaigns c where c.id = campaign_id)`
+
 const LOCK = `
   select id, campaign_id as "campaignId", experiment_id as "experimentId", state, failure, disputed,
     engine_class as "engineClass", policy, wanted_check as "check", canary, audited_at as "auditedAt",
     canonical_result_id as "canonicalId", published_at as "publishedAt", min_quorum as "minQuorum",
     target_results as "targetResults", max_error_results as "maxErrorResults",
     max_total_results as "maxTotalResults", max_success_results as "maxSuccessResults",
-    deadline_ms as "deadlineMs", grace_ms as "graceMs", give_up_ms as "giveUpMs", fuel_max as "fuelMax"
-  from work_units where id = any(:ids) order by id for no key update`
+    deadline_ms as "deadlineMs", grace_ms as "graceMs", ${PATIENCE} as "giveUpMs", fuel_max as "fuelMax"
+  from work_units where id = any(:ids) order by id for no key update of work_units`
 
 const LOCK_DUE = `
   select id from work_units where wake_at <= :now order by wake_at limit :limit for no key update skip locked`

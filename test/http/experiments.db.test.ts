@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { CampaignView } from '#protocol/campaign.ts'
 import { ProposeReply } from '#protocol/experiments.ts'
+import { SearchView } from '#protocol/search.ts'
 import { addUser } from '#support/builders.ts'
 import { startServer, type TestServer } from '#support/server.ts'
 
@@ -88,4 +89,21 @@ test('nobody else proposes, nor to a campaign that is planned or has ended, nor 
   expect((await propose({ recipes }, owner.token, planned)).code).toBe('campaign_invalid')
   await server.call('POST', `/api/v1/campaigns/${id}/cancel`, { token: owner.token })
   expect((await propose({ recipes })).code).toBe('campaign_ended')
+})
+
+test('anybody reads what the sampler knows; of a campaign planned in advance there is nothing to know', async () => {
+  const { experiments } = ProposeReply.parse((await propose({ recipes })).json)
+  const search = (campaign: string, query = '') =>
+    server.call('GET', `/api/v1/campaigns/${campaign}/search${query}`)
+  const view = SearchView.parse((await search(id, '?limit=1')).json)
+  expect(view).toMatchObject({
+    ...{ sampler: 'tpe', metric: 'val_bpb', goal: 'minimize', best: [], failures: [] },
+    experiments: { planned: 4, created: 2, pending: 2, finished: 0, outside: 2 },
+    parameters: [{ name: 'lr', bestQuarter: [], importance: null }],
+  })
+  expect(view.pending).toEqual([
+    { ordinal: 1, experimentId: experiments[1]?.experimentId, values: { lr: 0.02 } },
+  ])
+  expect((await search(id, '?limit=0')).code).toBe('bad_request')
+  expect((await search(await submit({ sampler: { name: 'grid' } }))).code).toBe('not_found')
 })

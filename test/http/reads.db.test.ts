@@ -12,8 +12,12 @@ import { runKeyOf } from '#protocol/job.ts'
 import { DatasetList, KernelList, WorkUnitList } from '#protocol/lists.ts'
 import { OPERATIONS } from '#protocol/openapi.ts'
 import { PROBLEMS } from '#protocol/problem.ts'
+import { SearchView } from '#protocol/search.ts'
 import { type CampaignId, type UserId, WorkUnitId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
+import { appendReports } from '#store/search.ts'
 import { addCampaign, addUser, type MadeUnit, runReport, sha256 } from '#support/builders.ts'
+import { endEmbargo } from '#support/publishing.ts'
 import { enrolHost, startServer, type TestHost, type TestServer } from '#support/server.ts'
 
 let server: TestServer
@@ -46,33 +50,7 @@ async function compute(units: readonly MadeUnit[], values: readonly number[]): P
   }
 }
 
-/** Ends the embargo of every unit as the validator and the assimilator do. */
-async function publish(campaignId: CampaignId): Promise<void> {
-  const { knex } = server.database
-  const units = `select id from work_units where campaign_id = '${campaignId}'`
-  await knex.raw(
-    `update results set verdict = 'valid' where outcome = 'success' and work_unit_id in (${units})`,
-  )
-  await knex.raw(
-    `update work_units w set state = 'valid', closed_at = now(), published_at = now(),
-       canonical_result_id = (select min(id) from results where work_unit_id = w.id and outcome = 'success')
-     where campaign_id = ?`,
-    [campaignId],
-  )
-  await knex.raw(
-    `insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256, recipe,
-       seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256, replicas,
-       published_at)
-     select w.id, w.run_key, w.campaign_id, w.experiment_id, r.id, w.kernel_sha256, c.dataset_sha256,
-       cast(w.job as jsonb)->'recipe', w.seed, cast(w.job as jsonb)->'limit', x->>'status', x->'metric'->>'name',
-       cast(x->'metric'->>'value' as double precision), x->'curve', x->'counters', r.fuel_used, r.digest,
-       r.artifact_sha256, 1, now()
-     from work_units w join campaigns c on c.id = w.campaign_id join results r on r.id = w.canonical_result_id,
-       lateral cast(r.report as jsonb) as x
-     where w.campaign_id = ?`,
-    [campaignId],
-  )
-}
+const publish = (campaignId: CampaignId) => endEmbargo(server.database.knex, campaignId)
 
 /** The verifier has seen these units. */
 const verify = (units: readonly MadeUnit[]) =>
@@ -172,6 +150,27 @@ describe('a published campaign', () => {
     expect(exported.map(line => CorpusRow.parse(JSON.parse(line)).metricValue)).toEqual([3.5])
     const view = CampaignView.parse((await get(`/api/v1/campaigns/${id}`)).json)
     expect(view).toMatchObject({ best: { mean: 3.5, n: 1 } })
+  })
+
+  test('tells nobody of what would lead by way of its sampler', async () => {
+    const { id, units } = await campaign(3)
+    await compute(units, [3.5, 3.25, 3.75])
+    await publish(id)
+    await verify([units[0]!])
+    const { knex } = server.database
+    const sampler = JSON.stringify({ name: 'tpe' })
+    await knex.raw(`update campaigns set file = jsonb_set(file, '{sampler}', ?::jsonb) where id = ?`, [
+      sampler,
+      id,
+    ])
+    const reports = [3.5, 3.25, 3.75].map((value, ordinal) => ({
+      ordinal,
+      outcome: { state: 'finished' as const, value },
+    }))
+    await inTransaction(knex, trx => appendReports(trx, id, { from: 0, reports, now: server.now() }))
+    const view = SearchView.parse((await get(`/api/v1/campaigns/${id}/search`)).json)
+    expect(view.best.map(({ ordinal, value }) => [ordinal, value])).toEqual([[0, 3.5]])
+    expect(view.experiments).toMatchObject({ finished: 1, pending: 2 })
   })
 
   test('is exported as NDJSON and as CSV, every run a line, failures included', async () => {

@@ -3,7 +3,7 @@ import { runAssimilate } from '#jobs/assimilate.ts'
 import { runTransition } from '#jobs/transition.ts'
 import { runValidate } from '#jobs/validate.ts'
 import { type CampaignId, WorkUnitId } from '#protocol/units.ts'
-import { cancelCampaign } from '#store/campaigns.ts'
+import { endCampaign } from '#store/campaign-life.ts'
 import { inTransaction } from '#store/database.ts'
 import { freeLeases } from '#store/leases.ts'
 import { addHost, answerSelfTest } from '#support/hosts.ts'
@@ -220,7 +220,7 @@ test('what no eligible host takes fails the unit after a week', async () => {
 
 async function cancel(id: CampaignId): Promise<void> {
   await inTransaction(life.knex, async trx => {
-    await cancelCampaign(trx, id, life.now())
+    await endCampaign(trx, { id, reason: null, now: life.now() })
     await life.wake.campaigns(trx, [id])
   })
   await runJobs(life)

@@ -113,3 +113,9 @@ describe('a space', () => {
     expect(space.encode({ lr: true })).toEqual(Float64Array.of(Number.NaN, Number.NaN, Number.NaN))
   })
 })
+
+test('steps that end at 0 end there, not beside it', () => {
+  const space = compileSpace({ space: { shift: { float: [-0.3, 0], step: 0.1 } } })
+  const last = space.ok ? space.settle(Float64Array.of(1)) : space
+  expect(last).toMatchObject({ values: { shift: 0 } })
+})

@@ -12,10 +12,13 @@ import { coresOf } from '../cores.ts'
 import { usage } from '../failure.ts'
 import { writeDurably } from '../files.ts'
 import { runLocally } from '../local-run.ts'
-import { contextOf, DEFAULT_CACHE_DIR, options, withServer } from '../options.ts'
+import { contextOf, DEFAULT_CACHE_DIR, options } from '../options.ts'
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
+import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
+import { lifeCommands } from './campaign-life.ts'
 import { showNotes, writeNote } from './notes.ts'
+import { showSearch } from './search.ts'
 import { compare, interaction, showTests } from './tests.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
@@ -43,7 +46,9 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .argument('<id>')
       .argument('<file>', 'JSON: a list of recipes, each with what differs from the campaign’s')
       .option('--dry-run', 'say what would happen, and change nothing'),
-    verb('cancel', 'stop it; what was not spent comes back', cancel).argument('<id>'),
+    verb('search', 'what its sampler knows: the best, what was tried and what mattered', showSearch)
+      .argument('<id>')
+      .option('--limit <n>', 'rows of each list'),
     verb('tests', 'its sequential tests, as they stand', showTests).argument('<id>'),
     verb('interaction', 'which value is best, and whether it depends on another parameter', interaction)
       .argument('<id>')
@@ -61,17 +66,8 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--evidence <ids...>', 'results and experiments that it rests on'),
     verb('list', 'the newest campaigns', list),
   ]
-  for (const subcommand of subcommands) campaign.addCommand(subcommand)
+  for (const subcommand of [...subcommands, ...lifeCommands()]) campaign.addCommand(subcommand)
   return campaign
-}
-
-function verb(
-  name: string,
-  description: string,
-  action: (command: Command, argument: string) => Promise<void>,
-): Command {
-  const command = withServer(new Command(name).description(description))
-  return command.action(() => action(command, command.args[0] ?? ''))
 }
 
 const body = async (file: string): Promise<string> => JSON.stringify(await readCampaignFile(file))
@@ -179,13 +175,6 @@ async function exportRuns(command: Command, id: string): Promise<void> {
   talk.say(`${runs} runs${output === undefined ? '' : ` in ${output}`}`)
 }
 
-async function cancel(command: Command, id: string): Promise<void> {
-  const { talk, endpoint } = await contextOf(command)
-  const asked = { method: 'POST', path: `${campaignPath(id)}/cancel`, body: '{}' } as const
-  const { reply, text } = await askBoth(endpoint, CampaignView, asked)
-  talk.data(talk.json ? text : campaignLines(reply).join('\n'))
-}
-
 async function list(command: Command): Promise<void> {
   const { talk, endpoint } = await contextOf(command)
   const { reply, text } = await askBoth(endpoint, CampaignList, { method: 'GET', path: '/api/v1/campaigns' })
@@ -193,5 +182,3 @@ async function list(command: Command): Promise<void> {
   for (const { id, state, title, experiments } of reply.campaigns)
     talk.data(`${id}  ${state.padEnd(9)}  ${experiments.created}/${experiments.planned}  ${title}`)
 }
-
-export const campaignPath = (id: string): string => `/api/v1/campaigns/${encodeURIComponent(id)}`

@@ -5,7 +5,7 @@ import { askBoth } from '#runtime/api.ts'
 import { credit } from '../news.ts'
 import { contextOf, withServer } from '../options.ts'
 import { leaderboardLines } from '../tables.ts'
-import { campaignPath } from './campaign.ts'
+import { campaignPath } from '../verb.ts'
 
 /** `xeenet credits`: the account behind a token; without a token, what anyone may check of the ledger. */
 export function creditsCommand(): Command {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { NoteKind, NoteList, NoteView } from '#protocol/notes.ts'
 import { askBoth } from '#runtime/api.ts'
 import { contextOf, options } from '../options.ts'
-import { campaignPath } from './campaign.ts'
+import { campaignPath } from '../verb.ts'
 
 const PAGE = 100
 

@@ -5,7 +5,7 @@ import { CompareView, type MeanView, TestList, type TestView } from '#protocol/t
 import { askBoth } from '#runtime/api.ts'
 import { contextOf, options } from '../options.ts'
 import { recipeText } from '../tables.ts'
-import { campaignPath } from './campaign.ts'
+import { campaignPath } from '../verb.ts'
 
 /** `xeenet campaign tests ID`: its sequential tests as they stand. */
 export async function showTests(command: Command, id: string): Promise<void> {

@@ -11,6 +11,7 @@ import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { instant } from '#protocol/units.ts'
 import { planCampaign } from '#search/plan.ts'
 import { buildRun } from '#search/space.ts'
+import { searchState } from '#search/state.ts'
 import { startPostgres } from '#server/postgres/start.ts'
 import { openDatabase } from '#store/database.ts'
 import { migrate } from '#store/migrate.ts'
@@ -78,7 +79,10 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
     },
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
-      planner: { plan: planCampaign, run: (source, recipe, i) => buildRun({ ...source, secret }, recipe, i) },
+      planner: {
+        ...{ plan: planCampaign, state: searchState },
+        run: (source, recipe, i) => buildRun({ ...source, secret }, recipe, i),
+      },
       ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
       trust: { rules, secret },
       settings: {

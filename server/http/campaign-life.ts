@@ -1,0 +1,155 @@
+import type { Request, RequestHandler } from 'express'
+import { z } from 'zod'
+import { revise as decideRevision } from '#domain/revision.ts'
+import { EXPERIMENTS_OPEN_MAX, REVISIONS_MAX } from '#protocol/limits.ts'
+import { ReviseBody, type RevisionList, type RevisionView, StopBody } from '#protocol/revisions.ts'
+import { type CampaignId, type Instant, toWire } from '#protocol/units.ts'
+import {
+  countOpen,
+  endCampaign,
+  findRevision,
+  listRevisions,
+  pauseCampaign,
+  resumeCampaign,
+  reviseCampaign,
+} from '#store/campaign-life.ts'
+import { type CampaignRow, lockCampaign } from '#store/campaigns.ts'
+import { inTransaction, type Trx } from '#store/database.ts'
+import { addCampaignEvents } from '#store/events.ts'
+import { requireScope } from './auth.ts'
+import { bodyOf, parseJson } from './body.ts'
+import { type CheckedCampaign, checkCampaign } from './campaign-plan.ts'
+import { viewCampaign } from './campaign-view.ts'
+import { campaignOf } from './campaigns.ts'
+import type { Edge } from './edge.ts'
+import { parse, Refused } from './problem.ts'
+
+type Act = (trx: Trx, id: CampaignId, now: Instant) => Promise<boolean>
+
+/** POST /campaigns/:id/pause: nothing more is created or handed out; what hosts are computing still counts. */
+export const pause = (edge: Edge): RequestHandler => change(edge, 'paused', () => pauseCampaign)
+
+/** POST /campaigns/:id/resume */
+export const resume = (edge: Edge): RequestHandler => change(edge, 'running', () => resumeCampaign)
+
+/** POST /campaigns/:id/stop: ends it. What hosts are computing still counts; what is not spent comes back. */
+export const stop = (edge: Edge): RequestHandler =>
+  change(edge, 'cancelled', req => {
+    const body = bodyOf(req)
+    const { reason = null } = parse(StopBody, body.length === 0 ? {} : parseJson(body))
+    return (trx, id, now) => endCampaign(trx, { id, reason, now })
+  })
+
+/** An act of the campaign's owner or an administrator. Done twice it is done once: it answers the same. */
+function change(edge: Edge, becomes: CampaignRow['state'], actOf: (req: Request) => Act): RequestHandler {
+  return async (req, res) => {
+    const { campaign, author } = await ownOf(edge, req)
+    const act = actOf(req)
+    const changed = await inTransaction(edge.knex, async trx => {
+      const now = edge.now()
+      if (!(await act(trx, campaign.id, now))) return false
+      if (becomes === 'cancelled') {
+        const by = author === 'owner' ? 'its owner' : 'an administrator'
+        const event = { campaignId: campaign.id, event: becomes, detail: `${by} ended it` } as const
+        await addCampaignEvents(trx, [event], now)
+      }
+      await edge.wake.campaigns(trx, [campaign.id])
+      return true
+    })
+    const after = await campaignOf(edge, req)
+    if (!changed && after.state !== becomes) throw new Refused('campaign_ended', `it is ${after.state}`)
+    res.json(await viewCampaign(edge.knex, after, edge.trust.rules))
+  }
+}
+
+/** The campaign that the path names, if the caller may change it. */
+async function ownOf(
+  edge: Edge,
+  req: Request,
+): Promise<{ campaign: CampaignRow; author: 'owner' | 'operator' }> {
+  const bearer = await requireScope(edge, req, 'campaign')
+  const campaign = await campaignOf(edge, req)
+  if (campaign.ownerId === bearer.userId) return { campaign, author: 'owner' }
+  if (bearer.scopes.includes('admin')) return { campaign, author: 'operator' }
+  throw new Refused('scope_missing', 'this campaign is another user’s')
+}
+
+/** PUT /campaigns/:id: its next file; see `revise` of the domain for what may change. */
+export function revise(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const { campaign, author } = await ownOf(edge, req)
+    const { expected, reason, file } = parse(ReviseBody, parseJson(bodyOf(req)), 'campaign_invalid')
+    assertRevisable(campaign, { file, expected })
+    const checked = await checkCampaign(edge.knex, edge.planner, file, begunUnder(campaign, file))
+    const now = edge.now()
+    await inTransaction(edge.knex, async trx => {
+      const locked = await lockCampaign(trx, campaign.id)
+      if (locked === undefined) throw new Error('campaigns stay')
+      await apply(trx, locked, { checked, expected, author, reason, now })
+      await edge.wake.campaigns(trx, [campaign.id])
+    })
+    edge.log.info({ campaignId: campaign.id, revision: expected + 1 }, 'a campaign was revised')
+    res.json(await viewCampaign(edge.knex, await campaignOf(edge, req), edge.trust.rules))
+  }
+}
+
+interface Asked {
+  readonly checked: CheckedCampaign
+  readonly expected: number
+  readonly author: 'owner' | 'operator'
+  readonly reason: string
+  readonly now: Instant
+}
+
+async function apply(trx: Trx, campaign: CampaignRow, { checked, expected, author, reason, now }: Asked) {
+  const { file, quote } = checked
+  const { respaced } = assertRevisable(campaign, { file, expected })
+  const { reserveMilli } = quote
+  const made = await reviseCampaign(trx, { campaign, file, author, reason, respaced, reserveMilli, now })
+  if (made === 'too_many')
+    throw new Refused('revision_invalid', `a campaign has ${REVISIONS_MAX} revisions at most`)
+  if (made !== 'revised')
+    throw new Refused('insufficient_credit', `${made.missingMilli / 1000} credits are missing`)
+  const open = await countOpen(trx, campaign.ownerId)
+  if (file.budget.runs > campaign.file.budget.runs && open.experiments > EXPERIMENTS_OPEN_MAX)
+    throw new Refused('campaign_limit', `${EXPERIMENTS_OPEN_MAX} experiments`)
+}
+
+function assertRevisable(campaign: CampaignRow, asked: { file: CheckedCampaign['file']; expected: number }) {
+  if (campaign.state !== 'running' && campaign.state !== 'paused') throw new Refused('campaign_ended')
+  if (campaign.revision !== asked.expected)
+    throw new Refused('revision_conflict', `it is at revision ${campaign.revision}`)
+  const decision = decideRevision(campaign.file, asked.file, { created: campaign.experimentsCreated })
+  if (!decision.ok) throw new Refused('revision_invalid', decision.detail)
+  return decision
+}
+
+function begunUnder(campaign: CampaignRow, file: CheckedCampaign['file']) {
+  const { experimentsCreated: created } = campaign
+  const decision = decideRevision(campaign.file, file, { created })
+  return { created, respaced: campaign.respaced || (decision.ok && decision.respaced) }
+}
+
+/** GET /campaigns/:id/revisions */
+export function showRevisions(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const { id } = await campaignOf(edge, req)
+    const revisions = await listRevisions(edge.knex, id)
+    const view: RevisionList = { revisions: revisions.map(row => ({ ...row, at: toWire(row.at) })) }
+    res.json(view)
+  }
+}
+
+const RevisionNumber = z.union([z.literal('latest'), z.coerce.number().int().min(1).max(REVISIONS_MAX)])
+
+/** GET /campaigns/:id/revisions/:number */
+export function showRevision(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const campaign = await campaignOf(edge, req)
+    const number = parse(RevisionNumber, req.params.number, 'not_found')
+    const found = await findRevision(edge.knex, campaign.id, number === 'latest' ? campaign.revision : number)
+    if (found === undefined) throw new Refused('not_found', `revision ${number}`)
+    const view: RevisionView = { ...found, at: toWire(found.at) }
+    res.json(view)
+  }
+}

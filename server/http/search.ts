@@ -1,0 +1,33 @@
+import type { RequestHandler } from 'express'
+import { invariant } from '#domain/invariant.ts'
+import { SearchQuery } from '#protocol/search.ts'
+import { kernelsByHash } from '#store/kernels.ts'
+import { readReports, readTrials } from '#store/search.ts'
+import { withheldOf } from './campaign-view.ts'
+import { campaignOf } from './campaigns.ts'
+import type { Edge } from './edge.ts'
+import { parse, Refused } from './problem.ts'
+
+/**
+ * GET /campaigns/:id/search?limit=: what its sampler was told, for whoever proposes beside it. As on the leaderboard, what would lead
+ * is left out, and counts as pending, until the verifier has seen it.
+ */
+export function showSearch(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const { limit } = parse(SearchQuery, req.query)
+    const campaign = await campaignOf(edge, req)
+    const [kernel] = await kernelsByHash(edge.knex, [campaign.kernelSha256])
+    invariant(kernel !== undefined, 'what a campaign uses stays')
+    // Reports first: the trials of those that are read are there by then, and so is what says that they are withheld.
+    const told = await readReports(edge.knex, campaign.id)
+    const trials = await readTrials(edge.knex, campaign.id)
+    const withheld: ReadonlySet<string | undefined> = new Set(
+      await withheldOf(edge.knex, campaign, edge.trust.rules),
+    )
+    const reports = told.filter(({ ordinal }) => !withheld.has(trials[ordinal]?.id))
+    const view = edge.planner.state(campaign.file, kernel.manifest, { history: { trials, reports }, limit })
+    if (view === undefined)
+      throw new Refused('not_found', 'sampler: all recipes of this campaign were known when it was submitted')
+    res.json(view)
+  }
+}

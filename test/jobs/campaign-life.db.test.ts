@@ -1,0 +1,121 @@
+// Pauses, ends and revisions of campaigns, on the real jobs.
+
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { CampaignFile } from '#protocol/campaign.ts'
+import type { CampaignId } from '#protocol/units.ts'
+import { pauseCampaign, resumeCampaign, reviseCampaign } from '#store/campaign-life.ts'
+import { lockCampaign } from '#store/campaigns.ts'
+import { inTransaction } from '#store/database.ts'
+import { addHost } from '#support/hosts.ts'
+import {
+  type Lifecycle,
+  lie,
+  report,
+  rows,
+  runJobs,
+  startLifecycle,
+  submit,
+  take,
+  wait,
+} from '#support/lifecycle.ts'
+import { campaignState, one, PROVEN } from '#support/trusting.ts'
+
+let life: Lifecycle
+beforeEach(async () => {
+  life = await startLifecycle()
+})
+afterEach(() => life.close())
+
+const DAY = 24 * 3600_000
+const change = async (id: CampaignId, act: typeof pauseCampaign) => {
+  await inTransaction(life.knex, async trx => {
+    await act(trx, id, life.now())
+    await life.wake.campaigns(trx, [id])
+  })
+  await runJobs(life)
+}
+const states = async () =>
+  Object.fromEntries(
+    (await rows(life, `select state, count(*)::int as n from work_units group by state order by state`)).map(
+      (row: { state: string; n: number }) => [row.state, row.n],
+    ),
+  )
+
+test('a paused campaign hands out nothing, counts what is in progress, outlasts a month, and ends when it goes on', async () => {
+  const { id } = await submit(life, { runs: 3, quorum: 1, policy: 'fixed' })
+  const host = await addHost(life, PROVEN)
+  const leased = await take(life, host)
+  await change(id, pauseCampaign)
+  expect(await take(life, host)).toEqual([])
+  await report(life, host, leased, lie(3))
+  expect(await states()).toEqual({ open: 2, valid: 1 })
+  for (let day = 0; day < 31; day++) await wait(life, DAY)
+  expect(await states()).toEqual({ open: 2, valid: 1 }) // seven days without a taker would have failed them
+  expect(await campaignState(life)).toEqual({ state: 'running', settled: false })
+
+  await change(id, resumeCampaign)
+  await wait(life, 6 * DAY)
+  expect(await states()).toEqual({ open: 2, valid: 1 }) // and so much patience is left
+  for (let i = 0; i < 2; i++) await report(life, host, await take(life, host), lie(3))
+  expect(await states()).toEqual({ valid: 3 })
+  expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
+})
+
+test('a paused campaign proposes nothing', async () => {
+  const file = { space: { lr: { log: [0.001, 0.1] } }, sampler: { name: 'tpe', seed: 1 } }
+  const { id } = await submit(life, { runs: 12, quorum: 1, policy: 'fixed', file })
+  const host = await addHost(life, PROVEN)
+  const leased = await take(life, host)
+  await change(id, pauseCampaign)
+  await report(life, host, leased, lie(3))
+  expect(await one(life, `select count(*)::int as n from experiments`)).toEqual({ n: 8 })
+  await change(id, resumeCampaign)
+  expect(await one(life, `select count(*)::int as n from experiments`)).toEqual({ n: 9 })
+})
+
+test('a campaign is stopped when its time is over, paused or not', async () => {
+  const file = { ends_by: new Date(life.now() + DAY).toISOString() }
+  const { id } = await submit(life, { runs: 3, file })
+  await change(id, pauseCampaign)
+  life.advance(DAY)
+  await change(id, async () => true) // as the sweep wakes it
+  const end = await one(life, `select state, end_reason, paused_at from campaigns`)
+  expect(end).toMatchObject({ state: 'cancelled', end_reason: `ends_by ${file.ends_by}`, paused_at: null })
+  expect(await states()).toEqual({ cancelled: 3 })
+})
+
+test('a grid whose space is revised goes on in the new one, tries nothing twice, and what exists stays', async () => {
+  const space = { lr: { choice: [0.01, 0.02, 0.03] }, width: { choice: [16] } }
+  const { id } = await submit(life, { runs: 2, quorum: 1, policy: 'fixed', file: { space } })
+  const host = await addHost(life, PROVEN)
+  await inTransaction(life.knex, async trx => {
+    const campaign = await lockCampaign(trx, id)
+    if (campaign === undefined) throw new Error('it was submitted')
+    const wider = { lr: { choice: [0.02, 0.01, 0.05] }, width: { choice: [16, 32] } }
+    const budget = { ...campaign.file.budget, runs: 5 }
+    const file = CampaignFile.parse({ ...campaign.file, space: wider, budget })
+    const why = {
+      author: 'agent',
+      reason: 'the best lies at the edge',
+      respaced: true,
+      reserveMilli: 110,
+    } as const
+    expect(await reviseCampaign(trx, { campaign, file, ...why, now: life.now() })).toBe('revised')
+    await life.wake.campaigns(trx, [id])
+  })
+  await runJobs(life)
+  for (let i = 0; i < 5; i++) await report(life, host, await take(life, host), lie(3))
+  expect(
+    await rows(
+      life,
+      `select recipe->'lr' as lr, recipe->'width' as width, revision from experiments order by ordinal`,
+    ),
+  ).toEqual([
+    { lr: 0.01, width: 16, revision: 1 },
+    { lr: 0.02, width: 16, revision: 1 },
+    { lr: 0.02, width: 32, revision: 2 },
+    { lr: 0.01, width: 32, revision: 2 },
+    { lr: 0.05, width: 16, revision: 2 },
+  ])
+  expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
+})
