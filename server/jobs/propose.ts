@@ -146,7 +146,7 @@ async function grow(
     unitsOf(experiments, seeds),
   )
   // What the corpus answers makes no noise when it is done: look again at once.
-  const isMore = search === null ? experiments.length < remaining : false
+  const isMore = search === null && experiments.length < remaining
   return isMore || toCompute === 0 ? 'now' : 'later'
 }
 

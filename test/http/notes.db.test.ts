@@ -3,6 +3,7 @@ import { NOTE_CHARS_MAX } from '#protocol/limits.ts'
 import { NoteList, NoteView } from '#protocol/notes.ts'
 import { addUser } from '#support/builders.ts'
 import { startServer, type TestServer } from '#support/server.ts'
+import { submitted } from '#support/submitted.ts'
 
 let server: TestServer
 let owner: { id: string; token: string }
@@ -11,14 +12,7 @@ let path: string
 beforeAll(async () => {
   server = await startServer()
   owner = await addUser(server.database.knex, 'ada', { milli: 1_000_000 })
-  const body = {
-    ...{ title: 'Which learning rate?', kernel: 'tiny@0', data: 'fox@1' },
-    ...{ metric: { name: 'val_bpb', goal: 'minimize' }, sampler: { name: 'grid' } },
-    budget: { fuel_per_run: 1e9, runs: 4, credits: 10 },
-    space: { lr: { log: [0.001, 0.1], points: 4 } },
-  }
-  const { json } = await server.call('POST', '/api/v1/campaigns', { token: owner.token, body })
-  path = `/api/v1/campaigns/${(json as { id: string }).id}/notes`
+  path = `${await submitted(server, owner.token)}/notes`
 })
 afterAll(() => server.close())
 
