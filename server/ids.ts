@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import {
   ActionId,
   CampaignId,
+  DeliveryId,
   ExperimentId,
   HostId,
   type Instant,
@@ -11,6 +12,7 @@ import {
   ResultId,
   TokenId,
   UserId,
+  WebhookId,
   WorkUnitId,
 } from '#protocol/units.ts'
 
@@ -26,6 +28,8 @@ export interface Ids {
   action(now: Instant): ActionId
   proposal(now: Instant): ProposalId
   note(now: Instant): NoteId
+  webhook(now: Instant): WebhookId
+  delivery(now: Instant): DeliveryId
 }
 
 /** Ids whose random part comes from `random`, which returns that many bytes. */
@@ -42,6 +46,8 @@ export function idsFrom(random: (bytes: number) => Uint8Array): Ids {
     action: now => ActionId.parse(text('a', now)),
     proposal: now => ProposalId.parse(text('k', now)),
     note: now => NoteId.parse(text('n', now)),
+    webhook: now => WebhookId.parse(text('wh', now)),
+    delivery: now => DeliveryId.parse(text('d', now)),
   }
 }
 

@@ -22,6 +22,7 @@ import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
 import { showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 const API = '/api/v1'
 
@@ -80,6 +81,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
     ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
+    ...webhookRoutes(edge, `${API}/webhooks`, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },

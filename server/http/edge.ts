@@ -3,12 +3,14 @@ import type { Logger } from 'pino'
 import type { TrustRules } from '#domain/trust.ts'
 import type {
   CampaignId,
+  DeliveryId,
   ExperimentId,
   HostId,
   Instant,
   NoteId,
   ProposalId,
   Sha256,
+  WebhookId,
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
@@ -29,6 +31,8 @@ export interface Edge {
     experiment(now: Instant): ExperimentId
     note(now: Instant): NoteId
     proposal(now: Instant): ProposalId
+    webhook(now: Instant): WebhookId
+    delivery(now: Instant): DeliveryId
   }
   readonly serverId: string
   readonly version: string

@@ -13,12 +13,14 @@ import { balancesOf } from '#store/ledger.ts'
 import { rebuiltReleases } from '#store/proposals.ts'
 import { lastEntries, pendingOfUser } from '#store/receipts.ts'
 import { hostsOf, listWorkUnits } from '#store/views.ts'
+import { webhooksOf } from '#store/webhooks.ts'
 import { bearerOf } from './auth.ts'
 import { viewCampaign, viewLeaderboard } from './campaign-view.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
 import { entryOf } from './ledger.ts'
 import { parse, Refused } from './problem.ts'
+import { disabledNotice } from './webhooks.ts'
 
 /** GET /server */
 export function showServer(edge: Edge): RequestHandler {
@@ -145,6 +147,7 @@ export function showMe(edge: Edge): RequestHandler {
       pendingMilli: await pendingOfUser(edge.knex, userId),
       owedMilli: (await openDebts(edge.knex, [account])).reduce((sum, debt) => sum + debt.amountMilli, 0),
       hosts: hosts.map(host => ({ ...host, lastSeenAt: toWire(host.lastSeenAt) })),
+      notices: (await webhooksOf(edge.knex, userId)).flatMap(disabledNotice),
       entries: entries.map(entryOf),
     }
     res.json(view)

@@ -31,6 +31,16 @@ import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { SearchView } from './search.ts'
 import { CompareView, TestList } from './tests.ts'
+import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
+import {
+  DeliveryList,
+  DeliveryView,
+  WebhookBody,
+  WebhookList,
+  WebhookMade,
+  WebhookRemoved,
+  WebhookView,
+} from './webhooks.ts'
 import { EnrolChallenge } from './work.ts'
 
 /** Every schema of the wire by name. */
@@ -63,6 +73,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ EventList },
+  ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
@@ -127,6 +138,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   ...CAMPAIGN_OPERATIONS,
   ...RESEARCH_OPERATIONS,
+  ...WEBHOOK_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',

@@ -30,6 +30,10 @@ export const NoteId = id<'NoteId'>('n')
 export type NoteId = z.infer<typeof NoteId>
 export const TokenId = id<'TokenId'>('t')
 export type TokenId = z.infer<typeof TokenId>
+export const WebhookId = id<'WebhookId'>('wh')
+export type WebhookId = z.infer<typeof WebhookId>
+export const DeliveryId = id<'DeliveryId'>('d')
+export type DeliveryId = z.infer<typeof DeliveryId>
 
 /** SHA-256 of some bytes, lower-case hexadecimal. */
 export const Sha256 = z
