@@ -76,7 +76,7 @@ async function growSearched(growing: Growing, search: CampaignSearch, room: Room
 
 /** Makes experiments of proposals; gives the runs with which they begin. */
 async function createExperiments(growing: Growing, { proposed, refusal }: Proposals): Promise<NewRun[]> {
-  const { trx, deps, campaign, plan, now } = growing
+  const { trx, deps, campaign, now } = growing
   if (refusal !== null)
     deps.log.error({ campaignId: campaign.id, ...refusal }, 'a campaign ends before its plan')
   if (proposed.length === 0) return []

@@ -1,4 +1,4 @@
-import { LAST_RUNG, type Recipe } from '#protocol/job.ts'
+import type { Recipe } from '#protocol/job.ts'
 import type { Pruner } from '#protocol/space.ts'
 import type { CampaignId, Instant } from '#protocol/units.ts'
 import type { CampaignSearch } from '#search/campaign-search.ts'
