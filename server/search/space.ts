@@ -83,12 +83,12 @@ export interface Run {
   readonly seed: number
 }
 
-/** The run of a canonical recipe with the campaign's seed number `seedIndex`; with `rungs`, one that may end early. */
+/** The run of a canonical recipe with the campaign's seed number `seedIndex`; `rungs` says where it ends and is evaluated. */
 export async function buildRun(
   source: RunSource,
   recipe: Recipe,
   seedIndex: number,
-  rungs?: Rungs,
+  rungs: Rungs | undefined = source.file.rungs ? rungsUntil(LAST_RUNG) : undefined,
 ): Promise<Run> {
   const { file, moduleSha256, data } = source
   const seed = seedFor(source, seedIndex)
@@ -119,6 +119,7 @@ export function contradiction(file: CampaignFile, manifest: KernelManifest): str
   if ((budget.fuel_per_run ?? 0) > fuelMax) return `budget.fuel_per_run: the kernel takes at most ${fuelMax}`
   if ((budget.updates_per_run ?? 0) > updatesMax)
     return `budget.updates_per_run: the kernel takes at most ${updatesMax}`
+  if (file.rungs && !manifest.rungs) return 'rungs: the kernel evaluates a run only at its end'
   const both = Object.keys(space).find(name => Object.hasOwn(recipe, name))
   return both === undefined ? undefined : `space.${both}: the recipe fixes it already`
 }
