@@ -2,7 +2,7 @@ import { PRESENT_MS } from '#domain/dispatch.ts'
 import { reserve, starter } from '#domain/ledger.ts'
 import { quote } from '#domain/prices.ts'
 import { transition } from '#domain/transition.ts'
-import { TRUST, type TrustRules } from '#domain/trust.ts'
+import { owesSelfTest, TRUST, type TrustRules } from '#domain/trust.ts'
 import { DAILY_QUOTA_START } from '#protocol/limits.ts'
 import { instant } from '#protocol/units.ts'
 import type { Clock } from '../engine.ts'
@@ -137,7 +137,7 @@ function answer(state: State, { hostId, reports, want, selfTest }: Call): Reply 
   host.idleSince = leases.length > 0 || want === 0 ? null : (host.idleSince ?? now)
   return {
     ...{ type: 'reply', leases, retryAfterMs: retryOf(state, host) },
-    selfTestDemanded: host.standing.selfTest === 'demanded',
+    selfTestDemanded: owesSelfTest(host.standing),
   }
 }
 
