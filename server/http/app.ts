@@ -15,7 +15,9 @@ import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
+import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
+import { addPages, missingPage } from './pages.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as proposals from './proposals.ts'
@@ -35,6 +37,8 @@ export function createApp(edge: Edge): Express {
   if (edge.settings.trustedProxies.length > 0) app.set('trust proxy', [...edge.settings.trustedProxies])
   app.use(nameRequest, helmet())
   addRoutes(app, edge)
+  addPages(app, edge.pages)
+  app.use(missingPage(edge.pages))
   app.use((req: express.Request) => {
     throw new Refused('not_found', `${req.method} ${req.path}`)
   })
@@ -84,6 +88,8 @@ function addRoutes(app: Express, edge: Edge): void {
     ...webhookRoutes(edge, `${API}/webhooks`, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
+    [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
+    [`${API}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
     [`${API}/prices`]: { get: [ledger.showPrices()] },
     [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
@@ -126,11 +132,9 @@ function limitAnonymous(edge: Edge): RequestHandler {
     legacyHeaders: false,
     handler: (req, res) => {
       const retryAfterMs = Number(res.getHeader('retry-after') ?? 60) * 1000
-      throw new Refused(
-        'rate_limited',
-        `${req.ip}: ${edge.settings.anonymousPerMinute} a minute`,
+      throw new Refused('rate_limited', `${req.ip}: ${edge.settings.anonymousPerMinute} a minute`, {
         retryAfterMs,
-      )
+      })
     },
   })
 }

@@ -10,10 +10,12 @@ import type {
   NoteId,
   ProposalId,
   Sha256,
+  TokenId,
   WebhookId,
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
+import type { Pages } from './pages.ts'
 import type { Planner } from './planner.ts'
 
 /** Everything the routes need, handed down from main.ts or from a test. */
@@ -22,6 +24,8 @@ export interface Edge {
   readonly blobs: Blobs
   readonly wake: Wake
   readonly planner: Planner
+  /** The built web app; undefined when there is none. */
+  readonly pages?: Pages | undefined
   readonly log: Logger
   readonly now: () => Instant
   readonly random: () => number // [0, 1); spreads calls and mixes owners, decides nothing that must be unpredictable
@@ -33,6 +37,7 @@ export interface Edge {
     proposal(now: Instant): ProposalId
     webhook(now: Instant): WebhookId
     delivery(now: Instant): DeliveryId
+    token(now: Instant): TokenId
   }
   readonly serverId: string
   readonly version: string

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
 import { Limit, Recipe, Rung } from './job.ts'
+import { KeyView } from './keys.ts'
 import { LedgerHead } from './ledger.ts'
 import {
   DEADLINE_MS_MAX,
@@ -45,6 +46,8 @@ export const CampaignFile = z.strictObject({
   constraints: ConstraintsFile.optional(),
   sampler: SamplerFile.default({ name: 'tpe', seed: 0 }),
   stop: StopFile.optional(),
+  /** Evaluates each run after its first 27th, ninth and third too: its curve then tells what stopping there would have known. */
+  rungs: z.literal(true).optional(),
   replicate: z
     .strictObject({
       quorum: z.int().min(1).max(QUORUM_MAX).default(2),
@@ -247,6 +250,8 @@ export const MeView = z.object({
   userId: z.string(),
   name: z.string(),
   roles: z.array(z.string()),
+  /** The API key that asks, with what is left of its budget; null for the account's own token. */
+  key: KeyView.nullable(),
   balanceMilli: z.int(),
   heldMilli: z.int(),
   pendingMilli: z.int(),

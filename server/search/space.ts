@@ -1,6 +1,15 @@
 import { type SeedSource, seedFor } from '#domain/seeds.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
-import { type Job, jobText, type Limit, type Recipe, type Rungs, runKeyOf } from '#protocol/job.ts'
+import {
+  type Job,
+  jobText,
+  LAST_RUNG,
+  type Limit,
+  type Recipe,
+  type Rungs,
+  rungsUntil,
+  runKeyOf,
+} from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 import { MARKS, REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
@@ -74,12 +83,12 @@ export interface Run {
   readonly seed: number
 }
 
-/** The run of a canonical recipe with the campaign's seed number `seedIndex`; with `rungs`, one that may end early. */
+/** The run of a canonical recipe with the campaign's seed number `seedIndex`; `rungs` says where it ends and is evaluated. */
 export async function buildRun(
   source: RunSource,
   recipe: Recipe,
   seedIndex: number,
-  rungs?: Rungs,
+  rungs: Rungs | undefined = source.file.rungs ? rungsUntil(LAST_RUNG) : undefined,
 ): Promise<Run> {
   const { file, moduleSha256, data } = source
   const seed = seedFor(source, seedIndex)
@@ -87,6 +96,13 @@ export async function buildRun(
   const job = rungs === undefined ? whole : { ...whole, rungs }
   return { job: jobText(job), runKey: await runKeyOf(moduleSha256, data, job), seed }
 }
+
+/** The whole run of a recipe, which knows rungs where the campaign stops runs early. */
+export const wholeRun = (
+  source: RunSource,
+  recipe: Recipe,
+  { seedIndex, isPruned }: { readonly seedIndex: number; readonly isPruned: boolean },
+): Promise<Run> => buildRun(source, recipe, seedIndex, isPruned ? rungsUntil(LAST_RUNG) : undefined)
 
 interface Space {
   readonly ok: true
@@ -103,6 +119,7 @@ export function contradiction(file: CampaignFile, manifest: KernelManifest): str
   if ((budget.fuel_per_run ?? 0) > fuelMax) return `budget.fuel_per_run: the kernel takes at most ${fuelMax}`
   if ((budget.updates_per_run ?? 0) > updatesMax)
     return `budget.updates_per_run: the kernel takes at most ${updatesMax}`
+  if (file.rungs && !manifest.rungs) return 'rungs: the kernel evaluates a run only at its end'
   const both = Object.keys(space).find(name => Object.hasOwn(recipe, name))
   return both === undefined ? undefined : `space.${both}: the recipe fixes it already`
 }

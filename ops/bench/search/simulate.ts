@@ -1,14 +1,14 @@
-import type { SamplerFile } from '#protocol/space.ts'
+import type { Pruner, SamplerFile } from '#protocol/space.ts'
 import { plainValues } from '#search/expression.ts'
 import type { Outcome, Report, Trial } from '#search/history.ts'
 import { type Proposal, type Search, searchWith } from '#search/propose.ts'
 import { samplerOf } from '#search/samplers/registry.ts'
-import { climbersOf, goingOn, type Pruner, RUNGS } from '#search/scheduler.ts'
+import { climbersOf, goingOn, RUNGS } from '#search/scheduler.ts'
 import { compileSpace } from '#search/search-space.ts'
 import { streamOf } from '#search/stream.ts'
 import { mixed, mixedAfter, type Problem } from './functions.ts'
 
-export function searchFor(problem: Problem, sampler: SamplerFile): Search {
+export function searchFor(problem: Pick<Problem, 'space'>, sampler: SamplerFile): Search {
   const space = compileSpace({ space: problem.space })
   if (!space.ok) throw new Error(space.detail)
   const reply = samplerOf(space, problem.space, sampler)
