@@ -4,6 +4,7 @@ import type { TrustRules } from '#domain/trust.ts'
 import type {
   CampaignId,
   ExperimentId,
+  ExportId,
   HostId,
   Instant,
   NoteId,
@@ -29,6 +30,7 @@ export interface Edge {
     experiment(now: Instant): ExperimentId
     note(now: Instant): NoteId
     proposal(now: Instant): ProposalId
+    export(now: Instant): ExportId
   }
   readonly serverId: string
   readonly version: string
