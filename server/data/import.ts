@@ -16,9 +16,11 @@ import { drawShapes, SHAPES_LICENCE, SHAPES_SOURCE } from './shapes.ts'
 import {
   readSotu,
   readSotuSmall,
+  readSotuTiny,
   SOTU_LICENCE,
   SOTU_SMALL_TRANSFORM,
   SOTU_SOURCE,
+  SOTU_TINY_TRANSFORM,
   SOTU_TRANSFORM,
 } from './sotu.ts'
 import type { SplitBytes } from './splits.ts'
@@ -72,6 +74,15 @@ const DEFINITIONS = {
     },
     read: async () => textContent(await readSotuSmall(), SOTU_SMALL_TRANSFORM),
   },
+  'sotu-tiny@1': {
+    facts: { name: 'sotu-tiny', version: 1, ...SOTU_FACTS },
+    pinned: {
+      train: '012533a1da9c4d1aa6e9490b27bacb770e470615f987cf016e6cc04bbb4f164a',
+      val: 'a7a394b696b60fdc6f9847e50f635c839e025b5ba1bbb9745d329bb5446bc4ca',
+      test: SOTU_TEST,
+    },
+    read: async () => textContent(await readSotuTiny(), SOTU_TINY_TRANSFORM),
+  },
   'shapes@1': {
     facts: { name: 'shapes', version: 1, source: SHAPES_SOURCE, licence: SHAPES_LICENCE },
     pinned: {
@@ -91,7 +102,13 @@ const DEFINITIONS = {
 export type DatasetName = keyof typeof DEFINITIONS
 
 /** Every data set this program can make, the smallest first. */
-export const DATASET_NAMES: readonly DatasetName[] = [NO_DATA, 'sotu-small@1', 'shapes@1', 'sotu@1']
+export const DATASET_NAMES: readonly DatasetName[] = [
+  NO_DATA,
+  'sotu-tiny@1',
+  'sotu-small@1',
+  'shapes@1',
+  'sotu@1',
+]
 
 /** Whether this program can import a data set of this name and version. */
 export const isDatasetName = (name: string): name is DatasetName => Object.hasOwn(DEFINITIONS, name)

@@ -18,6 +18,8 @@ const TRAIN_YEAR_MAX = 1950
 const VAL_WINDOWS = { count: 64, bytes: 4096 } as const // 262,144 bytes
 const SMALL_TRAIN_WINDOWS = { count: 64, bytes: 4096 } as const // 262,144 bytes
 const SMALL_VAL_WINDOWS = { every: 2, bytes: 1024 } as const // 32,768 bytes
+// An evaluation then costs about as much as a dozen updates of the smallest models, not a hundred.
+const TINY_VAL_BYTES = 128 // 4,096 in all
 
 export const SOTU_TRANSFORM =
   'The files data/YYYY_*.txt, sorted by name and joined unchanged: those of 1790 to 1950 are train; of the later ones 64 ' +
@@ -37,6 +39,20 @@ export async function readSotu(): Promise<SplitBytes> {
 export const SOTU_SMALL_TRANSFORM =
   'Made from sotu@1: 64 evenly spaced windows of 4,096 bytes of its train, joined, are train; the first 1,024 bytes of ' +
   'every second window of its val, joined, are val; test is the same.'
+
+export const SOTU_TINY_TRANSFORM =
+  'Made from sotu-small@1: the same train and test; the first 128 bytes of each window of 1,024 bytes of its val, joined, are val.'
+
+/** The small set with an eighth of its val: for comparing searches over thousands of the smallest runs, not for saying how good a model is. */
+export async function readSotuTiny(): Promise<SplitBytes> {
+  const { train, val, test } = await readSotuSmall()
+  const starts = Array.from(
+    { length: val.length / SMALL_VAL_WINDOWS.bytes },
+    (_, i) => i * SMALL_VAL_WINDOWS.bytes,
+  )
+  const tiny = starts.map(start => ({ start, end: start + TINY_VAL_BYTES }))
+  return { train, val: joinSpans(val, tiny), test }
+}
 
 /** The small set. Its val lies inside sotu@1's val, so that choosing by it tells nothing about the test both share. */
 export async function readSotuSmall(): Promise<SplitBytes> {

@@ -45,6 +45,8 @@ export const CampaignFile = z.strictObject({
   constraints: ConstraintsFile.optional(),
   sampler: SamplerFile.default({ name: 'tpe', seed: 0 }),
   stop: StopFile.optional(),
+  /** Evaluates each run after its first 27th, ninth and third too: its curve then tells what stopping there would have known. */
+  rungs: z.literal(true).optional(),
   replicate: z
     .strictObject({
       quorum: z.int().min(1).max(QUORUM_MAX).default(2),

@@ -1,8 +1,8 @@
 import { type SeedSource, seedFor } from '#domain/seeds.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
-import { type Job, jobText, type Limit, type Recipe, type Rungs, runKeyOf } from '#protocol/job.ts'
+import { type Job, jobText, LAST_RUNG, type Limit, type Recipe, type Rungs, runKeyOf } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
-import { MARKS, REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
+import { MARKS, REJECTED_DRAWS_MAX, RUNGS_OF_RUN } from '#protocol/limits.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Sha256 } from '#protocol/units.ts'
 import { type Axis, canonicalValue, gridAxis, randomAxis } from './axis.ts'
@@ -74,12 +74,12 @@ export interface Run {
   readonly seed: number
 }
 
-/** The run of a canonical recipe with the campaign's seed number `seedIndex`; with `rungs`, one that may end early. */
+/** The run of a canonical recipe with the campaign's seed number `seedIndex`; `rungs` says where it ends and is evaluated. */
 export async function buildRun(
   source: RunSource,
   recipe: Recipe,
   seedIndex: number,
-  rungs?: Rungs,
+  rungs: Rungs | undefined = source.file.rungs ? { of: RUNGS_OF_RUN, until: LAST_RUNG } : undefined,
 ): Promise<Run> {
   const { file, moduleSha256, data } = source
   const seed = seedFor(source, seedIndex)
@@ -103,6 +103,7 @@ export function contradiction(file: CampaignFile, manifest: KernelManifest): str
   if ((budget.fuel_per_run ?? 0) > fuelMax) return `budget.fuel_per_run: the kernel takes at most ${fuelMax}`
   if ((budget.updates_per_run ?? 0) > updatesMax)
     return `budget.updates_per_run: the kernel takes at most ${updatesMax}`
+  if (file.rungs && !manifest.rungs) return 'rungs: the kernel evaluates a run only at its end'
   const both = Object.keys(space).find(name => Object.hasOwn(recipe, name))
   return both === undefined ? undefined : `space.${both}: the recipe fixes it already`
 }

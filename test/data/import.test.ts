@@ -78,6 +78,17 @@ test.each(DATASET_NAMES)('%s: the manifest names the files it comes with and its
   expect(`${manifest.name}@${manifest.version}`).toBe(name)
 })
 
+test("sotu-tiny's validation text lies inside sotu-small's, and the rest is the same", async () => {
+  const [tiny, small] = [await imported('sotu-tiny@1'), await imported('sotu-small@1')]
+  for (const name of ['train', 'test'] as const)
+    expect(splitOf(tiny.manifest, name)).toEqual(splitOf(small.manifest, name))
+  const tinyVal = Buffer.from(tiny.files.get(splitOf(tiny.manifest, 'val').sha256) ?? [])
+  const smallVal = Buffer.from(small.files.get(splitOf(small.manifest, 'val').sha256) ?? [])
+  expect(tinyVal.length).toBe(4_096)
+  for (let at = 0; at < tinyVal.length; at += 128)
+    expect(smallVal.subarray(at * 8, at * 8 + 128).equals(tinyVal.subarray(at, at + 128))).toBe(true)
+})
+
 test("sotu-small's validation text lies inside sotu's, and both have the same test text", async () => {
   const [small, whole] = [await imported('sotu-small@1'), await imported('sotu@1')]
   expect(splitOf(small.manifest, 'test')).toEqual(splitOf(whole.manifest, 'test'))

@@ -97,6 +97,16 @@ describe('a plan is refused', () => {
   })
 })
 
+test('a kernel that knows no rungs cannot evaluate at them', () => {
+  const file = { ...fileOf({ space: { lr: { choice: [0.1] } }, runs: 1 }), rungs: true as const }
+  expect(planCampaign(file, manifest)).toEqual({
+    ok: false,
+    code: 'campaign_invalid',
+    detail: 'rungs: the kernel evaluates a run only at its end',
+  })
+  expect(planCampaign(file, { ...manifest, rungs: true }).ok).toBe(true)
+})
+
 test('a run has the exact bytes of its job, a run key and a seed under the secret', async () => {
   const file = fileOf({ space: { lr: { choice: [0.1] } }, runs: 1, budget: { updates_per_run: 10 } })
   const data = [Sha256.parse('d'.repeat(64))]
@@ -114,6 +124,7 @@ test('a run has the exact bytes of its job, a run key and a seed under the secre
   )
   expect(short.seed).toBe(run.seed)
   const whole = await buildRun(source, recipe, 0, { of: 4, until: 3 })
+  expect(await buildRun({ ...source, file: { ...file, rungs: true } }, recipe, 0)).toEqual(whole)
   expect(new Set([run, short, whole].map(({ runKey }) => runKey)).size).toBe(3)
   expect(
     planned({ space: { lr: { choice: [0.1] } }, runs: 1, budget: { updates_per_run: 10 } }),

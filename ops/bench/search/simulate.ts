@@ -8,7 +8,7 @@ import { compileSpace } from '#search/search-space.ts'
 import { streamOf } from '#search/stream.ts'
 import { mixed, mixedAfter, type Problem } from './functions.ts'
 
-export function searchFor(problem: Problem, sampler: SamplerFile): Search {
+export function searchFor(problem: Pick<Problem, 'space'>, sampler: SamplerFile): Search {
   const space = compileSpace({ space: problem.space })
   if (!space.ok) throw new Error(space.detail)
   const reply = samplerOf(space, problem.space, sampler)
