@@ -10,6 +10,7 @@ import type {
   NoteId,
   ProposalId,
   Sha256,
+  TokenId,
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
@@ -34,6 +35,7 @@ export interface Edge {
     note(now: Instant): NoteId
     proposal(now: Instant): ProposalId
     export(now: Instant): ExportId
+    token(now: Instant): TokenId
   }
   readonly serverId: string
   readonly version: string

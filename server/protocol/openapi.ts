@@ -21,6 +21,7 @@ import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
 import { InteractionView } from './interaction.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
+import { KeyBody, KeyList, KeyView, NewKey } from './keys.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { NoteBody, NoteList, NoteView } from './notes.ts'
@@ -66,6 +67,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ EventList },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
+  ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
@@ -143,6 +145,18 @@ export const OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'delete', path: '/api/v1/me', security: 'user', reply: 'DeletedReply' },
     summary: 'Delete the account of a token',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/keys', security: 'user', reply: 'KeyList' },
+    summary: 'The API keys of an account, newest first',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/keys', security: 'user', body: 'KeyBody', reply: 'NewKey' },
+    ...{ summary: 'Make an API key; its text is shown this once', status: 201 },
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/keys/{id}/revoke', security: 'user', reply: 'KeyView' },
+    summary: 'End an API key',
   },
   {
     method: 'get',
