@@ -14,6 +14,7 @@ export const Role = z.enum([
   'propose',
   'examine',
   'webhook',
+  'export',
   'cron',
   'seal',
 ])

@@ -4,6 +4,7 @@ import {
   CampaignId,
   DeliveryId,
   ExperimentId,
+  ExportId,
   HostId,
   type Instant,
   idText,
@@ -30,6 +31,7 @@ export interface Ids {
   note(now: Instant): NoteId
   webhook(now: Instant): WebhookId
   delivery(now: Instant): DeliveryId
+  export(now: Instant): ExportId
 }
 
 /** Ids whose random part comes from `random`, which returns that many bytes. */
@@ -48,6 +50,7 @@ export function idsFrom(random: (bytes: number) => Uint8Array): Ids {
     note: now => NoteId.parse(text('n', now)),
     webhook: now => WebhookId.parse(text('wh', now)),
     delivery: now => DeliveryId.parse(text('d', now)),
+    export: now => ExportId.parse(text('x', now)),
   }
 }
 

@@ -5,6 +5,7 @@ import type {
   CampaignId,
   DeliveryId,
   ExperimentId,
+  ExportId,
   HostId,
   Instant,
   NoteId,
@@ -37,6 +38,7 @@ export interface Edge {
     proposal(now: Instant): ProposalId
     webhook(now: Instant): WebhookId
     delivery(now: Instant): DeliveryId
+    export(now: Instant): ExportId
     token(now: Instant): TokenId
   }
   readonly serverId: string

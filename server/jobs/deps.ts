@@ -11,6 +11,7 @@ import type {
   ResultId,
   WorkUnitId,
 } from '#protocol/units.ts'
+import type { Blobs } from '#store/blobs.ts'
 import type { Trx } from '#store/database.ts'
 import type { PostWebhook } from './webhook-post.ts'
 
@@ -22,6 +23,7 @@ export const QUEUES = [
   'propose',
   'examine',
   'webhook',
+  'export',
 ] as const
 export type QueueName = (typeof QUEUES)[number]
 
@@ -37,6 +39,7 @@ export interface JobLog {
 /** What every handler is given. */
 export interface JobDeps {
   readonly knex: Knex
+  readonly blobs: Blobs
   readonly now: () => Instant
   readonly ids: {
     experiment(now: Instant): ExperimentId

@@ -18,6 +18,7 @@ describe('settings', () => {
         'propose',
         'examine',
         'webhook',
+        'export',
         'cron',
         'seal',
       ],
