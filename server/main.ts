@@ -10,6 +10,7 @@ import { startSealer } from '#jobs/seal.ts'
 import { startJobs } from '#jobs/start.ts'
 import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
+import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
 import { buildRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
@@ -138,6 +139,7 @@ function openEdge(config: Config, { knex, blobs, wake, secrets, serverId, log }:
     planner: {
       plan: planCampaign,
       state: searchState,
+      analyse,
       run: (source, recipe, seedIndex) => buildRun({ ...source, secret: secrets.server }, recipe, seedIndex),
     },
     now: systemClock,

@@ -112,6 +112,10 @@ export const DAILY_QUOTA_MAX = 20_000
 export const DAILY_QUOTA_MIN = 4
 
 export const PAGE_ROWS_MAX = 1_000
+/** Points of a plot: parallel coordinates of so many lines take a browser a quarter of a second. */
+export const ANALYSIS_POINTS_MAX = 10_000
+/** Rows of each list of an analysis; what is thinned says by how much. */
+export const ANALYSIS_ROWS_MAX = 200
 
 /** A challenge is solved in seconds; a slow phone that sleeps in between still gets there. */
 export const CHALLENGE_MS = 10 * 60_000
