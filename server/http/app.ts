@@ -11,11 +11,14 @@ import { campaignRoutes, type Methods, SMALL_BODY_BYTES } from './campaign-route
 import { newCatalogue } from './catalogue.ts'
 import { issueChallenge } from './challenge.ts'
 import { claim } from './claim.ts'
+import { corpusRoutes } from './corpus-routes.ts'
 import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
+import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
+import { addPages, missingPage } from './pages.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as proposals from './proposals.ts'
@@ -34,6 +37,8 @@ export function createApp(edge: Edge): Express {
   if (edge.settings.trustedProxies.length > 0) app.set('trust proxy', [...edge.settings.trustedProxies])
   app.use(nameRequest, helmet())
   addRoutes(app, edge)
+  addPages(app, edge.pages)
+  app.use(missingPage(edge.pages))
   app.use((req: express.Request) => {
     throw new Refused('not_found', `${req.method} ${req.path}`)
   })
@@ -80,8 +85,11 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
     ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
+    ...corpusRoutes(edge, API, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
+    [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
+    [`${API}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
     [`${API}/prices`]: { get: [ledger.showPrices()] },
     [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
@@ -124,11 +132,9 @@ function limitAnonymous(edge: Edge): RequestHandler {
     legacyHeaders: false,
     handler: (req, res) => {
       const retryAfterMs = Number(res.getHeader('retry-after') ?? 60) * 1000
-      throw new Refused(
-        'rate_limited',
-        `${req.ip}: ${edge.settings.anonymousPerMinute} a minute`,
+      throw new Refused('rate_limited', `${req.ip}: ${edge.settings.anonymousPerMinute} a minute`, {
         retryAfterMs,
-      )
+      })
     },
   })
 }

@@ -4,14 +4,17 @@ import type { TrustRules } from '#domain/trust.ts'
 import type {
   CampaignId,
   ExperimentId,
+  ExportId,
   HostId,
   Instant,
   NoteId,
   ProposalId,
   Sha256,
+  TokenId,
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
+import type { Pages } from './pages.ts'
 import type { Planner } from './planner.ts'
 
 /** Everything the routes need, handed down from main.ts or from a test. */
@@ -20,6 +23,8 @@ export interface Edge {
   readonly blobs: Blobs
   readonly wake: Wake
   readonly planner: Planner
+  /** The built web app; undefined when there is none. */
+  readonly pages?: Pages | undefined
   readonly log: Logger
   readonly now: () => Instant
   readonly random: () => number // [0, 1); spreads calls and mixes owners, decides nothing that must be unpredictable
@@ -29,6 +34,8 @@ export interface Edge {
     experiment(now: Instant): ExperimentId
     note(now: Instant): NoteId
     proposal(now: Instant): ProposalId
+    export(now: Instant): ExportId
+    token(now: Instant): TokenId
   }
   readonly serverId: string
   readonly version: string

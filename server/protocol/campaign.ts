@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
-import { Limit, Recipe, Rung } from './job.ts'
+import { Limit, Recipe } from './job.ts'
+import { KeyView } from './keys.ts'
 import { LedgerHead } from './ledger.ts'
 import {
   DEADLINE_MS_MAX,
@@ -171,32 +172,6 @@ export const Leaderboard = z.object({
 })
 export type Leaderboard = z.infer<typeof Leaderboard>
 
-/** One line of an export: a published run, failures included. */
-export const CorpusRow = z.object({
-  runKey: Sha256,
-  campaignId: CampaignId,
-  experimentId: z.string(),
-  workUnitId: z.string(),
-  resultId: z.string(),
-  kernel: z.string(),
-  moduleSha256: Sha256,
-  data: z.string(),
-  recipe: Recipe,
-  seed: z.int(),
-  /** 3: a whole run; 0, 1, 2: its first 27th, ninth, third, which say less and are compared with nothing else. */
-  rung: Rung,
-  limit: Limit,
-  status: z.string(),
-  metricName: z.string().nullable(),
-  metricValue: z.number().nullable(),
-  fuelUsed: z.int(),
-  digest: Sha256,
-  artifactSha256: Sha256.nullable(),
-  replicas: z.int(),
-  publishedAt: WireInstant,
-})
-export type CorpusRow = z.infer<typeof CorpusRow>
-
 /** GET /api/v1/results/:id — also for a work unit or an experiment id, which answer with their canonical result. */
 export const ResultView = z.object({
   resultId: z.string(),
@@ -249,6 +224,8 @@ export const MeView = z.object({
   userId: z.string(),
   name: z.string(),
   roles: z.array(z.string()),
+  /** The API key that asks, with what is left of its budget; null for the account's own token. */
+  key: KeyView.nullable(),
   balanceMilli: z.int(),
   heldMilli: z.int(),
   pendingMilli: z.int(),
