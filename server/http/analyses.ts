@@ -2,9 +2,9 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import type { CampaignId, Instant } from '#protocol/units.ts'
 import { type AnalysisRow, readAnalysisRows } from '#store/analysis.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
+import { withheldOf } from '#store/withheld.ts'
 import type { Edge } from './edge.ts'
 import type { Analysis } from './planner.ts'
-import { withheldOf } from './withheld.ts'
 
 /** What everybody may see of a campaign, ready to be analysed. */
 export interface Basis {
