@@ -135,14 +135,10 @@ export async function submit(
     ...more,
   })
   const id = testIds.campaign(life.now())
+  const pruner = file.stop?.prune ?? 'none'
+  const units = plannedUnits(file, { experiments: runs, limit: { fuel: FUEL }, fuelMax: FUEL, pruner })
   const { reserveMilli, priceMilliPerGfuel } = quote({
-    ...{
-      engineClass: 'wasm',
-      policy: 'adaptive',
-      workUnits: plannedUnits(file, runs),
-      fuelMax: FUEL,
-      quorum,
-    },
+    ...{ engineClass: 'wasm', policy: 'adaptive', units, quorum },
   })
   await inTransaction(life.knex, async trx => {
     await insertCampaign(trx, {
