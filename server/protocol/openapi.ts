@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { AnalysisView } from './analysis.ts'
 import {
   CampaignFile,
   CampaignList,
@@ -77,6 +78,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ EventList },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
+  ...{ AnalysisView, EventList },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
