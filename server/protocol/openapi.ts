@@ -76,7 +76,6 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
-  ...{ EventList },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, EventList },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
