@@ -146,7 +146,7 @@ interface Parts {
 function openEdge(config: Config, { knex, blobs, wake, pages, secrets, serverId, log }: Parts): Edge {
   const { publicKey, keyId } = secrets.operator
   const { pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
-  const { enrolWork, perMinute, perPrefixDay } = config
+  const { enrolWork, perMinute, perPrefixDay, publicUrl } = config
   return {
     ...{ knex, blobs, wake, pages, serverId, log },
     planner: {
@@ -165,7 +165,7 @@ function openEdge(config: Config, { knex, blobs, wake, pages, secrets, serverId,
     trust: { rules: TRUST, secret: secrets.server },
     settings: {
       ...{ pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
-      ...{ enrolWork, perMinute, perPrefixDay },
+      ...{ enrolWork, perMinute, perPrefixDay, publicUrl },
     },
   }
 }

@@ -1,7 +1,7 @@
 import express, { type Express, type RequestHandler } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
-import { BODY_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
+import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi.ts'
 import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
@@ -18,9 +18,11 @@ import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
+import { answerMcp } from './mcp/route.ts'
 import { addPages, missingPage } from './pages.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
+import { showGuide } from './program.ts'
 import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
 import { showResult } from './results.ts'
@@ -57,6 +59,8 @@ function addRoutes(app: Express, edge: Edge): void {
     '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
     '/readyz': { get: [showReady(edge)] },
     [`${API}/openapi.json`]: { get: [(_req, res) => void res.json(openApiDocument(edge.version))] },
+    '/llms.txt': { get: [showGuide(edge)] },
+    '/mcp': { post: [anonymous, bytesUpTo(CAMPAIGN_BYTES_MAX), answerMcp(edge)] },
     [`${API}/server`]: { get: [reads.showServer(edge)] },
     [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
     [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },

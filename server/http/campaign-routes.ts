@@ -10,6 +10,7 @@ import { showEvents } from './events.ts'
 import { proposeExperiments } from './experiments.ts'
 import { showInteraction } from './interaction.ts'
 import { showNotes, writeNote } from './notes.ts'
+import { showCampaignGuide, showProgram } from './program.ts'
 import * as reads from './reads.ts'
 import { exportCampaign } from './results.ts'
 import { showSearch } from './search.ts'
@@ -49,6 +50,8 @@ export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler
     [`${at}/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${at}/:id/events`]: { get: [showEvents(edge)] },
     [`${at}/:id/analysis`]: { get: [showAnalysis(edge, analyses)] },
+    [`${at}/:id/program.md`]: { get: [showProgram(edge)] },
+    [`${at}/:id/llms.txt`]: { get: [showCampaignGuide(edge)] },
     [`${at}/:id/search`]: { get: [showSearch(edge)] },
     [`${at}/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
   }

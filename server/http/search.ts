@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express'
 import { invariant } from '#domain/invariant.ts'
-import { SearchQuery } from '#protocol/search.ts'
+import { SearchQuery, type SearchView } from '#protocol/search.ts'
+import type { CampaignRow } from '#store/campaigns.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import { readReports, readTrials } from '#store/search.ts'
 import { withheldOf } from '#store/withheld.ts'
@@ -15,19 +16,27 @@ import { parse, Refused } from './problem.ts'
 export function showSearch(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { limit } = parse(SearchQuery, req.query)
-    const campaign = await campaignOf(edge, req)
-    const [kernel] = await kernelsByHash(edge.knex, [campaign.kernelSha256])
-    invariant(kernel !== undefined, 'what a campaign uses stays')
-    // Reports first: the trials of those that are read are there by then, and so is what says that they are withheld.
-    const told = await readReports(edge.knex, campaign.id)
-    const trials = await readTrials(edge.knex, campaign.id)
-    const withheld: ReadonlySet<string | undefined> = new Set(
-      await withheldOf(edge.knex, campaign, edge.trust.rules),
-    )
-    const reports = told.filter(({ ordinal }) => !withheld.has(trials[ordinal]?.id))
-    const view = edge.planner.state(campaign.file, kernel.manifest, { history: { trials, reports }, limit })
+    const view = await searchViewOf(edge, await campaignOf(edge, req), limit)
     if (view === undefined)
       throw new Refused('not_found', 'sampler: all recipes of this campaign were known when it was submitted')
     res.json(view)
   }
+}
+
+/** The same of a campaign at hand; undefined when no sampler chooses its recipes. */
+export async function searchViewOf(
+  edge: Edge,
+  campaign: CampaignRow,
+  limit: number | undefined,
+): Promise<SearchView | undefined> {
+  const [kernel] = await kernelsByHash(edge.knex, [campaign.kernelSha256])
+  invariant(kernel !== undefined, 'what a campaign uses stays')
+  // Reports first: the trials of those that are read are there by then, and so is what says that they are withheld.
+  const told = await readReports(edge.knex, campaign.id)
+  const trials = await readTrials(edge.knex, campaign.id)
+  const withheld: ReadonlySet<string | undefined> = new Set(
+    await withheldOf(edge.knex, campaign, edge.trust.rules),
+  )
+  const reports = told.filter(({ ordinal }) => !withheld.has(trials[ordinal]?.id))
+  return edge.planner.state(campaign.file, kernel.manifest, { history: { trials, reports }, limit })
 }

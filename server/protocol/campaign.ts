@@ -144,6 +144,8 @@ export const CampaignView = z.object({
   }),
   /** Best mean over seeds of what is published. */
   best: z.object({ experimentId: z.string(), mean: z.number(), n: z.int(), recipe: Recipe }).nullable(),
+  /** Paths of pages for agents: everything on one page, and where to read more. */
+  links: z.object({ program: z.string(), llms: z.string() }),
 })
 export type CampaignView = z.infer<typeof CampaignView>
 

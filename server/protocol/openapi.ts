@@ -89,6 +89,11 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
 export const OPERATIONS: readonly Operation[] = [
   { method: 'get', path: '/healthz', summary: 'The process lives', reply: 'Health' },
   { method: 'get', path: '/readyz', summary: 'The database answers', reply: 'Health' },
+  { method: 'get', path: '/llms.txt', summary: 'Where an agent begins', reply: 'text' },
+  {
+    ...{ method: 'post', path: '/mcp', security: 'anybody', body: 'bytes', reply: 'text' },
+    summary: 'The Model Context Protocol over streamable HTTP',
+  },
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This document', reply: 'text' },
   {
     method: 'get',
