@@ -12,6 +12,10 @@ export const setting = (value: unknown): string =>
 
 export const whole = (value: number): string => value.toLocaleString('en')
 
+/** Milli-credits as credits. */
+export const credits = (milli: number): string =>
+  (milli / 1000).toLocaleString('en', { minimumFractionDigits: 1, maximumFractionDigits: 3 })
+
 /** How long ago, in one unit. */
 export function ago(iso: string, now: number): string {
   const seconds = Math.max(0, Math.round((now - Date.parse(iso)) / 1000))
@@ -24,6 +28,9 @@ export function span(seconds: number): string {
   if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)} h`
   return `${Math.round(seconds / 86400)} d`
 }
+
+/** The first characters of an id after its kind: enough to tell rows of a table apart. */
+export const shortId = (id: string): string => `${id.slice(0, 2)}…${id.slice(-6)}`
 
 /** `lr 0.002 · width 64` */
 export const recipeLine = (recipe: Readonly<Record<string, unknown>>): string =>
