@@ -12,6 +12,7 @@ import { startJobs } from '#jobs/start.ts'
 import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
 import { planCampaign } from '#search/plan.ts'
+import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import { type Blobs, openBlobs } from '#store/blobs.ts'
@@ -143,6 +144,7 @@ function openEdge(config: Config, { knex, blobs, wake, pages, secrets, serverId,
     planner: {
       plan: planCampaign,
       state: searchState,
+      similar: similarTo,
       run: (source, recipe, which) => wholeRun({ ...source, secret: secrets.server }, recipe, which),
     },
     now: systemClock,

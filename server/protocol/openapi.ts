@@ -11,7 +11,7 @@ import {
   ValidateReply,
 } from './campaign.ts'
 import { CAMPAIGN_OPERATIONS } from './campaign-operations.ts'
-import { CorpusRow } from './corpus.ts'
+import { CorpusList, CorpusRow, CorpusView, SimilarView } from './corpus.ts'
 import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
@@ -66,6 +66,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ EventList },
+  ...{ CorpusList, CorpusView, SimilarView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
