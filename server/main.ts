@@ -11,6 +11,7 @@ import { startSealer } from '#jobs/seal.ts'
 import { startJobs } from '#jobs/start.ts'
 import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
+import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
 import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
@@ -145,6 +146,7 @@ function openEdge(config: Config, { knex, blobs, wake, pages, secrets, serverId,
       plan: planCampaign,
       state: searchState,
       similar: similarTo,
+      analyse,
       run: (source, recipe, which) => wholeRun({ ...source, secret: secrets.server }, recipe, which),
     },
     now: systemClock,

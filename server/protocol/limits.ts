@@ -115,6 +115,10 @@ export const DAILY_QUOTA_MIN = 4
 export const KEYS_PER_ACCOUNT_MAX = 200
 
 export const PAGE_ROWS_MAX = 1_000
+/** Points of a plot: parallel coordinates of so many lines take a browser a quarter of a second. */
+export const ANALYSIS_POINTS_MAX = 10_000
+/** Rows of each list of an analysis; what is thinned says by how much. */
+export const ANALYSIS_ROWS_MAX = 200
 
 /** Recipes that a similar one is looked for among, and how many are shown. A hundred thousand take a second. */
 export const SIMILAR_RECIPES_MAX = 100_000

@@ -9,6 +9,7 @@ import type { answerCalls } from '#http/round-trip.ts'
 import { createWake } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { instant } from '#protocol/units.ts'
+import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
 import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
@@ -83,7 +84,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
       planner: {
-        ...{ plan: planCampaign, state: searchState, similar: similarTo },
+        ...{ plan: planCampaign, state: searchState, similar: similarTo, analyse },
         run: (source, recipe, which) => wholeRun({ ...source, secret }, recipe, which),
       },
       ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
