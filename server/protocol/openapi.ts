@@ -35,6 +35,16 @@ import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { SearchView } from './search.ts'
 import { CompareView, TestList } from './tests.ts'
+import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
+import {
+  DeliveryList,
+  DeliveryView,
+  WebhookBody,
+  WebhookList,
+  WebhookMade,
+  WebhookRemoved,
+  WebhookView,
+} from './webhooks.ts'
 import { EnrolChallenge } from './work.ts'
 
 /** Every schema of the wire by name. */
@@ -67,6 +77,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ CorpusList, CorpusView, SimilarView },
+  ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, EventList },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ KeyBody, KeyList, KeyView, NewKey },
@@ -134,6 +145,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   ...CAMPAIGN_OPERATIONS,
   ...RESEARCH_OPERATIONS,
+  ...WEBHOOK_OPERATIONS,
   ...CORPUS_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
