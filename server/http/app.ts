@@ -11,10 +11,12 @@ import { campaignRoutes, type Methods, SMALL_BODY_BYTES } from './campaign-route
 import { newCatalogue } from './catalogue.ts'
 import { issueChallenge } from './challenge.ts'
 import { claim } from './claim.ts'
+import { corpusRoutes } from './corpus-routes.ts'
 import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
+import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
 import { addPages, missingPage } from './pages.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
@@ -23,6 +25,7 @@ import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
 import { showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 const API = '/api/v1'
 
@@ -83,8 +86,12 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
     ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
+    ...webhookRoutes(edge, `${API}/webhooks`, anonymous),
+    ...corpusRoutes(edge, API, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
+    [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
+    [`${API}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
     [`${API}/prices`]: { get: [ledger.showPrices()] },
     [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
@@ -127,11 +134,9 @@ function limitAnonymous(edge: Edge): RequestHandler {
     legacyHeaders: false,
     handler: (req, res) => {
       const retryAfterMs = Number(res.getHeader('retry-after') ?? 60) * 1000
-      throw new Refused(
-        'rate_limited',
-        `${req.ip}: ${edge.settings.anonymousPerMinute} a minute`,
+      throw new Refused('rate_limited', `${req.ip}: ${edge.settings.anonymousPerMinute} a minute`, {
         retryAfterMs,
-      )
+      })
     },
   })
 }

@@ -5,11 +5,12 @@ import type { TrustRules } from '#domain/trust.ts'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
-import { type ExperimentId, toWire } from '#protocol/units.ts'
+import { toWire } from '#protocol/units.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
+import { readCompressor } from '#store/datasets.ts'
 import { balancesOf } from '#store/ledger.ts'
 import type { Executor } from '#store/rows.ts'
-import { countCampaign, type LeaderRow, readLeaders, readRanks, type Tally } from '#store/views.ts'
+import { countCampaign, type LeaderRow, readLeaders, type Tally } from '#store/views.ts'
 
 // The best is the first of these that is verified: all before it wait for the verifier, who has them done within hours.
 const BEST_AMONG = 100
@@ -82,18 +83,7 @@ function bestOf(leader: LeaderRow | undefined): CampaignView['best'] {
   return { experimentId, mean, n, recipe }
 }
 
-/** Experiments that would be among the first and are shown nowhere, because the verifier has not seen every run behind them. */
-export async function withheldOf(
-  on: Executor,
-  { id, file }: Pick<CampaignRow, 'id' | 'file'>,
-  { leaderRows }: Pick<TrustRules, 'leaderRows'>,
-): Promise<ExperimentId[]> {
-  const ranks = await readRanks(on, { campaignId: id, goal: file.metric.goal })
-  const shown = new Set(shownRows(ranks, leaderRows))
-  return ranks.flatMap(rank => (shown.has(rank) ? [] : [rank.experimentId]))
-}
-
-/** The experiments of a campaign, best first, and what models that only count reach on the same data. */
+/** The experiments of a campaign, best first, and what models that only count, and a compressor, reach on the same data. */
 export async function viewLeaderboard(
   on: Executor,
   campaign: CampaignRow,
@@ -107,16 +97,21 @@ export async function viewLeaderboard(
     metric,
     rows: shown.map(({ sd, unverified: _, ...row }) => ({ ...row, ci95: ci95(row.n, sd) })),
     waiting: leaders.length - shown.length,
-    baselines: baselinesFor(metric.name, dataset),
+    baselines: baselinesFor(metric.name, dataset, await readCompressor(on, dataset.sha256)),
   }
 }
 
 // Bits per byte and bits per label of the validation split: neither compares with any other metric.
-function baselinesFor(metric: string, { baselines }: DatasetManifest): Leaderboard['baselines'] {
+function baselinesFor(
+  metric: string,
+  { baselines }: DatasetManifest,
+  compressor: number | null,
+): Leaderboard['baselines'] {
   if (metric === 'val_bpb' && baselines !== null && 'unigram' in baselines)
     return [
       { name: 'unigram', value: baselines.unigram },
       ...baselines.wittenBell.map((value, i) => ({ name: `order${i + 1}`, value })),
+      ...(compressor === null ? [] : [{ name: 'zstd', value: compressor }]),
     ]
   if (metric === 'val_bits' && baselines !== null && 'frequencies' in baselines)
     return [{ name: 'class frequencies', value: baselines.frequencies }]

@@ -3,12 +3,16 @@ import type { Logger } from 'pino'
 import type { TrustRules } from '#domain/trust.ts'
 import type {
   CampaignId,
+  DeliveryId,
   ExperimentId,
+  ExportId,
   HostId,
   Instant,
   NoteId,
   ProposalId,
   Sha256,
+  TokenId,
+  WebhookId,
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
@@ -32,6 +36,10 @@ export interface Edge {
     experiment(now: Instant): ExperimentId
     note(now: Instant): NoteId
     proposal(now: Instant): ProposalId
+    webhook(now: Instant): WebhookId
+    delivery(now: Instant): DeliveryId
+    export(now: Instant): ExportId
+    token(now: Instant): TokenId
   }
   readonly serverId: string
   readonly version: string

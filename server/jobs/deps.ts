@@ -3,6 +3,7 @@ import type { TrustRules } from '#domain/trust.ts'
 import type {
   ActionId,
   CampaignId,
+  DeliveryId,
   ExperimentId,
   HostId,
   Instant,
@@ -10,9 +11,20 @@ import type {
   ResultId,
   WorkUnitId,
 } from '#protocol/units.ts'
+import type { Blobs } from '#store/blobs.ts'
 import type { Trx } from '#store/database.ts'
+import type { PostWebhook } from './webhook-post.ts'
 
-export const QUEUES = ['transition', 'validate', 'assimilate', 'standing', 'propose', 'examine'] as const
+export const QUEUES = [
+  'transition',
+  'validate',
+  'assimilate',
+  'standing',
+  'propose',
+  'examine',
+  'webhook',
+  'export',
+] as const
 export type QueueName = (typeof QUEUES)[number]
 
 /** Asks for a look at the things named by `ids`, in the caller's transaction. Requests that still wait collapse into one. */
@@ -27,6 +39,7 @@ export interface JobLog {
 /** What every handler is given. */
 export interface JobDeps {
   readonly knex: Knex
+  readonly blobs: Blobs
   readonly now: () => Instant
   readonly ids: {
     experiment(now: Instant): ExperimentId
@@ -34,11 +47,13 @@ export interface JobDeps {
     result(now: Instant): ResultId
     action(now: Instant): ActionId
     note(now: Instant): NoteId
+    delivery(now: Instant): DeliveryId
   }
   /** Seeds and checks are drawn under it. */
   readonly secret: string | Uint8Array
   readonly trust: TrustRules
   readonly enqueue: Enqueue
+  readonly postWebhook: PostWebhook
   readonly log: JobLog
 }
 

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
-import { Limit, Recipe, Rung } from './job.ts'
+import { Limit, Recipe } from './job.ts'
+import { KeyView } from './keys.ts'
 import { LedgerHead } from './ledger.ts'
 import {
   DEADLINE_MS_MAX,
@@ -16,7 +17,7 @@ import {
 } from './limits.ts'
 import { ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
 import { line, lines } from './text.ts'
-import { CampaignId, Sha256, Versioned, WireInstant } from './units.ts'
+import { CampaignId, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
 
 /** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
 export const CampaignFile = z.strictObject({
@@ -146,13 +147,15 @@ export const CampaignView = z.object({
 })
 export type CampaignView = z.infer<typeof CampaignView>
 
-/** GET /api/v1/campaigns/:id/leaderboard: experiments best first, with the data set's baselines among them. */
+/** GET /api/v1/campaigns/:id/leaderboard: experiments best first, with the data set's baselines among them: counting models, and for a text a compressor that knows train. */
 export const Leaderboard = z.object({
   metric: z.object({ name: z.string(), goal: z.enum(['minimize', 'maximize']) }),
   rows: z.array(
     z.object({
       experimentId: z.string(),
       recipe: Recipe,
+      /** The campaign's unchanged recipe: what there was before anything was tried. */
+      baseline: z.boolean(),
       n: z.int(),
       mean: z.number().nullable(),
       /** Half width of the 95 % confidence interval (Student t); null below two seeds. */
@@ -171,32 +174,6 @@ export const Leaderboard = z.object({
 })
 export type Leaderboard = z.infer<typeof Leaderboard>
 
-/** One line of an export: a published run, failures included. */
-export const CorpusRow = z.object({
-  runKey: Sha256,
-  campaignId: CampaignId,
-  experimentId: z.string(),
-  workUnitId: z.string(),
-  resultId: z.string(),
-  kernel: z.string(),
-  moduleSha256: Sha256,
-  data: z.string(),
-  recipe: Recipe,
-  seed: z.int(),
-  /** 3: a whole run; 0, 1, 2: its first 27th, ninth, third, which say less and are compared with nothing else. */
-  rung: Rung,
-  limit: Limit,
-  status: z.string(),
-  metricName: z.string().nullable(),
-  metricValue: z.number().nullable(),
-  fuelUsed: z.int(),
-  digest: Sha256,
-  artifactSha256: Sha256.nullable(),
-  replicas: z.int(),
-  publishedAt: WireInstant,
-})
-export type CorpusRow = z.infer<typeof CorpusRow>
-
 /** GET /api/v1/results/:id — also for a work unit or an experiment id, which answer with their canonical result. */
 export const ResultView = z.object({
   resultId: z.string(),
@@ -209,6 +186,8 @@ export const ResultView = z.object({
   metric: z.object({ name: z.string(), value: z.number() }).nullable(),
   /** It stands alone until the next check of its host passes. */
   provisional: z.boolean(),
+  /** The work unit that computed it for an earlier campaign: this one was answered at no cost. Null: it was computed for this one. */
+  answeredFrom: WorkUnitId.nullable(),
   report: z.unknown(),
 })
 export type ResultView = z.infer<typeof ResultView>
@@ -249,6 +228,8 @@ export const MeView = z.object({
   userId: z.string(),
   name: z.string(),
   roles: z.array(z.string()),
+  /** The API key that asks, with what is left of its budget; null for the account's own token. */
+  key: KeyView.nullable(),
   balanceMilli: z.int(),
   heldMilli: z.int(),
   pendingMilli: z.int(),
@@ -257,6 +238,8 @@ export const MeView = z.object({
   hosts: z.array(
     z.object({ id: z.string(), name: z.string(), state: z.string(), lastSeenAt: WireInstant.nullable() }),
   ),
+  /** Sentences about what the user should know: webhooks that were given up on. */
+  notices: z.array(z.string()),
   /** The last transfers, newest first. */
   entries: z.array(LedgerEntry),
 })

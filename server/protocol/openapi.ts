@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { AnalysisView } from './analysis.ts'
 import {
   CampaignFile,
   CampaignList,
   CampaignView,
-  CorpusRow,
   Leaderboard,
   LedgerSummary,
   MeView,
@@ -12,13 +12,17 @@ import {
   ValidateReply,
 } from './campaign.ts'
 import { CAMPAIGN_OPERATIONS } from './campaign-operations.ts'
+import { CorpusList, CorpusRow, CorpusView, SimilarView } from './corpus.ts'
+import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
 import { EventList } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
+import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
 import { InteractionView } from './interaction.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
+import { KeyBody, KeyList, KeyView, NewKey } from './keys.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { NoteBody, NoteList, NoteView } from './notes.ts'
@@ -31,6 +35,16 @@ import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { SearchView } from './search.ts'
 import { CompareView, TestList } from './tests.ts'
+import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
+import {
+  DeliveryList,
+  DeliveryView,
+  WebhookBody,
+  WebhookList,
+  WebhookMade,
+  WebhookRemoved,
+  WebhookView,
+} from './webhooks.ts'
 import { EnrolChallenge } from './work.ts'
 
 /** Every schema of the wire by name. */
@@ -62,7 +76,11 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
-  ...{ EventList },
+  ...{ CorpusList, CorpusView, SimilarView },
+  ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
+  ...{ AnalysisView, EventList },
+  ...{ ExportBody, ExportList, ExportManifest, ExportView },
+  ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
@@ -127,6 +145,8 @@ export const OPERATIONS: readonly Operation[] = [
   },
   ...CAMPAIGN_OPERATIONS,
   ...RESEARCH_OPERATIONS,
+  ...WEBHOOK_OPERATIONS,
+  ...CORPUS_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',
@@ -139,6 +159,18 @@ export const OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'delete', path: '/api/v1/me', security: 'user', reply: 'DeletedReply' },
     summary: 'Delete the account of a token',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/keys', security: 'user', reply: 'KeyList' },
+    summary: 'The API keys of an account, newest first',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/keys', security: 'user', body: 'KeyBody', reply: 'NewKey' },
+    ...{ summary: 'Make an API key; its text is shown this once', status: 201 },
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/keys/{id}/revoke', security: 'user', reply: 'KeyView' },
+    summary: 'End an API key',
   },
   {
     method: 'get',

@@ -108,6 +108,12 @@ export const PROBLEMS = {
   // a campaign
   campaign_invalid: [422, false, 'The campaign file is not valid', 'The detail names the field.'],
   kernel_unknown: [422, false, 'This server has not admitted that kernel', 'See GET /api/v1/kernels.'],
+  kernel_without_rungs: [
+    422,
+    false,
+    'This kernel cannot end a run early',
+    'Leave out stop.prune, or take a kernel whose manifest says rungs: true.',
+  ],
   data_unknown: [422, false, 'This server does not have that data set', 'See GET /api/v1/datasets.'],
   recipe_invalid: [
     422,
@@ -125,8 +131,8 @@ export const PROBLEMS = {
   budget_exceeded: [
     422,
     false,
-    'The quote exceeds the budget of the campaign file',
-    'Raise budget.credits or ask for less.',
+    'The quote exceeds a budget: that of the campaign file, or what is left of the API key’s',
+    'The detail says which, and what is missing: raise it, or ask for less.',
   ],
   insufficient_credit: [
     402,
@@ -134,6 +140,7 @@ export const PROBLEMS = {
     'The account has too little credit',
     'The detail names the missing amount.',
   ],
+  keys_full: [409, false, 'The account has as many API keys as it may', 'Use one that exists.'],
   campaign_limit: [
     409,
     false,
@@ -153,6 +160,7 @@ export const PROBLEMS = {
     'Read the newest revision, and edit that one.',
   ],
   notes_full: [409, false, 'The campaign has as many notes as it may', 'Say the rest elsewhere.'],
+  webhook_limit: [409, false, 'The account has as many webhooks as it may', 'Remove one first.'],
   campaign_ended: [409, false, 'The campaign has ended', 'Submit a new one.'],
   idempotency_conflict: [409, false, 'This idempotency key was used for another body', 'Use a fresh key.'],
   embargoed: [409, true, 'The result is under embargo until its work unit is closed', 'Ask again later.'],
@@ -201,6 +209,8 @@ export const Problem = z.object({
   detail: z.string().optional(),
   hint: z.string(),
   retryAfterMs: z.int().optional(),
+  /** How much is too little, milli-credits: of a budget or an account. */
+  missingMilli: z.int().optional(),
   requestId: z.string().optional(),
 })
 export type Problem = z.infer<typeof Problem>

@@ -28,8 +28,14 @@ export const ProposalId = id<'ProposalId'>('k')
 export type ProposalId = z.infer<typeof ProposalId>
 export const NoteId = id<'NoteId'>('n')
 export type NoteId = z.infer<typeof NoteId>
+export const ExportId = id<'ExportId'>('x')
+export type ExportId = z.infer<typeof ExportId>
 export const TokenId = id<'TokenId'>('t')
 export type TokenId = z.infer<typeof TokenId>
+export const WebhookId = id<'WebhookId'>('wh')
+export type WebhookId = z.infer<typeof WebhookId>
+export const DeliveryId = id<'DeliveryId'>('d')
+export type DeliveryId = z.infer<typeof DeliveryId>
 
 /** SHA-256 of some bytes, lower-case hexadecimal. */
 export const Sha256 = z

@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { Limit, Recipe, Rung } from '#protocol/job.ts'
 import { CampaignId, ExperimentId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
-import { type Executor, select, selectFirst, Timestamp } from './rows.ts'
+import { type Executor, selectFirst } from './rows.ts'
 
 const PublishedResult = z.object({
   resultId: ResultId,
@@ -11,6 +10,8 @@ const PublishedResult = z.object({
   published: z.boolean(),
   canonical: z.boolean(),
   provisional: z.boolean(),
+  /** The work unit that computed it, if the corpus answered this one with it. */
+  answeredFrom: WorkUnitId.nullable(),
   job: z.string(),
   runKey: Sha256,
   fuelMax: z.int(),
@@ -26,6 +27,7 @@ const COLUMNS = `
   select r.id as "resultId", w.id as "workUnitId", w.experiment_id as "experimentId", w.campaign_id as "campaignId",
     w.published_at is not null as published,
     r.id is not distinct from w.canonical_result_id as canonical, r.provisional,
+    nullif(r.work_unit_id, w.id) as "answeredFrom",
     w.job, w.run_key as "runKey", w.fuel_max as "fuelMax",
     w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256", r.digest, r.report`
 const BY_RESULT = `${COLUMNS}
@@ -50,40 +52,3 @@ export const findResultOfExperiment = (
   on: Executor,
   id: ExperimentId,
 ): Promise<PublishedResult | undefined> => selectFirst(on, PublishedResult, BY_EXPERIMENT, { id })
-
-const ExportRow = z.object({
-  runKey: Sha256,
-  campaignId: CampaignId,
-  experimentId: ExperimentId,
-  workUnitId: WorkUnitId,
-  resultId: ResultId,
-  moduleSha256: Sha256,
-  recipe: Recipe,
-  seed: z.int(),
-  rung: Rung,
-  limit: Limit,
-  status: z.string(),
-  metricName: z.string().nullable(),
-  metricValue: z.number().nullable(),
-  fuelUsed: z.int(),
-  digest: Sha256,
-  artifactSha256: Sha256.nullable(),
-  replicas: z.int(),
-  publishedAt: Timestamp,
-})
-export type ExportRow = z.infer<typeof ExportRow>
-
-const EXPORT = `
-  select run_key as "runKey", campaign_id as "campaignId", experiment_id as "experimentId",
-    work_unit_id as "workUnitId", result_id as "resultId", kernel_sha256 as "moduleSha256", recipe, seed, rung,
-    job_limit as "limit", status, metric_name as "metricName", metric_value as "metricValue",
-    fuel_used as "fuelUsed", digest, artifact_sha256 as "artifactSha256", replicas, published_at as "publishedAt"
-  from corpus where campaign_id = :campaignId and work_unit_id > :after and not provisional and retracted_at is null
-    and not experiment_id = any(:withheld)
-  order by work_unit_id limit :limit`
-
-/** One page of what a campaign published and what is final, in the order of its work units, without these experiments. */
-export const readCorpusPage = (
-  on: Executor,
-  page: { campaignId: CampaignId; withheld: readonly ExperimentId[]; after: string; limit: number },
-): Promise<ExportRow[]> => select(on, ExportRow, EXPORT, { ...page })

@@ -17,6 +17,8 @@ describe('settings', () => {
         'standing',
         'propose',
         'examine',
+        'webhook',
+        'export',
         'cron',
         'seal',
       ],

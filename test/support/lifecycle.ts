@@ -13,6 +13,7 @@ import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { runnerOf } from '#jobs/start.ts'
 import { sweepWorkUnits } from '#jobs/sweep.ts'
+import { webhookPoster } from '#jobs/webhook-post.ts'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import type { RunReport } from '#protocol/report.ts'
@@ -64,14 +65,17 @@ export async function startLifecycle(rules: Partial<TrustRules> = QUIET): Promis
   const log = { info: note('info'), warn: note('warn'), error: note('error') }
   const boss = await startBoss({ connectionString: database.connectionString, log })
   let now = T0
+  const stocked = await stock(database.knex, directory)
   const deps: JobDeps = {
-    ...{ knex: database.knex, now: () => now, ids: testIds, secret: 'a secret of the test', log },
+    ...{ knex: database.knex, blobs: stocked.blobs, now: () => now, ids: testIds },
+    ...{ secret: 'a secret of the test', log },
     trust: { ...QUIET, ...rules },
     enqueue: bossEnqueue(boss),
+    postWebhook: webhookPoster({ networks: [] }),
   }
   return {
     ...{ knex: database.knex, boss, deps, logged, wake: createWake(deps), now: () => now },
-    stock: await stock(database.knex, directory),
+    stock: stocked,
     draw: [0.99, 0.99],
     advance: ms => {
       now = addMs(now, ms)
@@ -135,14 +139,10 @@ export async function submit(
     ...more,
   })
   const id = testIds.campaign(life.now())
+  const pruner = file.stop?.prune ?? 'none'
+  const units = plannedUnits(file, { experiments: runs, limit: { fuel: FUEL }, fuelMax: FUEL, pruner })
   const { reserveMilli, priceMilliPerGfuel } = quote({
-    ...{
-      engineClass: 'wasm',
-      policy: 'adaptive',
-      workUnits: plannedUnits(file, runs),
-      fuelMax: FUEL,
-      quorum,
-    },
+    ...{ engineClass: 'wasm', policy: 'adaptive', units, quorum },
   })
   await inTransaction(life.knex, async trx => {
     await insertCampaign(trx, {

@@ -9,8 +9,10 @@ import type { answerCalls } from '#http/round-trip.ts'
 import { createWake } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { instant } from '#protocol/units.ts'
+import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
-import { buildRun } from '#search/space.ts'
+import { similarTo } from '#search/similar.ts'
+import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import { startPostgres } from '#server/postgres/start.ts'
 import { openDatabase } from '#store/database.ts'
@@ -60,10 +62,12 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   const secret = `secret ${seed}`
   const now = () => instant(clock.now)
   const deps: JobDeps = {
-    ...{ knex, now, ids, secret, trust: rules, log: { ...silent, error: console.error } },
+    ...{ knex, blobs: stocked.blobs, now, ids, secret, trust: rules },
+    log: { ...silent, error: console.error },
     enqueue: async (_trx, queue, names) => {
       for (const name of names) queueOf(queue).add(name)
     },
+    postWebhook: async () => ({ type: 'refused', reason: 'a simulated grid calls nobody' }),
   }
   const wake = createWake(deps)
   const log = pino({ level: 'error' }, pino.destination(2))
@@ -75,13 +79,15 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       assimilate: queueOf('assimilate'),
       standing: queueOf('standing'),
       examine: queueOf('examine'),
+      export: queueOf('export'),
       propose: queueOf('propose'),
+      webhook: queueOf('webhook'),
     },
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
       planner: {
-        ...{ plan: planCampaign, state: searchState },
-        run: (source, recipe, i) => buildRun({ ...source, secret }, recipe, i),
+        ...{ plan: planCampaign, state: searchState, similar: similarTo, analyse },
+        run: (source, recipe, which) => wholeRun({ ...source, secret }, recipe, which),
       },
       ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
       trust: { rules, secret },
