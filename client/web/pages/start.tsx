@@ -1,14 +1,11 @@
 import { useComputed, useSignal } from '@preact/signals'
-import type { HostView } from '#protocol/host.ts'
 import { LineChart } from '../charts/line.tsx'
-import { Rug } from '../charts/rug.tsx'
-import { get, useResource } from '../data.ts'
-import { credits, metric, recipeLine, span, whole } from '../format.ts'
+import { recipeLine, span } from '../format.ts'
 import { useTitle } from '../title.ts'
-import { Empty, Figures, State } from '../ui/parts.tsx'
 import { command, mine, obstacle, start, volunteering } from '../volunteer/link.ts'
-import type { Computed, RunNow, Snapshot } from '../volunteer/messages.ts'
+import type { RunNow, Snapshot } from '../volunteer/messages.ts'
 import { PRESETS, type PresetName } from '../volunteer/presets.ts'
+import { Mine } from './start-mine.tsx'
 
 /** Lend this tab's cores: one button, what runs and for whom, what came of it. */
 export function StartPage() {
@@ -200,94 +197,6 @@ const pointsOf = (resultId: string): readonly (readonly [number, number])[] =>
   (volunteering.value?.runs.find(run => run.resultId === resultId)?.curve ?? []).map(
     ([fraction, loss]) => [fraction * 100, loss] as const,
   )
-
-const TOKENS = {
-  waiting: 'warn',
-  valid: 'accent',
-  invalid: 'bad',
-  inconclusive: 'ink-3',
-  error: 'ink-3',
-} as const
-const TICKS = 60
-// A verdict is public within a second; while one is awaited this page looks that often.
-const VERDICT_MS = 1_000
-
-function Mine({ of: { computed, host, log } }: { of: Snapshot }) {
-  const waiting = computed.some(one => one.fate === 'waiting')
-  const last = computed.slice(-TICKS)
-  const count = (fate: Computed['fate']): string => whole(computed.filter(one => one.fate === fate).length)
-  return (
-    <>
-      <h2>Mine</h2>
-      {host !== null && <Earned hostId={host.id} name={host.name} waiting={waiting} />}
-      <Rug
-        label={`The last ${last.length} results: ${count('valid')} valid, ${count('waiting')} waiting`}
-        width={TICKS * 3}
-        ticks={last.map((one, i) => ({
-          at: i / TICKS,
-          token: TOKENS[one.fate],
-          height: one.fate === 'valid' ? 1 : 0.5,
-        }))}
-      />
-      <Results of={[...computed].reverse().slice(0, 12)} />
-      <details>
-        <summary>Log</summary>
-        <pre>{log.map(({ at, text }) => `${new Date(at).toLocaleTimeString()} ${text}`).join('\n')}</pre>
-      </details>
-    </>
-  )
-}
-
-function Earned({ hostId, name, waiting }: { hostId: string; name: string; waiting: boolean }) {
-  const view = useResource(
-    `host ${hostId}`,
-    () => get<HostView>(`/hosts/${hostId}`),
-    waiting ? VERDICT_MS : 15_000,
-  )
-  const now = view.now.value
-  if (now.state !== 'ready') return <Empty>This browser is {name}.</Empty>
-  const { results, grantedMilli } = now.value
-  return (
-    <>
-      <p>
-        This browser is {name} ({hostId}). It needs no account; what it earns stays with it.
-      </p>
-      <Figures
-        of={[
-          [
-            'valid',
-            <span key="v" data-figure="valid">
-              {whole(results.valid)}
-            </span>,
-          ],
-          ['waiting', whole(results.pending)],
-          [
-            'credit',
-            <span key="c" data-figure="credit">
-              {credits(grantedMilli)}
-            </span>,
-          ],
-        ]}
-      />
-    </>
-  )
-}
-
-function Results({ of: rows }: { of: readonly Computed[] }) {
-  if (rows.length === 0) return <Empty>No result yet. Most runs take a minute or two.</Empty>
-  return (
-    <ul class="items">
-      {rows.map(one => (
-        <li key={one.resultId} class="row" data-computed={one.resultId} data-digest={one.digest}>
-          <State of={one.fate} />
-          <a href={`/c/${one.campaignId}`}>{one.title}</a>
-          <span class="grow" />
-          {one.metric !== null && `${one.metric.name} ${metric(one.metric.value)}`}
-        </li>
-      ))}
-    </ul>
-  )
-}
 
 function Explained() {
   return (
