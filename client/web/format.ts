@@ -29,9 +29,6 @@ export function span(seconds: number): string {
   return `${Math.round(seconds / 86400)} d`
 }
 
-/** The first characters of an id after its kind: enough to tell rows of a table apart. */
-export const shortId = (id: string): string => `${id.slice(0, 2)}…${id.slice(-6)}`
-
 /** `lr 0.002 · width 64` */
 export const recipeLine = (recipe: Readonly<Record<string, unknown>>): string =>
   Object.entries(recipe)
