@@ -47,6 +47,10 @@ const Settings = z.object({
     .string()
     .min(1)
     .default(join(import.meta.dirname, '..', 'build', 'kernels')),
+  XEENET_WEB_DIR: z
+    .string()
+    .min(1)
+    .default(join(import.meta.dirname, '..', 'build', 'web')),
   /** `none` for none: an empty variable counts as not set. */
   XEENET_DATASETS: z
     .string()
@@ -84,6 +88,7 @@ export interface Config {
   readonly publicUrl: string | undefined
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly kernelsDir: string
+  readonly webDir: string // the built pages
   readonly datasets: readonly string[]
   readonly pairMs: number
   readonly starveMs: number
@@ -121,6 +126,7 @@ export function readConfig(
     publicUrl: s.XEENET_PUBLIC_URL,
     logLevel: s.XEENET_LOG_LEVEL,
     kernelsDir: s.XEENET_KERNELS_DIR,
+    webDir: s.XEENET_WEB_DIR,
     datasets: s.XEENET_DATASETS,
     pairMs: s.XEENET_PAIR_MS,
     starveMs: s.XEENET_STARVE_MS,

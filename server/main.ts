@@ -5,6 +5,7 @@ import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
 import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
+import { openPages, type Pages } from '#http/pages.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { startSealer } from '#jobs/seal.ts'
 import { startJobs } from '#jobs/start.ts'
@@ -101,7 +102,9 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
     return undefined
   }
   const wake = createWake({ enqueue: bossEnqueue(boss), now })
-  const edge = openEdge(config, { knex, blobs, wake, secrets, serverId, log })
+  const pages = await openPages(config.webDir)
+  if (pages === undefined) log.warn({ webDir: config.webDir }, 'the pages are not built: npm run build')
+  const edge = openEdge(config, { knex, blobs, wake, pages, secrets, serverId, log })
   const listening = await listen(createApp(edge), config)
   closers.push(() => listening.close(DRAIN_MS))
   const url = config.publicUrl ?? listening.url
@@ -124,17 +127,18 @@ interface Parts {
   readonly knex: Knex
   readonly blobs: Blobs
   readonly wake: Edge['wake']
+  readonly pages: Pages | undefined
   readonly secrets: Secrets
   readonly serverId: string
   readonly log: Log
 }
 
-function openEdge(config: Config, { knex, blobs, wake, secrets, serverId, log }: Parts): Edge {
+function openEdge(config: Config, { knex, blobs, wake, pages, secrets, serverId, log }: Parts): Edge {
   const { publicKey, keyId } = secrets.operator
   const { pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
   const { enrolWork, perMinute, perPrefixDay } = config
   return {
-    ...{ knex, blobs, wake, serverId, log },
+    ...{ knex, blobs, wake, pages, serverId, log },
     planner: {
       plan: planCampaign,
       state: searchState,

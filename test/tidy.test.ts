@@ -33,6 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'client/onnx/': ['client/onnx/', 'client/runtime/', 'server/protocol/'],
   'client/node/': ['client/node/', 'client/onnx/', 'client/runtime/', 'server/protocol/', '*'],
+  'client/web/': ['client/web/', 'client/runtime/', 'server/protocol/', '*'],
   'validators/': ['validators/', 'server/protocol/', 'zod'],
 }
 
@@ -62,7 +63,7 @@ const BANNED: readonly (readonly [RegExp, string])[] = [
 const FILE_LINES_MAX = 300
 const FUNCTION_LINES_MAX = 60
 
-const files = globSync('{server,client,validators,ops,test,assembly}/**/*.ts', { cwd: root })
+const files = globSync('{server,client,validators,ops,test,assembly}/**/*.{ts,tsx}', { cwd: root })
   .map(file => file.replaceAll('\\', '/'))
   .sort()
 const source = (file: string): string => readFileSync(join(root, file), 'utf8')

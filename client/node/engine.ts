@@ -1,11 +1,12 @@
 import { setFlagsFromString } from 'node:v8'
 import type { Sha256 } from '#protocol/units.ts'
+import type { KnownRelease } from '#runtime/known-release.ts'
 import type { Judged } from '#runtime/release.ts'
 import type { RunOutcome, RunTask } from '#runtime/run.ts'
 import { judgeEngine, type ReadyKernel } from '#runtime/self-test.ts'
 import type { Fitness } from '#runtime/volunteer.ts'
 import type { EngineMemory } from './engine-memory.ts'
-import type { KnownRelease } from './known-kernels.ts'
+
 import { hasAvx2, REVECTORIZE, tryFastEngine } from './trial.ts'
 
 /**

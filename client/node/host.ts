@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { setTimeout as sleepFor } from 'node:timers/promises'
 import type { EnrolBody } from '#protocol/host.ts'
 import { PROTOCOL_VERSION } from '#protocol/limits.ts'
-import { fingerprint } from '#protocol/signature.ts'
 import { type AgentOptions, PAUSE_REASONS, type PauseReason } from '#runtime/agent-state.ts'
 import { type Endpoint, Refusal, Unreachable } from '#runtime/api.ts'
 import { backoffMs } from '#runtime/backoff.ts'
 import type { FileCache } from '#runtime/cache.ts'
-import { enrolHost } from '#runtime/enrol.ts'
+import { enrolHost, misnamedKey } from '#runtime/enrol.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
+import { type KnownRelease, readyKernel } from '#runtime/known-release.ts'
 import { type Compute, type Ports, type Volunteer, volunteer } from '#runtime/volunteer.ts'
 import { openDiskCache } from './disk-cache.ts'
 import { type Engine, type EngineChoice, openEngine } from './engine.ts'
@@ -26,7 +26,7 @@ import {
   loadEnrolled,
   saveEnrolled,
 } from './identity.ts'
-import { type KnownRelease, readyKernel, releaseAtHand } from './known-kernels.ts'
+import { releaseAtHand } from './known-kernels.ts'
 import { thisMachine } from './machine.ts'
 import { CLIENT_VERSION } from './options.ts'
 import { computeIn, openPool, type Pool } from './pool.ts'
@@ -223,11 +223,11 @@ async function enrolOnce(settings: EnrolSettings, key: HostKey): Promise<Enrolle
     engineClasses: ['wasm'],
   }
   const reply = await enrolHost(endpoint, body, settings)
-  for (const { keyId, publicKey } of reply.kernelKeys)
-    if ((await fingerprint(publicKey)) !== keyId)
-      throw new Failure(EXIT.auth, 'key_mismatch', {
-        what: `the server names a key ${keyId} that has another fingerprint`,
-      })
+  const misnamed = await misnamedKey(reply)
+  if (misnamed !== undefined)
+    throw new Failure(EXIT.auth, 'key_mismatch', {
+      what: `the server names a key ${misnamed} that has another fingerprint`,
+    })
   const pinned = reply.kernelKeys.filter(k => keyFingerprint === undefined || k.keyId === keyFingerprint)
   if (pinned.length === 0)
     throw new Failure(EXIT.auth, 'key_mismatch', {

@@ -3,16 +3,8 @@ import { join } from 'node:path'
 import { sha256 } from '#protocol/canonical.ts'
 import type { Sha256 } from '#protocol/units.ts'
 import type { FileCache } from '#runtime/cache.ts'
+import { type KnownRelease, knownRelease } from '#runtime/known-release.ts'
 import { readRelease } from '#runtime/release.ts'
-import type { ReadyKernel } from '#runtime/self-test.ts'
-import { tarFile } from '#runtime/tar.ts'
-
-/** A release that is here already, not compiled yet. */
-export interface KnownRelease {
-  readonly release: Uint8Array
-  readonly releaseSha256: Sha256
-  readonly moduleSha256: Sha256
-}
 
 const BUILT = join(import.meta.dirname, '..', '..', 'build', 'kernels')
 
@@ -42,17 +34,3 @@ export async function releaseAtHand(
   const [built] = await builtReleases()
   return built
 }
-
-/** Compiles it. @throws Error for a file that is no release */
-export async function readyKernel(known: KnownRelease): Promise<ReadyKernel> {
-  const content = await readRelease(known.release, known.moduleSha256)
-  if (!content.ok) throw new Error(`${known.releaseSha256.slice(0, 12)}…: ${content.reason}`)
-  const module = await WebAssembly.compile(new Uint8Array(content.module))
-  return { ...known, manifest: content.manifest, module }
-}
-
-const knownRelease = async (release: Uint8Array): Promise<KnownRelease> => ({
-  release,
-  releaseSha256: await sha256(release),
-  moduleSha256: await sha256(tarFile(release, 'module.wasm') ?? new Uint8Array()),
-})

@@ -4,7 +4,8 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { RunControl, RunOutcome, RunTask } from '#runtime/run.ts'
 import { freely } from '#runtime/self-test.ts'
-import { type FromThread, FromThreadMessage, type ThreadTask } from './pool-messages.ts'
+import { answering, STALL_MS, stalled } from '#runtime/thread.ts'
+import type { ThreadTask } from './pool-messages.ts'
 
 /** Threads that compute runs, one run a thread. */
 export interface Pool {
@@ -12,9 +13,6 @@ export interface Pool {
   run(task: RunTask, control: RunControl, signal?: AbortSignal): Promise<RunOutcome>
   close(): Promise<void>
 }
-
-// A slice takes well under a second on a slow machine; a step that takes this long will not end.
-const STALL_MS = 10 * 60_000
 
 /** A pool of at most `threads` threads without environment variables. V8's flags are the entry's (`xeenet.js`). */
 export function openPool(threads = availableParallelism(), stallMs = STALL_MS): Pool {
@@ -54,22 +52,20 @@ async function runInThread(piscina: Piscina<ThreadTask, RunOutcome>, run: Runnin
   const { port1, port2 } = new MessageChannel()
   const stall = new AbortController()
   const signal = run.signal === undefined ? stall.signal : AbortSignal.any([run.signal, stall.signal])
-  const watch = watchFor(run.stallMs, () => stall.abort())
+  const answers = answering(run.control, run.stallMs, () => stall.abort())
   port1.on('message', (message: unknown) => {
-    answer(port1, run.control, FromThreadMessage.parse(message), watch).catch(() => stall.abort())
+    answers
+      .hear(message)
+      .then(order => (order === undefined ? undefined : port1.postMessage(order)))
+      .catch(() => stall.abort())
   })
   try {
     return await piscina.run({ task: run.task, port: port2 }, { transferList: transferred(port2), signal })
   } catch (error) {
     if (!stall.signal.aborted || run.signal?.aborted) throw error
-    return {
-      type: 'error',
-      code: 'killed',
-      detail: `no step ended within ${run.stallMs} ms`,
-      cpuMs: run.stallMs,
-    }
+    return stalled(run.stallMs)
   } finally {
-    watch.stop()
+    answers.stop()
     port1.close()
   }
 }
@@ -77,36 +73,3 @@ async function runInThread(piscina: Piscina<ThreadTask, RunOutcome>, run: Runnin
 /** piscina insists on an array, while its types, read with Node's newer ones, insist on an object with `transfer`. */
 const transferred = (port: MessagePort): MessagePort[] & { transfer: MessagePort[] } =>
   Object.assign([port], { transfer: [port] })
-
-interface Watch {
-  computing(): void
-  stop(): void
-}
-
-/** Fires when the thread computes for longer than `ms` without a word; time it waits for us does not count. */
-function watchFor(ms: number, fire: () => void): Watch {
-  let timer: NodeJS.Timeout | undefined
-  const stop = (): void => clearTimeout(timer)
-  return {
-    computing: () => {
-      stop()
-      timer = setTimeout(fire, ms)
-    },
-    stop,
-  }
-}
-
-async function answer(
-  port: MessagePort,
-  control: RunControl,
-  message: FromThread,
-  watch: Watch,
-): Promise<void> {
-  // A busy machine may take long to start a thread: its time counts from its first word.
-  if (message.type === 'started') return watch.computing()
-  watch.stop()
-  if (message.type === 'save') await control.save(message.checkpoint)
-  const order = message.type === 'save' ? 'go' : await control.gate(message.slice)
-  watch.computing()
-  port.postMessage(order)
-}

@@ -1,6 +1,7 @@
 import { solveChallenge } from 'altcha-lib'
 import { deriveKey } from 'altcha-lib/algorithms/web/pbkdf2'
 import type { EnrolBody, EnrolReply } from '#protocol/host.ts'
+import { fingerprint } from '#protocol/signature.ts'
 import { EnrolChallenge, type EnrolWork } from '#protocol/work.ts'
 import { ask, type Endpoint, enrol, Refusal } from './api.ts'
 
@@ -32,6 +33,12 @@ export async function enrolHost(
       if (!isAboutWork(error) || taken === CHALLENGES_MAX) throw error
     }
   }
+}
+
+/** The id of a key of the server that has another fingerprint than its name says; undefined if there is none. */
+export async function misnamedKey({ kernelKeys }: EnrolReply): Promise<string | undefined> {
+  for (const { keyId, publicKey } of kernelKeys) if ((await fingerprint(publicKey)) !== keyId) return keyId
+  return undefined
 }
 
 /** A new challenge, solved; undefined when it took too long. */

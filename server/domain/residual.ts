@@ -1,3 +1,4 @@
+import type { SelfTestState } from '#protocol/people.ts'
 import type { Goal } from './records.ts'
 import { median } from './statistics.ts'
 
@@ -109,7 +110,7 @@ function excess(mine: number, n: number, { failed, all }: { failed: number; all:
 /** What else speaks for or against a host. */
 export interface HostRecord {
   readonly recentChecks: string // with the verifier: `=` equal, `x` not
-  readonly selfTest: 'none' | 'demanded' | 'passed' | 'failed'
+  readonly selfTest: SelfTestState
   readonly ownerExclusions: number
   /** Results whose weights lose far more than their peers' from val to the hidden text. */
   readonly knowingVal?: number

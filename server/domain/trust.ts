@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { DAILY_QUOTA_MIN, SELF_TESTS_FAILED_MAX } from '#protocol/limits.ts'
+import type { SelfTestState } from '#protocol/people.ts'
 import type { HostId, Instant, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
 import { nextQuota } from './quota.ts'
 import type { Draw, UnitCheck, WorkUnit } from './types.ts'
@@ -41,9 +42,6 @@ export interface Streak {
 
 export const NO_STREAK: Streak = { count: 0, fuel: 0, finalUntil: null, faultAt: null }
 
-/** A self-test is demanded after each fault; `failed` is told and throttled, never excluded. */
-export type SelfTest = 'none' | 'demanded' | 'passed' | 'failed'
-
 /** What judging changes of a host. */
 export interface Standing {
   readonly id: HostId
@@ -54,7 +52,8 @@ export interface Standing {
   readonly state: 'active' | 'paused' | 'quarantined' | 'retired'
   readonly dailyQuota: number
   readonly recentChecks: string
-  readonly selfTest: SelfTest
+  /** Demanded after each fault; `failed` is told and throttled, never excluded. */
+  readonly selfTest: SelfTestState
   /** By engine class. */
   readonly streaks: Readonly<Record<string, Streak>>
 }
@@ -198,17 +197,23 @@ const isNeighbour = ({ ownerKey }: Standing): boolean => ownerKey.startsWith('pr
 export const exclude = (standing: Standing): Standing =>
   standing.state === 'retired' ? standing : { ...standing, state: 'quarantined' }
 
+/** Whether the host owes the server a self-test. */
+export const owesSelfTest = ({ selfTest }: Pick<Standing, 'selfTest'>): boolean =>
+  selfTest === 'demanded' || selfTest === 'demanded_again'
+
 /**
- * A host after it told how the demanded self-test went. Quarantined: it is sound and differs too often, so it lied. A machine that
- * is found broken explains the differences until then: none of them speaks for a lie later.
+ * A host after it told how the demanded self-test went. Quarantined: it is sound and differs too often, so it lied; a test
+ * misses some faults, so that it takes two in a row. A machine that is found broken explains the differences until then: none
+ * of them speaks for a lie later.
  */
 export function answerSelfTest(standing: Standing, passed: boolean): Standing {
-  if (standing.selfTest !== 'demanded') return standing
+  if (!owesSelfTest(standing)) return standing
   if (!passed) {
     const recentChecks = standing.recentChecks.replaceAll('x', '')
     return { ...standing, selfTest: 'failed', dailyQuota: DAILY_QUOTA_MIN, recentChecks }
   }
   const lied = standing.state === 'active' && differsTooOften(standing.recentChecks)
+  if (lied && standing.selfTest === 'demanded') return { ...standing, selfTest: 'demanded_again' }
   return { ...standing, selfTest: 'passed', state: lied ? 'quarantined' : standing.state }
 }
 
@@ -220,7 +225,7 @@ export const isBroken = (selfTestsFailed: number): boolean => selfTestsFailed >=
 
 /** Whether the host may be given work at all. */
 export const mayCompute = (standing: Pick<Standing, 'state' | 'selfTest'>): boolean =>
-  standing.state === 'active' && standing.selfTest !== 'demanded'
+  standing.state === 'active' && !owesSelfTest(standing)
 
 /** Whether a result stands now that stood provisionally before. */
 export const isFinalBy = (reportedAt: Instant, streak: Pick<Streak, 'finalUntil'>): boolean =>

@@ -16,6 +16,7 @@ import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as ledger from './ledger.ts'
+import { addPages, missingPage } from './pages.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import * as proposals from './proposals.ts'
@@ -34,6 +35,8 @@ export function createApp(edge: Edge): Express {
   if (edge.settings.trustedProxies.length > 0) app.set('trust proxy', [...edge.settings.trustedProxies])
   app.use(nameRequest, helmet())
   addRoutes(app, edge)
+  addPages(app, edge.pages)
+  app.use(missingPage(edge.pages))
   app.use((req: express.Request) => {
     throw new Refused('not_found', `${req.method} ${req.path}`)
   })

@@ -12,6 +12,7 @@ import type {
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
+import type { Pages } from './pages.ts'
 import type { Planner } from './planner.ts'
 
 /** Everything the routes need, handed down from main.ts or from a test. */
@@ -20,6 +21,8 @@ export interface Edge {
   readonly blobs: Blobs
   readonly wake: Wake
   readonly planner: Planner
+  /** The built web app; undefined when there is none. */
+  readonly pages?: Pages | undefined
   readonly log: Logger
   readonly now: () => Instant
   readonly random: () => number // [0, 1); spreads calls and mixes owners, decides nothing that must be unpredictable

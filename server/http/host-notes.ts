@@ -1,4 +1,4 @@
-import { answerSelfTest as afterSelfTest, isBroken } from '#domain/trust.ts'
+import { answerSelfTest as afterSelfTest, isBroken, owesSelfTest } from '#domain/trust.ts'
 import { addMs, type Instant } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 import { notePrefixes, retireHosts, type SelfTestOutcome, saveSelfTests } from '#store/hosts.ts'
@@ -33,16 +33,16 @@ function hasMoved({ call, host: { prefix, prefixSeenAt } }: Visit, now: Instant)
 function answerSelfTest(visit: Visit): SelfTestOutcome | undefined {
   const answer = visit.call.body.selfTest
   const { host } = visit
-  if (answer === undefined || host.selfTest !== 'demanded') return undefined
+  if (answer === undefined || !owesSelfTest(host)) return undefined
   const { passed, detail } = answer
   const after = afterSelfTest(host, passed)
   visit.selfTest = after.selfTest
   visit.dailyQuota = after.dailyQuota
   if (after.state === 'quarantined' && host.state !== 'quarantined') visit.cheated = LIED
-  visit.events.push({ hostId: host.id, event: `self_test_${after.selfTest}`, detail })
+  visit.events.push({ hostId: host.id, event: passed ? 'self_test_passed' : 'self_test_failed', detail })
   visit.isBroken = !passed && isBroken(host.selfTestsFailed + 1)
   if (visit.isBroken) visit.events.push({ hostId: host.id, event: 'retired_broken', detail })
-  return { hostId: host.id, passed, recentChecks: after.recentChecks }
+  return { hostId: host.id, selfTest: after.selfTest, recentChecks: after.recentChecks }
 }
 
 const LIED = 'several of its results differ from trusted re-runs, although its self-test passed'

@@ -1,7 +1,7 @@
 import { retryAfter } from '#domain/dispatch.ts'
 import { drawWeights } from '#domain/evidence.ts'
 import { invariant } from '#domain/invariant.ts'
-import { drawn } from '#domain/trust.ts'
+import { drawn, owesSelfTest } from '#domain/trust.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Lease, SchedulerReply } from '#protocol/scheduler.ts'
 import { type HostId, type Instant, type ResultId, toWire } from '#protocol/units.ts'
@@ -171,7 +171,7 @@ async function composeReplies(
         hostId === visit.host.id ? [{ resultId, verdict, milli }] : [],
       ),
       credit: creditOf(visit.host),
-      ...(visit.selfTest === 'demanded' ? { selfTest: true } : {}),
+      ...(owesSelfTest(visit) ? { selfTest: true } : {}),
       notices: notices.flatMap(({ hostId, notice }) => (hostId === visit.host.id ? [notice] : [])),
     }
     return callOf(visit, JSON.stringify(reply), idleSince)

@@ -36,9 +36,13 @@ export const ExclusionView = z.object({
 })
 export type ExclusionView = z.infer<typeof ExclusionView>
 
+/** How the longer self-test stands that a fault demands; who passes it and differs too often is asked once more. */
+export const SelfTestState = z.enum(['none', 'demanded', 'demanded_again', 'passed', 'failed'])
+export type SelfTestState = z.infer<typeof SelfTestState>
+
 /** What only the owner of a host sees of it. */
 export const OwnView = z.object({
-  selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
+  selfTest: SelfTestState,
   dailyQuota: z.int(),
   /** Newest first. */
   notices: z.array(z.object({ at: WireInstant, text: z.string() })),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Observation } from '#domain/residual.ts'
 import { EngineClass } from '#protocol/host.ts'
+import { SelfTestState } from '#protocol/people.ts'
 import { CampaignId, HostId, type Instant } from '#protocol/units.ts'
 import { HostState } from './hosts.ts'
 import { type Executor, select, toDb } from './rows.ts'
@@ -27,7 +28,7 @@ const HostRow = z.object({
   name: z.string(),
   state: HostState,
   recentChecks: z.string(),
-  selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
+  selfTest: SelfTestState,
   ownerExclusions: z.int(),
 })
 export type RecordRow = z.infer<typeof HostRow>

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { noticeOf } from '#domain/notice.ts'
 import type { EngineClass } from '#protocol/host.ts'
+import { SelfTestState } from '#protocol/people.ts'
 import { HostId, type Instant, Sha256, UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'
 import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
@@ -58,7 +59,7 @@ const HostRow = z.object({
   userId: UserId.nullable(),
   state: HostState,
   trusted: z.boolean(),
-  selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
+  selfTest: SelfTestState,
   dailyQuota: z.int(),
 })
 /** A host as its owner sees it. */
@@ -89,7 +90,7 @@ const LockedHost = z.object({
   hasVerdicts: z.boolean(),
   hasRequests: z.boolean(),
   hasNotices: z.boolean(),
-  selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
+  selfTest: SelfTestState,
   selfTestsFailed: z.int(),
   streaks: StreaksRow,
   exclusions: z.int(),
@@ -115,7 +116,7 @@ const LOCK = `
     exists (select from file_requests f where f.host_id = hosts.id and f.received_at is null
       and f.given_up_at is null) as "hasRequests",
     exists (select from host_events e where e.host_id = hosts.id and e.notice is not null and not e.told) as "hasNotices",
-    self_test as "selfTest", case when self_test <> 'demanded' then 0 else (select count(*) from host_events e
+    self_test as "selfTest", case when self_test not in ('demanded', 'demanded_again') then 0 else (select count(*) from host_events e
       where e.host_id = hosts.id and e.event = 'self_test_failed') end as "selfTestsFailed",
     ${STREAKS} as streaks, ${EXCLUSIONS} as exclusions, prefix, prefix_seen_at as "prefixSeenAt",
     case when state = 'quarantined' then
@@ -180,14 +181,14 @@ export async function addHostEvents(on: Executor, events: readonly HostEvent[], 
 }
 
 const ANSWER = `
-  update hosts set self_test = case when x.passed then 'passed' else 'failed' end, recent_checks = x."recentChecks"
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, passed boolean, "recentChecks" text)
-  where hosts.id = x."hostId" and hosts.self_test = 'demanded'`
+  update hosts set self_test = x."selfTest", recent_checks = x."recentChecks"
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, "selfTest" text, "recentChecks" text)
+  where hosts.id = x."hostId" and hosts.self_test in ('demanded', 'demanded_again')`
 
 /** How a demanded self-test went, and the comparisons that are remembered after it. */
 export interface SelfTestOutcome {
   readonly hostId: HostId
-  readonly passed: boolean
+  readonly selfTest: SelfTestState
   readonly recentChecks: string
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Standing } from '#domain/trust.ts'
+import { SelfTestState } from '#protocol/people.ts'
 import { HostId, type Instant, UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { addHostEvents, HostState } from './hosts.ts'
@@ -108,7 +109,7 @@ const StandingRow = z.object({
   state: HostState,
   dailyQuota: z.int(),
   recentChecks: z.string(),
-  selfTest: z.enum(['none', 'demanded', 'passed', 'failed']),
+  selfTest: SelfTestState,
   streaks: StreaksRow,
 })
 

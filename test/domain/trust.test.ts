@@ -101,10 +101,13 @@ describe('lying or broken?', () => {
     expect(streakOf(after, 'wasm')).toEqual({ ...NO_STREAK, faultAt: NOW })
     expect([mayCompute(host), mayCompute(after)]).toEqual([true, false])
   })
+  const again = answerSelfTest(faults(3), true)
   test.each([
     ['one fault and a sound machine', faults(1), true, 'active', 'passed'],
     ['two', faults(2), true, 'active', 'passed'],
-    ['three and a sound machine: it lied', faults(3), true, 'quarantined', 'passed'],
+    ['three and a machine that looks sound is asked again', faults(3), true, 'active', 'demanded_again'],
+    ['three and twice a sound machine: it lied', again, true, 'quarantined', 'passed'],
+    ['three and a machine whose second test finds it', again, false, 'active', 'failed'],
     ['three and a broken machine', faults(3), false, 'active', 'failed'],
     ['nobody asked', host, true, 'active', 'none'],
   ])('%s', (_, before, passed, state, selfTest) => {
@@ -114,7 +117,8 @@ describe('lying or broken?', () => {
     // What the machine is guilty of speaks for no lie.
     const remembered = selfTest === 'failed' ? before.recentChecks.replaceAll('x', '') : before.recentChecks
     expect(after.recentChecks.split('x').length).toBe(remembered.split('x').length)
-    expect(answerSelfTest(after, passed)).toEqual(after)
+    expect(mayCompute(after)).toBe(state === 'active' && selfTest !== 'demanded_again')
+    if (selfTest !== 'demanded_again') expect(answerSelfTest(after, passed)).toEqual(after)
   })
 })
 

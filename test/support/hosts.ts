@@ -1,4 +1,4 @@
-import { answerSelfTest as judgeSelfTest } from '#domain/trust.ts'
+import { answerSelfTest as judgeSelfTest, owesSelfTest } from '#domain/trust.ts'
 import { sweepHosts } from '#jobs/sweep.ts'
 import { DAILY_QUOTA_START } from '#protocol/limits.ts'
 import type { HostId, UserId } from '#protocol/units.ts'
@@ -44,12 +44,13 @@ export async function addHost(
   return id
 }
 
-/** What a host says of the self-test that was demanded, as the edge takes it. */
+/** What a host says of a self-test as often as one is demanded, as the edge takes it. */
 export async function answerSelfTest(life: Lifecycle, hostId: HostId, passed: boolean): Promise<void> {
   await inTransaction(life.knex, async trx => {
     const before = (await lockStandings(trx, [hostId])).get(hostId)
     if (before === undefined) throw new Error(`no host ${hostId}`)
-    const after = judgeSelfTest(before, passed)
+    const once = judgeSelfTest(before, passed)
+    const after = owesSelfTest(once) ? judgeSelfTest(once, passed) : once
     await saveStandings(trx, [after])
     if (after.state === 'quarantined')
       await excludeHosts(trx, [{ hostId, reason: 'it differs from the verifier, and is sound' }], life.now())

@@ -1,5 +1,6 @@
+import { readyKernel } from '#runtime/known-release.ts'
 import { judgeEngine } from '#runtime/self-test.ts'
-import { builtReleases, readyKernel } from '../known-kernels.ts'
+import { builtReleases } from '../known-kernels.ts'
 import { computeIn, openPool } from '../pool.ts'
 import { hasAvx2, tryFastEngine } from '../trial.ts'
 import type { Check } from './doctor.ts'

@@ -40,6 +40,7 @@ interface ServeOptions {
 async function serve(flags: readonly string[], given: ServeOptions): Promise<number> {
   const talk = openTalk(given.json === true)
   await buildKernels(talk)
+  await buildPages(talk)
   const server = fork(join(SERVER_DIRECTORY, 'main.ts'), [...flags], CHILD)
   const stopping = new AbortController()
   const ended = endOf(server)
@@ -86,6 +87,17 @@ async function buildKernels(talk: Talk): Promise<void> {
       what: 'the kernels could not be built',
       hint: 'npm run build',
     })
+}
+
+/** Built again whenever their source changed; a server without pages still serves its volunteers. */
+async function buildPages(talk: Talk): Promise<void> {
+  if (process.env.XEENET_WEB_DIR !== undefined) return
+  const child = spawn(process.execPath, [join(ROOT, 'ops', 'build-web.ts')], {
+    cwd: ROOT,
+    stdio: ['ignore', 2, 2],
+  })
+  if ((await endOf(child)) !== 0)
+    talk.say('the pages could not be built; the server starts without: npm run build')
 }
 
 const endOf = (child: ChildProcess): Promise<number> =>

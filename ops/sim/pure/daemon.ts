@@ -9,6 +9,7 @@ import {
 } from '#domain/economics.ts'
 import { drawn, streakOf } from '#domain/trust.ts'
 import { addMs, type Instant, instant, type WorkUnitId } from '#protocol/units.ts'
+import { provenOwners } from './dispatch.ts'
 import { type HostRow, type State, touch, type UnitRow } from './state.ts'
 
 // As many as the server looks at.
@@ -58,15 +59,15 @@ function drawOf(
 
 function supplyOf(state: State, now: Instant): Supply {
   const since = addMs(now, -HEARD_MS)
-  const provenOwners = state.presence.provenOwners(now)
+  const proven = provenOwners(state, now)
   let [unproven, verifierCores] = [0, 0]
   for (const { trusted, cores, lastSeen, standing } of state.hosts.values()) {
     if (standing.state !== 'active' || lastSeen <= since) continue
     if (trusted) verifierCores += cores
-    else if (provenOwners < PROVEN_OWNERS_FEW && streakOf(standing, 'wasm').count < state.rules.streakNeeded)
+    else if (proven < PROVEN_OWNERS_FEW && streakOf(standing, 'wasm').count < state.rules.streakNeeded)
       unproven++
   }
-  return { provenOwners, unproven, verifierCores, openCanaries: state.canaries.size }
+  return { provenOwners: proven, unproven, verifierCores, openCanaries: state.canaries.size }
 }
 
 function untouchedOf(state: State): Map<WorkUnitId, UnitRow> {

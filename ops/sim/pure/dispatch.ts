@@ -46,11 +46,29 @@ export function retryOf(state: State, host: HostRow): number {
   return retryAfter({ idleMs, retryMinMs: RETRY_MIN_MS }, state.random)
 }
 
+const isPresent = ({ trusted, standing }: HostRow): boolean => !trusted && standing.state === 'active'
+
+/** Owners with a host that was heard lately. */
+const presentOwners = ({ present }: State, now: number): number => ownersOf(present.recent(now), isPresent)
+
+/** Of those, the ones with a host whose streak is long enough. */
+export const provenOwners = ({ present, rules }: State, now: number): number =>
+  ownersOf(
+    present.recent(now),
+    host => isPresent(host) && streakOf(host.standing, ENGINE_CLASS).count >= rules.streakNeeded,
+  )
+
+function ownersOf(hosts: Iterable<HostRow>, isCounted: (host: HostRow) => boolean): number {
+  const owners = new Set<string>()
+  for (const host of hosts) if (isCounted(host)) owners.add(host.ownerKey)
+  return owners.size
+}
+
 // As the store looks: first what is kept for such hosts, then what was kept for others long enough, last what is for
 // anyone; of each lane as much as the host may be given, each turn in the order of dispatch.
 function candidatesOf(state: State, host: HostRow, proven: number, limit: number): ResultRow[] {
   const { now } = state.clock
-  const { unsent, waiting, presence } = state
+  const { unsent, waiting } = state
   const take = (rows: Iterable<ResultRow>, isFor: (row: ResultRow) => boolean): ResultRow[] => {
     const found: ResultRow[] = []
     for (const row of rows) {
@@ -65,12 +83,12 @@ function candidatesOf(state: State, host: HostRow, proven: number, limit: number
       .flatMap(lane => takeUntil(waiting[lane].items, before, row => isFree(host, row), limit))
       .sort((a, b) => a.order - b.order)
   if (host.trusted) {
-    const before = now - starveAfter(presence.owners(now), STARVE_MS)
+    const before = now - starveAfter(presentOwners(state, now), STARVE_MS)
     const checks = take(unsent.verifier.items, row => !row.held)
     const rest = checks.length < limit ? since(['proven', 'unproven', 'anyone'], before) : []
     return [...checks, ...rest].slice(0, limit)
   }
-  const before = now - pairAfter(presence.provenOwners(now), PAIR_MS)
+  const before = now - pairAfter(provenOwners(state, now), PAIR_MS)
   const isProven = ({ unit }: ResultRow): boolean => proven >= unit.workUnit.fuelMax
   const own = take(unsent[proven > 0 ? 'proven' : 'unproven'].items, row => proven === 0 || isProven(row))
   const others = own.length < limit ? since([proven > 0 ? 'unproven' : 'proven'], before) : []

@@ -2,7 +2,7 @@ import { PRESENT_MS } from '#domain/dispatch.ts'
 import { reserve, starter } from '#domain/ledger.ts'
 import { quote } from '#domain/prices.ts'
 import { transition } from '#domain/transition.ts'
-import { streakOf, TRUST, type TrustRules } from '#domain/trust.ts'
+import { owesSelfTest, TRUST, type TrustRules } from '#domain/trust.ts'
 import { DAILY_QUOTA_START } from '#protocol/limits.ts'
 import { instant } from '#protocol/units.ts'
 import type { Clock } from '../engine.ts'
@@ -34,7 +34,7 @@ export function pureGrid({ seed, clock, boinc = false }: PureOptions): Grid {
   const rules: TrustRules = boinc ? BOINC_RULES : TRUST
   const state = newState({
     ...{ rules, boinc, clock, secret: `secret ${seed}`, ids: countedIds() },
-    ...{ random: stream(seed, 'dispatch'), presence: newPresence(PRESENT_MS) },
+    ...{ random: stream(seed, 'dispatch'), present: newPresence(PRESENT_MS), active: newPresence(ACTIVE_MS) },
   })
   return {
     leaderRows: rules.leaderRows,
@@ -104,7 +104,14 @@ function submit(state: State, spec: CampaignSpec): CampaignRow['id'] {
       board: newBoard(),
       experiments: new Map(),
     },
-    ...{ created: 0, unsent: 0, unpublished: 0, refundedMilli: 0, candidates: new Set() },
+    ...{
+      created: 0,
+      unsent: 0,
+      unpublished: 0,
+      reservedMilli: amountMilli,
+      refundedMilli: 0,
+      candidates: new Set(),
+    },
   }
   state.campaigns.push(campaign)
   state.jobs.propose.add(campaign)
@@ -112,6 +119,7 @@ function submit(state: State, spec: CampaignSpec): CampaignRow['id'] {
 }
 
 const DAY_MS = 24 * 3600_000
+const ACTIVE_MS = 3600_000
 
 function answer(state: State, { hostId, reports, want, selfTest }: Call): Reply {
   const host = state.hosts.get(hostId)
@@ -119,17 +127,17 @@ function answer(state: State, { hostId, reports, want, selfTest }: Call): Reply 
   if (host.standing.state === 'quarantined') return { type: 'refused', code: 'host_quarantined' }
   const now = instant(state.clock.now)
   host.lastSeen = now
+  state.present.heard(host, now)
+  state.active.heard(host, now)
   const today = Math.floor(now / DAY_MS)
   if (today !== host.day) Object.assign(host, { day: today, usedToday: 0 })
   if (selfTest !== null) receiveSelfTest(state, host, selfTest === 'passed')
   for (const report of reports) receive(state, host, report)
   const leases = giveWork(state, host, want)
-  const isProven = streakOf(host.standing, 'wasm').count >= state.rules.streakNeeded
-  if (!host.trusted) state.presence.heard(host.ownerKey, isProven, now)
   host.idleSince = leases.length > 0 || want === 0 ? null : (host.idleSince ?? now)
   return {
     ...{ type: 'reply', leases, retryAfterMs: retryOf(state, host) },
-    selfTestDemanded: host.standing.selfTest === 'demanded',
+    selfTestDemanded: owesSelfTest(host.standing),
   }
 }
 

@@ -1,36 +1,36 @@
-/** Which owners were heard lately, counted without looking at all of them. */
-export interface Presence {
-  heard(ownerKey: string, proven: boolean, now: number): void
-  owners(now: number): number
-  provenOwners(now: number): number
+/** Which hosts were heard lately, counted without looking at all of them. */
+export interface Presence<Host> {
+  heard(host: Host, now: number): void
+  /** It is out, and counts no longer. */
+  gone(host: Host): void
+  /** Heard within the window. */
+  recent(now: number): Iterable<Host>
+  count(now: number): number
 }
 
-export function newPresence(windowMs: number): Presence {
-  const all = window(windowMs)
-  const proven = window(windowMs)
-  return {
-    heard: (ownerKey, isProven, now) => {
-      all.add(ownerKey, now)
-      if (isProven) proven.add(ownerKey, now)
-    },
-    owners: now => all.count(now),
-    provenOwners: now => proven.count(now),
-  }
-}
-
-function window(ms: number): { add(key: string, now: number): void; count(now: number): number } {
+export function newPresence<Host>(windowMs: number): Presence<Host> {
   // A map keeps its keys in the order in which they were put: the longest unheard is first.
-  const last = new Map<string, number>()
+  const last = new Map<Host, number>()
+  const expire = (now: number): void => {
+    for (const [host, at] of last) {
+      if (at > now - windowMs) break
+      last.delete(host)
+    }
+  }
   return {
-    add: (key, now) => {
-      last.delete(key)
-      last.set(key, now)
+    heard: (host, now) => {
+      last.delete(host)
+      last.set(host, now)
+    },
+    gone: host => {
+      last.delete(host)
+    },
+    recent: now => {
+      expire(now)
+      return last.keys()
     },
     count: now => {
-      for (const [key, at] of last) {
-        if (at > now - ms) break
-        last.delete(key)
-      }
+      expire(now)
       return last.size
     },
   }

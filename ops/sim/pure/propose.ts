@@ -1,5 +1,5 @@
 import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
-import { escrowAccount, refund } from '#domain/ledger.ts'
+import { escrowAccount, refund, refundable } from '#domain/ledger.ts'
 import { nextToCheck } from '#domain/records.ts'
 import { transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
@@ -19,11 +19,16 @@ export function propose(state: State, campaign: CampaignRow): void {
   if (campaign.created === campaign.spec.experiments && campaign.unpublished === 0) settleUp(state, campaign)
 }
 
-function roomOf(state: State, { spec, created, unsent }: CampaignRow): number {
+function roomOf(state: State, campaign: CampaignRow): number {
+  const { spec, created } = campaign
   const { experiments, seeds } = spec
   if (created === experiments) return 0
+  // A check of a run that stands is no work that waits for volunteers.
+  let unsent = campaign.unsent
+  for (const { unit } of state.unsent.verifier.items)
+    if (unit.campaign === campaign && unit.workUnit.state !== 'open') unsent--
   return experimentsToCreate({
-    ...{ unsent, activeHosts: state.presence.owners(state.clock.now), remaining: experiments - created },
+    ...{ unsent, activeHosts: state.active.count(state.clock.now), remaining: experiments - created },
     ...{ resultsPerExperiment: seeds, seedsPerExperiment: seeds },
   })
 }
@@ -107,9 +112,10 @@ export const isVerified = ({ results }: UnitRow): boolean =>
 
 function settleUp(state: State, campaign: CampaignRow): void {
   const escrow = escrowAccount(campaign.id)
-  const amountMilli = state.books.balances.get(escrow) ?? 0
+  const balanceMilli = state.books.balances.get(escrow) ?? 0
+  const { id: campaignId, ownerId: userId, reservedMilli, refundedMilli } = campaign
+  const amountMilli = refundable({ balanceMilli, reservedMilli, refundedMilli })
   if (amountMilli === 0) return
-  const { id: campaignId, ownerId: userId, refundedMilli } = campaign
   state.books.post([refund({ campaignId, userId, amountMilli, refundedMilli })])
   campaign.refundedMilli += amountMilli
 }

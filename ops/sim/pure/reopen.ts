@@ -4,7 +4,7 @@ import { type HostId, type Instant, instant } from '#protocol/units.ts'
 import { freeLeases } from './apply.ts'
 import { pay } from './pay.ts'
 import { type HostRow, type State, touch, type UnitRow } from './state.ts'
-import { setSuccess, successOf, withdraw } from './validate.ts'
+import { openOf, setSuccess, successOf, withdraw } from './validate.ts'
 
 /** A host is in doubt, or out: what nobody vouches for but it is judged again; an excluded one takes its owner along. */
 export function reopenHost(state: State, host: HostRow): void {
@@ -25,7 +25,7 @@ function reopenUnit(state: State, unit: UnitRow, host: HostRow): void {
     const row = state.results.get(resultId)
     if (row !== undefined) row.paid = null
   }
-  withdraw(unit)
+  withdraw(state, unit)
   for (const id of reopening.results) {
     const row = state.results.get(id)
     if (row === undefined) continue
@@ -34,7 +34,7 @@ function reopenUnit(state: State, unit: UnitRow, host: HostRow): void {
     row.host?.unconfirmed.delete(row)
     row.provisional = false
   }
-  unit.workUnit = { ...unit.workUnit, state: 'open', disputed: true }
+  unit.workUnit = { ...openOf(unit), disputed: true, check: 'verifier' }
   unit.reason = 'reopened'
   if (host.standing.state === 'paused') host.rechecked.add(unit)
   touch(state, unit)
@@ -45,7 +45,10 @@ function exclude(state: State, host: HostRow, now: Instant): void {
   const owner = state.owners.get(host.ownerKey)
   if (owner === undefined || host.left) return
   host.left = true
+  state.present.gone(host)
+  state.active.gone(host)
   owner.exclusions.push(now)
+  state.ids.action(now) // the entry in the log
   freeLeases(state, [...host.leases], now)
   const out = new Set(owner.hosts.flatMap(({ id, left }) => (left ? [id] : [])))
   const changed = new Map(

@@ -40,7 +40,10 @@ export interface State {
   readonly unsent: Readonly<Record<Result['lane'], Sorted<ResultRow>>>
   /** The same, oldest first. */
   readonly waiting: Readonly<Record<Result['lane'], Sorted<ResultRow>>>
-  readonly presence: Presence
+  /** Heard within the time for which a host counts as present. */
+  readonly present: Presence<HostRow>
+  /** Heard within the hour: so many are provided with work. */
+  readonly active: Presence<HostRow>
   readonly wakes: EventQueue<UnitRow>
   readonly jobs: Jobs
   /** Of ok reports that were accepted: the runs that they are about, by name. */
@@ -76,6 +79,7 @@ export interface CampaignRow {
   unpublished: number
   /** Units that wait for the verifier because they look like records. */
   readonly candidates: Set<UnitRow>
+  readonly reservedMilli: MilliCredit
   refundedMilli: MilliCredit
 }
 
@@ -141,7 +145,7 @@ const RESULTS_PER_UNIT = 1024
 const URGENCY = 2 ** 48
 
 export function newState(
-  given: Pick<State, 'rules' | 'boinc' | 'secret' | 'clock' | 'random' | 'ids' | 'presence'>,
+  given: Pick<State, 'rules' | 'boinc' | 'secret' | 'clock' | 'random' | 'ids' | 'present' | 'active'>,
 ): State {
   const lane = () => sortedBy<ResultRow>(row => row.urgency * URGENCY + row.order)
   const byAge = () => sortedBy<ResultRow>(row => row.made)

@@ -66,11 +66,13 @@ export function successOf(row: ResultRow): Success[] {
 
 function applySettlement(state: State, unit: UnitRow, settlement: Settlement): void {
   const { demand, canonicalId, overturned } = settlement
-  if (demand === 'disagreement') unit.workUnit = { ...unit.workUnit, disputed: true }
-  if (demand === 'sample' || demand === 'record') unit.workUnit = { ...unit.workUnit, check: 'verifier' }
-  if (demand !== null) unit.reason = demand
-  if (demand === 'record') unit.campaign.candidates.add(unit)
-  if (overturned) withdraw(unit)
+  if (demand !== null && unit.workUnit.check !== 'verifier') {
+    const disputed = unit.workUnit.disputed || demand === 'disagreement'
+    unit.workUnit = { ...unit.workUnit, check: 'verifier', disputed }
+    unit.reason = demand
+    if (demand === 'record') unit.campaign.candidates.add(unit)
+  }
+  if (overturned) withdraw(state, unit)
   for (const id of settlement.doubted) setSuccess(state, rowOf(unit, id), { proven: false })
   for (const { resultId, verdict, amountMilli, confirmed, provisional } of settlement.verdicts) {
     const row = rowOf(unit, resultId)
@@ -87,7 +89,7 @@ function applySettlement(state: State, unit: UnitRow, settlement: Settlement): v
   const { grants, vests, reversals } = settlement
   pay(state, { grants, vestNow: new Set(final), vests, reversals })
   if (canonicalId === null) return
-  const publishedAt = 'publishedAt' in unit.workUnit ? unit.workUnit.publishedAt : null
+  const publishedAt = 'publishedAt' in unit.workUnit && !overturned ? unit.workUnit.publishedAt : null
   unit.workUnit = { ...openOf(unit), state: 'valid', canonicalId, publishedAt }
   const metric = rowOf(unit, canonicalId).answer?.metric
   if (metric !== undefined) unit.campaign.board.add(unit.workUnit.experimentId, metric)
@@ -109,11 +111,16 @@ function paidAfter(
 }
 
 /** The parameters of a unit without its state. */
-const openOf = ({ workUnit }: UnitRow) => ({ ...workUnit, state: 'open' }) as const
+export function openOf({ workUnit }: UnitRow): Extract<UnitRow['workUnit'], { state: 'open' }> {
+  const { publishedAt: _, ...open } = { publishedAt: null, ...workUnit }
+  return { ...open, state: 'open' }
+}
 
-/** The answer that stood is taken out of the campaign's figures. */
-export function withdraw(unit: UnitRow): void {
+/** The answer that stood is taken out of the campaign's figures, and what follows is published again. */
+export function withdraw(state: State, unit: UnitRow): void {
   if (unit.workUnit.state !== 'valid') return
+  if (unit.workUnit.publishedAt !== null) unit.campaign.unpublished++
+  state.jobs.propose.add(unit.campaign)
   const metric = rowOf(unit, unit.workUnit.canonicalId).answer?.metric
   if (metric !== undefined) unit.campaign.board.remove(unit.workUnit.experimentId, metric)
 }
@@ -146,6 +153,7 @@ function confirm(state: State, row: ResultRow): void {
 function finish(state: State, row: ResultRow): void {
   row.provisional = false
   state.changed.add(row.unit)
+  state.jobs.propose.add(row.unit.campaign)
   const { result, host, paid, unit } = row
   if (host === null || paid === null || paid.vested) return
   pay(state, { vests: grantOf(unit.workUnit, { id: result.id, paid }, host.standing) })

@@ -1,0 +1,74 @@
+import { useSignal } from '@preact/signals'
+import type { ComponentType } from 'preact'
+import { useEffect } from 'preact/hooks'
+import type { PageName } from '#protocol/pages.ts'
+import { Campaigns } from './pages/campaigns.tsx'
+import { Home } from './pages/home.tsx'
+import { place } from './router.ts'
+import { Shell } from './ui/shell.tsx'
+
+interface PageProps {
+  readonly id: string
+}
+type Page = ComponentType<PageProps>
+
+const PAGES: Readonly<Record<PageName, Page>> = {
+  home: Home,
+  campaigns: Campaigns,
+  campaign: late(async () => (await import('./pages/campaign.tsx')).CampaignPage),
+}
+
+/** The frame and the page that the address names. */
+export function App() {
+  const here = place.value
+  const Page = here === undefined ? Missing : PAGES[here.page]
+  const key = here === undefined ? 'missing' : `${here.page} ${here.id}`
+  return (
+    <Shell>
+      <Page key={key} id={here?.id ?? ''} />
+    </Shell>
+  )
+}
+
+function Missing() {
+  return (
+    <>
+      <h1>There is no such page</h1>
+      <p>
+        Perhaps the address was cut. <a href="/">What is happening now</a>, <a href="/c">all campaigns</a>, or
+        paste an id into the field above.
+      </p>
+    </>
+  )
+}
+
+/** A page that is loaded when it is first shown. */
+function late(load: () => Promise<Page>): Page {
+  let known: Page | undefined
+  return function Late(props: PageProps) {
+    const page = useSignal(known === undefined ? undefined : { component: known })
+    const failed = useSignal(false)
+    useEffect(() => {
+      if (known !== undefined) return
+      load().then(
+        component => {
+          known = component
+          page.value = { component }
+        },
+        () => {
+          failed.value = true
+        },
+      )
+    }, [page, failed])
+    if (failed.value)
+      return <p role="alert">This page could not be loaded. Are you offline? Reload to try again.</p>
+    const Loaded = page.value?.component
+    return Loaded === undefined ? (
+      <p class="dim" role="status">
+        Loading …
+      </p>
+    ) : (
+      <Loaded {...props} />
+    )
+  }
+}

@@ -1,0 +1,88 @@
+import { type Signal, signal } from '@preact/signals'
+import { useEffect, useMemo } from 'preact/hooks'
+import type { Problem } from '#protocol/problem.ts'
+
+export type Loaded<T> =
+  | { readonly state: 'loading' }
+  | { readonly state: 'failed'; readonly why: string; readonly hint: string }
+  /** `stale` says why the last attempt to refresh it failed. */
+  | { readonly state: 'ready'; readonly value: T; readonly at: number; readonly stale: string | undefined }
+
+/** What the server says at a path of its API, in the words of its problem when it refuses. */
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const response = await fetch(`/api/v1${path}`, signal === undefined ? {} : { signal })
+  if (!response.ok) throw new Error(await reasonOf(response))
+  const value: T = await response.json() // our own server's, of the same version as this page
+  return value
+}
+
+async function reasonOf(response: Response): Promise<string> {
+  if (!response.headers.get('content-type')?.startsWith('application/problem+json'))
+    return `The server answered with status ${response.status}.`
+  const problem: Problem = await response.json()
+  return `${problem.title}. ${problem.hint}`
+}
+
+/** Every row of a list that comes page by page, 10,000 and more. */
+export async function getAll<T>(
+  path: string,
+  rowsOf: (page: { nextAfter: string | null } & T) => readonly unknown[],
+  limit = 1000,
+): Promise<T[]> {
+  const pages: T[] = []
+  const joint = path.includes('?') ? '&' : '?'
+  for (let after = ''; ; ) {
+    const page = await get<{ nextAfter: string | null } & T>(`${path}${joint}limit=${limit}${after}`)
+    pages.push(page)
+    if (page.nextAfter === null || rowsOf(page).length === 0) return pages
+    after = `&after=${page.nextAfter}`
+  }
+}
+
+export interface Resource<T> {
+  readonly now: Signal<Loaded<T>>
+  refresh(): void
+}
+
+/**
+ * What `load` gives, loaded again every `everyMs` while the page is visible. What was loaded stays visible when a refresh
+ * fails, marked as stale.
+ */
+export function useResource<T>(key: string, load: () => Promise<T>, everyMs = 0): Resource<T> {
+  // The key stands for what `load` closes over.
+  const resource = useMemo(() => openResource(load), [key])
+  useEffect(() => {
+    resource.refresh()
+    if (everyMs === 0) return
+    const timer = setInterval(() => document.hidden || resource.refresh(), everyMs)
+    return () => clearInterval(timer)
+  }, [resource, everyMs])
+  return resource
+}
+
+function openResource<T>(load: () => Promise<T>): Resource<T> {
+  const now = signal<Loaded<T>>({ state: 'loading' })
+  let running = false
+  async function attempt(): Promise<void> {
+    try {
+      now.value = { state: 'ready', value: await load(), at: Date.now(), stale: undefined }
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      const known = now.value
+      now.value =
+        known.state === 'ready'
+          ? { ...known, stale: why }
+          : { state: 'failed', why, hint: 'This page tries again by itself when you come back to it.' }
+    }
+  }
+  return {
+    now,
+    refresh: () => {
+      if (running) return
+      running = true
+      attempt().finally(() => {
+        running = false
+      })
+    },
+  }
+}

@@ -1,0 +1,22 @@
+import { signal } from '@preact/signals'
+
+const THEMES = ['auto', 'light', 'dark'] as const
+type Theme = (typeof THEMES)[number]
+const KEY = 'theme'
+
+const known = THEMES.find(name => name === localStorage.getItem(KEY))
+
+/** `auto` follows the system. */
+export const theme = signal<Theme>(known ?? 'auto')
+
+export function applyTheme(): void {
+  const root = document.documentElement
+  if (theme.value === 'auto') root.removeAttribute('data-theme')
+  else root.setAttribute('data-theme', theme.value)
+}
+
+export function turnTheme(): void {
+  theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length] ?? 'auto'
+  localStorage.setItem(KEY, theme.value)
+  applyTheme()
+}

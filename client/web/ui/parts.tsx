@@ -1,0 +1,97 @@
+import type { ComponentChildren } from 'preact'
+import type { Resource } from '../data.ts'
+import { ago } from '../format.ts'
+
+type Tone = 'ok' | 'warn' | 'bad' | 'info' | 'dim'
+
+// A word, a shape and a colour: never the colour alone.
+const STATES: Readonly<Record<string, readonly [Tone, string]>> = {
+  running: ['info', 'M3 2v10l8-5z'],
+  active: ['ok', 'M2 7l3 4 7-8'],
+  working: ['info', 'M3 2v10l8-5z'],
+  finished: ['ok', 'M2 7l3 4 7-8'],
+  valid: ['ok', 'M2 7l3 4 7-8'],
+  promoted: ['ok', 'M2 7l3 4 7-8'],
+  paused: ['warn', 'M4 2v10M10 2v10'],
+  waiting: ['warn', 'M7 2v5l3 3M7 1a6 6 0 1 0 .01 0'],
+  open: ['dim', 'M7 1a6 6 0 1 0 .01 0'],
+  provisional: ['warn', 'M7 2v5l3 3M7 1a6 6 0 1 0 .01 0'],
+  undecided: ['warn', 'M3 7h8'],
+  cancelled: ['dim', 'M2 12L12 2'],
+  rejected: ['dim', 'M2 12L12 2'],
+  invalid: ['bad', 'M2 2l10 10M12 2L2 12'],
+  failed: ['bad', 'M2 2l10 10M12 2L2 12'],
+  quarantined: ['bad', 'M2 2l10 10M12 2L2 12'],
+}
+
+/** What state something is in: shape, word and colour. */
+export function State({ of }: { of: string }) {
+  const [tone, path] = STATES[of] ?? ['dim', 'M3 7h8']
+  return (
+    <span class={`state ${tone}`}>
+      <svg viewBox="0 0 14 14" fill="none" stroke="currentColor" stroke-width="1.5" aria-hidden="true">
+        <path d={path} />
+      </svg>
+      {of.replaceAll('_', ' ')}
+    </span>
+  )
+}
+
+export function Figures({ of }: { of: readonly (readonly [string, ComponentChildren])[] }) {
+  return (
+    <dl class="figures">
+      {of.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+interface ShownProps<T> {
+  readonly from: Resource<T>
+  readonly what: string
+  readonly children: (value: T) => ComponentChildren
+}
+
+/** What was loaded, or in its place what is happening; above it how old it is when it could not be refreshed. */
+export function Shown<T>({ from, what, children }: ShownProps<T>) {
+  const now = from.now.value
+  if (now.state === 'loading')
+    return (
+      <p class="dim" role="status">
+        Loading {what} …
+      </p>
+    )
+  if (now.state === 'failed')
+    return (
+      <div class="notice bad" role="alert">
+        Could not load {what}. {now.why}{' '}
+        <button type="button" onClick={from.refresh}>
+          Try again
+        </button>
+      </div>
+    )
+  return (
+    <>
+      {now.stale !== undefined && (
+        <div class="stale" role="status">
+          As of {ago(new Date(now.at).toISOString(), Date.now())}: {now.stale}
+        </div>
+      )}
+      {children(now.value)}
+    </>
+  )
+}
+
+export const Empty = ({ children }: { children: ComponentChildren }) => <p class="dim">{children}</p>
+
+/** What may be wider than the page: it scrolls by itself, also by keyboard. */
+export const Scroll = ({ label, children }: { label: string; children: ComponentChildren }) => (
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: without it a keyboard could not scroll
+  <section class="scroll" tabIndex={0} aria-label={label}>
+    {children}
+  </section>
+)

@@ -1,0 +1,91 @@
+import { useSignal } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
+import { useEffect } from 'preact/hooks'
+import type { PageName } from '#protocol/pages.ts'
+import { go, place } from '../router.ts'
+import { theme, turnTheme } from '../theme.ts'
+
+const LINKS: readonly (readonly [PageName, string, string])[] = [['campaigns', '/c', 'Campaigns']]
+
+/** The same frame around every page: wordmark, where one can go, the way to join. */
+export function Shell({ children }: { children: ComponentChildren }) {
+  const here = place.value?.page
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to content
+      </a>
+      <header class="top">
+        <a class="wordmark" href="/">
+          <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
+            <rect x="1" y="9" width="2" height="6" />
+            <rect x="4" y="7" width="2" height="8" />
+            <rect x="7" y="10" width="2" height="5" />
+            <rect x="10" y="1" width="2" height="14" />
+            <rect x="13" y="8" width="2" height="7" />
+          </svg>
+          XeeNet
+        </a>
+        <nav aria-label="Pages">
+          {LINKS.map(([page, to, name]) => (
+            <a key={page} href={to} {...(here === page ? { 'aria-current': 'page' as const } : {})}>
+              {name}
+            </a>
+          ))}
+        </nav>
+        <span class="grow" />
+        <Jump />
+        <button type="button" class="quiet" onClick={turnTheme}>
+          Theme: {theme.value}
+        </button>
+      </header>
+      <main class="page" id="main" tabIndex={-1}>
+        {children}
+      </main>
+      <footer>
+        <a href="/api/v1/openapi.json">OpenAPI</a>
+        <a href="/api/v1/ledger/heads">Ledger heads</a>
+        Everything computed here is public.
+      </footer>
+    </>
+  )
+}
+
+const KINDS: readonly (readonly [RegExp, (id: string) => string])[] = [[/^c_/, id => `/c/${id}`]]
+
+/** Any id, pasted, leads to its page; the key `/` leads here. */
+function Jump() {
+  const unknown = useSignal(false)
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key !== '/' || event.target instanceof HTMLInputElement) return
+      event.preventDefault()
+      document.getElementById('jump')?.focus()
+    }
+    addEventListener('keydown', onKey)
+    return () => removeEventListener('keydown', onKey)
+  }, [])
+  const onSubmit = (event: SubmitEvent): void => {
+    event.preventDefault()
+    if (!(event.currentTarget instanceof HTMLFormElement)) return
+    const id = String(new FormData(event.currentTarget).get('id') ?? '').trim()
+    const kind = KINDS.find(([pattern]) => pattern.test(id))
+    unknown.value = kind === undefined
+    if (kind !== undefined) go(kind[1](encodeURIComponent(id)))
+  }
+  return (
+    <form onSubmit={onSubmit}>
+      <label class="visually-hidden" for="jump">
+        Go to an id
+      </label>
+      <input
+        id="jump"
+        name="id"
+        size={10}
+        placeholder="id  ( / )"
+        autocomplete="off"
+        aria-invalid={unknown.value}
+      />
+    </form>
+  )
+}

@@ -1,0 +1,73 @@
+/** `npm run build`, second half: the web app of `client/web` into `build/web`. What is up to date is left alone. */
+import { createHash } from 'node:crypto'
+import { globSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
+
+const ROOT = join(import.meta.dirname, '..')
+const OUT = join(ROOT, 'build', 'web')
+/** What the app was built from, as a hash. */
+const STAMP = '.built-from'
+
+const SOURCES =
+  '{client/web/**/*,client/runtime/*.ts,server/protocol/*.ts,package-lock.json,ops/build-web.ts}'
+
+async function main(): Promise<void> {
+  const source = await hashOfSources()
+  const built = await readFile(join(OUT, STAMP), 'utf8').catch(() => '')
+  if (built === source) return
+  const { build } = await import('vite') // slow to load, so not before it is needed
+  const fresh = `${OUT}.${process.pid}`
+  await build({
+    configFile: false,
+    root: join(ROOT, 'client', 'web'),
+    logLevel: 'warn',
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    worker: { format: 'es' },
+    build: {
+      outDir: fresh,
+      emptyOutDir: true,
+      target: 'es2022',
+      assetsInlineLimit: 0, // the pages' policy forbids data addresses for all but images
+      modulePreload: { polyfill: false },
+      reportCompressedSize: false,
+    },
+  })
+  await compress(fresh)
+  await writeFile(join(fresh, STAMP), source)
+  await putInPlace(fresh)
+}
+
+async function hashOfSources(): Promise<string> {
+  const hash = createHash('sha256')
+  for (const file of globSync(SOURCES, { cwd: ROOT, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+    .sort())
+    hash.update(`${file}\0`).update(await readFile(file))
+  return hash.digest('hex')
+}
+
+/** Once at build time and as small as it gets, rather than with every answer. */
+async function compress(directory: string): Promise<void> {
+  const files = (await readdir(directory, { recursive: true })).filter(name =>
+    /\.(js|css|html|svg)$/.test(name),
+  )
+  for (const name of files) {
+    const bytes = await readFile(join(directory, name))
+    await writeFile(join(directory, `${name}.gz`), gzipSync(bytes, { level: 9 }))
+    await writeFile(join(directory, `${name}.br`), brotliCompressSync(bytes))
+  }
+}
+
+/** Another process may build at the same time: whoever is second leaves what the first put there. */
+async function putInPlace(fresh: string): Promise<void> {
+  await mkdir(join(OUT, '..'), { recursive: true })
+  const old = `${fresh}.old`
+  await rename(OUT, old).catch(() => undefined)
+  await rename(fresh, OUT).catch(() => rm(fresh, { recursive: true, force: true }))
+  await rm(old, { recursive: true, force: true })
+}
+
+await main()

@@ -1,0 +1,123 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { extname, join, relative } from 'node:path'
+import type { Express, Request, RequestHandler, Response } from 'express'
+import { PAGE_PATHS } from '#protocol/pages.ts'
+
+/** One built file, as it is and as it was compressed at build time. */
+interface Asset {
+  readonly type: string
+  readonly plain: Buffer
+  readonly br: Buffer | undefined
+  readonly gzip: Buffer | undefined
+}
+
+/** The built web app by path, `index.html` among them. */
+export type Pages = ReadonlyMap<string, Asset>
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+  '.webmanifest': 'application/manifest+json',
+}
+
+/** Reads the app into memory, less than a megabyte; undefined when it was not built. */
+export async function openPages(directory: string): Promise<Pages | undefined> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => [])
+  const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+  const bytes = new Map(
+    await Promise.all(
+      files.map(
+        async file => [relative(directory, file).replaceAll('\\', '/'), await readFile(file)] as const,
+      ),
+    ),
+  )
+  const pages = new Map<string, Asset>()
+  for (const [path, plain] of bytes) {
+    const type = TYPES[extname(path)]
+    if (type === undefined) continue
+    pages.set(path, { type, plain, br: bytes.get(`${path}.br`), gzip: bytes.get(`${path}.gz`) })
+  }
+  return pages.has('index.html') ? pages : undefined
+}
+
+// Everything is the server's own and nothing is inline. Kernels are compiled in workers, whose policy is that of their script.
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "font-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "worker-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join('; ')
+const WORKER_POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "connect-src 'self'",
+  "worker-src 'self'",
+].join('; ')
+
+const DAY_S = 86_400
+
+/** Adds the pages, their assets, and what a browser asks for by itself. */
+export function addPages(app: Express, pages: Pages | undefined): void {
+  app.get(Object.values(PAGE_PATHS), (req, res) => showPage(pages, req, res, 200))
+  app.get('/assets/:name', (req, res, next) => {
+    const asset = pages?.get(`assets/${req.params.name}`)
+    if (asset === undefined) return next()
+    isolate(res, WORKER_POLICY)
+    res.setHeader('cache-control', 'public, max-age=31536000, immutable')
+    send(req, res, asset)
+  })
+  app.get(['/favicon.svg', '/favicon.ico'], (req, res, next) => {
+    const asset = pages?.get('favicon.svg')
+    if (asset === undefined) return next()
+    res.setHeader('cache-control', `public, max-age=${DAY_S}`)
+    send(req, res, asset)
+  })
+}
+
+/** An unknown address that a person opened: the app says so, under the right status. */
+export const missingPage =
+  (pages: Pages | undefined): RequestHandler =>
+  (req, res, next) => {
+    const forPeople = req.method === 'GET' && !req.path.startsWith('/api/') && prefersHtml(req)
+    if (!forPeople || pages === undefined) return next()
+    showPage(pages, req, res, 404)
+  }
+
+const prefersHtml = (req: Request): boolean => req.accepts(['application/json', 'text/html']) === 'text/html'
+
+function showPage(pages: Pages | undefined, req: Request, res: Response, status: number): void {
+  isolate(res, POLICY)
+  res.setHeader('cache-control', 'no-cache')
+  const index = pages?.get('index.html')
+  if (index === undefined)
+    return void res.status(503).type('text/plain').send('The pages are not built yet: npm run build\n')
+  send(req, res.status(status), index)
+}
+
+/** With both, a page may use what browsers keep from pages that share a process with others. */
+function isolate(res: Response, policy: string): void {
+  res.setHeader('content-security-policy', policy)
+  res.setHeader('cross-origin-opener-policy', 'same-origin')
+  res.setHeader('cross-origin-embedder-policy', 'require-corp')
+}
+
+function send(req: Request, res: Response, asset: Asset): void {
+  res.setHeader('content-type', asset.type)
+  res.vary('accept-encoding')
+  const encoding = req.acceptsEncodings(['br', 'gzip', 'identity'])
+  if (encoding === 'br' && asset.br !== undefined)
+    return void res.setHeader('content-encoding', 'br').end(asset.br)
+  if (encoding !== 'identity' && asset.gzip !== undefined && req.acceptsEncodings('gzip'))
+    return void res.setHeader('content-encoding', 'gzip').end(asset.gzip)
+  res.end(asset.plain)
+}

@@ -1,0 +1,92 @@
+// The web app as the server serves it: a built app of two files, and what browsers are told about it.
+
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
+import express from 'express'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addPages, missingPage, openPages } from '#http/pages.ts'
+import { listen } from '#server/listen.ts'
+
+const INDEX = '<!doctype html><title>XeeNet</title>'
+const SCRIPT = 'export const answer = 42 // a script long enough to be worth compressing'
+
+let url: string
+let bare: string
+const closers: (() => Promise<void>)[] = []
+
+beforeAll(async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'xeenet-pages-'))
+  await mkdir(join(directory, 'assets'))
+  await writeFile(join(directory, 'index.html'), INDEX)
+  await writeFile(join(directory, 'assets', 'main-abc.js'), SCRIPT)
+  await writeFile(join(directory, 'assets', 'main-abc.js.br'), brotliCompressSync(SCRIPT))
+  await writeFile(join(directory, 'assets', 'main-abc.js.gz'), gzipSync(SCRIPT))
+  await writeFile(join(directory, 'assets', 'secret.txt'), 'not one of the kinds that are served')
+  url = await serve(directory)
+  bare = await serve(join(directory, 'none'))
+  closers.push(() => rm(directory, { recursive: true, force: true }))
+})
+afterAll(async () => {
+  for (const close of closers) await close()
+})
+
+async function serve(directory: string): Promise<string> {
+  const pages = await openPages(directory)
+  const app = express()
+  addPages(app, pages)
+  app.use(missingPage(pages))
+  app.use((_req, res) => void res.status(404).json({ code: 'not_found' }))
+  const listening = await listen(app, { host: '127.0.0.1', port: 0 })
+  closers.push(() => listening.close(0))
+  return listening.url
+}
+
+const HTML = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
+
+describe('pages', () => {
+  test.each(['/', '/c', '/c/c_01h0000000000000000000000'])(
+    '%s is the app, alone in its process',
+    async path => {
+      const reply = await fetch(url + path, { headers: HTML })
+      expect(reply.status).toBe(200)
+      expect(await reply.text()).toBe(INDEX)
+      const policy = reply.headers.get('content-security-policy')
+      expect(policy).toContain("default-src 'none'")
+      expect(policy).toContain("frame-ancestors 'none'")
+      expect(policy).not.toContain('unsafe')
+      expect(reply.headers.get('cross-origin-opener-policy')).toBe('same-origin')
+      expect(reply.headers.get('cross-origin-embedder-policy')).toBe('require-corp')
+      expect(reply.headers.get('cache-control')).toBe('no-cache')
+    },
+  )
+
+  test('an unknown address is the app for a person, under 404, and JSON for a program', async () => {
+    const person = await fetch(`${url}/nonsense`, { headers: HTML })
+    expect([person.status, await person.text()]).toEqual([404, INDEX])
+    const program = await fetch(`${url}/nonsense`, { headers: { accept: '*/*' } })
+    expect([program.status, await program.json()]).toEqual([404, { code: 'not_found' }])
+    const api = await fetch(`${url}/api/v1/nonsense`, { headers: HTML })
+    expect(await api.json()).toEqual({ code: 'not_found' })
+  })
+
+  test.each(['br', 'gzip', 'identity'])('an asset is kept for ever and sent as %s', async encoding => {
+    const reply = await fetch(`${url}/assets/main-abc.js`, { headers: { 'accept-encoding': encoding } })
+    expect(await reply.text()).toBe(SCRIPT)
+    expect(reply.headers.get('content-encoding')).toBe(encoding === 'identity' ? null : encoding)
+    expect(reply.headers.get('cache-control')).toContain('immutable')
+    expect(reply.headers.get('vary')).toContain('accept-encoding')
+    expect(reply.headers.get('content-type')).toContain('text/javascript')
+  })
+
+  test.each(['secret.txt', 'gone-abc.js', '..%2findex.html'])('no asset: %s', async name => {
+    expect((await fetch(`${url}/assets/${name}`)).status).toBe(404)
+  })
+
+  test('without a built app a person is told how to build it', async () => {
+    const reply = await fetch(bare, { headers: HTML })
+    expect(reply.status).toBe(503)
+    expect(await reply.text()).toContain('npm run build')
+  })
+})
