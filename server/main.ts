@@ -12,7 +12,7 @@ import { startJobs } from '#jobs/start.ts'
 import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
 import { planCampaign } from '#search/plan.ts'
-import { buildRun } from '#search/space.ts'
+import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import { type Blobs, openBlobs } from '#store/blobs.ts'
 import { openDatabase } from '#store/database.ts'
@@ -86,6 +86,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
     boss,
     roles: jobRoles,
     knex,
+    blobs,
     now,
     ids: secureIds,
     secret: secrets.server,
@@ -142,7 +143,7 @@ function openEdge(config: Config, { knex, blobs, wake, pages, secrets, serverId,
     planner: {
       plan: planCampaign,
       state: searchState,
-      run: (source, recipe, seedIndex) => buildRun({ ...source, secret: secrets.server }, recipe, seedIndex),
+      run: (source, recipe, which) => wholeRun({ ...source, secret: secrets.server }, recipe, which),
     },
     now: systemClock,
     random: Math.random,

@@ -10,6 +10,7 @@ export const recipeText = (recipe: Recipe): string =>
     .join(' ')
 
 export function quoteLines({ spaceSize, quote, hostsMatching, firstRuns }: ValidateReply): string[] {
+  const likely = quote.likelyMilli < quote.reserveMilli ? `, likely ${credit(quote.likelyMilli)}` : ''
   return [
     'valid',
     `space          ${spaceSize ?? 'unbounded'}`,
@@ -17,7 +18,7 @@ export function quoteLines({ spaceSize, quote, hostsMatching, firstRuns }: Valid
     `work units     ${quote.workUnits}`,
     `fuel planned   ${(quote.fuelPlanned / 1e9).toFixed(1)} Gfuel`,
     `price          ${credit(quote.priceMilliPerGfuel)} per Gfuel, ${Math.round(quote.checkingShare * 100)} % for checks`,
-    `reserved       ${credit(quote.reserveMilli)} at most`,
+    `reserved       ${credit(quote.reserveMilli)} at most${likely}`,
     `hosts          ${hostsMatching} seen in the last hour that may compute it`,
     ...firstRuns
       .slice(0, 3)

@@ -1,6 +1,7 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
 import { DEADLINE_MS_DEFAULT, TEST_RUNS_MAX } from '#protocol/limits.ts'
 import type { CampaignId, ExperimentId, WorkUnitId } from '#protocol/units.ts'
+import { type ByRung, plannedByRung, type UnitsPlanned } from './rungs.ts'
 import type { Policy, UnitCheck, WorkUnit } from './types.ts'
 
 // Six hosts that cannot compute a run are not six broken hosts: the seventh try would cost more than it tells.
@@ -35,8 +36,14 @@ export function testUnitsOf({ stop, budget, replicate }: CampaignFile): number {
 }
 
 /** All work units that a campaign may have: of its experiments, of its unchanged recipe, and of its tests. */
-export const plannedUnits = (file: CampaignFile, experiments: number): number =>
-  (experiments + (file.stop?.sprt === undefined ? 0 : 1)) * file.replicate.seeds + testUnitsOf(file)
+export function plannedUnits(
+  file: CampaignFile,
+  plan: { readonly experiments: number } & Omit<ByRung, 'experimentUnits' | 'wholeUnits'>,
+): readonly UnitsPlanned[] {
+  const { seeds } = file.replicate
+  const wholeUnits = (file.stop?.sprt === undefined ? 0 : seeds) + testUnitsOf(file)
+  return plannedByRung({ ...plan, experimentUnits: plan.experiments * seeds, wholeUnits })
+}
 
 interface NewUnit {
   readonly id: WorkUnitId
@@ -73,19 +80,20 @@ export function newWorkUnit({ quorum, deadlineMs = DEADLINE_MS_DEFAULT, ...rest 
 const PENDING_MIN = 8
 const PENDING_PER_HOST = 2
 
-/** How many experiments a sampler that learns is asked for now, given those without an outcome. */
+/** How many experiments may begin or go on in one transaction. */
+export const experimentsPerBatch = (seedsPerExperiment: number): number =>
+  Math.max(1, Math.floor(UNITS_PER_BATCH / seedsPerExperiment))
+
+/** How many experiments a sampler that learns is asked for now, given those that are being computed. */
 export const experimentsToAsk = (facts: {
-  readonly pending: number
+  readonly inFlight: number
   readonly activeHosts: number
   readonly seedsPerExperiment: number
   readonly remaining: number
 }): number => {
-  const { pending, activeHosts, seedsPerExperiment, remaining } = facts
-  const inFlight = Math.max(PENDING_MIN, Math.ceil((PENDING_PER_HOST * activeHosts) / seedsPerExperiment))
-  return Math.max(
-    0,
-    Math.min(remaining, inFlight - pending, Math.max(1, Math.floor(UNITS_PER_BATCH / seedsPerExperiment))),
-  )
+  const { inFlight, activeHosts, seedsPerExperiment, remaining } = facts
+  const wanted = Math.max(PENDING_MIN, Math.ceil((PENDING_PER_HOST * activeHosts) / seedsPerExperiment))
+  return Math.max(0, Math.min(remaining, wanted - inFlight, experimentsPerBatch(seedsPerExperiment)))
 }
 
 /**
@@ -103,6 +111,5 @@ export function experimentsToCreate(facts: {
   const room = Math.max(UNSENT_MIN, UNSENT_PER_HOST * activeHosts) - unsent
   const fitting = Math.max(0, Math.floor(room / resultsPerExperiment))
   const atLeast = unsent === 0 ? 1 : 0
-  const batch = Math.max(1, Math.floor(UNITS_PER_BATCH / seedsPerExperiment))
-  return Math.min(remaining, batch, Math.max(atLeast, fitting))
+  return Math.min(remaining, experimentsPerBatch(seedsPerExperiment), Math.max(atLeast, fitting))
 }

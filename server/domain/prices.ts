@@ -2,6 +2,7 @@ import type { Price, PriceClass, Quote } from '#protocol/credits.ts'
 import { FUEL_MAX } from '#protocol/limits.ts'
 import type { MilliCredit } from '#protocol/units.ts'
 import { invariant } from './invariant.ts'
+import type { UnitsPlanned } from './rungs.ts'
 import type { Policy } from './types.ts'
 
 /**
@@ -39,32 +40,36 @@ export function earned(run: { fuelUsed: number; fuelMax: number; priceMilliPerGf
 
 export interface Plan {
   readonly engineClass: 'wasm'
-  readonly workUnits: number
-  readonly fuelMax: number // of one run
+  readonly units: readonly UnitsPlanned[]
   readonly quorum: number
   readonly policy: Policy
 }
 
 /** How many results of a unit may have to be paid: a stranger's alone is always checked, be it by a second one. */
-const replicasOf = ({ quorum, policy }: Plan): number =>
+const replicasOf = ({ quorum, policy }: Omit<Plan, 'units'>): number =>
   policy === 'adaptive' ? Math.max(quorum, 2) : quorum
 
 /**
  * What a campaign costs at most: every result of every quorum at its full fuel, and the checking share rounded up to a
- * milli-credit. What checks did not use, and second replicas that trusted hosts made needless, come back.
+ * milli-credit. What checks did not use, second replicas that trusted hosts made needless, and rungs that runs did not come to
+ * come back; `likelyMilli` is what it comes to if as many are stopped as usual.
  */
-export function quote(plan: Plan): Omit<Quote, 'experiments'> {
-  const { engineClass, workUnits, fuelMax } = plan
-  const price = PRICES[engineClass]
+export function quote({ units, ...plan }: Plan): Omit<Quote, 'experiments'> {
+  const price = PRICES[plan.engineClass]
   const replicas = replicasOf(plan)
-  const results = workUnits * replicas * priceOf(fuelMax, price)
-  const reserveMilli = results + Math.ceil(results / Math.round(1 / CHECKING_SHARE))
-  invariant(Number.isSafeInteger(reserveMilli), 'a quote is an exact integer')
+  const sumOf = (of: (each: UnitsPlanned) => number) => units.reduce((sum, each) => sum + of(each), 0)
+  const fuelWhole = Math.max(0, ...units.map(each => each.fuelMax))
+  const likely = sumOf(each => each.likelyRuns) * replicas * priceOf(fuelWhole, price)
   return {
-    workUnits,
-    fuelPlanned: workUnits * replicas * fuelMax,
+    workUnits: sumOf(each => each.workUnits),
+    fuelPlanned: replicas * sumOf(each => each.workUnits * each.fuelMax),
     priceMilliPerGfuel: price.milli,
     checkingShare: CHECKING_SHARE,
-    reserveMilli,
+    reserveMilli: checked(sumOf(each => each.workUnits * replicas * priceOf(each.fuelMax, price))),
+    likelyMilli: checked(Math.ceil(likely)),
   }
 }
+
+/** With the checking share. No budget is as large as what is not counted exactly any more: it is refused either way. */
+const checked = (milli: MilliCredit): MilliCredit =>
+  Math.min(Number.MAX_SAFE_INTEGER, milli + Math.ceil(milli / Math.round(1 / CHECKING_SHARE)))

@@ -112,7 +112,8 @@ export function receiveError(result: ReportedResult | undefined, hostId: HostId)
 
 function contradictsJob(run: RunReport, result: ReportedResult): string | undefined {
   const { limit, rungs } = Job.parse(JSON.parse(result.job))
-  const fuelMax = 'fuel' in limit ? Math.min(limit.fuel, result.fuelMax) : result.fuelMax
+  // Of a prefix less is paid for at most; what it may execute is what the whole run may.
+  const fuelMax = 'fuel' in limit ? limit.fuel : result.fuelMax
   if (run.fuelUsed > fuelMax) return `fuelUsed: ${run.fuelUsed} is more than the limit ${fuelMax}`
   const { name, minimum, maximum } = result.metric
   if (run.metric !== null && run.metric.name !== name)

@@ -45,10 +45,9 @@ export async function checkCampaign(
   const plan = planner.plan(file, kernel.manifest, begun)
   if (!plan.ok) throw new Refused(plan.code, plan.detail)
   const { quorum, policy } = file.replicate
-  const { experiments, fuelMax } = plan
+  const { experiments } = plan
   const { engine: engineClass } = kernel.manifest
-  const workUnits = plannedUnits(file, experiments)
-  const costs = { experiments, ...quote({ engineClass, workUnits, fuelMax, quorum, policy }) }
+  const costs = { experiments, ...quote({ engineClass, units: plannedUnits(file, plan), quorum, policy }) }
   const budgetMilli = milliOf(file.budget.credits)
   if (costs.reserveMilli > budgetMilli) {
     const detail = `budget.credits: the quote is ${costs.reserveMilli / 1000} credits, the budget ${file.budget.credits}`
@@ -101,7 +100,7 @@ export function firstRuns(planner: Planner, checked: CheckedCampaign): Promise<R
   const source = { file, manifest: kernel.manifest, moduleSha256: kernel.moduleSha256, data }
   return Promise.all(
     checked.firstRecipes.map(async recipe => {
-      const run = await planner.run(source, recipe, 0)
+      const run = await planner.run(source, recipe, { seedIndex: 0, isPruned: plan.pruner !== 'none' })
       return runPlan({ run, kernel, dataset, fuelMax: plan.fuelMax })
     }),
   )

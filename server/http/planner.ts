@@ -3,14 +3,19 @@ import type { Limit, Recipe } from '#protocol/job.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { SearchView } from '#protocol/search.ts'
+import type { Pruner } from '#protocol/space.ts'
 import type { Sha256 } from '#protocol/units.ts'
 import type { ReportRow, readTrials } from '#store/search.ts'
 
 /** Turns campaign files into runs. Its implementation is `server/search`; main.ts hands it down. */
 export interface Planner {
   plan(file: CampaignFile, manifest: KernelManifest, begun?: Begun): CampaignPlan | PlanRefusal
-  /** The run of a canonical recipe with the campaign's seed number `seedIndex`. */
-  run(source: RunSource, recipe: Recipe, seedIndex: number): Promise<Run>
+  /** The whole run of a canonical recipe with the campaign's seed number `seedIndex`; `isPruned`: the campaign stops runs early. */
+  run(
+    source: RunSource,
+    recipe: Recipe,
+    which: { readonly seedIndex: number; readonly isPruned: boolean },
+  ): Promise<Run>
   /** What the sampler of a campaign knows; undefined when all recipes were known in advance. */
   state(
     file: CampaignFile,
@@ -43,6 +48,7 @@ export interface CampaignPlan {
   readonly experiments: number
   readonly limit: Limit
   readonly fuelMax: number // of one run
+  readonly pruner: Pruner
   /** Recipes are proposed one after the other, and others may be added. */
   readonly isSearched: boolean
   recipes(): Iterable<{ readonly ok: true; readonly ordinal: number; readonly recipe: Recipe } | PlanRefusal>

@@ -1,8 +1,10 @@
 import { newWorkUnit } from '#domain/campaign.ts'
+import { fuelBoundOf } from '#domain/rungs.ts'
 import { transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
-import { LAST_RUNG, type Recipe, type Rungs } from '#protocol/job.ts'
+import { LAST_RUNG, type Recipe, type Rung, rungsUntil } from '#protocol/job.ts'
 import type { ExperimentId, Instant } from '#protocol/units.ts'
+import type { CampaignPlan } from '#search/plan.ts'
 import { buildRun, type RunSource } from '#search/space.ts'
 import { answerFromCorpus } from '#store/corpus.ts'
 import type { Trx } from '#store/database.ts'
@@ -17,7 +19,7 @@ export interface Growth {
   readonly trx: Trx
   readonly deps: JobDeps
   readonly campaign: ProgressRow
-  readonly fuelMax: number
+  readonly plan: Pick<CampaignPlan, 'fuelMax' | 'limit' | 'pruner'>
   readonly source: RunSource
   readonly now: Instant
 }
@@ -27,25 +29,27 @@ export interface NewRun {
   readonly experimentId: ExperimentId
   readonly recipe: Recipe
   readonly seedIndex: number
-  /** Absent in campaigns that stop no run early. */
-  readonly rungs?: Rungs
+  /** How far it goes; without it to the end. */
+  readonly rung?: Rung
 }
 
 /** Creates the work units of these runs; gives how many of them the corpus did not answer. */
 export async function createUnits(growth: Growth, runs: readonly NewRun[]): Promise<number> {
-  const { trx, deps, campaign, fuelMax, source, now } = growth
+  const { trx, deps, campaign, plan, source, now } = growth
   const { quorum, policy } = campaign.file.replicate
   const engineClass = source.manifest.engine
   const units: NewWorkUnit[] = []
-  for (const { experimentId, recipe, seedIndex, rungs } of runs) {
+  for (const { experimentId, recipe, seedIndex, rung = LAST_RUNG } of runs) {
     const id = deps.ids.workUnit(now)
+    const fuelMax = fuelBoundOf(plan.limit, plan.fuelMax, rung)
     const workUnit = newWorkUnit({
       ...{ id, campaignId: campaign.id, experimentId, engineClass, policy, quorum, fuelMax },
       deadlineMs: campaign.file.deadline_ms,
       check: drawSample(drawn(deps.secret, 'sample', id), deps.trust),
     })
+    // Whole runs of a campaign that stops runs early know rungs as well: they are what its prefixes are prefixes of.
+    const rungs = plan.pruner === 'none' ? undefined : rungsUntil(rung)
     const run = await buildRun(source, recipe, seedIndex, rungs)
-    const rung = rungs?.until ?? LAST_RUNG
     units.push({ workUnit, seedIndex, rung, ...run, kernelSha256: source.moduleSha256 })
   }
   await insertWorkUnits(trx, units, now)

@@ -1,10 +1,8 @@
-import { createHash, createHmac } from 'node:crypto'
-import { experimentsToAsk, experimentsToCreate } from '#domain/campaign.ts'
+import { createHmac } from 'node:crypto'
 import { invariant } from '#domain/invariant.ts'
 import { cancelWorkUnit } from '#domain/transition.ts'
-import { canonicalJson } from '#protocol/canonical.ts'
 import { splitOf } from '#protocol/dataset.ts'
-import { addMs, type CampaignId, type Instant, Sha256, type WorkUnitId } from '#protocol/units.ts'
+import { addMs, type CampaignId, type Instant, type WorkUnitId } from '#protocol/units.ts'
 import { type CampaignPlan, planCampaign } from '#search/plan.ts'
 import type { RunSource } from '#search/space.ts'
 import { refundRest } from '#store/account-credit.ts'
@@ -15,26 +13,21 @@ import { isAnythingOpen } from '#store/economics.ts'
 import { addCampaignEvents } from '#store/events.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import {
-  countWork,
   drawAudits,
-  insertExperiments,
   listUnverifiedLeaders,
   lockUnsettled,
-  type NewExperiment,
   type ProgressRow,
   remainingOf,
   settleCampaign,
   unsettle,
 } from '#store/progress.ts'
-import { listUnitless } from '#store/search.ts'
 import { closeTests } from '#store/tests.ts'
 import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { tellBest } from './best.ts'
-import { createUnits } from './create-units.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
+import { type Growing, grow, type More, startProposed } from './grow.ts'
 import { releaseCandidates } from './release.ts'
-import { type Proposals, type Proposed, proposeNext } from './search.ts'
 import { judgeTests, moveTests, type Tester } from './tests.ts'
 
 /**
@@ -50,9 +43,6 @@ export const runPropose: CampaignHandler = async (deps, ids) => {
     await demandAudits(deps, id)
   }
 }
-
-/** Hosts that called within this time count as active. */
-const ACTIVE_MS = 3600_000
 
 /**
  * A campaign waits so long for the verifier: its provisional results stay what they are, and their pay stays held, but what nobody
@@ -90,92 +80,26 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
 const isOverdue = ({ state, file: { ends_by: end } }: ProgressRow, now: Instant): boolean =>
   (state === 'running' || state === 'paused') && end !== undefined && Date.parse(end) <= now
 
-/** Whether the campaign has more to create or to cancel: `now`, `later` when there is room, or `nothing`. */
-type More = 'now' | 'later' | 'nothing'
-
 /** Tries what is planned, and tests what looks better than what stands. */
 async function growAndTest(tester: Tester): Promise<More> {
   const { trx, deps, campaign, now } = tester
   if (campaign.state === 'paused') return 'later'
-  await startProposed(trx, deps, campaign, now)
+  const growing = async (): Promise<Growing> => ({
+    ...{ trx, deps, campaign, now },
+    ...(await planOf(trx, deps, campaign)),
+  })
+  await startProposed(tester, growing)
   const isTesting = campaign.file.stop?.sprt !== undefined
-  const isOver = campaign.endedBy !== null || campaign.experimentsPlanned === campaign.experimentsCreated
-  if (isOver && !isTesting) return 'nothing'
-  const { plan, source } = await planOf(trx, deps, campaign)
-  const more = isOver ? 'nothing' : await grow(tester, plan, source)
+  if (campaign.endedBy !== null && !isTesting) return 'nothing'
+  const growth = await growing()
+  const isTried = campaign.experimentsPlanned === campaign.experimentsCreated
+  // Where runs are stopped early, who was tried may still go on.
+  const isOver = campaign.endedBy !== null || (isTried && growth.plan.pruner === 'none')
+  const more = isOver ? 'nothing' : await grow(growth)
   if (!isTesting || more === 'now') return more
-  const left = await moveTests(
-    { trx, deps, campaign, now, source, fuelMax: plan.fuelMax },
-    more === 'nothing',
-  )
+  const left = await moveTests(growth, more === 'nothing')
   // What is awaited is open; without anything open what was asked for can come no more.
   return left === 'now' ? left : more
-}
-
-async function grow(
-  { trx, deps, campaign, now }: Tester,
-  plan: CampaignPlan,
-  source: RunSource,
-): Promise<More> {
-  const remaining = campaign.experimentsPlanned - campaign.experimentsCreated
-  const { quorum, seeds, policy } = campaign.file.replicate
-  const { unsent, activeHosts } = await countWork(trx, campaign.id, addMs(now, -ACTIVE_MS))
-  const count = experimentsToCreate({
-    ...{ unsent, activeHosts, remaining },
-    ...{ seedsPerExperiment: seeds, resultsPerExperiment: seeds * (policy === 'fixed' ? quorum : 1) },
-  })
-  const { search } = plan
-  if (search === null && count === 0) return 'later'
-  const countOf = (pending: number): number =>
-    Math.min(count, experimentsToAsk({ pending, activeHosts, seedsPerExperiment: seeds, remaining }))
-  const { proposed, refusal } =
-    search === null
-      ? aheadOf(plan, campaign.experimentsCreated, count)
-      : await proposeNext(trx, search, { id: campaign.id, countOf, now })
-  if (refusal !== null)
-    deps.log.error({ campaignId: campaign.id, ...refusal }, 'a campaign ends before its plan')
-  if (proposed.length === 0) return refusal === null ? 'later' : 'nothing'
-  const experiments = proposed.map(({ ordinal, recipe, asked }): NewExperiment => {
-    const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
-    const { revision } = campaign
-    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, revision, proposerId: null }
-  })
-  await insertExperiments(trx, campaign.id, experiments, now)
-  const toCompute = await createUnits(
-    { trx, deps, campaign, fuelMax: plan.fuelMax, source, now },
-    unitsOf(experiments, seeds),
-  )
-  // What the corpus answers makes no noise when it is done: look again at once.
-  const isMore = search === null && experiments.length < remaining
-  return isMore || toCompute === 0 ? 'now' : 'later'
-}
-
-/** A run for each seed of each experiment. */
-const unitsOf = (experiments: readonly Pick<NewExperiment, 'id' | 'recipe'>[], seeds: number) =>
-  experiments.flatMap(({ id: experimentId, recipe }) =>
-    Array.from({ length: seeds }, (_, seedIndex) => ({ experimentId, recipe, seedIndex })),
-  )
-
-/** Makes the work units of what was proposed from outside since. */
-async function startProposed(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<void> {
-  const proposed = await listUnitless(trx, campaign.id)
-  if (proposed.length === 0) return
-  const { plan, source } = await planOf(trx, deps, campaign)
-  await createUnits(
-    { trx, deps, campaign, fuelMax: plan.fuelMax, source, now },
-    unitsOf(proposed, campaign.file.replicate.seeds),
-  )
-}
-
-/** The next recipes of a plan that is known in advance. */
-function aheadOf(plan: CampaignPlan, from: number, count: number): Proposals {
-  const proposed: Proposed[] = []
-  for (const planned of plan.recipes(from)) {
-    if (!planned.ok) return { proposed, refusal: { code: planned.code, detail: planned.detail } }
-    proposed.push({ ordinal: planned.ordinal, recipe: planned.recipe, asked: 0 })
-    if (proposed.length === count) break
-  }
-  return { proposed, refusal: null }
 }
 
 async function planOf(

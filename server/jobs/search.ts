@@ -1,11 +1,19 @@
-import { invariant } from '#domain/invariant.ts'
 import type { Recipe } from '#protocol/job.ts'
+import type { Pruner } from '#protocol/space.ts'
 import type { CampaignId, Instant } from '#protocol/units.ts'
 import type { CampaignSearch } from '#search/campaign-search.ts'
-import type { History } from '#search/history.ts'
+import type { Goal, History } from '#search/history.ts'
 import { lastOutcomes, newReports } from '#search/outcome.ts'
+import { type Climb, nextClimbs, runningOf } from '#search/scheduler.ts'
 import type { Trx } from '#store/database.ts'
-import { appendReports, type ReportRow, readReports, readRunsSinceReport, readTrials } from '#store/search.ts'
+import {
+  appendReports,
+  insertClimbs,
+  readClimbs,
+  readReports,
+  readRunsSinceReport,
+  readTrials,
+} from '#store/search.ts'
 
 /** A recipe with what makes its proposal computable again. */
 export interface Proposed {
@@ -20,31 +28,62 @@ export interface Proposals {
   readonly refusal: { readonly code: string; readonly detail: string } | null
 }
 
+/** What a locked campaign knows of its experiments. */
+export interface Told {
+  readonly history: Awaited<ReturnType<typeof readHistory>>
+  /** Those that went on to a further rung; none in a campaign that stops no run early. */
+  readonly climbs: readonly Climb[]
+  /** How many experiments are on their way to a rung. */
+  readonly inFlight: number
+}
+
 /**
- * Tells the history of a locked campaign what has become of its experiments, and asks its sampler for as many as `countOf` says,
- * given how many have no outcome yet. What was told is stored with the proposals: each can be computed again from it.
+ * Tells the history of a locked campaign what has become of its experiments. It is stored with what follows from it: each
+ * proposal, and who went on to which rung, can be computed again.
  */
-export async function proposeNext(
+export async function tellHistory(
   trx: Trx,
-  search: CampaignSearch,
-  { id, countOf, now }: { id: CampaignId; countOf: (pending: number) => number; now: Instant },
-): Promise<Proposals> {
-  const history = await tellHistory(trx, id, now)
-  const count = countOf(history.trials.length - lastOutcomes(history).size)
+  { id, pruner, now }: { id: CampaignId; pruner: Pruner; now: Instant },
+): Promise<Told> {
+  const before = await readHistory(trx, id)
+  const added = newReports(await readRunsSinceReport(trx, id), lastOutcomes(before))
+  await appendReports(trx, id, { from: before.reports.length, reports: added, now })
+  const history = { ...before, reports: [...before.reports, ...added] }
+  const climbs = pruner === 'none' ? [] : await readClimbs(trx, id)
+  return { history, climbs, inFlight: runningOf(history, climbs).size }
+}
+
+const readHistory = async (trx: Trx, id: CampaignId) => ({
+  trials: await readTrials(trx, id),
+  reports: await readReports(trx, id),
+})
+
+/** Asks the sampler of a campaign for so many recipes. */
+export function propose(search: CampaignSearch, history: History, count: number): Proposals {
   if (count <= 0) return { proposed: [], refusal: null }
   const reply = search.ask(history, count)
   const proposed = reply.proposals.map(({ ordinal, recipe, asked }) => ({ ordinal, recipe, asked }))
   return { proposed, refusal: reply.ok ? null : { code: reply.code, detail: reply.detail } }
 }
 
-async function tellHistory(trx: Trx, id: CampaignId, now: Instant): Promise<History> {
-  const [trials, before] = [await readTrials(trx, id), await readReports(trx, id)]
-  const added = newReports(await readRunsSinceReport(trx, id), lastOutcomes({ reports: before })).map(asRow)
-  await appendReports(trx, id, { from: before.length, reports: added, now })
-  return { trials, reports: [...before, ...added] }
+export interface ClimbRules {
+  readonly id: CampaignId
+  readonly pruner: Pruner
+  readonly goal: Goal
+  /** Nothing more will be tried. */
+  readonly isTried: boolean
+  /** How many may go on at once. */
+  readonly most: number
 }
 
-function asRow({ ordinal, outcome }: History['reports'][number]): ReportRow {
-  invariant(outcome.state !== 'partial', 'every experiment is run to its end')
-  return { ordinal, outcome }
+/** Lets those experiments of a locked campaign go on that its pruner chooses now; `units` are still to be made of them. */
+export async function letGoOn(
+  trx: Trx,
+  { history, climbs }: Told,
+  { id, most, ...rules }: ClimbRules,
+): Promise<readonly Climb[]> {
+  if (rules.pruner === 'none') return []
+  const next = nextClimbs(rules, history, climbs).slice(0, most)
+  await insertClimbs(trx, id, next)
+  return next
 }

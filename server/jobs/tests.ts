@@ -93,7 +93,9 @@ export async function judgeTests(tester: Tester, isTried = true): Promise<Judgem
   const tests = await readTests(trx, campaign.id)
   const facts = promotionFacts({
     ...{ file: campaign.file, runs: await readRuns(trx, campaign.id), tests, isTried },
-    ...{ experiments: campaign.experimentsCreated, units: testUnitsOf(campaign.file) },
+    // Beside tests runs are stopped early where the file says so; then nobody knows how many come to the end.
+    experiments: (campaign.file.stop.prune ?? 'none') === 'none' ? campaign.experimentsCreated : 0,
+    units: testUnitsOf(campaign.file),
   })
   const judged = tests.map(test => judge(test, facts))
   for (const [i, test] of tests.entries()) {

@@ -17,7 +17,7 @@ export const PriceList = z.object({
 })
 export type PriceList = z.infer<typeof PriceList>
 
-/** What a campaign will cost at most; the unused part comes back. */
+/** What a campaign will cost at most, and what it likely will; the unused part comes back. */
 export const Quote = z.object({
   experiments: z.int(),
   workUnits: z.int(),
@@ -25,6 +25,8 @@ export const Quote = z.object({
   priceMilliPerGfuel: z.int(),
   checkingShare: z.number(),
   reserveMilli: MilliCredit,
+  /** Less than what is reserved where runs are stopped early. */
+  likelyMilli: MilliCredit,
 })
 export type Quote = z.infer<typeof Quote>
 

@@ -28,6 +28,7 @@ export const LAST_RUNG: Rung = RUNGS_OF_RUN - 1
 /** Evaluates the run at the end of each of `of` rungs, and ends it with rung `until`. Nothing before that depends on `until`. */
 export const Rungs = z.strictObject({ of: z.literal(RUNGS_OF_RUN), until: Rung })
 export type Rungs = z.infer<typeof Rungs>
+export const rungsUntil = (until: Rung): Rungs => ({ of: RUNGS_OF_RUN, until })
 
 /** Of so many planned updates, how many a run has made at the end of a rung. */
 export const rungEnd = (planned: number, rung: Rung): number => Math.ceil(planned / 3 ** (LAST_RUNG - rung))

@@ -108,6 +108,12 @@ export const PROBLEMS = {
   // a campaign
   campaign_invalid: [422, false, 'The campaign file is not valid', 'The detail names the field.'],
   kernel_unknown: [422, false, 'This server has not admitted that kernel', 'See GET /api/v1/kernels.'],
+  kernel_without_rungs: [
+    422,
+    false,
+    'This kernel cannot end a run early',
+    'Leave out stop.prune, or take a kernel whose manifest says rungs: true.',
+  ],
   data_unknown: [422, false, 'This server does not have that data set', 'See GET /api/v1/datasets.'],
   recipe_invalid: [
     422,

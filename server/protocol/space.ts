@@ -83,10 +83,14 @@ export const SamplerFile = z.strictObject({
 export type SamplerFile = z.infer<typeof SamplerFile>
 
 export const PRUNERS = ['none', 'asha', 'hyperband', 'median'] as const
+export type Pruner = (typeof PRUNERS)[number]
 
 /** When runs, comparisons and the campaign end early. */
 export const StopFile = z.strictObject({
-  /** Without it: `asha` for a sampler that learns, `none` for one whose runs stand for a whole space. */
+  /**
+   * Which runs are stopped early. Without it: `asha` for a sampler that learns; `none` for one whose runs stand for a whole space,
+   * beside `sprt`, and where the kernel knows no rungs.
+   */
   prune: z.enum(PRUNERS).optional(),
   /** `effect` is the difference of the metric worth finding; `alpha` is spent over all tests of the campaign. */
   sprt: z

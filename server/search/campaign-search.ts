@@ -6,16 +6,12 @@ import { randomAxis } from './axis.ts'
 import type { Values } from './expression.ts'
 import { type Search, searchWith } from './propose.ts'
 import { samplerOf } from './samplers/registry.ts'
-import type { Pruner } from './scheduler.ts'
 import { compileSpace } from './search-space.ts'
 import { contradiction, type Refusal } from './space.ts'
 
 export interface CampaignSearch extends Search {
   readonly ok: true
-  readonly pruner: Pruner
 }
-
-const OPEN_LOOP: ReadonlySet<string> = new Set(['grid', 'random', 'sobol'])
 
 /**
  * What proposes the recipes of a campaign, for any sampler, conditions and constraints. Rules of the kernel between
@@ -54,11 +50,7 @@ export function searchOf(file: CampaignFile, manifest: KernelManifest): Campaign
       return reply.recipe
     },
   })
-  return {
-    ok: true,
-    pruner: file.stop?.prune ?? (OPEN_LOOP.has(file.sampler.name) ? 'none' : 'asha'),
-    ...search,
-  }
+  return { ok: true, ...search }
 }
 
 /** Why the kernel cannot take all of a dimension, by its ends or all of its choices; undefined when it can. */

@@ -19,7 +19,7 @@ interface Evidence {
   readonly tests: readonly TestFacts[]
   /** Nothing more will be tried. */
   readonly isTried: boolean
-  /** How many were proposed. */
+  /** How many are to be run whole. */
   readonly experiments: number
   /** Runs that tests may add in all. */
   readonly units: number

@@ -5,13 +5,14 @@ import type { SearchSpace } from './search-space.ts'
 
 /**
  * What became of an experiment so far. `partial`: it was stopped at rung `rung` or is on its way to the next, and
- * `value` is its metric there. A value is the mean over the seeds.
+ * `value` is its metric there. A value is the mean over the seeds. Of a failure `rung` is the one that it did not reach; without it
+ * the last.
  */
 export type Outcome =
   | { readonly state: 'finished'; readonly value: number }
   | { readonly state: 'partial'; readonly rung: number; readonly value: number }
-  | { readonly state: 'failed' }
-  | { readonly state: 'diverged' }
+  | { readonly state: 'failed'; readonly rung?: number | undefined }
+  | { readonly state: 'diverged'; readonly rung?: number | undefined }
 
 /** An experiment as it is recorded; its place in the history is its ordinal. */
 export interface Trial {

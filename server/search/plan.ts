@@ -1,6 +1,7 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
 import type { Limit } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
+import type { Pruner } from '#protocol/space.ts'
 import { type CampaignSearch, searchOf } from './campaign-search.ts'
 import { limitOf, type PlannedRecipe, planAhead, type Refusal } from './space.ts'
 
@@ -13,6 +14,8 @@ export interface CampaignPlan {
   readonly limit: Limit
   /** The most instructions one run may execute. */
   readonly fuelMax: number
+  /** What decides which runs are stopped early; none: every run is whole, and its job knows no rungs. */
+  readonly pruner: Pruner
   /** What proposes recipes one after the other, from the outcomes of earlier ones; null: all are known in advance. */
   readonly search: CampaignSearch | null
   readonly isSearched: boolean
@@ -36,20 +39,26 @@ const FIRST_PROPOSALS = 3
 
 /**
  * What a campaign will try. A grid or random draws of a plain space are known in advance, and cost nothing to list; everything else
- * is searched, and so is what is left of a campaign whose space was revised. Refuses with `campaign_invalid` (the detail names the field), `recipe_invalid`, `space_too_small` or
- * `space_too_constrained`; recipes are checked as they are taken from `recipes`.
+ * is searched, and so is what is left of a campaign whose space was revised, and whatever stops runs early. Refuses with `campaign_invalid`
+ * (the detail names the field), `kernel_without_rungs`, `recipe_invalid`, `space_too_small` or `space_too_constrained`; recipes are
+ * checked as they are taken from `recipes`.
  */
 export function planCampaign(
   file: CampaignFile,
   manifest: KernelManifest,
   { created, respaced }: Begun = { created: 0, respaced: false },
 ): CampaignPlan | Refusal {
-  const stop = unstoppable(file) ?? untestable(file, manifest)
+  const stop = untestable(file, manifest)
   if (stop !== undefined) return { ok: false, code: 'campaign_invalid', detail: stop }
+  const pruner = prunerOf(file, manifest)
+  if (pruner !== 'none' && manifest.rungs !== true) {
+    const detail = `stop.prune: ${file.kernel} cannot end a run early: leave out ${pruner}`
+    return { ok: false, code: 'kernel_without_rungs', detail }
+  }
   // In another space ordinals say nothing of what was tried: only the history does.
-  if (isPlain(file) && !respaced) {
+  if (isPlain(file) && !respaced && pruner === 'none') {
     const plan = planAhead(file, manifest)
-    return plan.ok ? { ...plan, search: null, isSearched: false } : plan
+    return plan.ok ? { ...plan, pruner, search: null, isSearched: false } : plan
   }
   const wanted = respaced ? file.budget.runs - created : file.budget.runs
   if (isPlain(file) && wanted > 0) {
@@ -68,7 +77,7 @@ export function planCampaign(
   return {
     ok: true,
     spaceSize: Number.isFinite(size) ? size : null,
-    ...{ experiments, limit, search, isSearched: true },
+    ...{ experiments, limit, pruner, search, isSearched: true },
     fuelMax: 'fuel' in limit ? limit.fuel : manifest.bounds.fuelMax,
     recipes: () => firstOf(search, Math.min(experiments, FIRST_PROPOSALS)),
   }
@@ -79,12 +88,13 @@ const isPlain = ({ sampler, space, constraints = [] }: CampaignFile): boolean =>
   constraints.length === 0 &&
   Object.values(space).every(dimension => dimension.when === undefined)
 
-/** Which early end the file asks for that this server does not make; undefined when there is none. */
-function unstoppable({ stop }: CampaignFile): string | undefined {
-  const { prune = 'none' } = stop ?? {}
-  return prune === 'none'
-    ? undefined
-    : `stop.prune: this server runs every experiment to its end: leave out ${prune}`
+const OPEN_LOOP: ReadonlySet<string> = new Set(['grid', 'random', 'sobol'])
+
+/** What the file asks for; else `asha` where a sampler learns, nothing is tested and the kernel knows rungs. */
+function prunerOf({ stop, sampler }: CampaignFile, { rungs }: KernelManifest): Pruner {
+  if (stop?.prune !== undefined) return stop.prune
+  // A test tells the scatter from experiments that came to the end, of which a pruner leaves too few.
+  return OPEN_LOOP.has(sampler.name) || stop?.sprt !== undefined || rungs !== true ? 'none' : 'asha'
 }
 
 /** Why a campaign cannot test what it asks to be tested; undefined when it can. */

@@ -1,10 +1,9 @@
 import { unreachable } from '#domain/invariant.ts'
-import { LAST_RUNG } from '#protocol/job.ts'
-import type { PRUNERS } from '#protocol/space.ts'
+import { LAST_RUNG, Rung } from '#protocol/job.ts'
+import type { Pruner } from '#protocol/space.ts'
 import type { Goal, History } from './history.ts'
+import { lastOutcomes, rungOf } from './outcome.ts'
 import { weighted } from './stream.ts'
-
-export type Pruner = (typeof PRUNERS)[number]
 
 /** A rung keeps one in three of the runs that reach it. */
 const ETA = 3
@@ -37,14 +36,70 @@ export function climbersOf(
     const own = losses[ordinal]
     if (own === undefined) continue
     // A failure counts at the rung that it was on its way to.
-    own[outcome.state === 'partial' ? outcome.rung : outcome.state === 'finished' ? LAST_RUNG : own.length] =
-      loss
+    own['value' in outcome ? rungOf(outcome) : (outcome.rung ?? own.length)] = loss
   }
   return losses.map((own, ordinal) => ({
     ordinal,
     losses: Array.from(own, loss => loss ?? Number.NaN),
     isRunning: running.has(ordinal) || own.length === 0,
   }))
+}
+
+/** That a trial was let go on to a rung when the history had `asked` reports: what makes the decision replayable. */
+export interface Climb {
+  readonly ordinal: number
+  readonly rung: Rung
+  readonly asked: number
+}
+
+/** The rung with which a trial begins. */
+export function firstRungOf(pruner: Pruner, ordinal: number): Rung {
+  if (pruner === 'none') return LAST_RUNG
+  return pruner === 'hyperband' ? bracketOf(ordinal) : 0
+}
+
+/** The trials on their way to a rung: those without a report, and those that were let go on and have not reported since. */
+export function runningOf(history: History, climbs: readonly Climb[]): ReadonlySet<number> {
+  const last = lastOutcomes(history)
+  const running = new Set(history.trials.flatMap((_, ordinal) => (last.has(ordinal) ? [] : [ordinal])))
+  for (const { ordinal, rung } of climbs) {
+    const told = last.get(ordinal)
+    if (told !== undefined && rung > rungOf(told)) running.add(ordinal)
+  }
+  return running
+}
+
+/**
+ * Who goes on now, and to which rung, given what was told and who went on before; the same as it was decided then when the
+ * history is cut at `asked`. Once nothing more is tried (`isTried`) and nobody is on the way, the best of the highest rung goes
+ * on until one has come to the end: however few the trials are, one of them is run whole.
+ */
+export function nextClimbs(
+  { pruner, goal, isTried }: { readonly pruner: Pruner; readonly goal: Goal; readonly isTried: boolean },
+  history: History,
+  climbs: readonly Climb[],
+): readonly Climb[] {
+  const running = runningOf(history, climbs)
+  const climbers = climbersOf(history, goal, running)
+  const chosen = goingOn(pruner, climbers)
+  const isStuck = isTried && chosen.length === 0 && running.size === 0
+  return (isStuck ? bestResting(climbers) : chosen).flatMap(ordinal => {
+    const rung = Rung.parse(climbers[ordinal]?.losses.length)
+    return [{ ordinal, rung, asked: history.reports.length }]
+  })
+}
+
+/** The one trial that rests highest and best; none once a trial has come to the end. */
+function bestResting(climbers: readonly Climber[]): readonly number[] {
+  const resting = climbers.filter(({ losses }) => finiteOr(losses.at(-1)) < Infinity)
+  if (resting.some(({ losses }) => losses.length > LAST_RUNG)) return []
+  const [best] = resting.toSorted(
+    (a, b) =>
+      b.losses.length - a.losses.length ||
+      finiteOr(a.losses.at(-1)) - finiteOr(b.losses.at(-1)) ||
+      a.ordinal - b.ordinal,
+  )
+  return best === undefined ? [] : [best.ordinal]
 }
 
 /**
@@ -114,10 +169,11 @@ const finiteOr = (loss = Infinity): number => (Number.isFinite(loss) ? loss : In
  * Brackets get about equal fuel: the share of trials is one over the cost of a trial, 3^bracket · rungs left. Dealt by
  * the golden ratio, so that every stretch of ordinals has its share of each.
  */
-function bracketOf(ordinal: number): number {
+function bracketOf(ordinal: number): Rung {
   const u = (ordinal * GOLDEN) % 1
-  const shares = RUNGS.map((_, bracket) => 1 / (ETA ** bracket * (RUNGS.length - bracket)))
-  return weighted(shares, u)
+  return weighted(bracketShares, u)
 }
+
+const bracketShares = RUNGS.map((_, bracket) => 1 / (ETA ** bracket * (RUNGS.length - bracket)))
 
 const GOLDEN = (Math.sqrt(5) - 1) / 2

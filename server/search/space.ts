@@ -1,8 +1,17 @@
 import { type SeedSource, seedFor } from '#domain/seeds.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
-import { type Job, jobText, LAST_RUNG, type Limit, type Recipe, type Rungs, runKeyOf } from '#protocol/job.ts'
+import {
+  type Job,
+  jobText,
+  LAST_RUNG,
+  type Limit,
+  type Recipe,
+  type Rungs,
+  rungsUntil,
+  runKeyOf,
+} from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
-import { MARKS, REJECTED_DRAWS_MAX, RUNGS_OF_RUN } from '#protocol/limits.ts'
+import { MARKS, REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Sha256 } from '#protocol/units.ts'
 import { type Axis, canonicalValue, gridAxis, randomAxis } from './axis.ts'
@@ -79,7 +88,7 @@ export async function buildRun(
   source: RunSource,
   recipe: Recipe,
   seedIndex: number,
-  rungs: Rungs | undefined = source.file.rungs ? { of: RUNGS_OF_RUN, until: LAST_RUNG } : undefined,
+  rungs: Rungs | undefined = source.file.rungs ? rungsUntil(LAST_RUNG) : undefined,
 ): Promise<Run> {
   const { file, moduleSha256, data } = source
   const seed = seedFor(source, seedIndex)
@@ -87,6 +96,13 @@ export async function buildRun(
   const job = rungs === undefined ? whole : { ...whole, rungs }
   return { job: jobText(job), runKey: await runKeyOf(moduleSha256, data, job), seed }
 }
+
+/** The whole run of a recipe, which knows rungs where the campaign stops runs early. */
+export const wholeRun = (
+  source: RunSource,
+  recipe: Recipe,
+  { seedIndex, isPruned }: { readonly seedIndex: number; readonly isPruned: boolean },
+): Promise<Run> => buildRun(source, recipe, seedIndex, isPruned ? rungsUntil(LAST_RUNG) : undefined)
 
 interface Space {
   readonly ok: true

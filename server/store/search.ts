@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Recipe } from '#protocol/job.ts'
+import { Recipe, Rung } from '#protocol/job.ts'
 import { type CampaignId, ExperimentId, type Instant, Sha256 } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Executor, execute, recordset, select, selectOne, toDb } from './rows.ts'
@@ -15,7 +15,8 @@ export const readTrials = (on: Executor, campaignId: CampaignId): Promise<z.infe
 
 const Outcome = z.union([
   z.object({ state: z.literal('finished'), value: z.number() }),
-  z.object({ state: z.enum(['failed', 'diverged']) }),
+  z.object({ state: z.literal('partial'), rung: Rung, value: z.number() }),
+  z.object({ state: z.enum(['failed', 'diverged']), rung: Rung.optional() }),
 ])
 
 const ReportRow = z.object({ ordinal: z.int(), outcome: Outcome })
@@ -36,6 +37,22 @@ export async function appendReports(
   await execute(trx, APPEND, { campaignId, rows: recordset(rows), now: toDb(now) })
 }
 
+const ClimbRow = z.object({ ordinal: z.int(), rung: Rung, asked: z.int() })
+export type ClimbRow = z.infer<typeof ClimbRow>
+
+/** Which experiments of a campaign went on to a further rung, in the order in which it was decided. */
+export const readClimbs = (on: Executor, campaignId: CampaignId): Promise<ClimbRow[]> =>
+  select(on, ClimbRow, CLIMBS, { campaignId })
+
+/** Writes down that experiments of a locked campaign go on. */
+export async function insertClimbs(
+  trx: Trx,
+  campaignId: CampaignId,
+  climbs: readonly ClimbRow[],
+): Promise<void> {
+  if (climbs.length > 0) await execute(trx, CLIMB, { campaignId, rows: recordset(climbs) })
+}
+
 const KnownRow = z.object({ id: ExperimentId, recipeSha256: Sha256 })
 
 /** The experiments of a campaign by the hash of their canonical recipe. */
@@ -49,7 +66,7 @@ export const findExperiments = async (
 export const countReports = async (on: Executor, campaignId: CampaignId): Promise<number> =>
   (await selectOne(on, z.object({ n: z.int() }), COUNT_REPORTS, { campaignId })).n
 
-const UnitlessRow = z.object({ id: ExperimentId, recipe: Recipe })
+const UnitlessRow = z.object({ id: ExperimentId, ordinal: z.int(), recipe: Recipe })
 
 /** Experiments of a locked campaign that have no work units yet, in order. */
 export const listUnitless = (trx: Trx, campaignId: CampaignId): Promise<z.infer<typeof UnitlessRow>[]> =>
@@ -57,20 +74,24 @@ export const listUnitless = (trx: Trx, campaignId: CampaignId): Promise<z.infer<
 
 const RunsRow = z.object({
   ordinal: z.int(),
+  rung: Rung,
   units: z.int(),
   over: z.int(),
   statuses: z.array(z.string()),
   metrics: z.array(z.number()),
 })
 
+// Transactions publish under the time at which they began, and commit in another order; none takes so long.
+const PUBLISHED_LATE_MS = 10 * 60_000
+
 /**
- * What is public of the runs of a campaign's experiments: of those that were not reported yet, and of those of which something was
- * published or retracted since.
+ * What is public of the runs of a campaign's experiments, by rung: of those of which something was published since the last
+ * report, or not long before it.
  */
 export const readRunsSinceReport = (
   on: Executor,
   campaignId: CampaignId,
-): Promise<z.infer<typeof RunsRow>[]> => select(on, RunsRow, RUNS, { campaignId })
+): Promise<z.infer<typeof RunsRow>[]> => select(on, RunsRow, RUNS, { campaignId, lateMs: PUBLISHED_LATE_MS })
 
 const TRIALS = `
   select id, recipe, asked, proposer_id is not null as "isOutside" from experiments
@@ -83,7 +104,7 @@ const COUNT_REPORTS = `select count(*) as n from search_reports where campaign_i
 
 // Only what was proposed from outside waits for its units.
 const UNITLESS = `
-  select e.id, e.recipe from experiments e where e.campaign_id = :campaignId and e.proposer_id is not null
+  select e.id, e.ordinal, e.recipe from experiments e where e.campaign_id = :campaignId and e.proposer_id is not null
     and not exists (select from work_units w where w.experiment_id = e.id) order by e.ordinal`
 
 const REPORTS = `
@@ -94,19 +115,27 @@ const APPEND = `
   select :campaignId, position, ordinal, outcome, :now
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(position int, ordinal int, outcome jsonb)`
 
-// At the same instant something may have been published before and after the report: it is looked at once more.
+const CLIMBS = `
+  select ordinal, rung, asked from search_climbs where campaign_id = :campaignId order by asked, ordinal, rung`
+
+const CLIMB = `
+  insert into search_climbs (campaign_id, ordinal, rung, asked)
+  select :campaignId, ordinal, rung, asked
+  from jsonb_to_recordset(cast(:rows as jsonb)) as x(ordinal int, rung smallint, asked int)`
+
+// Whatever changes an outcome publishes a unit: also one that failed, or was open again.
 const RUNS = `
-  select e.ordinal, count(*) as units,
+  with heard as (
+    select distinct experiment_id from work_units where campaign_id = :campaignId and published_at >= coalesce((
+      select at - :lateMs * interval '1 millisecond' from search_reports where campaign_id = :campaignId
+      order by position desc limit 1), '-infinity'))
+  select e.ordinal, w.rung, count(*) as units,
     count(*) filter (where w.state <> 'open' and w.published_at is not null) as over,
     coalesce(jsonb_agg(c.status) filter (where c.status is not null), '[]') as statuses,
     coalesce(jsonb_agg(c.metric_value) filter (where c.metric_value is not null), '[]') as metrics
-  from experiments e join campaigns p on p.id = e.campaign_id
+  from heard join experiments e on e.id = heard.experiment_id join campaigns p on p.id = e.campaign_id
   join work_units w on w.experiment_id = e.id
     and w.seed_index < coalesce(cast(p.file->'replicate'->>'seeds' as integer), 1) -- further seeds are for tests
   left join corpus c on c.work_unit_id = w.id and c.retracted_at is null
-  where w.rung = 3 and e.campaign_id = :campaignId and not e.baseline and (
-    not exists (select from search_reports r where r.campaign_id = e.campaign_id and r.ordinal = e.ordinal)
-    or exists (select from corpus x where x.experiment_id = e.id and greatest(x.published_at, x.retracted_at) >= (
-      select r.at from search_reports r where r.campaign_id = e.campaign_id and r.ordinal = e.ordinal
-      order by r.position desc limit 1)))
-  group by e.ordinal`
+  where not e.baseline
+  group by e.ordinal, w.rung`

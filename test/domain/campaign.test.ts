@@ -43,14 +43,14 @@ test.each([
 
 test.each([
   ['keeps a few in flight for a lone host', {}, 8],
-  ['waits for outcomes', { pending: 8 }, 0],
-  ['asks for what came free', { pending: 5 }, 3],
+  ['waits for outcomes', { inFlight: 8 }, 0],
+  ['asks for what came free', { inFlight: 5 }, 3],
   ['keeps two runs a host in flight', { activeHosts: 100 }, 200],
   ['counts the seeds of an experiment as runs', { activeHosts: 100, seedsPerExperiment: 4 }, 50],
   ['no more than are left', { remaining: 2 }, 2],
   ['in batches', { activeHosts: 10_000, remaining: 10_000 }, 500],
-  ['never fewer than none', { pending: 99 }, 0],
+  ['never fewer than none', { inFlight: 99 }, 0],
 ])('a sampler that learns %s', (_, facts, count) => {
-  const usual = { pending: 0, activeHosts: 1, seedsPerExperiment: 1, remaining: 1_000 }
+  const usual = { inFlight: 0, activeHosts: 1, seedsPerExperiment: 1, remaining: 1_000 }
   expect(experimentsToAsk({ ...usual, ...facts })).toBe(count)
 })

@@ -12,6 +12,7 @@ import {
   starterLimit,
 } from '#domain/ledger.ts'
 import { earned, PRICES, priceOf, quote } from '#domain/prices.ts'
+import { wholeRuns } from '#domain/rungs.ts'
 import { FUEL_MAX } from '#protocol/limits.ts'
 import { UserId } from '#protocol/units.ts'
 import { campaignId, hostId } from '#support/work-units.ts'
@@ -39,15 +40,16 @@ test('a TFLOP costs what its class says, and GPU classes more than CPU ones', ()
 const wasm = { engineClass: 'wasm', policy: 'fixed' } as const
 
 test('a quote is every result at its full fuel and a tenth more, rounded up', () => {
-  expect(quote({ ...wasm, workUnits: 24, fuelMax: 2_000_000_000, quorum: 2 })).toEqual({
+  expect(quote({ ...wasm, units: wholeRuns(24, 2_000_000_000), quorum: 2 })).toEqual({
     workUnits: 24,
     fuelPlanned: 96_000_000_000,
     priceMilliPerGfuel: 10,
     checkingShare: 0.1,
     reserveMilli: 960 + 96,
+    likelyMilli: 960 + 96,
   })
-  expect(quote({ ...wasm, workUnits: 1, fuelMax: 1e9, quorum: 1 }).reserveMilli).toBe(11)
-  expect(quote({ ...wasm, workUnits: 3, fuelMax: 1e8, quorum: 1 }).reserveMilli).toBe(4)
+  expect(quote({ ...wasm, units: wholeRuns(1, 1e9), quorum: 1 }).reserveMilli).toBe(11)
+  expect(quote({ ...wasm, units: wholeRuns(3, 1e8), quorum: 1 }).reserveMilli).toBe(4)
 })
 
 test.each([
@@ -57,11 +59,11 @@ test.each([
   ['adaptive', 2, 22],
   ['adaptive', 3, 33],
 ] as const)('%s replication at quorum %i reserves for its worst case: %i', (policy, quorum, milli) => {
-  expect(quote({ ...wasm, policy, workUnits: 1, fuelMax: 1e9, quorum }).reserveMilli).toBe(milli)
+  expect(quote({ ...wasm, policy, units: wholeRuns(1, 1e9), quorum }).reserveMilli).toBe(milli)
 })
 
 test('the largest campaign has an exact quote', () => {
-  const { reserveMilli } = quote({ ...wasm, workUnits: 100_000 * 64, fuelMax: FUEL_MAX, quorum: 8 })
+  const { reserveMilli } = quote({ ...wasm, units: wholeRuns(100_000 * 64, FUEL_MAX), quorum: 8 })
   expect(reserveMilli).toBe(5_068_800_000_000_000)
 })
 

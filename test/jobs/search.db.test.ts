@@ -2,12 +2,10 @@
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CampaignFile } from '#protocol/campaign.ts'
-import type { CampaignId, HostId } from '#protocol/units.ts'
 import { searchOf } from '#search/campaign-search.ts'
 import { historyAt } from '#search/history.ts'
 import { inTransaction } from '#store/database.ts'
 import { insertExperiments } from '#store/progress.ts'
-import { readReports, readTrials } from '#store/search.ts'
 import { sha256, testIds } from '#support/builders.ts'
 import { addHost } from '#support/hosts.ts'
 import {
@@ -20,6 +18,7 @@ import {
   submit,
   take,
 } from '#support/lifecycle.ts'
+import { BEST, computeAll, historyOf } from '#support/searching.ts'
 import { campaignState, one, PROVEN } from '#support/trusting.ts'
 
 let life: Lifecycle
@@ -29,42 +28,20 @@ beforeEach(async () => {
 afterEach(() => life.close())
 
 const SPACE = { lr: { log: [0.001, 0.1] }, width: { choice: [16, 32] } }
-const BEST = -2 // the exponent of the best rate
 const search = (runs: number, file: object = {}, seeds = 1) =>
   submit(life, {
     ...{ runs, seeds, quorum: 1, policy: 'fixed' },
     file: { space: SPACE, sampler: { name: 'tpe', seed: 7, startup: 8 }, ...file },
   })
 
-/** Computes what the host is given until it is given nothing; gives how many runs that were. */
-async function computeAll(host: HostId): Promise<number> {
-  for (let runs = 0; ; runs++) {
-    const [id] = await take(life, host)
-    if (id === undefined) return runs
-    const { recipe } = await one(
-      life,
-      `select e.recipe from results r join work_units w on w.id = r.work_unit_id
-       join experiments e on e.id = w.experiment_id where r.id = '${id}'`,
-    )
-    const distance = Math.log10(recipe.lr) - BEST
-    await report(life, host, [id], lie(3 + distance ** 2 + (recipe.width === 16 ? 0.1 : 0)))
-  }
-}
-
-const historyOf = (id: CampaignId) =>
-  inTransaction(life.knex, async trx => ({
-    trials: await readTrials(trx, id),
-    reports: await readReports(trx, id),
-  }))
-
 test('a campaign is searched to its end; every proposal can be computed again from what the sampler was told', async () => {
   const { id } = await search(40)
   expect(await one(life, `select count(*)::int as n from experiments`)).toEqual({ n: 8 }) // the others wait for outcomes
   const host = await addHost(life, PROVEN)
-  expect(await computeAll(host)).toBe(40)
+  expect(await computeAll(life, host)).toBe(40)
   expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
 
-  const history = await historyOf(id)
+  const history = await historyOf(life, id)
   expect(history.trials).toHaveLength(40)
   expect(new Set(history.trials.map(trial => trial.asked)).size).toBeGreaterThan(10)
   const { file, manifest } = await one(
@@ -88,12 +65,14 @@ test('an outcome is the mean over the seeds, told once all of them are public', 
   const { id } = await search(9, {}, 2)
   const host = await addHost(life, PROVEN)
   for (const value of [3, 4]) {
-    expect((await historyOf(id)).reports).toEqual([])
+    expect((await historyOf(life, id)).reports).toEqual([])
     const [resultId] = await take(life, host)
     if (resultId === undefined) throw new Error('there is work')
     await report(life, host, [resultId], lie(value))
   }
-  expect((await historyOf(id)).reports).toEqual([{ ordinal: 0, outcome: { state: 'finished', value: 3.5 } }])
+  expect((await historyOf(life, id)).reports).toEqual([
+    { ordinal: 0, outcome: { state: 'finished', value: 3.5 } },
+  ])
 })
 
 test('what somebody outside proposes is computed, told to the sampler, and no part of what it would propose', async () => {
@@ -107,8 +86,8 @@ test('what somebody outside proposes is computed, told to the sampler, and no pa
   })
   await runJobs(life)
   const host = await addHost(life, PROVEN)
-  expect(await computeAll(host)).toBe(20)
-  const { trials, reports } = await historyOf(id)
+  expect(await computeAll(life, host)).toBe(20)
+  const { trials, reports } = await historyOf(life, id)
   expect(trials.map(trial => trial.isOutside)).toEqual(Array.from({ length: 20 }, (_, i) => i === 8))
   expect(reports.find(({ ordinal }) => ordinal === 8)?.outcome).toMatchObject({ state: 'finished' })
   expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
@@ -120,7 +99,7 @@ describe('a campaign that', () => {
     const space = { lr: { choice: [0.01, 0.02] }, width: { choice: [16, 32] } }
     await search(3, { space, constraints, sampler: { name: 'random', seed: 1 } })
     const host = await addHost(life, PROVEN)
-    expect(await computeAll(host)).toBe(2)
+    expect(await computeAll(life, host)).toBe(2)
     expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
     expect(life.logged.map(({ message }) => message)).toContain('a campaign ends before its plan')
   })

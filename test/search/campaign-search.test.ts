@@ -44,7 +44,6 @@ describe('a campaign file', () => {
     const search = searchOf(file, kernel)
     const reply = search.ok ? search.ask(nothing(), 200) : search
     expect(reply).toMatchObject({ ok: true })
-    expect(search).toMatchObject({ pruner: 'asha' })
     const recipes = 'proposals' in reply ? reply.proposals.map(({ recipe }) => recipe) : []
     expect(recipes).toHaveLength(200)
     for (const recipe of recipes) {
@@ -54,7 +53,7 @@ describe('a campaign file', () => {
     }
   })
 
-  test('that a server searches plans its first recipes; what asks it to stop runs early is refused, and says where', () => {
+  test('that a server searches plans its first recipes; what it cannot do is refused, and says where', () => {
     const { stop: _, ...rest } = parse(yaml)
     const planOf = (more: object) => planCampaign(CampaignFile.parse({ ...rest, ...more }), kernel)
     for (const more of [{}, { sampler: { name: 'random' } }, { sampler: undefined }]) {
@@ -68,8 +67,9 @@ describe('a campaign file', () => {
     expect(planOf({ space: { depth: { int: [2, 6] } }, constraints: [], recipe: {} })).toMatchObject({
       code: 'space_too_small',
     })
-    expect(planOf({ stop: { prune: 'asha' } })).toMatchObject({
-      detail: 'stop.prune: this server runs every experiment to its end: leave out asha',
+    expect(planOf({ stop: { prune: 'asha' } })).toEqual({
+      ...{ ok: false, code: 'kernel_without_rungs' },
+      detail: `stop.prune: ${file.kernel} cannot end a run early: leave out asha`,
     })
     expect(planOf({ stop: { at: 'plateau' } })).toMatchObject({
       detail: expect.stringMatching(/^stop.at: /),
@@ -83,6 +83,22 @@ describe('a campaign file', () => {
     expect(planOf({ constraints: ['depth > 6'] })).toMatchObject({ ok: true }) // it is the first draw that finds none
     const none = planOf({ constraints: ['depth > 6'] })
     expect(none.ok && [...none.recipes()]).toMatchObject([{ ok: false, code: 'space_too_constrained' }])
+  })
+
+  const sprt = { effect: 0.1, alpha: 0.05, beta: 0.05 }
+  test.each<[string, object, boolean, string]>([
+    ['a sampler that learns stops runs early', {}, true, 'asha'],
+    ['not where the kernel knows no rungs', {}, false, 'none'],
+    ['nor beside a sequential test', { stop: { sprt } }, true, 'none'],
+    ['unless the file asks for it', { stop: { sprt, prune: 'median' } }, true, 'median'],
+    ['nor where the draws stand for the space', { sampler: { name: 'sobol' } }, true, 'none'],
+    ['unless the file asks for it', { sampler: { name: 'random' }, stop: { prune: 'asha' } }, true, 'asha'],
+    ['nor where the file says so', { stop: { prune: 'none' } }, true, 'none'],
+  ])('%s: %o', (_, more, rungs, pruner) => {
+    const { stop: _stop, ...rest } = parse(yaml)
+    expect(planCampaign(CampaignFile.parse({ ...rest, ...more }), { ...kernel, rungs })).toMatchObject({
+      ...{ ok: true, pruner },
+    })
   })
 
   test.each([

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { lastOutcomes, newReports, outcomeOf } from '#search/outcome.ts'
 
 const runs = (units: number, over: number, statuses: string[], metrics: number[] = [], ordinal = 0) => ({
-  ...{ ordinal, units, over, statuses, metrics },
+  ...{ ordinal, rung: 3, units, over, statuses, metrics },
 })
 
 test.each([

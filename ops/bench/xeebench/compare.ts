@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { Piscina } from 'piscina'
-import { SAMPLERS } from '#protocol/space.ts'
-import type { Pruner } from '#search/scheduler.ts'
+import { type Pruner, SAMPLERS } from '#protocol/space.ts'
 import type { Figure } from '../../figures.ts'
 import { digits, median } from '../search/compare.ts'
 import type { Contestant } from './search.ts'

@@ -1,9 +1,9 @@
 import { LAST_RUNG } from '#protocol/job.ts'
-import type { Dimension, SamplerFile } from '#protocol/space.ts'
+import type { Dimension, Pruner, SamplerFile } from '#protocol/space.ts'
 import { gridAxis } from '#search/axis.ts'
 import { plainValues, type Values } from '#search/expression.ts'
 import type { Outcome, Report, Trial } from '#search/history.ts'
-import { climbersOf, goingOn, type Pruner } from '#search/scheduler.ts'
+import { climbersOf, goingOn } from '#search/scheduler.ts'
 import { searchFor } from '../search/simulate.ts'
 import type { Row, Table } from './table.ts'
 

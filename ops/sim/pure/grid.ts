@@ -1,6 +1,7 @@
 import { PRESENT_MS } from '#domain/dispatch.ts'
 import { reserve, starter } from '#domain/ledger.ts'
 import { quote } from '#domain/prices.ts'
+import { wholeRuns } from '#domain/rungs.ts'
 import { transition } from '#domain/transition.ts'
 import { owesSelfTest, TRUST, type TrustRules } from '#domain/trust.ts'
 import { DAILY_QUOTA_START } from '#protocol/limits.ts'
@@ -87,8 +88,7 @@ function submit(state: State, spec: CampaignSpec): CampaignRow['id'] {
   const { experiments, seeds, quorum } = spec
   const costs = quote({
     engineClass: 'wasm',
-    workUnits: experiments * seeds,
-    fuelMax: FUEL,
+    units: wholeRuns(experiments * seeds, FUEL),
     quorum,
     policy: 'adaptive',
   })

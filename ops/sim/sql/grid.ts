@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { reserve, starter } from '#domain/ledger.ts'
 import { quote } from '#domain/prices.ts'
+import { wholeRuns } from '#domain/rungs.ts'
 import { TRUST, type TrustRules } from '#domain/trust.ts'
 import { answerCalls, type Answer as Reply } from '#http/round-trip.ts'
 import { runAssimilate } from '#jobs/assimilate.ts'
@@ -103,8 +104,7 @@ async function submit({ server, clock, numbers }: Life, spec: CampaignSpec): Pro
   })
   const costs = quote({
     engineClass: 'wasm',
-    workUnits: experiments * seeds,
-    fuelMax: FUEL,
+    units: wholeRuns(experiments * seeds, FUEL),
     quorum,
     policy: 'adaptive',
   })

@@ -10,7 +10,7 @@ import { createWake } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { instant } from '#protocol/units.ts'
 import { planCampaign } from '#search/plan.ts'
-import { buildRun } from '#search/space.ts'
+import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import { startPostgres } from '#server/postgres/start.ts'
 import { openDatabase } from '#store/database.ts'
@@ -60,7 +60,8 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   const secret = `secret ${seed}`
   const now = () => instant(clock.now)
   const deps: JobDeps = {
-    ...{ knex, now, ids, secret, trust: rules, log: { ...silent, error: console.error } },
+    ...{ knex, blobs: stocked.blobs, now, ids, secret, trust: rules },
+    log: { ...silent, error: console.error },
     enqueue: async (_trx, queue, names) => {
       for (const name of names) queueOf(queue).add(name)
     },
@@ -75,13 +76,14 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       assimilate: queueOf('assimilate'),
       standing: queueOf('standing'),
       examine: queueOf('examine'),
+      export: queueOf('export'),
       propose: queueOf('propose'),
     },
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
       planner: {
         ...{ plan: planCampaign, state: searchState },
-        run: (source, recipe, i) => buildRun({ ...source, secret }, recipe, i),
+        run: (source, recipe, which) => wholeRun({ ...source, secret }, recipe, which),
       },
       ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
       trust: { rules, secret },
