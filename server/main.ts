@@ -11,6 +11,7 @@ import { startSealer } from '#jobs/seal.ts'
 import { startJobs } from '#jobs/start.ts'
 import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
+import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
@@ -143,6 +144,7 @@ function openEdge(config: Config, { knex, blobs, wake, pages, secrets, serverId,
     planner: {
       plan: planCampaign,
       state: searchState,
+      analyse,
       run: (source, recipe, which) => wholeRun({ ...source, secret: secrets.server }, recipe, which),
     },
     now: systemClock,

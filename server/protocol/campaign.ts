@@ -160,13 +160,15 @@ export const CampaignView = z.object({
 })
 export type CampaignView = z.infer<typeof CampaignView>
 
-/** GET /api/v1/campaigns/:id/leaderboard: experiments best first, with the data set's baselines among them. */
+/** GET /api/v1/campaigns/:id/leaderboard: experiments best first, with the data set's baselines among them: counting models, and for a text a compressor that knows train. */
 export const Leaderboard = z.object({
   metric: z.object({ name: z.string(), goal: z.enum(['minimize', 'maximize']) }),
   rows: z.array(
     z.object({
       experimentId: z.string(),
       recipe: Recipe,
+      /** The campaign's unchanged recipe: what there was before anything was tried. */
+      baseline: z.boolean(),
       n: z.int(),
       mean: z.number().nullable(),
       /** Half width of the 95 % confidence interval (Student t); null below two seeds. */

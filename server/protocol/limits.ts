@@ -115,6 +115,10 @@ export const DAILY_QUOTA_MIN = 4
 export const KEYS_PER_ACCOUNT_MAX = 200
 
 export const PAGE_ROWS_MAX = 1_000
+/** Points of a plot: parallel coordinates of so many lines take a browser a quarter of a second. */
+export const ANALYSIS_POINTS_MAX = 10_000
+/** Rows of each list of an analysis; what is thinned says by how much. */
+export const ANALYSIS_ROWS_MAX = 200
 
 /** One file of an export: more than five million runs with short curves as CSV. A larger corpus is exported by campaign. */
 export const EXPORT_BYTES_MAX = 4 * 1024 ** 3

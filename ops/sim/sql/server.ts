@@ -9,6 +9,7 @@ import type { answerCalls } from '#http/round-trip.ts'
 import { createWake } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { instant } from '#protocol/units.ts'
+import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
@@ -82,7 +83,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
       planner: {
-        ...{ plan: planCampaign, state: searchState },
+        ...{ plan: planCampaign, state: searchState, analyse },
         run: (source, recipe, which) => wholeRun({ ...source, secret }, recipe, which),
       },
       ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
