@@ -1,5 +1,6 @@
 import './node-version.ts'
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import type { Knex } from 'knex'
 import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
@@ -9,6 +10,7 @@ import { openPages, type Pages } from '#http/pages.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { startSealer } from '#jobs/seal.ts'
 import { startJobs } from '#jobs/start.ts'
+import { webhookPoster } from '#jobs/webhook-post.ts'
 import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
 import { analyse } from '#search/analyse.ts'
@@ -92,6 +94,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
     ids: secureIds,
     secret: secrets.server,
     trust: TRUST,
+    postWebhook: await openPoster(config),
     log,
   })
   closers.push(() => jobs.stop())
@@ -123,6 +126,11 @@ async function openPostgres(config: Config, closers: Closers): Promise<string> {
   const postgres = await supervisePostgres({ dataDir: postgresDirectory(config.dataDir), log })
   closers.push(() => postgres.stop())
   return postgres.connectionString
+}
+
+async function openPoster({ webhookNetworks: networks, webhookCaFile }: Config) {
+  const ca = webhookCaFile === undefined ? undefined : await readFile(webhookCaFile, 'utf8')
+  return webhookPoster({ networks, ca })
 }
 
 interface Parts {

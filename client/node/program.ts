@@ -12,6 +12,7 @@ import { reproCommand } from './commands/repro.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { serveCommand } from './commands/serve.ts'
 import { type Hooks, upCommand } from './commands/up.ts'
+import { webhookCommand } from './commands/webhook.ts'
 import { explain } from './failure.ts'
 import { CLIENT_VERSION } from './options.ts'
 import { openTalk } from './talk.ts'
@@ -60,6 +61,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     creditsCommand(),
     keyCommand(),
     ledgerCommand(done),
+    webhookCommand(done),
     doctorCommand(done),
     schemaCommand(),
     versionCommand(),

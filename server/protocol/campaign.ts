@@ -249,6 +249,8 @@ export const MeView = z.object({
   hosts: z.array(
     z.object({ id: z.string(), name: z.string(), state: z.string(), lastSeenAt: WireInstant.nullable() }),
   ),
+  /** Sentences about what the user should know: webhooks that were given up on. */
+  notices: z.array(z.string()),
   /** The last transfers, newest first. */
   entries: z.array(LedgerEntry),
 })

@@ -139,6 +139,12 @@ export const NOTE_CHARS_MAX = 4_000
 export const NOTE_EVIDENCE_MAX = 64
 /** A page of notes an hour for years; an agent in a loop hits it. */
 export const NOTES_PER_CAMPAIGN_MAX = 10_000
+export const WEBHOOKS_PER_USER_MAX = 20
+export const WEBHOOK_URL_CHARS_MAX = 2_000
+/** From looking up the name to the status line. */
+export const WEBHOOK_MS_MAX = 5_000
+/** What was sent is listed so long. */
+export const WEBHOOK_DELIVERY_DAYS = 30
 /** How long an exclusion can be appealed; it becomes public when this ends, or with the decision. */
 export const APPEAL_DAYS = 14
 /** A host whose self-test failed so often since it enrolled computes nothing any more: its owner mends it and enrols it again. */

@@ -35,6 +35,16 @@ import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { SearchView } from './search.ts'
 import { CompareView, TestList } from './tests.ts'
+import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
+import {
+  DeliveryList,
+  DeliveryView,
+  WebhookBody,
+  WebhookList,
+  WebhookMade,
+  WebhookRemoved,
+  WebhookView,
+} from './webhooks.ts'
 import { EnrolChallenge } from './work.ts'
 
 /** Every schema of the wire by name. */
@@ -66,6 +76,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
+  ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, EventList },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ KeyBody, KeyList, KeyView, NewKey },
@@ -133,6 +144,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   ...CAMPAIGN_OPERATIONS,
   ...RESEARCH_OPERATIONS,
+  ...WEBHOOK_OPERATIONS,
   ...CORPUS_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },

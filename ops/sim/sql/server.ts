@@ -66,6 +66,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
     enqueue: async (_trx, queue, names) => {
       for (const name of names) queueOf(queue).add(name)
     },
+    postWebhook: async () => ({ type: 'refused', reason: 'a simulated grid calls nobody' }),
   }
   const wake = createWake(deps)
   const log = pino({ level: 'error' }, pino.destination(2))
@@ -79,6 +80,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       examine: queueOf('examine'),
       export: queueOf('export'),
       propose: queueOf('propose'),
+      webhook: queueOf('webhook'),
     },
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
