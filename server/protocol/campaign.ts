@@ -17,7 +17,7 @@ import {
 } from './limits.ts'
 import { ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
 import { line, lines } from './text.ts'
-import { CampaignId, Sha256, Versioned, WireInstant } from './units.ts'
+import { CampaignId, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
 
 /** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
 export const CampaignFile = z.strictObject({
@@ -199,6 +199,8 @@ export const ResultView = z.object({
   metric: z.object({ name: z.string(), value: z.number() }).nullable(),
   /** It stands alone until the next check of its host passes. */
   provisional: z.boolean(),
+  /** The work unit that computed it for an earlier campaign: this one was answered at no cost. Null: it was computed for this one. */
+  answeredFrom: WorkUnitId.nullable(),
   report: z.unknown(),
 })
 export type ResultView = z.infer<typeof ResultView>
