@@ -15,6 +15,7 @@ import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
 import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
+import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import { type Blobs, openBlobs } from '#store/blobs.ts'
@@ -152,6 +153,7 @@ function openEdge(config: Config, { knex, blobs, wake, pages, secrets, serverId,
     planner: {
       plan: planCampaign,
       state: searchState,
+      similar: similarTo,
       analyse,
       run: (source, recipe, which) => wholeRun({ ...source, secret: secrets.server }, recipe, which),
     },

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { EXIT, EXIT_MEANINGS } from '#runtime/exit-codes.ts'
 import { adminCommand, datasetCommand } from './commands/admin.ts'
 import { campaignCommand } from './commands/campaign.ts'
+import { corpusCommand } from './commands/corpus.ts'
 import { creditsCommand, leaderboardCommand } from './commands/credits.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { hostCommand } from './commands/host.ts'
@@ -55,6 +56,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     adminCommand(done),
     datasetCommand(done),
     campaignCommand(done),
+    corpusCommand(),
     hostCommand(),
     kernelCommand(done),
     reproCommand(done),

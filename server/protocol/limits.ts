@@ -120,6 +120,9 @@ export const ANALYSIS_POINTS_MAX = 10_000
 /** Rows of each list of an analysis; what is thinned says by how much. */
 export const ANALYSIS_ROWS_MAX = 200
 
+/** Recipes that a similar one is looked for among, and how many are shown. A hundred thousand take a second. */
+export const SIMILAR_RECIPES_MAX = 100_000
+export const SIMILAR_SHOWN_MAX = 50
 /** One file of an export: more than five million runs with short curves as CSV. A larger corpus is exported by campaign. */
 export const EXPORT_BYTES_MAX = 4 * 1024 ** 3
 /** Exports of a scope that are kept; older ones go after a day. What a finished campaign was exported as stays. */
