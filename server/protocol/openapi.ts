@@ -15,6 +15,7 @@ import { CorpusRow } from './corpus.ts'
 import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
+import { DryRun } from './dry-run.ts'
 import { EventList } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
@@ -67,6 +68,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ EventList },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
+  ...{ DryRun },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
