@@ -76,7 +76,9 @@ function question({ file, view, rows }: Program): string[] {
     '- A recipe that was tried already costs nothing and is answered from what is known. Experiments that diverge or fail are results too.',
     ...['', 'Space, and what is the same in every run:', ''],
     ...Object.entries(space).map(([name, range]) => clipped(`> ${name}: ${JSON.stringify(range)}`, charsMax)),
-    ...(constraints === undefined ? [] : [clipped(`> constraints: ${JSON.stringify(constraints)}`, 3 * charsMax)]),
+    ...(constraints === undefined
+      ? []
+      : [clipped(`> constraints: ${JSON.stringify(constraints)}`, 3 * charsMax)]),
     clipped(`> fixed: ${JSON.stringify(recipe)}`, 3 * charsMax),
   ]
 }
