@@ -1,0 +1,73 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startGrid } from '#ops/grid.ts'
+import { launch, XEENET, xeenet } from '#ops/process.ts'
+import { CampaignView, CorpusRow, LedgerSummary, ValidateReply } from '#protocol/campaign.ts'
+import { SearchView } from '#protocol/search.ts'
+
+// Nothing is said of a sampler and of stopping early: both are what a campaign does by itself.
+const CAMPAIGN = `
+title: Which learning rate, by default
+kernel: charlm@1
+data: sotu-small@1
+metric: { name: val_bpb, goal: minimize }
+budget: { fuel_per_run: 2000000000, runs: 9, credits: 10 }
+recipe: { context: 16, batch: 4, heads: 1, width: 8, depth: 1 }
+space:
+  lr: { log: [0.001, 0.1] }
+replicate: { quorum: 2, seeds: 1 }
+`
+
+test('a campaign that names no sampler learns, stops most runs early, and two volunteers bring it to its end', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'xeenet-early-'))
+  const env = { XEENET_RETRY_MIN_MS: '50', XEENET_DATASETS: 'sotu-small@1', XEENET_LOG_LEVEL: 'warn' }
+  const grid = await startGrid({ dir, env })
+  try {
+    await grid.addUser('rosa', 'researcher', 100_000)
+    const file = join(dir, 'campaign.yaml')
+    await writeFile(file, CAMPAIGN)
+    const mine = ['--server', grid.url, '--token-file', await grid.tokenFile('rosa', 'campaign')]
+    for (const name of ['ann', 'bob']) {
+      await grid.addUser(name, 'volunteer')
+      await grid.volunteer(name)
+    }
+    const { quote } = await xeenet(['campaign', 'validate', file, ...mine], ValidateReply)
+    expect(quote.likelyMilli).toBeLessThan(quote.reserveMilli / 3)
+    const { id } = await xeenet(['campaign', 'submit', file, ...mine], CampaignView)
+    const watch = launch('watch', [XEENET, 'campaign', 'watch', id, '--server', grid.url, '--json'])
+    expect(await watch.exited).toBe(0)
+
+    const view = await grid.get(`/api/v1/campaigns/${id}`, CampaignView)
+    expect(view).toMatchObject({ state: 'finished', experiments: { planned: 9, created: 9 } })
+    const { granted, refunded } = { granted: view.credit.grantedMilli, refunded: view.credit.refundedMilli }
+    expect(granted + refunded).toBe(view.credit.reservedMilli + view.credit.overrunMilli)
+    expect(await grid.get('/api/v1/ledger/summary', LedgerSummary)).toMatchObject({ balanced: true })
+
+    const exported = join(dir, 'runs.ndjson')
+    const saving = launch('export', [XEENET, 'campaign', 'export', id, '--server', grid.url, '-o', exported])
+    expect(await saving.exited).toBe(0)
+    const lines = (await readFile(exported, 'utf8')).trim().split('\n')
+    const rows = lines.map(line => CorpusRow.parse(JSON.parse(line)))
+    const ranAt = [0, 1, 2, 3].map(rung => rows.filter(row => row.rung === rung))
+    const [begun = [], ...further] = ranAt
+    expect(begun).toHaveLength(9)
+    // Whoever came first may have gone on before better ones came: at least a third, never all.
+    for (const [i, went] of further.entries()) {
+      expect(went.length).toBeGreaterThan(0)
+      expect(went.length).toBeLessThanOrEqual(ranAt[i]?.length ?? 0)
+    }
+    expect(further.at(-1)?.length).toBeLessThan(9)
+    for (const { limit, rung, fuelUsed } of rows)
+      if (rung === 0) expect(fuelUsed).toBeLessThan('fuel' in limit ? limit.fuel / 3 : 0)
+
+    const search = await grid.get(`/api/v1/campaigns/${id}/search`, SearchView)
+    const whole = further.at(-1)?.length ?? 0
+    expect(search).toMatchObject({ sampler: 'tpe', experiments: { finished: whole, partial: 9 - whole } })
+    expect(view.best?.n).toBe(1)
+  } finally {
+    await grid.stop()
+    await rm(dir, { recursive: true, force: true })
+  }
+})
