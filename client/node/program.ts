@@ -6,6 +6,7 @@ import { creditsCommand, leaderboardCommand } from './commands/credits.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { hostCommand } from './commands/host.ts'
 import { kernelCommand } from './commands/kernel.ts'
+import { keyCommand } from './commands/key.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { reproCommand } from './commands/repro.ts'
 import { schemaCommand } from './commands/schema.ts'
@@ -57,6 +58,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     reproCommand(done),
     leaderboardCommand(),
     creditsCommand(),
+    keyCommand(),
     ledgerCommand(done),
     doctorCommand(done),
     schemaCommand(),

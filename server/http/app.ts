@@ -15,6 +15,7 @@ import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
+import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
 import { addPages, missingPage } from './pages.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
@@ -85,6 +86,8 @@ function addRoutes(app: Express, edge: Edge): void {
     ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
+    [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
+    [`${API}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
     [`${API}/prices`]: { get: [ledger.showPrices()] },
     [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
@@ -127,11 +130,9 @@ function limitAnonymous(edge: Edge): RequestHandler {
     legacyHeaders: false,
     handler: (req, res) => {
       const retryAfterMs = Number(res.getHeader('retry-after') ?? 60) * 1000
-      throw new Refused(
-        'rate_limited',
-        `${req.ip}: ${edge.settings.anonymousPerMinute} a minute`,
+      throw new Refused('rate_limited', `${req.ip}: ${edge.settings.anonymousPerMinute} a minute`, {
         retryAfterMs,
-      )
+      })
     },
   })
 }

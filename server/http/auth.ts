@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import type { TokenId } from '#protocol/units.ts'
 import { type Bearer, findBearer, type Scope } from '#store/tokens.ts'
 import type { Edge } from './edge.ts'
 import { Refused } from './problem.ts'
@@ -35,5 +36,15 @@ export const bearerWith = async (edge: Edge, token: string, scope: Scope): Promi
 function allow(bearer: Bearer, scopes: readonly Scope[]): Bearer {
   const allowed = bearer.scopes.some(scope => scope === 'admin' || scopes.includes(scope))
   if (!allowed) throw new Refused('scope_missing', `needs the scope ${scopes.join(' or ')}`)
+  return bearer
+}
+
+/** The API key that calls; null for an account's own token. */
+export const keyIdOf = ({ isKey, tokenId }: Bearer): TokenId | null => (isKey ? tokenId : null)
+
+/** The same as `requireScope`, and an account speaks for itself: what an API key may never do. */
+export async function requireAccount(edge: Edge, req: Request, ...scopes: readonly Scope[]): Promise<Bearer> {
+  const bearer = await requireScope(edge, req, ...scopes)
+  if (bearer.isKey) throw new Refused('scope_missing', 'no API key may do that: use a token of the account')
   return bearer
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { revise as decideRevision } from '#domain/revision.ts'
 import { EXPERIMENTS_OPEN_MAX, REVISIONS_MAX } from '#protocol/limits.ts'
 import { ReviseBody, type RevisionList, type RevisionView, StopBody } from '#protocol/revisions.ts'
-import { type CampaignId, type Instant, toWire } from '#protocol/units.ts'
+import { type CampaignId, type Instant, type TokenId, toWire } from '#protocol/units.ts'
 import {
   countOpen,
   endCampaign,
@@ -16,11 +16,12 @@ import {
 import { type CampaignRow, lockCampaign } from '#store/campaigns.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { addCampaignEvents } from '#store/events.ts'
-import { requireScope } from './auth.ts'
+import { keyIdOf, requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import { type CheckedCampaign, checkCampaign } from './campaign-plan.ts'
 import { viewCampaign } from './campaign-view.ts'
 import { campaignOf } from './campaigns.ts'
+import { refuseCredit } from './credits.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
 
@@ -66,18 +67,18 @@ function change(edge: Edge, becomes: CampaignRow['state'], actOf: (req: Request)
 async function ownOf(
   edge: Edge,
   req: Request,
-): Promise<{ campaign: CampaignRow; author: 'owner' | 'operator' }> {
+): Promise<{ campaign: CampaignRow; author: 'owner' | 'operator'; keyId: TokenId | null }> {
   const bearer = await requireScope(edge, req, 'campaign')
   const campaign = await campaignOf(edge, req)
-  if (campaign.ownerId === bearer.userId) return { campaign, author: 'owner' }
-  if (bearer.scopes.includes('admin')) return { campaign, author: 'operator' }
+  if (campaign.ownerId === bearer.userId) return { campaign, author: 'owner', keyId: keyIdOf(bearer) }
+  if (bearer.scopes.includes('admin')) return { campaign, author: 'operator', keyId: null }
   throw new Refused('scope_missing', 'this campaign is another user’s')
 }
 
 /** PUT /campaigns/:id: its next file; see `revise` of the domain for what may change. */
 export function revise(edge: Edge): RequestHandler {
   return async (req, res) => {
-    const { campaign, author } = await ownOf(edge, req)
+    const { campaign, author, keyId } = await ownOf(edge, req)
     const { expected, reason, file } = parse(ReviseBody, parseJson(bodyOf(req)), 'campaign_invalid')
     assertRevisable(campaign, { file, expected })
     const checked = await checkCampaign(edge.knex, edge.planner, file, begunUnder(campaign, file))
@@ -85,7 +86,7 @@ export function revise(edge: Edge): RequestHandler {
     await inTransaction(edge.knex, async trx => {
       const locked = await lockCampaign(trx, campaign.id)
       if (locked === undefined) throw new Error('campaigns stay')
-      await apply(trx, locked, { checked, expected, author, reason, now })
+      await apply(trx, locked, { checked, expected, author, keyId, reason, now })
       await edge.wake.campaigns(trx, [campaign.id])
     })
     edge.log.info({ campaignId: campaign.id, revision: expected + 1 }, 'a campaign was revised')
@@ -97,19 +98,25 @@ interface Asked {
   readonly checked: CheckedCampaign
   readonly expected: number
   readonly author: 'owner' | 'operator'
+  readonly keyId: TokenId | null
   readonly reason: string
   readonly now: Instant
 }
 
-async function apply(trx: Trx, campaign: CampaignRow, { checked, expected, author, reason, now }: Asked) {
+async function apply(
+  trx: Trx,
+  campaign: CampaignRow,
+  { checked, expected, author, keyId, reason, now }: Asked,
+) {
   const { file, quote } = checked
   const { respaced } = assertRevisable(campaign, { file, expected })
   const { reserveMilli } = quote
-  const made = await reviseCampaign(trx, { campaign, file, author, reason, respaced, reserveMilli, now })
+  const made = await reviseCampaign(trx, {
+    ...{ campaign, file, author, reason, respaced, reserveMilli, keyId, now },
+  })
   if (made === 'too_many')
     throw new Refused('revision_invalid', `a campaign has ${REVISIONS_MAX} revisions at most`)
-  if (made !== 'revised')
-    throw new Refused('insufficient_credit', `${made.missingMilli / 1000} credits are missing`)
+  if (made !== 'revised') refuseCredit(made)
   const open = await countOpen(trx, campaign.ownerId)
   if (file.budget.runs > campaign.file.budget.runs && open.experiments > EXPERIMENTS_OPEN_MAX)
     throw new Refused('campaign_limit', `${EXPERIMENTS_OPEN_MAX} experiments`)

@@ -51,7 +51,7 @@ export async function checkCampaign(
   const budgetMilli = milliOf(file.budget.credits)
   if (costs.reserveMilli > budgetMilli) {
     const detail = `budget.credits: the quote is ${costs.reserveMilli / 1000} credits, the budget ${file.budget.credits}`
-    throw new Refused('budget_exceeded', detail)
+    throw new Refused('budget_exceeded', detail, { missingMilli: costs.reserveMilli - budgetMilli })
   }
   return { file, kernel, dataset, plan, quote: costs, firstRecipes: await checkRecipes(plan) }
 }

@@ -1,18 +1,18 @@
 import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
-import { reserve, userAccount } from '#domain/ledger.ts'
 import { CampaignFile, type CampaignView, type ValidateReply } from '#protocol/campaign.ts'
 import { CAMPAIGNS_OPEN_MAX, EXPERIMENTS_OPEN_MAX } from '#protocol/limits.ts'
-import { addMs, CampaignId, type Instant, type UserId } from '#protocol/units.ts'
+import { addMs, CampaignId, type Instant, type TokenId, type UserId } from '#protocol/units.ts'
+import { setAside } from '#store/account-credit.ts'
 import { countOpen } from '#store/campaign-life.ts'
 import { type CampaignRow, findByIdempotencyKey, findCampaign, insertCampaign } from '#store/campaigns.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { countMatchingHosts } from '#store/hosts.ts'
-import { lockBalances, post } from '#store/ledger.ts'
-import { requireScope } from './auth.ts'
+import { keyIdOf, requireScope } from './auth.ts'
 import { bodyOf, parseJson, sha256Of } from './body.ts'
 import { type CheckedCampaign, checkCampaign, firstRuns } from './campaign-plan.ts'
 import { viewCampaign } from './campaign-view.ts'
+import { refuseCredit } from './credits.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
 
@@ -22,7 +22,7 @@ const HOUR_MS = 3600_000
 /** POST /campaigns/validate: what a campaign would do and cost. Changes nothing. */
 export function validateCampaign(edge: Edge): RequestHandler {
   return async (req, res) => {
-    const bearer = await requireScope(edge, req, 'campaign')
+    const bearer = await requireScope(edge, req, 'campaign', 'propose')
     const file = parse(CampaignFile, parseJson(bodyOf(req)), 'campaign_invalid')
     const checked = await checkCampaign(edge.knex, edge.planner, file)
     const reply: ValidateReply = {
@@ -45,6 +45,7 @@ const IdempotencyKey = z.string().min(1).max(200).optional()
 
 interface Submission {
   readonly ownerId: UserId
+  readonly keyId: TokenId | null
   readonly idempotencyKey: string | null
   readonly body: Buffer
   readonly now: Instant
@@ -59,10 +60,13 @@ export function submitCampaign(edge: Edge): RequestHandler {
     const bearer = await requireScope(edge, req, 'campaign')
     const idempotencyKey =
       parse(z.object({ 'idempotency-key': IdempotencyKey }), req.headers)['idempotency-key'] ?? null
-    const submission = { ownerId: bearer.userId, idempotencyKey, body: bodyOf(req), now: edge.now() }
+    const body = bodyOf(req)
+    const submission = {
+      ...{ ownerId: bearer.userId, keyId: keyIdOf(bearer), idempotencyKey, body, now: edge.now() },
+    }
     const before = await findSame(edge, submission)
     if (before !== undefined) return void res.json(before)
-    const file = parse(CampaignFile, parseJson(submission.body), 'campaign_invalid')
+    const file = parse(CampaignFile, parseJson(body), 'campaign_invalid')
     const checked = await checkCampaign(edge.knex, edge.planner, file)
     const created = await startOnce(edge, submission, checked)
     if (created === undefined) return void res.json(await findSame(edge, submission)) // lost a race against itself
@@ -94,7 +98,7 @@ async function findSame(edge: Edge, { ownerId, idempotencyKey, body }: Submissio
 async function start(
   edge: Edge,
   trx: Trx,
-  { ownerId, idempotencyKey, body, now }: Submission,
+  { ownerId, keyId, idempotencyKey, body, now }: Submission,
   { file, kernel, dataset, quote }: CheckedCampaign,
 ): Promise<CampaignView> {
   const id = edge.ids.campaign(now)
@@ -108,19 +112,15 @@ async function start(
     bodySha256: sha256Of(body),
   })
   if (outcome === 'key_taken') throw new KeyTaken()
-  const account = userAccount(ownerId)
-  const balance = (await lockBalances(trx, [account])).get(account) ?? 0
-  if (balance < quote.reserveMilli) {
-    const missing = (quote.reserveMilli - balance) / 1000
-    throw new Refused('insufficient_credit', `${missing} credits are missing`)
-  }
+  const amountMilli = quote.reserveMilli
+  const fault = await setAside(trx, { campaignId: id, userId: ownerId, keyId, amountMilli, now })
+  if (fault !== undefined) refuseCredit(fault)
   const open = await countOpen(trx, ownerId) // with the account locked: of two submissions one counts the other
   if (open.campaigns > CAMPAIGNS_OPEN_MAX || open.experiments > EXPERIMENTS_OPEN_MAX)
     throw new Refused(
       'campaign_limit',
       `${CAMPAIGNS_OPEN_MAX} campaigns, ${EXPERIMENTS_OPEN_MAX} experiments`,
     )
-  await post(trx, [reserve({ campaignId: id, userId: ownerId, amountMilli: quote.reserveMilli })], now)
   await edge.wake.campaigns(trx, [id])
   const row = await findCampaign(trx, id)
   if (row === undefined) throw new Error('a campaign is there after its insertion')

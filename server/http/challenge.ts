@@ -87,7 +87,7 @@ async function refuseWhileCooling(on: Executor, { prefix }: Network, now: Instan
   const until = coolDownUntil(await readExclusionsOf(on, prefix, now), now)
   if (until === undefined) return
   const detail = `hosts of this network were excluded: without a token none enrols before ${toWire(until)}`
-  throw new Refused('rate_limited', detail, until - now)
+  throw new Refused('rate_limited', detail, { retryAfterMs: until - now })
 }
 
 function refuseWhenFull(
@@ -97,5 +97,7 @@ function refuseWhenFull(
 ): void {
   const waitMs = fullFor(windows, counts, now)
   if (waitMs === undefined) return
-  throw new Refused('rate_limited', 'as many hosts enrolled without a token as may', waitMs)
+  throw new Refused('rate_limited', 'as many hosts enrolled without a token as may', {
+    retryAfterMs: waitMs,
+  })
 }

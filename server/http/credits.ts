@@ -1,9 +1,11 @@
 import { heldAccount, payeeAccount } from '#domain/ledger.ts'
 import type { Credit } from '#protocol/credits.ts'
 import type { HostId, UserId } from '#protocol/units.ts'
+import type { CreditFault } from '#store/account-credit.ts'
 import { balancesOf } from '#store/ledger.ts'
 import { pendingOf } from '#store/receipts.ts'
 import type { Executor } from '#store/rows.ts'
+import { Refused } from './problem.ts'
 
 interface Earner {
   readonly id: HostId
@@ -26,4 +28,13 @@ export async function readCredits(on: Executor, hosts: readonly Earner[]): Promi
       pendingMilli: pending.get(host.id) ?? 0,
     }
   }
+}
+
+/** Refuses what an account, or the budget of an API key, does not pay for. */
+export function refuseCredit(fault: CreditFault): never {
+  if (fault.fault === 'key_over') throw new Refused('token_expired', 'the API key has ended')
+  const { missingMilli } = fault
+  const detail = `${missingMilli / 1000} credits are missing`
+  if (fault.fault === 'credit') throw new Refused('insufficient_credit', detail, { missingMilli })
+  throw new Refused('budget_exceeded', `${detail} in the budget of the API key`, { missingMilli })
 }

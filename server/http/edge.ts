@@ -9,6 +9,7 @@ import type {
   NoteId,
   ProposalId,
   Sha256,
+  TokenId,
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
@@ -32,6 +33,7 @@ export interface Edge {
     experiment(now: Instant): ExperimentId
     note(now: Instant): NoteId
     proposal(now: Instant): ProposalId
+    token(now: Instant): TokenId
   }
   readonly serverId: string
   readonly version: string

@@ -22,7 +22,7 @@ const hashOf = (recipe: Recipe) => sha256Of(Buffer.from(canonicalJson(recipe)))
  */
 export function proposeExperiments(edge: Edge): RequestHandler {
   return async (req, res) => {
-    const bearer = await requireScope(edge, req, 'campaign')
+    const bearer = await requireScope(edge, req, 'campaign', 'propose')
     const { id, ownerId } = await campaignOf(edge, req)
     if (ownerId !== bearer.userId && !bearer.scopes.includes('admin'))
       throw new Refused('scope_missing', 'this campaign is another user’s')

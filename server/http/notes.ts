@@ -13,7 +13,7 @@ import { parse, Refused } from './problem.ts'
 /** POST /campaigns/:id/notes: its owner, or whoever holds a token of the owner's, writes down what was learnt. */
 export function writeNote(edge: Edge): RequestHandler {
   return async (req, res) => {
-    const bearer = await requireScope(edge, req, 'campaign')
+    const bearer = await requireScope(edge, req, 'campaign', 'propose')
     const campaign = await campaignOf(edge, req)
     if (campaign.ownerId !== bearer.userId && !bearer.scopes.includes('admin'))
       throw new Refused('scope_missing', 'this campaign is another user’s')

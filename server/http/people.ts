@@ -16,7 +16,7 @@ import { inTransaction } from '#store/database.ts'
 import { addHostEvents, type HostRow } from '#store/hosts.ts'
 import { noticesOf } from '#store/notices.ts'
 import { deleteUser } from '#store/people.ts'
-import { bearerOf, requireScope, tokenOf } from './auth.ts'
+import { bearerOf, requireAccount, requireScope, tokenOf } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import type { Edge } from './edge.ts'
 import { type HostCallReader, spend } from './host-call.ts'
@@ -28,8 +28,9 @@ export function appeal(edge: Edge, readCall: HostCallReader): RequestHandler {
   return async (req, res) => {
     const own = await ownHostOf(edge, req, readCall)
     if (own === undefined) throw new Refused('scope_missing', 'only the host or its user can appeal')
-    const { text } = parse(AppealBody, parseJson(bodyOf(req)))
     const { host, userId, signed } = own
+    if (signed === undefined) await requireScope(edge, req, 'enrol', 'campaign')
+    const { text } = parse(AppealBody, parseJson(bodyOf(req)))
     if (signed !== undefined) await spend(edge, signed)
     const now = edge.now()
     const exclusion = host.state === 'quarantined' ? await lastExclusion(edge.knex, host.id) : undefined
@@ -80,7 +81,7 @@ async function isOperator(edge: Edge, req: Request): Promise<boolean> {
 /** DELETE /me: the account of a token of scope campaign; an enrolment token lies on too many machines for that. */
 export function deleteMe(edge: Edge): RequestHandler {
   return async (req, res) => {
-    const { userId } = await requireScope(edge, req, 'campaign')
+    const { userId } = await requireAccount(edge, req, 'campaign')
     const { outcome, woken } = await inTransaction(edge.knex, async trx => {
       const deleted = await deleteUser(trx, userId, edge.now())
       await edge.wake.workUnits(trx, deleted.woken)

@@ -9,12 +9,9 @@ import { isUnavailable } from '#store/errors.ts'
 export class Refused extends Error {
   readonly problem: Problem
 
-  constructor(code: ProblemCode, detail?: string, retryAfterMs?: number) {
+  constructor(code: ProblemCode, detail?: string, more: Pick<Problem, 'retryAfterMs' | 'missingMilli'> = {}) {
     super(detail ?? code)
-    this.problem = {
-      ...problem(code, detail),
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    }
+    this.problem = { ...problem(code, detail), ...more }
   }
 }
 

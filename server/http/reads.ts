@@ -9,14 +9,16 @@ import { listCampaigns } from '#store/campaigns.ts'
 import { datasetsByHash, findDataset, listDatasets } from '#store/datasets.ts'
 import { openDebts } from '#store/debts.ts'
 import { listKernels, signedRelease } from '#store/kernels.ts'
+import { findKey } from '#store/keys.ts'
 import { balancesOf } from '#store/ledger.ts'
 import { rebuiltReleases } from '#store/proposals.ts'
 import { lastEntries, pendingOfUser } from '#store/receipts.ts'
 import { hostsOf, listWorkUnits } from '#store/views.ts'
-import { bearerOf } from './auth.ts'
+import { bearerOf, keyIdOf } from './auth.ts'
 import { viewCampaign, viewLeaderboard } from './campaign-view.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
+import { viewKey } from './keys.ts'
 import { entryOf } from './ledger.ts'
 import { parse, Refused } from './problem.ts'
 
@@ -130,7 +132,10 @@ const ENTRIES_SHOWN = 20
 /** GET /me */
 export function showMe(edge: Edge): RequestHandler {
   return async (req: Request, res) => {
-    const { userId, userName, roles } = await bearerOf(edge, req)
+    const bearer = await bearerOf(edge, req)
+    const { userId, userName, roles } = bearer
+    const keyId = keyIdOf(bearer)
+    const key = keyId === null ? undefined : await findKey(edge.knex, keyId)
     const account = userAccount(userId)
     const held = heldAccount(account)
     const balances = await balancesOf(edge.knex, [account, held])
@@ -140,6 +145,7 @@ export function showMe(edge: Edge): RequestHandler {
       userId,
       name: userName,
       roles,
+      key: key === undefined ? null : viewKey(key),
       balanceMilli: balances.get(account) ?? 0,
       heldMilli: balances.get(held) ?? 0,
       pendingMilli: await pendingOfUser(edge.knex, userId),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
 import { Limit, Recipe, Rung } from './job.ts'
+import { KeyView } from './keys.ts'
 import { LedgerHead } from './ledger.ts'
 import {
   DEADLINE_MS_MAX,
@@ -249,6 +250,8 @@ export const MeView = z.object({
   userId: z.string(),
   name: z.string(),
   roles: z.array(z.string()),
+  /** The API key that asks, with what is left of its budget; null for the account's own token. */
+  key: KeyView.nullable(),
   balanceMilli: z.int(),
   heldMilli: z.int(),
   pendingMilli: z.int(),

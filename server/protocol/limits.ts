@@ -111,6 +111,9 @@ export const DAILY_QUOTA_START = 2_000
 export const DAILY_QUOTA_MAX = 20_000
 export const DAILY_QUOTA_MIN = 4
 
+/** API keys of one account, revoked ones among them: one for each agent and script that somebody runs. */
+export const KEYS_PER_ACCOUNT_MAX = 200
+
 export const PAGE_ROWS_MAX = 1_000
 
 /** A challenge is solved in seconds; a slow phone that sleeps in between still gets there. */

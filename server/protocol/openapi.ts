@@ -19,6 +19,7 @@ import { ProposeBody, ProposeReply } from './experiments.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
 import { InteractionView } from './interaction.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
+import { KeyBody, KeyList, KeyView, NewKey } from './keys.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { NoteBody, NoteList, NoteView } from './notes.ts'
@@ -63,6 +64,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ EventList },
+  ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   Health: z.object({ ok: z.literal(true) }),
@@ -139,6 +141,18 @@ export const OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'delete', path: '/api/v1/me', security: 'user', reply: 'DeletedReply' },
     summary: 'Delete the account of a token',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/keys', security: 'user', reply: 'KeyList' },
+    summary: 'The API keys of an account, newest first',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/keys', security: 'user', body: 'KeyBody', reply: 'NewKey' },
+    ...{ summary: 'Make an API key; its text is shown this once', status: 201 },
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/keys/{id}/revoke', security: 'user', reply: 'KeyView' },
+    summary: 'End an API key',
   },
   {
     method: 'get',

@@ -131,8 +131,8 @@ export const PROBLEMS = {
   budget_exceeded: [
     422,
     false,
-    'The quote exceeds the budget of the campaign file',
-    'Raise budget.credits or ask for less.',
+    'The quote exceeds a budget: that of the campaign file, or what is left of the API key’s',
+    'The detail says which, and what is missing: raise it, or ask for less.',
   ],
   insufficient_credit: [
     402,
@@ -140,6 +140,7 @@ export const PROBLEMS = {
     'The account has too little credit',
     'The detail names the missing amount.',
   ],
+  keys_full: [409, false, 'The account has as many API keys as it may', 'Use one that exists.'],
   campaign_limit: [
     409,
     false,
@@ -207,6 +208,8 @@ export const Problem = z.object({
   detail: z.string().optional(),
   hint: z.string(),
   retryAfterMs: z.int().optional(),
+  /** How much is too little, milli-credits: of a budget or an account. */
+  missingMilli: z.int().optional(),
   requestId: z.string().optional(),
 })
 export type Problem = z.infer<typeof Problem>

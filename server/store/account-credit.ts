@@ -3,13 +3,22 @@ import {
   lapse,
   refund,
   refundable,
+  reserve,
   STARTER_MS,
   starter,
   starterLimit,
   userAccount,
 } from '#domain/ledger.ts'
-import { addMs, type CampaignId, type Instant, type MilliCredit, type UserId } from '#protocol/units.ts'
+import {
+  addMs,
+  type CampaignId,
+  type Instant,
+  type MilliCredit,
+  type TokenId,
+  type UserId,
+} from '#protocol/units.ts'
 import type { Trx } from './database.ts'
+import { chargeKey, type KeyFault, returnToKeys } from './keys.ts'
 import { lockBalances, movedOf, post } from './ledger.ts'
 import { closeStarters, dueStarters, insertStarter, startersToday } from './starters.ts'
 
@@ -55,6 +64,37 @@ export async function lapseStarters(trx: Trx, now: Instant): Promise<number> {
   return due.length
 }
 
+interface SetAside {
+  readonly campaignId: CampaignId
+  readonly userId: UserId
+  /** The API key that asks for it, out of whose budget it comes as well; null: the account itself. */
+  readonly keyId: TokenId | null
+  readonly amountMilli: MilliCredit
+  readonly revision?: number
+  readonly now: Instant
+}
+
+/** Why credit was not set aside. */
+export type CreditFault = KeyFault | { readonly fault: 'credit'; readonly missingMilli: MilliCredit }
+
+/**
+ * Moves credit from an account to the escrow of its campaign, out of the budget of the key that asks. Whatever asks at once, no account
+ * and no budget is overspent: both are locked until the end of the transaction. After anything but undefined the caller rolls back.
+ */
+export async function setAside(
+  trx: Trx,
+  { keyId, now, ...money }: SetAside,
+): Promise<CreditFault | undefined> {
+  const account = userAccount(money.userId)
+  const balance = (await lockBalances(trx, [account])).get(account) ?? 0
+  const { amountMilli } = money
+  if (balance < amountMilli) return { fault: 'credit', missingMilli: amountMilli - balance }
+  const transfer = reserve(money)
+  await post(trx, [transfer], now)
+  if (keyId === null) return undefined
+  return chargeKey(trx, { keyId, transferKey: transfer.key, amountMilli, now })
+}
+
 /** What is left in a campaign's escrow goes back to its owner, as far as it is the owner's; returns how much. */
 export async function refundRest(
   trx: Trx,
@@ -67,5 +107,6 @@ export async function refundRest(
   if (amountMilli === 0) return 0
   const { refundedMilli } = moved
   await post(trx, [refund({ campaignId, userId, amountMilli, refundedMilli })], now)
+  await returnToKeys(trx, { campaignId, amountMilli, refundedMilli })
   return amountMilli
 }

@@ -1,12 +1,11 @@
 import { z } from 'zod'
-import { reserve, userAccount } from '#domain/ledger.ts'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { REVISIONS_MAX } from '#protocol/limits.ts'
 import { RevisionAuthor } from '#protocol/revisions.ts'
-import type { CampaignId, Instant, MilliCredit, UserId } from '#protocol/units.ts'
+import type { CampaignId, Instant, MilliCredit, TokenId, UserId } from '#protocol/units.ts'
+import { type CreditFault, setAside } from './account-credit.ts'
 import type { CampaignRow } from './campaigns.ts'
 import type { Trx } from './database.ts'
-import { lockBalances, post } from './ledger.ts'
 import { type Executor, execute, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 /** Pauses a running campaign: nothing of it is created or handed out. False when it does not run. */
@@ -39,26 +38,26 @@ export interface NewRevision {
   readonly respaced: boolean
   /** The quote of the new file. */
   readonly reserveMilli: MilliCredit
+  /** As for `setAside`. */
+  readonly keyId?: TokenId | null
   readonly now: Instant
 }
 
 /**
- * Gives a locked campaign its next file, and sets aside what that costs more than before. What exists stays as it is. Anything but
- * `revised` changes nothing.
+ * Gives a locked campaign its next file, and sets aside what that costs more than before. What exists stays as it is. After
+ * anything but `revised` the caller rolls back.
  */
 export async function reviseCampaign(
   trx: Trx,
-  { campaign, file, author, reason, respaced, reserveMilli, now }: NewRevision,
-): Promise<'revised' | 'too_many' | { readonly missingMilli: MilliCredit }> {
+  { campaign, file, author, reason, respaced, reserveMilli, keyId = null, now }: NewRevision,
+): Promise<'revised' | 'too_many' | CreditFault> {
   const { id: campaignId, ownerId: userId } = campaign
   const revision = campaign.revision + 1
   if (revision > REVISIONS_MAX) return 'too_many'
   const amountMilli = Math.max(0, reserveMilli - campaign.reservedMilli)
   if (amountMilli > 0) {
-    const account = userAccount(userId)
-    const balance = (await lockBalances(trx, [account])).get(account) ?? 0
-    if (balance < amountMilli) return { missingMilli: amountMilli - balance }
-    await post(trx, [reserve({ campaignId, userId, amountMilli, revision })], now)
+    const fault = await setAside(trx, { campaignId, userId, keyId, amountMilli, revision, now })
+    if (fault !== undefined) return fault
   }
   const { title, budget } = file
   const text = JSON.stringify(file)

@@ -3,15 +3,16 @@ import { z } from 'zod'
 import { type Instant, Sha256, TokenId, UserId } from '#protocol/units.ts'
 import { type Executor, execute, selectFirst, Timestamp, toDb } from './rows.ts'
 
-export const Scope = z.enum(['enrol', 'verify', 'campaign', 'kernel', 'admin'])
+export const Scope = z.enum(['enrol', 'verify', 'campaign', 'kernel', 'admin', 'read', 'propose'])
 export type Scope = z.infer<typeof Scope>
 
 export const RoleName = z.enum(['volunteer', 'researcher', 'operator'])
 export type RoleName = z.infer<typeof RoleName>
 
 /** A fresh secret that is shown once; the prefix says to people and to leak scanners what it is. */
-export const newTokenText = (kind: 'user' | 'host'): string =>
-  `${kind === 'user' ? 'xu' : 'xh'}_${randomBytes(32).toString('base64url')}`
+const PREFIXES = { user: 'xu', host: 'xh', key: 'xk' } as const
+export const newTokenText = (kind: keyof typeof PREFIXES): string =>
+  `${PREFIXES[kind]}_${randomBytes(32).toString('base64url')}`
 
 /** What is stored of a token. It has 256 random bits, so a plain hash cannot be reversed by guessing. */
 export const tokenHash = (text: string): Sha256 =>
@@ -25,13 +26,16 @@ const Bearer = z.object({
   scopes: z.array(Scope),
   expiresAt: Timestamp.nullable(),
   revokedAt: Timestamp.nullable(),
+  /** An API key: the account gave it away, for certain things only. */
+  isKey: z.boolean(),
 })
 /** Who presents a token, and what it allows. */
 export type Bearer = z.infer<typeof Bearer>
 
 const FIND = `
   select t.id as "tokenId", u.id as "userId", u.name as "userName", cast(u.roles as text[]) as roles,
-    cast(t.scopes as text[]) as scopes, t.expires_at as "expiresAt", t.revoked_at as "revokedAt"
+    cast(t.scopes as text[]) as scopes, t.expires_at as "expiresAt", t.revoked_at as "revokedAt",
+    t.is_key as "isKey"
   from tokens t join users u on u.id = t.user_id
   where t.hash = :hash`
 

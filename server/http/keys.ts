@@ -1,0 +1,70 @@
+import type { RequestHandler } from 'express'
+import { grantableScopes } from '#domain/keys.ts'
+import { KeyBody, type KeyList, type KeyView, type NewKey } from '#protocol/keys.ts'
+import { KEYS_PER_ACCOUNT_MAX } from '#protocol/limits.ts'
+import { fromWire, TokenId, toWire } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
+import { insertKey, type KeyRow, listKeys, revokeKey } from '#store/keys.ts'
+import { newTokenText, tokenHash } from '#store/tokens.ts'
+import { bearerOf, requireAccount, requireScope } from './auth.ts'
+import { bodyOf, parseJson } from './body.ts'
+import type { Edge } from './edge.ts'
+import { parse, Refused } from './problem.ts'
+
+/** POST /keys: for an agent or a script, with no more than its maker may do. */
+export function createKey(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const { userId, scopes: held } = await requireAccount(edge, req, 'campaign', 'kernel')
+    const { expiresAt, ...asked } = parse(KeyBody, parseJson(bodyOf(req)))
+    const now = edge.now()
+    const grantable = grantableScopes(held)
+    const excess = asked.scopes.find(scope => !grantable.includes(scope))
+    if (excess !== undefined)
+      throw new Refused('scope_missing', `scopes: this token may give ${grantable.join(', ')}, not ${excess}`)
+    const ends = expiresAt === null ? null : fromWire(expiresAt)
+    if (ends !== null && ends <= now) throw new Refused('bad_request', 'expiresAt: is over already')
+    const text = newTokenText('key')
+    const scopes = [...new Set(asked.scopes)]
+    const key = { ...asked, scopes, id: edge.ids.token(now), expiresAt: ends }
+    const added = await inTransaction(edge.knex, trx =>
+      insertKey(trx, { ...key, userId, hash: tokenHash(text), now }, KEYS_PER_ACCOUNT_MAX),
+    )
+    if (!added) throw new Refused('keys_full', `${KEYS_PER_ACCOUNT_MAX} keys`)
+    const row = { ...key, spentMilli: 0, createdAt: now, revokedAt: null }
+    const reply: NewKey = { ...viewKey(row), key: text }
+    res.status(201).json(reply)
+  }
+}
+
+/** GET /keys */
+export function showKeys(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const { userId } = await requireScope(edge, req, 'campaign', 'kernel')
+    const view: KeyList = { keys: (await listKeys(edge.knex, userId)).map(viewKey) }
+    res.json(view)
+  }
+}
+
+/** POST /keys/:id/revoke: by its account, or by the key itself. */
+export function endKey(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    const id = parse(TokenId, req.params.id, 'not_found')
+    const { userId, isKey, tokenId } = await bearerOf(edge, req)
+    if (!isKey || id !== tokenId) await requireAccount(edge, req, 'campaign', 'kernel')
+    const row = await revokeKey(edge.knex, { id, userId, now: edge.now() })
+    if (row === undefined) throw new Refused('not_found', `no key ${id}`)
+    res.json(viewKey(row))
+  }
+}
+
+/** A key as its account sees it. */
+export function viewKey({ id, createdAt, expiresAt, revokedAt, ...key }: KeyRow): KeyView {
+  const { label, scopes, budgetMilli, spentMilli } = key
+  return {
+    ...{ keyId: id, label, scopes, budgetMilli, spentMilli },
+    remainingMilli: budgetMilli === null ? null : budgetMilli - spentMilli,
+    createdAt: toWire(createdAt),
+    expiresAt: expiresAt === null ? null : toWire(expiresAt),
+    revokedAt: revokedAt === null ? null : toWire(revokedAt),
+  }
+}

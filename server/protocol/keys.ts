@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { KEYS_PER_ACCOUNT_MAX, NAME_CHARS_MAX } from './limits.ts'
+import { line } from './text.ts'
+import { MilliCredit, TokenId, WireInstant } from './units.ts'
+
+/**
+ * What an API key may do. `read`: see what is its account's; every other scope includes it. `propose`: recipes and notes in campaigns
+ * of the account. `campaign`: submit, revise, pause and stop them as well. `kernel`: propose kernels. `enrol`: enrol and claim hosts.
+ */
+export const KeyScope = z.enum(['read', 'propose', 'campaign', 'kernel', 'enrol'])
+export type KeyScope = z.infer<typeof KeyScope>
+
+/** POST /api/v1/keys */
+export const KeyBody = z.strictObject({
+  label: line(NAME_CHARS_MAX).trim().min(1),
+  scopes: z.array(KeyScope).min(1).max(KeyScope.options.length),
+  /** What may be set aside with it in all, less what comes back; null: whatever the account has. */
+  budgetMilli: MilliCredit.min(0).nullable().default(null),
+  expiresAt: z.iso.datetime().nullable().default(null),
+})
+export type KeyBody = z.infer<typeof KeyBody>
+
+/** An API key without its text, which is shown once. */
+export const KeyView = z.object({
+  keyId: TokenId,
+  label: z.string(),
+  scopes: z.array(KeyScope),
+  budgetMilli: MilliCredit.nullable(),
+  /** Set aside with it and not come back. */
+  spentMilli: MilliCredit,
+  remainingMilli: MilliCredit.nullable(),
+  createdAt: WireInstant,
+  expiresAt: WireInstant.nullable(),
+  revokedAt: WireInstant.nullable(),
+})
+export type KeyView = z.infer<typeof KeyView>
+
+/** The reply to its creation: the only time that its text is shown. */
+export const NewKey = KeyView.extend({ key: z.string() })
+export type NewKey = z.infer<typeof NewKey>
+
+/** GET /api/v1/keys: newest first, revoked and expired ones included. */
+export const KeyList = z.object({ keys: z.array(KeyView).max(KEYS_PER_ACCOUNT_MAX) })
+export type KeyList = z.infer<typeof KeyList>
