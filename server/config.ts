@@ -13,6 +13,7 @@ export const Role = z.enum([
   'standing',
   'propose',
   'examine',
+  'export',
   'cron',
   'seal',
 ])

@@ -3,6 +3,7 @@ import {
   ActionId,
   CampaignId,
   ExperimentId,
+  ExportId,
   HostId,
   type Instant,
   idText,
@@ -26,6 +27,7 @@ export interface Ids {
   action(now: Instant): ActionId
   proposal(now: Instant): ProposalId
   note(now: Instant): NoteId
+  export(now: Instant): ExportId
 }
 
 /** Ids whose random part comes from `random`, which returns that many bytes. */
@@ -42,6 +44,7 @@ export function idsFrom(random: (bytes: number) => Uint8Array): Ids {
     action: now => ActionId.parse(text('a', now)),
     proposal: now => ProposalId.parse(text('k', now)),
     note: now => NoteId.parse(text('n', now)),
+    export: now => ExportId.parse(text('x', now)),
   }
 }
 

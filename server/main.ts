@@ -86,6 +86,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
     boss,
     roles: jobRoles,
     knex,
+    blobs,
     now,
     ids: secureIds,
     secret: secrets.server,

@@ -60,7 +60,8 @@ async function withFile(path: string, mode: number, use: (file: FileHandle) => P
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** Makes a rename in this directory survive a power failure. */
+export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return // directories cannot be synced there
   const directory = await open(path, 'r')
   try {

@@ -11,6 +11,7 @@ import { campaignRoutes, type Methods, SMALL_BODY_BYTES } from './campaign-route
 import { newCatalogue } from './catalogue.ts'
 import { issueChallenge } from './challenge.ts'
 import { claim } from './claim.ts'
+import { corpusRoutes } from './corpus-routes.ts'
 import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
@@ -84,6 +85,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
     ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
+    ...corpusRoutes(edge, API, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
     [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },

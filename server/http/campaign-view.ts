@@ -5,11 +5,11 @@ import type { TrustRules } from '#domain/trust.ts'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
-import { type ExperimentId, toWire } from '#protocol/units.ts'
+import { toWire } from '#protocol/units.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
 import { balancesOf } from '#store/ledger.ts'
 import type { Executor } from '#store/rows.ts'
-import { countCampaign, type LeaderRow, readLeaders, readRanks, type Tally } from '#store/views.ts'
+import { countCampaign, type LeaderRow, readLeaders, type Tally } from '#store/views.ts'
 
 // The best is the first of these that is verified: all before it wait for the verifier, who has them done within hours.
 const BEST_AMONG = 100
@@ -80,17 +80,6 @@ function bestOf(leader: LeaderRow | undefined): CampaignView['best'] {
   if (leader === undefined || leader.mean === null) return null
   const { experimentId, mean, n, recipe } = leader
   return { experimentId, mean, n, recipe }
-}
-
-/** Experiments that would be among the first and are shown nowhere, because the verifier has not seen every run behind them. */
-export async function withheldOf(
-  on: Executor,
-  { id, file }: Pick<CampaignRow, 'id' | 'file'>,
-  { leaderRows }: Pick<TrustRules, 'leaderRows'>,
-): Promise<ExperimentId[]> {
-  const ranks = await readRanks(on, { campaignId: id, goal: file.metric.goal })
-  const shown = new Set(shownRows(ranks, leaderRows))
-  return ranks.flatMap(rank => (shown.has(rank) ? [] : [rank.experimentId]))
 }
 
 /** The experiments of a campaign, best first, and what models that only count reach on the same data. */

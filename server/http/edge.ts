@@ -4,6 +4,7 @@ import type { TrustRules } from '#domain/trust.ts'
 import type {
   CampaignId,
   ExperimentId,
+  ExportId,
   HostId,
   Instant,
   NoteId,
@@ -33,6 +34,7 @@ export interface Edge {
     experiment(now: Instant): ExperimentId
     note(now: Instant): NoteId
     proposal(now: Instant): ProposalId
+    export(now: Instant): ExportId
     token(now: Instant): TokenId
   }
   readonly serverId: string

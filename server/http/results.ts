@@ -1,20 +1,19 @@
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
-import type { CorpusRow, ResultView } from '#protocol/campaign.ts'
-import { canonicalJson } from '#protocol/canonical.ts'
+import { CORPUS_COLUMNS, csvHeader, csvLine, ndjsonLine } from '#domain/corpus-table.ts'
+import type { ResultView } from '#protocol/campaign.ts'
+import type { CorpusRow } from '#protocol/corpus.ts'
 import { RunReport } from '#protocol/report.ts'
-import { ExperimentId, ResultId, toWire, WorkUnitId } from '#protocol/units.ts'
-import type { CampaignRow } from '#store/campaigns.ts'
+import { ExperimentId, ResultId, WorkUnitId } from '#protocol/units.ts'
+import { readCorpusPage } from '#store/corpus-rows.ts'
 import {
-  type ExportRow,
   findResult,
   findResultOfExperiment,
   findResultOfUnit,
   type PublishedResult,
-  readCorpusPage,
 } from '#store/published.ts'
+import { withheldOf } from '#store/withheld.ts'
 import { runPlan } from './campaign-plan.ts'
-import { withheldOf } from './campaign-view.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Edge } from './edge.ts'
@@ -63,65 +62,37 @@ const ExportQuery = z.strictObject({ format: z.enum(['ndjson', 'csv']).default('
 const CONTENT_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf-8' } as const
 
 /**
- * GET /campaigns/:id/export?format=: every published run of a campaign, failures included, streamed page by page. As on the
- * leaderboard, what would lead is left out until the verifier has seen it.
+ * GET /campaigns/:id/export?format=: every published run of a campaign as of now, failures included, streamed page by page. As on
+ * the leaderboard, what would lead is left out until the verifier has seen it. Files with checksums: POST /campaigns/:id/exports.
  */
 export function exportCampaign(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { format } = parse(ExportQuery, req.query)
     const campaign = await campaignOf(edge, req)
     const withheld = await withheldOf(edge.knex, campaign, edge.trust.rules)
-    const pages = { campaignId: campaign.id, withheld, limit: ROWS_PER_PAGE }
+    const pages = { campaignId: campaign.id, from: null, until: null, withheld, limit: ROWS_PER_PAGE }
     const first = await readCorpusPage(edge.knex, { ...pages, after: '' })
     res.setHeader('content-type', CONTENT_TYPES[format])
     res.setHeader('content-disposition', `attachment; filename="${campaign.id}.${format}"`)
-    await stream(res, linesOf(format, allRows(edge, campaign, pages, first)))
+    await stream(res, linesOf(format, allRows(edge, pages, first)))
   }
 }
 
 async function* linesOf(format: 'ndjson' | 'csv', rows: AsyncIterable<CorpusRow>): AsyncGenerator<string> {
-  if (format === 'csv') yield `${COLUMNS.join(',')}\n`
-  for await (const row of rows) yield `${format === 'csv' ? csvLine(row) : JSON.stringify(row)}\n`
+  if (format === 'csv') yield csvHeader(CORPUS_COLUMNS)
+  for await (const row of rows) yield format === 'csv' ? csvLine(CORPUS_COLUMNS, row) : ndjsonLine(row)
 }
 
 const ROWS_PER_PAGE = 500
 
 async function* allRows(
   edge: Edge,
-  { file }: CampaignRow,
   pages: Omit<Parameters<typeof readCorpusPage>[1], 'after'>,
-  first: ExportRow[],
+  first: CorpusRow[],
 ): AsyncGenerator<CorpusRow> {
   for (let page = first; page.length > 0; ) {
-    for (const row of page)
-      yield { ...row, kernel: file.kernel, data: file.data, publishedAt: toWire(row.publishedAt) }
+    yield* page
     const after = page.at(-1)?.workUnitId ?? ''
     page = page.length < ROWS_PER_PAGE ? [] : await readCorpusPage(edge.knex, { ...pages, after })
   }
-}
-
-const COLUMNS = [
-  ...[
-    'campaignId',
-    'experimentId',
-    'workUnitId',
-    'resultId',
-    'kernel',
-    'moduleSha256',
-    'data',
-    'recipe',
-    'seed',
-    'rung',
-  ],
-  ...['limit', 'status', 'metricName', 'metricValue', 'fuelUsed', 'digest', 'artifactSha256', 'replicas'],
-  ...['runKey', 'publishedAt'],
-] as const satisfies (keyof CorpusRow)[]
-
-const csvLine = (row: CorpusRow): string => COLUMNS.map(column => csvCell(row[column])).join(',')
-
-// RFC 4180. A cell that a spreadsheet would take for a formula cannot occur: numbers, hashes, ids and JSON objects only.
-function csvCell(value: CorpusRow[keyof CorpusRow]): string {
-  if (value === null) return ''
-  const text = typeof value === 'object' ? canonicalJson(value) : String(value)
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -2,7 +2,7 @@ import { fromKnex, PgBoss } from 'pg-boss'
 import type { Instant } from '#protocol/units.ts'
 import type { Wake } from '#store/wake.ts'
 import { touchWorkUnits } from '#store/work-units.ts'
-import { type Enqueue, type JobLog, QUEUES } from './deps.ts'
+import { type Enqueue, type JobLog, QUEUES, type QueueName } from './deps.ts'
 
 /** Where wake-ups end that failed on every retry, for an operator to read. */
 export const DEAD_QUEUE = 'dead'
@@ -23,6 +23,10 @@ const QUEUE_OPTIONS = {
   deleteAfterSeconds: 3600,
   deadLetter: DEAD_QUEUE,
 } as const
+// The largest export takes minutes; built twice at once it is right, and a waste.
+const SLOW: Partial<Record<QueueName, { readonly expireInSeconds: number }>> = {
+  export: { expireInSeconds: 1800 },
+}
 const DEAD_SECONDS = 30 * 24 * 3600
 
 // Each role fetches, settles and listens; more connections than this would wait for the database anyway.
@@ -42,7 +46,7 @@ export async function startBoss({ connectionString, log }: BossOptions): Promise
   boss.on('warning', ({ message, data }) => log.warn({ data }, message))
   await boss.start()
   await boss.createQueue(DEAD_QUEUE, { deleteAfterSeconds: DEAD_SECONDS, retentionSeconds: DEAD_SECONDS })
-  for (const queue of QUEUES) await boss.createQueue(queue, QUEUE_OPTIONS)
+  for (const queue of QUEUES) await boss.createQueue(queue, { ...QUEUE_OPTIONS, ...SLOW[queue] })
   return boss
 }
 
@@ -65,5 +69,6 @@ export function createWake({ enqueue, now }: { enqueue: Enqueue; now: () => Inst
     campaigns: (trx, ids) => enqueue(trx, 'propose', ids),
     hosts: (trx, ids) => enqueue(trx, 'standing', ids),
     proposals: (trx, ids) => enqueue(trx, 'examine', ids),
+    exports: (trx, ids) => enqueue(trx, 'export', ids),
   }
 }

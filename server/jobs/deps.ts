@@ -10,9 +10,18 @@ import type {
   ResultId,
   WorkUnitId,
 } from '#protocol/units.ts'
+import type { Blobs } from '#store/blobs.ts'
 import type { Trx } from '#store/database.ts'
 
-export const QUEUES = ['transition', 'validate', 'assimilate', 'standing', 'propose', 'examine'] as const
+export const QUEUES = [
+  'transition',
+  'validate',
+  'assimilate',
+  'standing',
+  'propose',
+  'examine',
+  'export',
+] as const
 export type QueueName = (typeof QUEUES)[number]
 
 /** Asks for a look at the things named by `ids`, in the caller's transaction. Requests that still wait collapse into one. */
@@ -27,6 +36,7 @@ export interface JobLog {
 /** What every handler is given. */
 export interface JobDeps {
   readonly knex: Knex
+  readonly blobs: Blobs
   readonly now: () => Instant
   readonly ids: {
     experiment(now: Instant): ExperimentId

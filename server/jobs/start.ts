@@ -1,5 +1,5 @@
 import type { Job, JobResult, PgBoss } from 'pg-boss'
-import { addMs, CampaignId, HostId, ProposalId, WorkUnitId } from '#protocol/units.ts'
+import { addMs, CampaignId, ExportId, HostId, ProposalId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { setWakes } from '#store/work-units.ts'
 import { runAssimilate } from './assimilate.ts'
@@ -18,6 +18,7 @@ import type { JobDeps, QueueName } from './deps.ts'
 import { drawAudits, supplyCanaries } from './economics.ts'
 import { checkUndelivered, excludeLiars, planEvaluations } from './evaluate.ts'
 import { runExamine, sweepProposals } from './examine.ts'
+import { runExport, sweepExports } from './export.ts'
 import { forgetTraces } from './forget.ts'
 import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
@@ -56,6 +57,7 @@ const BATCH_SIZES = {
   standing: 20,
   propose: 10,
   examine: 1, // seconds each
+  export: 1,
 } as const satisfies Record<QueueName, number>
 
 // Notifications come in milliseconds; polling is for those that a broken connection swallowed.
@@ -91,6 +93,10 @@ export function runnerOf(deps: JobDeps, queue: QueueName): (jobs: WakeUps) => Pr
     const batch = { queue, handler: runExamine, postpone: async () => {} } // proposals are swept anyway
     return jobs => runBatch(deps, batch, parsed(jobs, ProposalId.parse))
   }
+  if (queue === 'export') {
+    const batch = { queue, handler: runExport, postpone: async () => {} } // exports are swept anyway
+    return jobs => runBatch(deps, batch, parsed(jobs, ExportId.parse))
+  }
   const handlers = { transition: runTransition, validate: runValidate, assimilate: runAssimilate }
   const postpone = (ids: readonly WorkUnitId[]) => postponeWorkUnits(deps, ids)
   return jobs => runBatch(deps, { queue, handler: handlers[queue], postpone }, parsed(jobs, WorkUnitId.parse))
@@ -117,6 +123,7 @@ function startSweepers(deps: JobDeps) {
     repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
     repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
     repeat(log, { name: 'proposals', when: EVERY_MINUTE, what: () => sweepProposals(deps) }),
+    repeat(log, { name: 'exports', when: EVERY_MINUTE, what: () => sweepExports(deps) }),
     repeat(log, { name: 'canaries', when: EVERY_MINUTE, what: () => supplyCanaries(deps) }),
     repeat(log, { name: 'weights', when: EVERY_MINUTE, what: () => planEvaluations(deps) }),
     repeat(log, { name: 'deliveries', when: EVERY_MINUTE, what: () => checkUndelivered(deps) }),

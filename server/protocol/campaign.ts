@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
-import { Limit, Recipe, Rung } from './job.ts'
+import { Limit, Recipe } from './job.ts'
 import { KeyView } from './keys.ts'
 import { LedgerHead } from './ledger.ts'
 import {
@@ -171,32 +171,6 @@ export const Leaderboard = z.object({
   baselines: z.array(z.object({ name: z.string(), value: z.number() })),
 })
 export type Leaderboard = z.infer<typeof Leaderboard>
-
-/** One line of an export: a published run, failures included. */
-export const CorpusRow = z.object({
-  runKey: Sha256,
-  campaignId: CampaignId,
-  experimentId: z.string(),
-  workUnitId: z.string(),
-  resultId: z.string(),
-  kernel: z.string(),
-  moduleSha256: Sha256,
-  data: z.string(),
-  recipe: Recipe,
-  seed: z.int(),
-  /** 3: a whole run; 0, 1, 2: its first 27th, ninth, third, which say less and are compared with nothing else. */
-  rung: Rung,
-  limit: Limit,
-  status: z.string(),
-  metricName: z.string().nullable(),
-  metricValue: z.number().nullable(),
-  fuelUsed: z.int(),
-  digest: Sha256,
-  artifactSha256: Sha256.nullable(),
-  replicas: z.int(),
-  publishedAt: WireInstant,
-})
-export type CorpusRow = z.infer<typeof CorpusRow>
 
 /** GET /api/v1/results/:id — also for a work unit or an experiment id, which answer with their canonical result. */
 export const ResultView = z.object({

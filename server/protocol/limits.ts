@@ -116,6 +116,11 @@ export const KEYS_PER_ACCOUNT_MAX = 200
 
 export const PAGE_ROWS_MAX = 1_000
 
+/** One file of an export: more than five million runs with short curves as CSV. A larger corpus is exported by campaign. */
+export const EXPORT_BYTES_MAX = 4 * 1024 ** 3
+/** Exports of a scope that are kept; older ones go after a day. What a finished campaign was exported as stays. */
+export const EXPORTS_KEPT = 3
+
 /** A challenge is solved in seconds; a slow phone that sleeps in between still gets there. */
 export const CHALLENGE_MS = 10 * 60_000
 /** Hash iterations that the work of an enrolment may be set to: from nothing worth naming to hours. */

@@ -3,7 +3,6 @@ import {
   CampaignFile,
   CampaignList,
   CampaignView,
-  CorpusRow,
   Leaderboard,
   LedgerSummary,
   MeView,
@@ -12,10 +11,13 @@ import {
   ValidateReply,
 } from './campaign.ts'
 import { CAMPAIGN_OPERATIONS } from './campaign-operations.ts'
+import { CorpusRow } from './corpus.ts'
+import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
 import { EventList } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
+import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
 import { InteractionView } from './interaction.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
@@ -64,6 +66,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ EventList },
+  ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
@@ -129,6 +132,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   ...CAMPAIGN_OPERATIONS,
   ...RESEARCH_OPERATIONS,
+  ...CORPUS_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',

@@ -28,6 +28,8 @@ export const ProposalId = id<'ProposalId'>('k')
 export type ProposalId = z.infer<typeof ProposalId>
 export const NoteId = id<'NoteId'>('n')
 export type NoteId = z.infer<typeof NoteId>
+export const ExportId = id<'ExportId'>('x')
+export type ExportId = z.infer<typeof ExportId>
 export const TokenId = id<'TokenId'>('t')
 export type TokenId = z.infer<typeof TokenId>
 

@@ -22,6 +22,8 @@ export interface Blobs {
   /** Ends an upload: it becomes the file of this hash, or is thrown away when it has another. */
   finish(upload: string, sha256: Sha256): Promise<'stored' | 'hash_mismatch'>
   discard(upload: string): Promise<void>
+  /** Removes a file; one that is not there is fine. */
+  remove(sha256: Sha256): Promise<void>
   /** Discards uploads that nobody went on with since then. */
   sweep(before: Instant): Promise<void>
 }
@@ -71,6 +73,7 @@ export async function openBlobs(root: string): Promise<Blobs> {
       return 'stored'
     },
     discard: upload => rm(uploadPath(upload), { force: true }),
+    remove: sha256 => rm(join(root, nameOf(sha256)), { force: true }),
     sweep: async before => {
       for (const upload of await readdir(uploads)) {
         if ((await stat(uploadPath(upload))).mtimeMs < before) await blobs.discard(upload)

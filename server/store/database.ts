@@ -48,6 +48,11 @@ export function inTransaction<T>(knex: Knex, work: (trx: Trx) => Promise<T>): Pr
   return knex.transaction(work)
 }
 
+/** Runs `read` in one transaction that sees one moment of the database and changes nothing. */
+export function inSnapshot<T>(knex: Knex, read: (trx: Trx) => Promise<T>): Promise<T> {
+  return knex.transaction(read, { isolationLevel: 'repeatable read', readOnly: true })
+}
+
 function getTypeParser(oid: number, format?: string): (value: string) => unknown {
   if (format === 'binary') return pg.types.getTypeParser(oid, 'binary')
   if (oid === pg.types.builtins.INT8) return parseInt8

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { type Executor, execute, select, selectFirst, toDb } from './rows.ts'
 
-export const FileKind = z.enum(['kernel', 'data', 'artifact', 'hidden'])
+export const FileKind = z.enum(['kernel', 'data', 'artifact', 'hidden', 'export'])
 export type FileKind = z.infer<typeof FileKind>
 
 const FileRow = z.object({ sha256: Sha256, bytes: z.int(), kind: FileKind, embargoed: z.boolean() })

@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { Limit, Recipe, Rung } from '#protocol/job.ts'
 import { CampaignId, ExperimentId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
-import { type Executor, select, selectFirst, Timestamp } from './rows.ts'
+import { type Executor, selectFirst } from './rows.ts'
 
 const PublishedResult = z.object({
   resultId: ResultId,
@@ -50,40 +49,3 @@ export const findResultOfExperiment = (
   on: Executor,
   id: ExperimentId,
 ): Promise<PublishedResult | undefined> => selectFirst(on, PublishedResult, BY_EXPERIMENT, { id })
-
-const ExportRow = z.object({
-  runKey: Sha256,
-  campaignId: CampaignId,
-  experimentId: ExperimentId,
-  workUnitId: WorkUnitId,
-  resultId: ResultId,
-  moduleSha256: Sha256,
-  recipe: Recipe,
-  seed: z.int(),
-  rung: Rung,
-  limit: Limit,
-  status: z.string(),
-  metricName: z.string().nullable(),
-  metricValue: z.number().nullable(),
-  fuelUsed: z.int(),
-  digest: Sha256,
-  artifactSha256: Sha256.nullable(),
-  replicas: z.int(),
-  publishedAt: Timestamp,
-})
-export type ExportRow = z.infer<typeof ExportRow>
-
-const EXPORT = `
-  select run_key as "runKey", campaign_id as "campaignId", experiment_id as "experimentId",
-    work_unit_id as "workUnitId", result_id as "resultId", kernel_sha256 as "moduleSha256", recipe, seed, rung,
-    job_limit as "limit", status, metric_name as "metricName", metric_value as "metricValue",
-    fuel_used as "fuelUsed", digest, artifact_sha256 as "artifactSha256", replicas, published_at as "publishedAt"
-  from corpus where campaign_id = :campaignId and work_unit_id > :after and not provisional and retracted_at is null
-    and not experiment_id = any(:withheld)
-  order by work_unit_id limit :limit`
-
-/** One page of what a campaign published and what is final, in the order of its work units, without these experiments. */
-export const readCorpusPage = (
-  on: Executor,
-  page: { campaignId: CampaignId; withheld: readonly ExperimentId[]; after: string; limit: number },
-): Promise<ExportRow[]> => select(on, ExportRow, EXPORT, { ...page })

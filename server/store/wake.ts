@@ -1,4 +1,4 @@
-import type { CampaignId, HostId, ProposalId, WorkUnitId } from '#protocol/units.ts'
+import type { CampaignId, ExportId, HostId, ProposalId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 
 /**
@@ -15,4 +15,6 @@ export interface Wake {
   hosts(trx: Trx, ids: readonly HostId[]): Promise<void>
   /** These kernels were proposed. */
   proposals(trx: Trx, ids: readonly ProposalId[]): Promise<void>
+  /** These exports are to be built. */
+  exports(trx: Trx, ids: readonly ExportId[]): Promise<void>
 }

@@ -5,7 +5,10 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { startGrid } from '#ops/grid.ts'
 import { launch, XEENET, xeenet } from '#ops/process.ts'
-import { CampaignView, CorpusRow, LedgerSummary } from '#protocol/campaign.ts'
+import { CampaignView, LedgerSummary } from '#protocol/campaign.ts'
+import { CorpusRow } from '#protocol/corpus.ts'
+import { ExportView } from '#protocol/exports.ts'
+import { sha256 } from '#support/builders.ts'
 
 const CAMPAIGN = `
 title: Two learning rates
@@ -66,6 +69,12 @@ test('a server and two volunteers of different owners finish a campaign; this ma
       .map(line => CorpusRow.parse(JSON.parse(line)))
     expect(rows).toHaveLength(2)
     expect(rows.find(row => row.runKey === local.runKey)?.digest).toBe(local.digest)
+
+    const folder = join(dir, 'export')
+    const asked = ['campaign', 'export', id, '--format', 'parquet', '--out', folder, '--server', grid.url]
+    const { files } = await xeenet(asked, ExportView)
+    for (const { name, sha256: sum } of files) expect(sha256(await readFile(join(folder, name)))).toBe(sum)
+    expect(files.map(file => file.name).sort()).toEqual([`${id}.parquet`, 'manifest.json'])
 
     const best = view.best?.experimentId
     const repro = await xeenet(['repro', String(best), '--server', grid.url, ...places], Line)

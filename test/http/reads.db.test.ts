@@ -2,12 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   CampaignList,
   CampaignView,
-  CorpusRow,
   Leaderboard,
   MeView,
   ResultView,
   ServerView,
 } from '#protocol/campaign.ts'
+import { CorpusRow } from '#protocol/corpus.ts'
 import { runKeyOf } from '#protocol/job.ts'
 import { DatasetList, KernelList, WorkUnitList } from '#protocol/lists.ts'
 import { OPERATIONS } from '#protocol/openapi.ts'
@@ -16,8 +16,8 @@ import { SearchView } from '#protocol/search.ts'
 import { type CampaignId, type UserId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { appendReports } from '#store/search.ts'
-import { addCampaign, addUser, type MadeUnit, runReport, sha256 } from '#support/builders.ts'
-import { endEmbargo } from '#support/publishing.ts'
+import { addCampaign, addUser, type MadeUnit, sha256 } from '#support/builders.ts'
+import { computeUnits, endEmbargo, verify as seen } from '#support/publishing.ts'
 import { enrolHost, startServer, type TestHost, type TestServer } from '#support/server.ts'
 
 let server: TestServer
@@ -38,25 +38,12 @@ beforeEach(async () => {
 
 const get = (path: string, token?: string) => server.call('GET', path, { token })
 
-/** Reports a value for each unit, as `host`; NaN is a run that diverged. */
-async function compute(units: readonly MadeUnit[], values: readonly number[]): Promise<void> {
-  for (let done = 0; done < units.length; done++) {
-    const [lease] = (await host.ask({ want: 1 })).leases
-    const value = values[units.findIndex(unit => unit.id === lease!.workUnitId)]!
-    const run = Number.isNaN(value)
-      ? runReport({ status: 'diverged', metric: null, curve: [], trace: [], artifactSha256: null })
-      : runReport({ metric: { name: 'val_bpb', value }, curve: [] })
-    await host.ask({ reports: [await host.report(lease!.resultId, run)] })
-  }
-}
+/** Reports a value for each unit, as `host`. */
+const compute = (units: readonly MadeUnit[], values: readonly number[]) => computeUnits(host, units, values)
 
 const publish = (campaignId: CampaignId) => endEmbargo(server.database.knex, campaignId)
 
-/** The verifier has seen these units. */
-const verify = (units: readonly MadeUnit[]) =>
-  server.database.knex.raw(`update results set trusted = true where work_unit_id = any(?)`, [
-    units.map(unit => unit.id),
-  ])
+const verify = (units: readonly MadeUnit[]) => seen(server.database.knex, units)
 
 const campaign = (units: number) =>
   addCampaign(
@@ -190,7 +177,7 @@ describe('a published campaign', () => {
     ])
     const csv = (await get(`/api/v1/campaigns/${id}/export?format=csv`)).text.trim().split('\n')
     expect(csv).toHaveLength(3)
-    expect(csv[0]).toMatch(/^campaignId,experimentId,/)
+    expect(csv[0]).toMatch(/^workUnitId,campaignId,/)
     expect(csv[1]).toContain('"{""lr"":0.0001,""width"":16}"')
     expect((await get(`/api/v1/campaigns/${id}/export?format=parquet`)).code).toBe('bad_request')
   })

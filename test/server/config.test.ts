@@ -17,6 +17,7 @@ describe('settings', () => {
         'standing',
         'propose',
         'examine',
+        'export',
         'cron',
         'seal',
       ],

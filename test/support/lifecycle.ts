@@ -64,14 +64,16 @@ export async function startLifecycle(rules: Partial<TrustRules> = QUIET): Promis
   const log = { info: note('info'), warn: note('warn'), error: note('error') }
   const boss = await startBoss({ connectionString: database.connectionString, log })
   let now = T0
+  const stocked = await stock(database.knex, directory)
   const deps: JobDeps = {
-    ...{ knex: database.knex, now: () => now, ids: testIds, secret: 'a secret of the test', log },
+    ...{ knex: database.knex, blobs: stocked.blobs, now: () => now, ids: testIds },
+    ...{ secret: 'a secret of the test', log },
     trust: { ...QUIET, ...rules },
     enqueue: bossEnqueue(boss),
   }
   return {
     ...{ knex: database.knex, boss, deps, logged, wake: createWake(deps), now: () => now },
-    stock: await stock(database.knex, directory),
+    stock: stocked,
     draw: [0.99, 0.99],
     advance: ms => {
       now = addMs(now, ms)

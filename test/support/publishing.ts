@@ -1,5 +1,27 @@
 import type { Knex } from 'knex'
 import type { CampaignId } from '#protocol/units.ts'
+import { type MadeUnit, runReport } from './builders.ts'
+import type { TestHost } from './server.ts'
+
+/** Reports a value for each unit, as this host; NaN is a run that diverged. */
+export async function computeUnits(
+  host: TestHost,
+  units: readonly MadeUnit[],
+  values: readonly number[],
+): Promise<void> {
+  for (let done = 0; done < units.length; done++) {
+    const [lease] = (await host.ask({ want: 1 })).leases
+    const value = values[units.findIndex(unit => unit.id === lease!.workUnitId)]!
+    const run = Number.isNaN(value)
+      ? runReport({ status: 'diverged', metric: null, curve: [], trace: [], artifactSha256: null })
+      : runReport({ metric: { name: 'val_bpb', value }, curve: [] })
+    await host.ask({ reports: [await host.report(lease!.resultId, run)] })
+  }
+}
+
+/** The verifier has seen these units. */
+export const verify = (knex: Knex, units: readonly MadeUnit[]) =>
+  knex.raw(`update results set trusted = true where work_unit_id = any(?)`, [units.map(unit => unit.id)])
 
 /** Ends the embargo of every unit of a campaign as the validator and the assimilator do. */
 export async function endEmbargo(knex: Knex, campaignId: CampaignId): Promise<void> {

@@ -39,7 +39,7 @@ export interface TestServer extends Stock {
   /** By whose key kernels are admitted. */
   readonly operator: SigningKey
   /** What the edge asked the jobs to look at. */
-  readonly woken: { workUnits: string[]; campaigns: string[]; hosts: string[]; proposals: string[] }
+  readonly woken: Record<keyof Wake, string[]>
   now(): Instant
   advance(ms: number): void
   call(method: string, path: string, options?: CallOptions): Promise<Reply>
@@ -68,17 +68,13 @@ export async function startServer(
   const directory = await mkdtemp(join(tmpdir(), 'xeenet-edge-'))
   const database = beside?.database ?? (await freshDatabase())
   const stocked = beside ?? (await stock(database.knex, join(directory, 'files')))
-  const woken = {
-    workUnits: [] as string[],
-    campaigns: [] as string[],
-    hosts: [] as string[],
-    proposals: [] as string[],
-  }
+  const woken: TestServer['woken'] = { workUnits: [], campaigns: [], hosts: [], proposals: [], exports: [] }
   const wake: Wake = {
     workUnits: async (_trx, ids) => void woken.workUnits.push(...ids),
     campaigns: async (_trx, ids) => void woken.campaigns.push(...ids),
     hosts: async (_trx, ids) => void woken.hosts.push(...ids),
     proposals: async (_trx, ids) => void woken.proposals.push(...ids),
+    exports: async (_trx, ids) => void woken.exports.push(...ids),
   }
   let now = T0
   const serverId = 'test-server'

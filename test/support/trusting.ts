@@ -1,5 +1,5 @@
 import type { HostId } from '#protocol/units.ts'
-import { readCorpusPage } from '#store/published.ts'
+import { readCorpusPage } from '#store/corpus-rows.ts'
 import { type Lifecycle, lie, report, rows, take } from './lifecycle.ts'
 
 export const PAY = 10 // milli-credits of one run at full fuel
@@ -33,7 +33,8 @@ export const corpus = (life: Lifecycle) =>
 /** The metrics that the first campaign exports. */
 export async function exported(life: Lifecycle): Promise<(number | null)[]> {
   const { id } = await one(life, `select id from campaigns order by id limit 1`)
-  const page = await readCorpusPage(life.knex, { withheld: [], campaignId: id, after: '', limit: 10 })
+  const scope = { campaignId: id, from: null, until: null, withheld: [] }
+  const page = await readCorpusPage(life.knex, { ...scope, after: '', limit: 10 })
   return page.map(row => row.metricValue)
 }
 

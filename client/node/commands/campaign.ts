@@ -5,18 +5,18 @@ import { Command } from 'commander'
 import { z } from 'zod'
 import { CampaignList, CampaignView, ValidateReply } from '#protocol/campaign.ts'
 import { ProposeReply } from '#protocol/experiments.ts'
-import { ask, askBoth, askText } from '#runtime/api.ts'
+import { ask, askBoth } from '#runtime/api.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { readCampaignFile } from '../campaign-file.ts'
 import { coresOf } from '../cores.ts'
 import { usage } from '../failure.ts'
-import { writeDurably } from '../files.ts'
 import { runLocally } from '../local-run.ts'
 import { contextOf, DEFAULT_CACHE_DIR, options } from '../options.ts'
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
 import { lifeCommands } from './campaign-life.ts'
+import { exportCommand } from './export.ts'
 import { showNotes, writeNote } from './notes.ts'
 import { showSearch } from './search.ts'
 import { compare, interaction, showTests } from './tests.ts'
@@ -38,10 +38,7 @@ export function campaignCommand(done: (exit: number) => void): Command {
       '<id>',
     ),
     verb('show', 'where it stands', show).argument('<id>'),
-    verb('export', 'its published runs, failures included', exportRuns)
-      .argument('<id>')
-      .option('--format <format>', 'ndjson or csv', 'ndjson')
-      .option('-o, --output <file>', 'write a file instead of printing'),
+    exportCommand(),
     verb('propose', 'have recipes of yours tried beside those of its sampler', propose)
       .argument('<id>')
       .argument('<file>', 'JSON: a list of recipes, each with what differs from the campaign’s')
@@ -161,18 +158,6 @@ async function show(command: Command, id: string): Promise<void> {
   const { talk, endpoint } = await contextOf(command)
   const { reply, text } = await askBoth(endpoint, CampaignView, { method: 'GET', path: campaignPath(id) })
   talk.data(talk.json ? text : campaignLines(reply).join('\n'))
-}
-
-const ExportOptions = z.object({ format: z.enum(['ndjson', 'csv']), output: z.string().optional() })
-
-async function exportRuns(command: Command, id: string): Promise<void> {
-  const { talk, endpoint } = await contextOf(command)
-  const { format, output } = options(ExportOptions, command)
-  const text = await askText(endpoint, { method: 'GET', path: `${campaignPath(id)}/export?format=${format}` })
-  if (output !== undefined) await writeDurably(output, text, 0o644)
-  else if (text !== '') talk.data(text)
-  const runs = text.split('\n').filter(line => line !== '').length - (format === 'csv' ? 1 : 0)
-  talk.say(`${runs} runs${output === undefined ? '' : ` in ${output}`}`)
 }
 
 async function list(command: Command): Promise<void> {

@@ -60,7 +60,8 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   const secret = `secret ${seed}`
   const now = () => instant(clock.now)
   const deps: JobDeps = {
-    ...{ knex, now, ids, secret, trust: rules, log: { ...silent, error: console.error } },
+    ...{ knex, blobs: stocked.blobs, now, ids, secret, trust: rules },
+    log: { ...silent, error: console.error },
     enqueue: async (_trx, queue, names) => {
       for (const name of names) queueOf(queue).add(name)
     },
@@ -75,6 +76,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       assimilate: queueOf('assimilate'),
       standing: queueOf('standing'),
       examine: queueOf('examine'),
+      export: queueOf('export'),
       propose: queueOf('propose'),
     },
     edge: {

@@ -1,0 +1,18 @@
+import type { RequestHandler } from 'express'
+import { bytesUpTo } from './body.ts'
+import { type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
+import type { Edge } from './edge.ts'
+import * as exports from './exports.ts'
+
+/** What is public of everybody's runs, below the address `at`. */
+export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler): Record<string, Methods> {
+  const small = bytesUpTo(SMALL_BODY_BYTES)
+  return {
+    [`${at}/campaigns/:id/exports`]: {
+      get: [exports.showExports(edge)],
+      post: [anonymous, small, exports.exportOfCampaign(edge)],
+    },
+    [`${at}/corpus/exports`]: { post: [anonymous, small, exports.exportOfMonth(edge)] },
+    [`${at}/exports/:id`]: { get: [exports.showExport(edge)] },
+  }
+}
