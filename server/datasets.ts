@@ -3,7 +3,7 @@ import { baselineMetric, type DatasetManifest, NO_DATA, splitOf } from '#protoco
 import type { Instant } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import { inTransaction } from '#store/database.ts'
-import { findDataset, insertDataset, setFloor } from '#store/datasets.ts'
+import { findDataset, insertDataset, readCompressor, setCompressor, setFloor } from '#store/datasets.ts'
 import { findFile, insertFile } from '#store/files.ts'
 import { setHiddenText } from '#store/hidden.ts'
 import { ConfigError } from './config.ts'
@@ -37,7 +37,7 @@ export async function importMissing(
         `XEENET_DATASETS: ${wished} is none of ${[...DATASET_NAMES, MARKOV_NAME].join(', ')}`,
       )
     const stored = await findDataset(store.knex, name)
-    if (stored !== undefined && (await allThere(store.blobs, stored.splits))) continue
+    if (stored !== undefined && (await isWhole(store, stored))) continue
     log.info({ dataset: name }, 'importing a data set: some seconds of counting, once')
     await put(store, isDatasetName(name) ? await importDataset(name) : await importMarkov(secret))
   }
@@ -110,7 +110,7 @@ const HIDDEN_BYTES_MIN = 256
 /** Files first, so that what a manifest names is there. */
 async function put(
   { knex, blobs, now }: DatasetStore,
-  { manifest, files, hidden, floor }: ImportedDataset,
+  { manifest, files, hidden, floor, compressor }: ImportedDataset,
 ): Promise<void> {
   for (const bytes of files.values()) await blobs.put(bytes)
   const hiddenSha256 = hidden === undefined ? undefined : await blobs.put(hidden)
@@ -119,14 +119,16 @@ async function put(
       await insertFile(trx, { sha256, bytes: bytes.length, kind: 'data', now: now() })
     await insertDataset(trx, manifest, now())
     if (floor !== undefined) await setFloor(trx, manifest.sha256, floor)
+    if (compressor !== undefined) await setCompressor(trx, manifest.sha256, compressor)
     if (hidden === undefined || hiddenSha256 === undefined) return
     await insertFile(trx, { sha256: hiddenSha256, bytes: hidden.length, kind: 'hidden', now: now() })
     await setHiddenText(trx, { datasetSha256: manifest.sha256, sha256: hiddenSha256, now: now() })
   })
 }
 
-// A data directory may be new while the database is not.
-async function allThere(blobs: Blobs, splits: DatasetManifest['splits']): Promise<boolean> {
-  const there = await Promise.all(splits.map(split => blobs.has(split.sha256)))
-  return there.every(Boolean)
+// A data directory may be new while the database is not, or the database older than what is kept of a text.
+async function isWhole({ knex, blobs }: DatasetStore, dataset: DatasetManifest): Promise<boolean> {
+  const there = await Promise.all(dataset.splits.map(split => blobs.has(split.sha256)))
+  if (!there.every(Boolean)) return false
+  return baselineMetric(dataset) !== 'val_bpb' || (await readCompressor(knex, dataset.sha256)) !== null
 }

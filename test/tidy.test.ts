@@ -120,6 +120,14 @@ describe('the repository keeps its own rules', () => {
     expect(files.flatMap(imports).length).toBeGreaterThan(100)
   })
 
+  test('migrations are numbered one by one', () => {
+    const numbers = globSync('server/migrations/*.sql', { cwd: root })
+      .map(file => Number(/\/(\d{4})_\w+\.sql$/.exec(file.replaceAll('\\', '/'))?.[1]))
+      .sort((a, b) => a - b)
+    expect(numbers).toEqual(numbers.map((_, i) => i + 1))
+    expect(numbers.length).toBeGreaterThan(10)
+  })
+
   test('imports follow the map', () => {
     const wrong = files.flatMap(file =>
       imports(file)

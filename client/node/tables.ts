@@ -54,7 +54,7 @@ export function leaderboardLines({ metric, rows, waiting, baselines }: Leaderboa
     const value = row.mean === null ? '  —   ' : row.mean.toFixed(4)
     return {
       at: row.mean,
-      text: `${value}${spread}  n=${row.n}  ${recipeText(shown)}${trouble}  ${row.resultId ?? ''}`,
+      text: `${value}${spread}  n=${row.n}  ${recipeText(shown)}${trouble}${row.baseline ? '  unchanged (baseline)' : ''}  ${row.resultId ?? ''}`,
     }
   })
   const known = baselines.map(({ name, value }) => ({

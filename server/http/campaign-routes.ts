@@ -1,5 +1,7 @@
 import type { RequestHandler } from 'express'
 import { CAMPAIGN_BYTES_MAX } from '#protocol/limits.ts'
+import { newAnalyses } from './analyses.ts'
+import { showAnalysis } from './analysis.ts'
 import { bytesUpTo } from './body.ts'
 import * as life from './campaign-life.ts'
 import { submitCampaign, validateCampaign } from './campaigns.ts'
@@ -19,6 +21,7 @@ export const SMALL_BODY_BYTES = 16 * 1024
 
 /** What is done with campaigns, and what is read of them, below the address `at`. */
 export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler): Record<string, Methods> {
+  const analyses = newAnalyses(edge)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
   return {
@@ -45,6 +48,7 @@ export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler
     [`${at}/:id/compare`]: { get: [compareExperiments(edge)] },
     [`${at}/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${at}/:id/events`]: { get: [showEvents(edge)] },
+    [`${at}/:id/analysis`]: { get: [showAnalysis(edge, analyses)] },
     [`${at}/:id/search`]: { get: [showSearch(edge)] },
     [`${at}/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
   }

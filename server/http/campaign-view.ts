@@ -7,6 +7,7 @@ import type { DatasetManifest } from '#protocol/dataset.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import { toWire } from '#protocol/units.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
+import { readCompressor } from '#store/datasets.ts'
 import { balancesOf } from '#store/ledger.ts'
 import type { Executor } from '#store/rows.ts'
 import { countCampaign, type LeaderRow, readLeaders, type Tally } from '#store/views.ts'
@@ -82,7 +83,7 @@ function bestOf(leader: LeaderRow | undefined): CampaignView['best'] {
   return { experimentId, mean, n, recipe }
 }
 
-/** The experiments of a campaign, best first, and what models that only count reach on the same data. */
+/** The experiments of a campaign, best first, and what models that only count, and a compressor, reach on the same data. */
 export async function viewLeaderboard(
   on: Executor,
   campaign: CampaignRow,
@@ -96,16 +97,21 @@ export async function viewLeaderboard(
     metric,
     rows: shown.map(({ sd, unverified: _, ...row }) => ({ ...row, ci95: ci95(row.n, sd) })),
     waiting: leaders.length - shown.length,
-    baselines: baselinesFor(metric.name, dataset),
+    baselines: baselinesFor(metric.name, dataset, await readCompressor(on, dataset.sha256)),
   }
 }
 
 // Bits per byte and bits per label of the validation split: neither compares with any other metric.
-function baselinesFor(metric: string, { baselines }: DatasetManifest): Leaderboard['baselines'] {
+function baselinesFor(
+  metric: string,
+  { baselines }: DatasetManifest,
+  compressor: number | null,
+): Leaderboard['baselines'] {
   if (metric === 'val_bpb' && baselines !== null && 'unigram' in baselines)
     return [
       { name: 'unigram', value: baselines.unigram },
       ...baselines.wittenBell.map((value, i) => ({ name: `order${i + 1}`, value })),
+      ...(compressor === null ? [] : [{ name: 'zstd', value: compressor }]),
     ]
   if (metric === 'val_bits' && baselines !== null && 'frequencies' in baselines)
     return [{ name: 'class frequencies', value: baselines.frequencies }]

@@ -1,10 +1,12 @@
+import type { AnalysisOf, AnalysisView } from '#protocol/analysis.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
 import type { Limit, Recipe } from '#protocol/job.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { SearchView } from '#protocol/search.ts'
 import type { Pruner } from '#protocol/space.ts'
-import type { Sha256 } from '#protocol/units.ts'
+import type { ExperimentId, ResultId, Sha256 } from '#protocol/units.ts'
+import type { AnalysisRow } from '#store/analysis.ts'
 import type { ReportRow, readTrials } from '#store/search.ts'
 
 /** Turns campaign files into runs. Its implementation is `server/search`; main.ts hands it down. */
@@ -22,6 +24,40 @@ export interface Planner {
     manifest: KernelManifest,
     known: { readonly history: SearchHistory; readonly limit: number | undefined },
   ): SearchView | undefined
+  /** The recipes nearest to a canonical one, by index, the nearest first, and how new it is, 0…1. */
+  similar(
+    manifest: KernelManifest,
+    recipe: Recipe,
+    among: { readonly tried: readonly Recipe[]; readonly count: number },
+  ): {
+    readonly novelty: number
+    readonly neighbours: readonly { readonly index: number; readonly distance: number }[]
+  }
+  /** What the verified rows of a campaign say. */
+  analyse(file: CampaignFile, rows: readonly AnalysisRow[]): Analysis
+}
+
+/** An analysis in the making: each part is computed when it is asked for. */
+export interface Analysis {
+  readonly experiments: Omit<AnalysisView['experiments'], 'withheld'>
+  bestSoFar(): AnalysisOf<'bestSoFar'>
+  importance(): AnalysisOf<'importance'>
+  slices(): AnalysisOf<'slices'>
+  /** Undefined: the campaign does not vary a parameter of that name. */
+  contour(names: {
+    readonly x?: string | undefined
+    readonly y?: string | undefined
+  }): AnalysisOf<'contour'> | undefined
+  /** Whose learning curves are worth a look. */
+  curvesWanted(): readonly {
+    readonly experimentId: ExperimentId
+    readonly resultId: ResultId
+    readonly rank: number
+    readonly value: number
+  }[]
+  pareto(): AnalysisOf<'pareto'>
+  residuals(): AnalysisOf<'residuals'>
+  points(limit: number): AnalysisOf<'points'>
 }
 
 interface SearchHistory {

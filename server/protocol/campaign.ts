@@ -17,7 +17,7 @@ import {
 } from './limits.ts'
 import { ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
 import { line, lines } from './text.ts'
-import { CampaignId, Sha256, Versioned, WireInstant } from './units.ts'
+import { CampaignId, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
 
 /** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
 export const CampaignFile = z.strictObject({
@@ -147,13 +147,15 @@ export const CampaignView = z.object({
 })
 export type CampaignView = z.infer<typeof CampaignView>
 
-/** GET /api/v1/campaigns/:id/leaderboard: experiments best first, with the data set's baselines among them. */
+/** GET /api/v1/campaigns/:id/leaderboard: experiments best first, with the data set's baselines among them: counting models, and for a text a compressor that knows train. */
 export const Leaderboard = z.object({
   metric: z.object({ name: z.string(), goal: z.enum(['minimize', 'maximize']) }),
   rows: z.array(
     z.object({
       experimentId: z.string(),
       recipe: Recipe,
+      /** The campaign's unchanged recipe: what there was before anything was tried. */
+      baseline: z.boolean(),
       n: z.int(),
       mean: z.number().nullable(),
       /** Half width of the 95 % confidence interval (Student t); null below two seeds. */
@@ -184,6 +186,8 @@ export const ResultView = z.object({
   metric: z.object({ name: z.string(), value: z.number() }).nullable(),
   /** It stands alone until the next check of its host passes. */
   provisional: z.boolean(),
+  /** The work unit that computed it for an earlier campaign: this one was answered at no cost. Null: it was computed for this one. */
+  answeredFrom: WorkUnitId.nullable(),
   report: z.unknown(),
 })
 export type ResultView = z.infer<typeof ResultView>
@@ -234,6 +238,8 @@ export const MeView = z.object({
   hosts: z.array(
     z.object({ id: z.string(), name: z.string(), state: z.string(), lastSeenAt: WireInstant.nullable() }),
   ),
+  /** Sentences about what the user should know: webhooks that were given up on. */
+  notices: z.array(z.string()),
   /** The last transfers, newest first. */
   entries: z.array(LedgerEntry),
 })

@@ -33,4 +33,9 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/search', reply: 'SearchView', query: ['limit'] },
     summary: 'What the sampler knows: the best, what was tried and what mattered',
   },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/analysis', reply: 'AnalysisView' },
+    summary: 'What verified results say: importance, slices, contour, curves, Pareto front, residuals',
+    query: ['part', 'x', 'y', 'limit'],
+  },
 ]

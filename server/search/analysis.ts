@@ -2,6 +2,7 @@ import type { Value } from './expression.ts'
 import type { Observation, View } from './history.ts'
 import type { Parameter } from './parameter.ts'
 import type { SearchSpace } from './search-space.ts'
+import { summarise } from './statistics.ts'
 
 /** A step of the best-so-far curve: the trial of this number, counting finished ones from 1, was the best until then. */
 export interface Step {
@@ -27,6 +28,8 @@ export interface Bin {
   /** Of the losses; null when n is 0. */
   readonly least: number | null
   readonly mean: number | null
+  /** Half width of the 95 % confidence interval of the mean (Student t); null when n is below 2. */
+  readonly ci95: number | null
 }
 
 const BINS = 16
@@ -107,11 +110,10 @@ function summed(
 ): Omit<Bin, 'value'>[] {
   const losses: number[][] = Array.from({ length }, () => [])
   for (const { coordinates, loss } of observations.filter(isFinished)) losses[binOf(coordinates)]?.push(loss)
-  return losses.map(all => ({
-    n: all.length,
-    least: all.length === 0 ? null : all.reduce((a, b) => Math.min(a, b)),
-    mean: all.length === 0 ? null : all.reduce((a, b) => a + b) / all.length,
-  }))
+  return losses.map(all => {
+    const { n = 0, mean = null, ci95 = null } = summarise(all) ?? {}
+    return { n, least: n === 0 ? null : all.reduce((a, b) => Math.min(a, b)), mean, ci95 }
+  })
 }
 
 /**

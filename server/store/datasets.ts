@@ -46,3 +46,14 @@ const SET_FLOOR = `update datasets set metric_floor = :floor where sha256 = :sha
 /** Writes down which metric of val nobody reaches who computes as asked. */
 export const setFloor = (on: Executor, sha256: string, floor: number): Promise<number> =>
   execute(on, SET_FLOOR, { sha256, floor })
+
+const COMPRESSOR = `select compressor_bits as bits from datasets where sha256 = :sha256`
+
+/** Bits per byte of val by a compressor that knows train; null where nobody has measured it. */
+export const readCompressor = async (on: Executor, sha256: string): Promise<number | null> =>
+  (await selectFirst(on, z.object({ bits: z.number().nullable() }), COMPRESSOR, { sha256 }))?.bits ?? null
+
+const SET_COMPRESSOR = `update datasets set compressor_bits = :bits where sha256 = :sha256`
+
+export const setCompressor = (on: Executor, sha256: string, bits: number): Promise<number> =>
+  execute(on, SET_COMPRESSOR, { sha256, bits })

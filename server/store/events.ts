@@ -41,13 +41,18 @@ const ADD = `
   select "campaignId", :now, event, "workUnitId", detail
   from jsonb_to_recordset(cast(:rows as jsonb)) as x("campaignId" text, event text, "workUnitId" text, detail text)`
 
+/** The kind of an event `e`, as readers know it. */
+export const EVENT_KIND = `case when e.work_unit_id is null then 'campaign.' || e.event else 'result.retracted' end`
+/** Of a retraction of something that was never public nothing is told. */
+export const EVENT_IS_TOLD = `(e.work_unit_id is null or exists (select from corpus c
+      where c.work_unit_id = e.work_unit_id and c.retracted_at is not null))`
+
 // Below the oldest running transaction no further event can appear. What was never public is not told here either.
 const LIST = `
   select cast(e.xid as text) || '-' || e.id as cursor, e.at, e.work_unit_id as "workUnitId", e.detail,
-    case when e.work_unit_id is null then 'campaign.' || e.event else 'result.retracted' end as kind
+    ${EVENT_KIND} as kind
   from campaign_events e
   where e.campaign_id = :campaignId and (e.xid, e.id) > (cast(:xid as xid8), cast(:id as bigint))
     and e.xid < pg_snapshot_xmin(pg_current_snapshot())
-    and (e.work_unit_id is null or exists (select from corpus c
-      where c.work_unit_id = e.work_unit_id and c.retracted_at is not null))
+    and ${EVENT_IS_TOLD}
   order by e.xid, e.id limit :limit`

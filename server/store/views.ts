@@ -113,6 +113,7 @@ export const countCampaign = async (on: Executor, id: CampaignId): Promise<Campa
 const LeaderRow = z.object({
   experimentId: ExperimentId,
   recipe: Recipe,
+  baseline: z.boolean(),
   n: z.int(),
   mean: z.number().nullable(),
   sd: z.number().nullable(),
@@ -138,7 +139,7 @@ const LEADERS = `
   lost as (
     select experiment_id, count(*) as failed from work_units
     where campaign_id = :campaignId and state = 'failed' and rung = 3 group by experiment_id)
-  select e.id as "experimentId", e.recipe, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged,
+  select e.id as "experimentId", e.recipe, e.baseline, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged,
     coalesce(l.failed, 0) as failed, coalesce(p.provisional, 0) as provisional,
     coalesce(p.unverified, 0) as unverified, p.best as "resultId"
   from experiments e left join published p on p.experiment_id = e.id left join lost l on l.experiment_id = e.id

@@ -49,6 +49,7 @@ describe('the leaderboard', () => {
   const row = (mean: number | null, lr: number): Leaderboard['rows'][number] => ({
     experimentId: 'e',
     recipe: { lr, width: 32 },
+    baseline: lr === 0.001,
     n: mean === null ? 0 : 2,
     mean,
     ci95: mean === null ? null : 0.01,
@@ -68,7 +69,7 @@ describe('the leaderboard', () => {
       '  # val_bpb',
       '  1 2.5000 ±0.0100  n=2  lr=0.01  r_1',
       '  2 3.0000          —   unigram (baseline)',
-      '  3 3.5000 ±0.0100  n=2  lr=0.001  r_1',
+      '  3 3.5000 ±0.0100  n=2  lr=0.001  unchanged (baseline)  r_1',
       '  4   —            n=0  lr=0.1  1 diverged  r_1',
       '    2 more may lead and wait for the verifier',
     ])

@@ -78,6 +78,17 @@ test.each(DATASET_NAMES)('%s: the manifest names the files it comes with and its
   expect(`${manifest.name}@${manifest.version}`).toBe(name)
 })
 
+test('texts, and only texts, have what a compressor that knows train makes of val', async () => {
+  for (const name of DATASET_NAMES) {
+    const { manifest, compressor } = await imported(name)
+    const { baselines } = manifest
+    if (baselines === null || !('unigram' in baselines)) expect(compressor).toBeUndefined()
+    else expect(compressor).toBeLessThan(baselines.unigram)
+  }
+  // Another version of zstd may differ a little.
+  expect((await imported('sotu-small@1')).compressor).toBeCloseTo(2.573, 1)
+})
+
 test("sotu-tiny's validation text lies inside sotu-small's, and the rest is the same", async () => {
   const [tiny, small] = [await imported('sotu-tiny@1'), await imported('sotu-small@1')]
   for (const name of ['train', 'test'] as const)

@@ -91,10 +91,10 @@ describe('a history', () => {
   test('has slices: n, least and mean by value, with the empty values', () => {
     const view = viewOf(space, 'minimize', history)
     expect(sliceOf(space, view, 'depth')).toEqual([
-      { value: 1, n: 2, least: 5, mean: 6 },
-      { value: 2, n: 1, least: 3, mean: 3 },
-      { value: 3, n: 0, least: null, mean: null },
-      { value: 4, n: 0, least: null, mean: null },
+      { value: 1, n: 2, least: 5, mean: 6, ci95: 12.706 },
+      { value: 2, n: 1, least: 3, mean: 3, ci95: null },
+      { value: 3, n: 0, least: null, mean: null, ci95: null },
+      { value: 4, n: 0, least: null, mean: null, ci95: null },
     ])
     const lr = sliceOf(space, view, 'lr')!
     expect(lr).toHaveLength(16)
@@ -106,7 +106,7 @@ describe('a history', () => {
     const contour = contourOf(space, viewOf(space, 'minimize', history), { x: 'depth', y: 'act' })
     expect(contour).toMatchObject({ x: [1, 2, 3, 4], y: ['relu', 'gelu'] })
     expect(contour?.cells.map(({ n }) => n)).toEqual([2, 1, 0, 0, 0, 0, 0, 0])
-    expect(contour?.cells[0]).toEqual({ n: 2, least: 5, mean: 6 })
+    expect(contour?.cells[0]).toEqual({ n: 2, least: 5, mean: 6, ci95: 12.706 })
     expect(contourOf(space, viewOf(space, 'minimize', history), { x: 'depth', y: 'width' })).toBeUndefined()
   })
 })

@@ -15,6 +15,7 @@ import { contextOf, DEFAULT_CACHE_DIR, options } from '../options.ts'
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
+import { showAnalysis } from './analysis.ts'
 import { lifeCommands } from './campaign-life.ts'
 import { exportCommand } from './export.ts'
 import { showNotes, writeNote } from './notes.ts'
@@ -46,6 +47,15 @@ export function campaignCommand(done: (exit: number) => void): Command {
     verb('search', 'what its sampler knows: the best, what was tried and what mattered', showSearch)
       .argument('<id>')
       .option('--limit <n>', 'rows of each list'),
+    verb('analysis', 'what mattered: importance, slices, contour, curves, Pareto front, noise', showAnalysis)
+      .argument('<id>')
+      .option(
+        '--part <names...>',
+        'some of best-so-far importance slices contour curves pareto residuals points',
+      )
+      .option('--x <name>', 'a parameter of the contour')
+      .option('--y <name>', 'the other one')
+      .option('--limit <n>', 'how many points'),
     verb('tests', 'its sequential tests, as they stand', showTests).argument('<id>'),
     verb('interaction', 'which value is best, and whether it depends on another parameter', interaction)
       .argument('<id>')
