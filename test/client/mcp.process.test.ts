@@ -31,7 +31,7 @@ test('an agent asks a question, waits for volunteers, and reports, over stdio an
     })
     const { key } = NewKey.parse(await made.json())
     const keyFile = join(dir, 'key')
-    await writeFile(keyFile, key, { mode: 0o600 })
+    await writeFile(keyFile, String(key), { mode: 0o600 })
     for (const name of ['ann', 'bob']) {
       await grid.addUser(name, 'volunteer')
       await grid.volunteer(name)
@@ -61,7 +61,7 @@ test('an agent asks a question, waits for volunteers, and reports, over stdio an
     expect(state).toBe('finished')
     await agent.close()
 
-    const other = await agentOf(grid.url, key)
+    const other = await agentOf(grid.url, String(key))
     const { rows } = (await other.use('xee_results', { campaign_id })).data
     expect(rows.length).toBe(2)
     const [a, b] = rows.map(({ experimentId }: { experimentId: string }) => experimentId)

@@ -34,7 +34,7 @@ async function keyed(budgetMilli: number): Promise<{ agent: Agent; spent(): Prom
   const { json } = await server.call('POST', '/api/v1/keys', { token: owner.token, body })
   const { key, keyId } = NewKey.parse(json)
   return {
-    agent: await agentOf(server.url, key),
+    agent: await agentOf(server.url, String(key)),
     spent: async () => {
       const { keys } = (await server.call('GET', '/api/v1/keys', { token: owner.token })).json as {
         keys: KeyView[]
