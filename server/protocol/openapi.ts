@@ -30,6 +30,7 @@ import { type Operation, page, type Security } from './operation.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { PROBLEMS, Problem } from './problem.ts'
 import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
+import { ReportView } from './report-view.ts'
 import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
@@ -66,7 +67,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
-  ...{ AnalysisView, EventList },
+  ...{ AnalysisView, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },

@@ -19,6 +19,7 @@ import { showAnalysis } from './analysis.ts'
 import { lifeCommands } from './campaign-life.ts'
 import { exportCommand } from './export.ts'
 import { showNotes, writeNote } from './notes.ts'
+import { showReport } from './report.ts'
 import { showSearch } from './search.ts'
 import { compare, interaction, showTests } from './tests.ts'
 
@@ -56,6 +57,13 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--x <name>', 'a parameter of the contour')
       .option('--y <name>', 'the other one')
       .option('--limit <n>', 'how many points'),
+    verb(
+      'report',
+      'the answer first, then figures, tables, caveats and how to reproduce each number',
+      showReport,
+    )
+      .argument('<id>')
+      .option('--out <dir>', 'write report.md and its figures there instead of printing'),
     verb('tests', 'its sequential tests, as they stand', showTests).argument('<id>'),
     verb('interaction', 'which value is best, and whether it depends on another parameter', interaction)
       .argument('<id>')
