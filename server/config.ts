@@ -13,6 +13,7 @@ export const Role = z.enum([
   'standing',
   'propose',
   'examine',
+  'webhook',
   'export',
   'cron',
   'seal',
@@ -26,6 +27,7 @@ const list = (text: string) =>
     .filter(item => item !== '')
 
 const port = z.coerce.number().int().min(0).max(65_535)
+const network = z.union([z.cidrv4(), z.cidrv6()])
 const milliseconds = z.coerce
   .number()
   .int()
@@ -61,6 +63,10 @@ const Settings = z.object({
   XEENET_PAIR_MS: milliseconds.default(60_000),
   XEENET_STARVE_MS: milliseconds.default(600_000),
   XEENET_RETRY_MIN_MS: milliseconds.default(1_000),
+  /** Networks beside the public ones that webhooks may lead to, for receivers on the operator's own. */
+  XEENET_WEBHOOK_NETWORKS: z.string().default('').transform(list).pipe(z.array(network)),
+  /** PEM certificates of authorities that receivers of webhooks may have theirs from, beside the usual ones. */
+  XEENET_WEBHOOK_CA_FILE: z.string().min(1).optional(),
   XEENET_ROLES: z.string().default(Role.options.join(',')).transform(list).pipe(z.array(Role).min(1)),
   /** Networks whose anonymous hosts do not count as one owner. */
   XEENET_SHARED_PREFIXES: z.string().default('127.0.0.0/8,::1/128').transform(list),
@@ -95,6 +101,8 @@ export interface Config {
   readonly starveMs: number
   readonly retryMinMs: number
   readonly roles: readonly Role[]
+  readonly webhookNetworks: readonly string[]
+  readonly webhookCaFile: string | undefined
   readonly sharedPrefixes: readonly string[]
   readonly trustedProxies: readonly string[]
   readonly anonymousPerMinute: number
@@ -133,6 +141,8 @@ export function readConfig(
     starveMs: s.XEENET_STARVE_MS,
     retryMinMs: s.XEENET_RETRY_MIN_MS,
     roles: s.XEENET_ROLES,
+    webhookNetworks: s.XEENET_WEBHOOK_NETWORKS,
+    webhookCaFile: s.XEENET_WEBHOOK_CA_FILE,
     sharedPrefixes: s.XEENET_SHARED_PREFIXES,
     trustedProxies: s.XEENET_TRUSTED_PROXIES,
     anonymousPerMinute: s.XEENET_ANONYMOUS_PER_MINUTE,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import {
   ActionId,
   CampaignId,
+  DeliveryId,
   ExperimentId,
   ExportId,
   HostId,
@@ -12,6 +13,7 @@ import {
   ResultId,
   TokenId,
   UserId,
+  WebhookId,
   WorkUnitId,
 } from '#protocol/units.ts'
 
@@ -27,6 +29,8 @@ export interface Ids {
   action(now: Instant): ActionId
   proposal(now: Instant): ProposalId
   note(now: Instant): NoteId
+  webhook(now: Instant): WebhookId
+  delivery(now: Instant): DeliveryId
   export(now: Instant): ExportId
 }
 
@@ -44,6 +48,8 @@ export function idsFrom(random: (bytes: number) => Uint8Array): Ids {
     action: now => ActionId.parse(text('a', now)),
     proposal: now => ProposalId.parse(text('k', now)),
     note: now => NoteId.parse(text('n', now)),
+    webhook: now => WebhookId.parse(text('wh', now)),
+    delivery: now => DeliveryId.parse(text('d', now)),
     export: now => ExportId.parse(text('x', now)),
   }
 }

@@ -1,5 +1,6 @@
 import './node-version.ts'
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import type { Knex } from 'knex'
 import { TRUST } from '#domain/trust.ts'
 import { createApp } from '#http/app.ts'
@@ -9,10 +10,12 @@ import { openPages, type Pages } from '#http/pages.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { startSealer } from '#jobs/seal.ts'
 import { startJobs } from '#jobs/start.ts'
+import { webhookPoster } from '#jobs/webhook-post.ts'
 import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
 import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
+import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import { type Blobs, openBlobs } from '#store/blobs.ts'
@@ -92,6 +95,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
     ids: secureIds,
     secret: secrets.server,
     trust: TRUST,
+    postWebhook: await openPoster(config),
     log,
   })
   closers.push(() => jobs.stop())
@@ -125,6 +129,11 @@ async function openPostgres(config: Config, closers: Closers): Promise<string> {
   return postgres.connectionString
 }
 
+async function openPoster({ webhookNetworks: networks, webhookCaFile }: Config) {
+  const ca = webhookCaFile === undefined ? undefined : await readFile(webhookCaFile, 'utf8')
+  return webhookPoster({ networks, ca })
+}
+
 interface Parts {
   readonly knex: Knex
   readonly blobs: Blobs
@@ -144,6 +153,7 @@ function openEdge(config: Config, { knex, blobs, wake, pages, secrets, serverId,
     planner: {
       plan: planCampaign,
       state: searchState,
+      similar: similarTo,
       analyse,
       run: (source, recipe, which) => wholeRun({ ...source, secret: secrets.server }, recipe, which),
     },

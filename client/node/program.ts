@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { EXIT, EXIT_MEANINGS } from '#runtime/exit-codes.ts'
 import { adminCommand, datasetCommand } from './commands/admin.ts'
 import { campaignCommand } from './commands/campaign.ts'
+import { corpusCommand } from './commands/corpus.ts'
 import { creditsCommand, leaderboardCommand } from './commands/credits.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { hostCommand } from './commands/host.ts'
@@ -12,6 +13,7 @@ import { reproCommand } from './commands/repro.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { serveCommand } from './commands/serve.ts'
 import { type Hooks, upCommand } from './commands/up.ts'
+import { webhookCommand } from './commands/webhook.ts'
 import { explain } from './failure.ts'
 import { CLIENT_VERSION } from './options.ts'
 import { openTalk } from './talk.ts'
@@ -53,6 +55,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     adminCommand(done),
     datasetCommand(done),
     campaignCommand(done),
+    corpusCommand(),
     hostCommand(),
     kernelCommand(done),
     reproCommand(done),
@@ -60,6 +63,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     creditsCommand(),
     keyCommand(),
     ledgerCommand(done),
+    webhookCommand(done),
     doctorCommand(done),
     schemaCommand(),
     versionCommand(),

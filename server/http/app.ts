@@ -25,6 +25,7 @@ import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
 import { showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 const API = '/api/v1'
 
@@ -85,6 +86,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/datasets`]: { get: [reads.showDatasets(edge)] },
     [`${API}/datasets/:name`]: { get: [reads.showDataset(edge)] },
     ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
+    ...webhookRoutes(edge, `${API}/webhooks`, anonymous),
     ...corpusRoutes(edge, API, anonymous),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },

@@ -3,8 +3,9 @@ import { z } from 'zod'
 import { revise as decideRevision } from '#domain/revision.ts'
 import { EXPERIMENTS_OPEN_MAX, REVISIONS_MAX } from '#protocol/limits.ts'
 import { ReviseBody, type RevisionList, type RevisionView, StopBody } from '#protocol/revisions.ts'
-import { type CampaignId, type Instant, type TokenId, toWire } from '#protocol/units.ts'
+import { type Instant, type TokenId, toWire } from '#protocol/units.ts'
 import {
+  type Act,
   countOpen,
   endCampaign,
   findRevision,
@@ -15,7 +16,6 @@ import {
 } from '#store/campaign-life.ts'
 import { type CampaignRow, lockCampaign } from '#store/campaigns.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
-import { addCampaignEvents } from '#store/events.ts'
 import { keyIdOf, requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import { type CheckedCampaign, checkCampaign } from './campaign-plan.ts'
@@ -24,8 +24,6 @@ import { campaignOf } from './campaigns.ts'
 import { refuseCredit } from './credits.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
-
-type Act = (trx: Trx, id: CampaignId, now: Instant) => Promise<boolean>
 
 /** POST /campaigns/:id/pause: nothing more is created or handed out; what hosts are computing still counts. */
 export const pause = (edge: Edge): RequestHandler => change(edge, 'paused', () => pauseCampaign)
@@ -38,22 +36,18 @@ export const stop = (edge: Edge): RequestHandler =>
   change(edge, 'cancelled', req => {
     const body = bodyOf(req)
     const { reason = null } = parse(StopBody, body.length === 0 ? {} : parseJson(body))
-    return (trx, id, now) => endCampaign(trx, { id, reason, now })
+    return (trx, act) => endCampaign(trx, { ...act, reason })
   })
 
+type Do = (trx: Trx, act: Act) => Promise<boolean>
+
 /** An act of the campaign's owner or an administrator. Done twice it is done once: it answers the same. */
-function change(edge: Edge, becomes: CampaignRow['state'], actOf: (req: Request) => Act): RequestHandler {
+function change(edge: Edge, becomes: CampaignRow['state'], actOf: (req: Request) => Do): RequestHandler {
   return async (req, res) => {
-    const { campaign, author } = await ownOf(edge, req)
+    const { campaign, author: by } = await ownOf(edge, req)
     const act = actOf(req)
     const changed = await inTransaction(edge.knex, async trx => {
-      const now = edge.now()
-      if (!(await act(trx, campaign.id, now))) return false
-      if (becomes === 'cancelled') {
-        const by = author === 'owner' ? 'its owner' : 'an administrator'
-        const event = { campaignId: campaign.id, event: becomes, detail: `${by} ended it` } as const
-        await addCampaignEvents(trx, [event], now)
-      }
+      if (!(await act(trx, { id: campaign.id, by, now: edge.now() }))) return false
       await edge.wake.campaigns(trx, [campaign.id])
       return true
     })

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express'
 import { bytesUpTo } from './body.ts'
 import { type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
+import { showCorpus, showRun, showSimilar } from './corpus.ts'
 import type { Edge } from './edge.ts'
 import * as exports from './exports.ts'
 
@@ -12,7 +13,10 @@ export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler):
       get: [exports.showExports(edge)],
       post: [anonymous, small, exports.exportOfCampaign(edge)],
     },
+    [`${at}/corpus`]: { get: [showCorpus(edge)] },
+    [`${at}/corpus/similar`]: { get: [showSimilar(edge)] },
     [`${at}/corpus/exports`]: { post: [anonymous, small, exports.exportOfMonth(edge)] },
+    [`${at}/corpus/:id`]: { get: [showRun(edge)] },
     [`${at}/exports/:id`]: { get: [exports.showExport(edge)] },
   }
 }

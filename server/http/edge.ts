@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { TrustRules } from '#domain/trust.ts'
 import type {
   CampaignId,
+  DeliveryId,
   ExperimentId,
   ExportId,
   HostId,
@@ -11,6 +12,7 @@ import type {
   ProposalId,
   Sha256,
   TokenId,
+  WebhookId,
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Wake } from '#store/wake.ts'
@@ -34,6 +36,8 @@ export interface Edge {
     experiment(now: Instant): ExperimentId
     note(now: Instant): NoteId
     proposal(now: Instant): ProposalId
+    webhook(now: Instant): WebhookId
+    delivery(now: Instant): DeliveryId
     export(now: Instant): ExportId
     token(now: Instant): TokenId
   }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { NOTES_PER_CAMPAIGN_MAX, PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import { NoteBody, type NoteList, type NoteView } from '#protocol/notes.ts'
 import { type CampaignId, NoteId, toWire } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
 import { insertNote, knownEvidence, listNotes, type NoteRow } from '#store/notes.ts'
 import { requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
@@ -24,10 +25,8 @@ export function writeNote(edge: Edge): RequestHandler {
       throw new Refused('bad_request', `evidence: ${foreign} is not of this campaign`)
     const now = edge.now()
     const note = { id: edge.ids.note(now), campaignId: campaign.id, kind, text, evidence }
-    const written = await insertNote(
-      edge.knex,
-      { ...note, authorId: bearer.userId },
-      { now, most: NOTES_PER_CAMPAIGN_MAX },
+    const written = await inTransaction(edge.knex, trx =>
+      insertNote(trx, { ...note, authorId: bearer.userId }, { now, most: NOTES_PER_CAMPAIGN_MAX }),
     )
     if (!written) throw new Refused('notes_full', `${NOTES_PER_CAMPAIGN_MAX} notes`)
     const view = viewNote(campaign.id, { ...note, at: now, authorId: bearer.userId })

@@ -24,6 +24,15 @@ export interface Planner {
     manifest: KernelManifest,
     known: { readonly history: SearchHistory; readonly limit: number | undefined },
   ): SearchView | undefined
+  /** The recipes nearest to a canonical one, by index, the nearest first, and how new it is, 0…1. */
+  similar(
+    manifest: KernelManifest,
+    recipe: Recipe,
+    among: { readonly tried: readonly Recipe[]; readonly count: number },
+  ): {
+    readonly novelty: number
+    readonly neighbours: readonly { readonly index: number; readonly distance: number }[]
+  }
   /** What the verified rows of a campaign say. */
   analyse(file: CampaignFile, rows: readonly AnalysisRow[]): Analysis
 }

@@ -14,6 +14,7 @@ import { balancesOf } from '#store/ledger.ts'
 import { rebuiltReleases } from '#store/proposals.ts'
 import { lastEntries, pendingOfUser } from '#store/receipts.ts'
 import { hostsOf, listWorkUnits } from '#store/views.ts'
+import { webhooksOf } from '#store/webhooks.ts'
 import { bearerOf, keyIdOf } from './auth.ts'
 import { viewCampaign, viewLeaderboard } from './campaign-view.ts'
 import { campaignOf } from './campaigns.ts'
@@ -21,6 +22,7 @@ import type { Edge } from './edge.ts'
 import { viewKey } from './keys.ts'
 import { entryOf } from './ledger.ts'
 import { parse, Refused } from './problem.ts'
+import { disabledNotice } from './webhooks.ts'
 
 /** GET /server */
 export function showServer(edge: Edge): RequestHandler {
@@ -151,6 +153,7 @@ export function showMe(edge: Edge): RequestHandler {
       pendingMilli: await pendingOfUser(edge.knex, userId),
       owedMilli: (await openDebts(edge.knex, [account])).reduce((sum, debt) => sum + debt.amountMilli, 0),
       hosts: hosts.map(host => ({ ...host, lastSeenAt: toWire(host.lastSeenAt) })),
+      notices: (await webhooksOf(edge.knex, userId)).flatMap(disabledNotice),
       entries: entries.map(entryOf),
     }
     res.json(view)

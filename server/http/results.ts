@@ -38,6 +38,7 @@ export function showResult(edge: Edge, catalogue: Catalogue): RequestHandler {
       status: report.status,
       metric: report.metric,
       provisional: found.provisional,
+      answeredFrom: found.answeredFrom,
       report,
     }
     res.json(view)

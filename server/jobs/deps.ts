@@ -3,6 +3,7 @@ import type { TrustRules } from '#domain/trust.ts'
 import type {
   ActionId,
   CampaignId,
+  DeliveryId,
   ExperimentId,
   HostId,
   Instant,
@@ -12,6 +13,7 @@ import type {
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Trx } from '#store/database.ts'
+import type { PostWebhook } from './webhook-post.ts'
 
 export const QUEUES = [
   'transition',
@@ -20,6 +22,7 @@ export const QUEUES = [
   'standing',
   'propose',
   'examine',
+  'webhook',
   'export',
 ] as const
 export type QueueName = (typeof QUEUES)[number]
@@ -44,11 +47,13 @@ export interface JobDeps {
     result(now: Instant): ResultId
     action(now: Instant): ActionId
     note(now: Instant): NoteId
+    delivery(now: Instant): DeliveryId
   }
   /** Seeds and checks are drawn under it. */
   readonly secret: string | Uint8Array
   readonly trust: TrustRules
   readonly enqueue: Enqueue
+  readonly postWebhook: PostWebhook
   readonly log: JobLog
 }
 

@@ -1,21 +1,26 @@
-import { PREFIX_DAYS } from '#protocol/limits.ts'
+import { PREFIX_DAYS, WEBHOOK_DELIVERY_DAYS } from '#protocol/limits.ts'
 import { addMs } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { forgetEnrolments } from '#store/enrolments.ts'
 import { forgetNetworks } from '#store/traces.ts'
+import { forgetDeliveries } from '#store/webhook-deliveries.ts'
 import type { JobDeps } from './deps.ts'
 
 const DAY_MS = 24 * 3600_000
 // Enrolments are counted by the minute and by the day.
 const COUNTS_MS = 2 * DAY_MS
-const RESULTS_PER_ROUND = 1_000
+const ROWS_PER_ROUND = 1_000
 
-/** Forgets what is kept for a time only: networks after 30 days, and what bounded enrolments. Returns how many rows. */
+/** Forgets what is kept for a time only: networks and sent messages after 30 days, and what bounded enrolments. Returns how many rows. */
 export function forgetTraces(deps: Pick<JobDeps, 'knex' | 'now'>): Promise<number> {
   return inTransaction(deps.knex, async trx => {
     const now = deps.now()
     const enrolments = await forgetEnrolments(trx, { now, before: addMs(now, -COUNTS_MS) })
     const before = addMs(now, -PREFIX_DAYS * DAY_MS)
-    return enrolments + (await forgetNetworks(trx, { before, limit: RESULTS_PER_ROUND }))
+    const networks = await forgetNetworks(trx, { before, limit: ROWS_PER_ROUND })
+    const sentBefore = addMs(now, -WEBHOOK_DELIVERY_DAYS * DAY_MS)
+    return (
+      enrolments + networks + (await forgetDeliveries(trx, { before: sentBefore, limit: ROWS_PER_ROUND }))
+    )
   })
 }

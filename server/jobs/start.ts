@@ -1,5 +1,5 @@
 import type { Job, JobResult, PgBoss } from 'pg-boss'
-import { addMs, CampaignId, ExportId, HostId, ProposalId, WorkUnitId } from '#protocol/units.ts'
+import { addMs, CampaignId, ExportId, HostId, ProposalId, WebhookId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { setWakes } from '#store/work-units.ts'
 import { runAssimilate } from './assimilate.ts'
@@ -26,6 +26,7 @@ import { runStanding } from './standing.ts'
 import { sweepCampaigns, sweepCredit, sweepHosts, sweepWorkUnits } from './sweep.ts'
 import { runTransition } from './transition.ts'
 import { runValidate } from './validate.ts'
+import { runWebhooks, sweepWebhooks } from './webhooks.ts'
 
 type JobRole = QueueName | 'cron'
 
@@ -57,6 +58,7 @@ const BATCH_SIZES = {
   standing: 20,
   propose: 10,
   examine: 1, // seconds each
+  webhook: 20, // side by side; each may wait for a slow receiver
   export: 1,
 } as const satisfies Record<QueueName, number>
 
@@ -93,6 +95,10 @@ export function runnerOf(deps: JobDeps, queue: QueueName): (jobs: WakeUps) => Pr
     const batch = { queue, handler: runExamine, postpone: async () => {} } // proposals are swept anyway
     return jobs => runBatch(deps, batch, parsed(jobs, ProposalId.parse))
   }
+  if (queue === 'webhook') {
+    const batch = { queue, handler: runWebhooks, postpone: async () => {} } // what is left to send is swept anyway
+    return jobs => runBatch(deps, batch, parsed(jobs, WebhookId.parse))
+  }
   if (queue === 'export') {
     const batch = { queue, handler: runExport, postpone: async () => {} } // exports are swept anyway
     return jobs => runBatch(deps, batch, parsed(jobs, ExportId.parse))
@@ -120,6 +126,7 @@ function startSweepers(deps: JobDeps) {
   return [
     repeat(log, { name: 'work units', when: EVERY_SECOND, what: () => sweepWorkUnits(deps) }),
     repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
+    repeat(log, { name: 'webhooks', when: EVERY_SECOND, what: () => sweepWebhooks(deps) }),
     repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
     repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
     repeat(log, { name: 'proposals', when: EVERY_MINUTE, what: () => sweepProposals(deps) }),

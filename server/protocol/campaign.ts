@@ -17,7 +17,7 @@ import {
 } from './limits.ts'
 import { ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
 import { line, lines } from './text.ts'
-import { CampaignId, Sha256, Versioned, WireInstant } from './units.ts'
+import { CampaignId, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
 
 /** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
 export const CampaignFile = z.strictObject({
@@ -95,14 +95,27 @@ export type ValidateReply = z.infer<typeof ValidateReply>
 export const CampaignState = z.enum(['running', 'paused', 'finished', 'cancelled'])
 export type CampaignState = z.infer<typeof CampaignState>
 
+/** `runs`: all was tried; `space`: nothing was left to try; `deadline`: its `ends_by`; `owner` and `operator` stopped it. */
+export const EndedBy = z.enum([
+  'runs',
+  'plateau',
+  'promotion',
+  'space',
+  'deadline',
+  'credit',
+  'owner',
+  'operator',
+])
+export type EndedBy = z.infer<typeof EndedBy>
+
 /** GET /api/v1/campaigns/:id */
 export const CampaignView = z.object({
   id: CampaignId,
   title: z.string(),
   question: z.string().nullable(),
   state: CampaignState,
-  /** Why it ended before its plan, as far as somebody said. */
-  endReason: z.string().nullable(),
+  /** Why it tries nothing more: null while it does. A campaign whose last runs are awaited, or whose tests go on, is still running. */
+  end: z.object({ by: EndedBy, reason: z.string().nullable() }).nullable(),
   /** Of its file, 1 as submitted: /revisions has each. */
   revision: z.int(),
   derivedFrom: CampaignId.nullable(),
@@ -186,6 +199,8 @@ export const ResultView = z.object({
   metric: z.object({ name: z.string(), value: z.number() }).nullable(),
   /** It stands alone until the next check of its host passes. */
   provisional: z.boolean(),
+  /** The work unit that computed it for an earlier campaign: this one was answered at no cost. Null: it was computed for this one. */
+  answeredFrom: WorkUnitId.nullable(),
   report: z.unknown(),
 })
 export type ResultView = z.infer<typeof ResultView>
@@ -236,6 +251,8 @@ export const MeView = z.object({
   hosts: z.array(
     z.object({ id: z.string(), name: z.string(), state: z.string(), lastSeenAt: WireInstant.nullable() }),
   ),
+  /** Sentences about what the user should know: webhooks that were given up on. */
+  notices: z.array(z.string()),
   /** The last transfers, newest first. */
   entries: z.array(LedgerEntry),
 })

@@ -1,7 +1,23 @@
-import type { Operation } from './operation.ts'
+import { type Operation, page } from './operation.ts'
 
 /** What is public of everybody's runs, and files of it. */
 export const CORPUS_OPERATIONS: readonly Operation[] = [
+  {
+    ...{ method: 'get', path: '/api/v1/corpus', reply: 'CorpusList' },
+    summary: 'Published runs of everybody, newest first, failures included',
+    query: [
+      ...[...page, 'kernel', 'data', 'campaign', 'status', 'rung', 'since', 'metric_min', 'metric_max'],
+    ],
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/corpus/similar', reply: 'SimilarView' },
+    summary: 'What was tried that is most like a recipe, and how new that is',
+    query: ['kernel', 'data', 'recipe', 'limit'],
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/corpus/{id}', reply: 'CorpusView' },
+    summary: 'One published run with its curve, and what was withdrawn of it',
+  },
   {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/exports', reply: 'ExportView' },
     summary: 'Have files made of its published runs: CSV, NDJSON, Parquet, and a manifest',

@@ -48,7 +48,7 @@ interface SignedCall {
   readonly serverId: string
   readonly hostId: HostId
   readonly call: number
-  readonly method: 'POST' | 'PUT' | 'GET'
+  readonly method: 'POST' | 'PUT' | 'GET' | 'DELETE'
   readonly path: string
   readonly bodySha256: Sha256
 }

@@ -120,6 +120,9 @@ export const ANALYSIS_POINTS_MAX = 10_000
 /** Rows of each list of an analysis; what is thinned says by how much. */
 export const ANALYSIS_ROWS_MAX = 200
 
+/** Recipes that a similar one is looked for among, and how many are shown. A hundred thousand take a second. */
+export const SIMILAR_RECIPES_MAX = 100_000
+export const SIMILAR_SHOWN_MAX = 50
 /** One file of an export: more than five million runs with short curves as CSV. A larger corpus is exported by campaign. */
 export const EXPORT_BYTES_MAX = 4 * 1024 ** 3
 /** Exports of a scope that are kept; older ones go after a day. What a finished campaign was exported as stays. */
@@ -139,6 +142,12 @@ export const NOTE_CHARS_MAX = 4_000
 export const NOTE_EVIDENCE_MAX = 64
 /** A page of notes an hour for years; an agent in a loop hits it. */
 export const NOTES_PER_CAMPAIGN_MAX = 10_000
+export const WEBHOOKS_PER_USER_MAX = 20
+export const WEBHOOK_URL_CHARS_MAX = 2_000
+/** From looking up the name to the status line. */
+export const WEBHOOK_MS_MAX = 5_000
+/** What was sent is listed so long. */
+export const WEBHOOK_DELIVERY_DAYS = 30
 /** How long an exclusion can be appealed; it becomes public when this ends, or with the decision. */
 export const APPEAL_DAYS = 14
 /** A host whose self-test failed so often since it enrolled computes nothing any more: its owner mends it and enrols it again. */

@@ -12,7 +12,7 @@ import {
   ValidateReply,
 } from './campaign.ts'
 import { CAMPAIGN_OPERATIONS } from './campaign-operations.ts'
-import { CorpusRow } from './corpus.ts'
+import { CorpusList, CorpusRow, CorpusView, SimilarView } from './corpus.ts'
 import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
@@ -36,6 +36,16 @@ import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { SearchView } from './search.ts'
 import { CompareView, TestList } from './tests.ts'
+import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
+import {
+  DeliveryList,
+  DeliveryView,
+  WebhookBody,
+  WebhookList,
+  WebhookMade,
+  WebhookRemoved,
+  WebhookView,
+} from './webhooks.ts'
 import { EnrolChallenge } from './work.ts'
 
 /** Every schema of the wire by name. */
@@ -67,6 +77,8 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
+  ...{ CorpusList, CorpusView, SimilarView },
+  ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ KeyBody, KeyList, KeyView, NewKey },
@@ -134,6 +146,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   ...CAMPAIGN_OPERATIONS,
   ...RESEARCH_OPERATIONS,
+  ...WEBHOOK_OPERATIONS,
   ...CORPUS_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },

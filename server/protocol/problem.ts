@@ -160,6 +160,7 @@ export const PROBLEMS = {
     'Read the newest revision, and edit that one.',
   ],
   notes_full: [409, false, 'The campaign has as many notes as it may', 'Say the rest elsewhere.'],
+  webhook_limit: [409, false, 'The account has as many webhooks as it may', 'Remove one first.'],
   campaign_ended: [409, false, 'The campaign has ended', 'Submit a new one.'],
   idempotency_conflict: [409, false, 'This idempotency key was used for another body', 'Use a fresh key.'],
   embargoed: [409, true, 'The result is under embargo until its work unit is closed', 'Ask again later.'],

@@ -32,6 +32,10 @@ export const ExportId = id<'ExportId'>('x')
 export type ExportId = z.infer<typeof ExportId>
 export const TokenId = id<'TokenId'>('t')
 export type TokenId = z.infer<typeof TokenId>
+export const WebhookId = id<'WebhookId'>('wh')
+export type WebhookId = z.infer<typeof WebhookId>
+export const DeliveryId = id<'DeliveryId'>('d')
+export type DeliveryId = z.infer<typeof DeliveryId>
 
 /** SHA-256 of some bytes, lower-case hexadecimal. */
 export const Sha256 = z

@@ -37,14 +37,19 @@ export function nearest(
     .slice(0, count)
 }
 
-const NEIGHBOURS = 5
+/** How many neighbours novelty goes by. */
+export const NEIGHBOURS = 5
 
 /**
  * How new a recipe is, 0 (tried) … 1: its mean distance to the five nearest tried ones (Lehman and Stanley 2011), 0 when
  * it was tried itself; 1 when nothing was.
  */
-export function noveltyOf(space: SearchSpace, recipe: Recipe, tried: readonly Recipe[]): number {
-  const near = nearest(space, recipe, { tried, count: NEIGHBOURS })
+export const noveltyOf = (space: SearchSpace, recipe: Recipe, tried: readonly Recipe[]): number =>
+  noveltyAmong(nearest(space, recipe, { tried, count: NEIGHBOURS }))
+
+/** The same, given its neighbours, the nearest first. */
+export function noveltyAmong(neighbours: readonly Neighbour[]): number {
+  const near = neighbours.slice(0, NEIGHBOURS)
   const [first] = near
   if (first === undefined) return 1
   return first.distance === 0 ? 0 : near.reduce((sum, { distance }) => sum + distance, 0) / near.length

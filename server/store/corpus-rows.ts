@@ -3,18 +3,18 @@ import { CorpusRow } from '#protocol/corpus.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, toWire } from '#protocol/units.ts'
 import { type Executor, select, selectOne, Timestamp, toDb } from './rows.ts'
 
-/** Published rows as everybody sees them. */
+/** A published row as everybody sees it. */
 const Row = CorpusRow.extend({ publishedAt: Timestamp.transform(toWire) })
 
-/** Columns and joins of a `CorpusRow`; the corpus is `c`, the kernel `k`, the data set `d`, the result `r`. */
-export const CORPUS_ROW = `
+/** Columns and joins of a `CorpusRun`; the corpus is `c`, the kernel `k`, the data set `d`, the result `r`. */
+export const CORPUS_RUN = `
   c.work_unit_id as "workUnitId", c.campaign_id as "campaignId", c.experiment_id as "experimentId",
   c.result_id as "resultId", nullif(r.work_unit_id, c.work_unit_id) as "answeredFrom", c.run_key as "runKey",
   k.name || '@' || k.version as kernel, c.kernel_sha256 as "moduleSha256", k.manifest->>'engine' as engine,
   d.name || '@' || d.version as data, c.dataset_sha256 as "dataSha256", c.recipe, c.seed, c.rung,
   c.job_limit as "limit", c.status, c.metric_name as "metricName", c.metric_value as "metricValue",
   c.fuel_used as "fuelUsed", c.digest, c.artifact_sha256 as "artifactSha256", c.replicas,
-  c.published_at as "publishedAt", c.counters, c.curve`
+  c.published_at as "publishedAt", c.counters`
 export const CORPUS_JOINS = `
   join results r on r.id = c.result_id join kernels k on k.module_sha256 = c.kernel_sha256
   join datasets d on d.sha256 = c.dataset_sha256`
@@ -38,7 +38,7 @@ const IN_SCOPE = `
 const EXPORTED = `${IN_SCOPE} and not c.provisional and c.retracted_at is null and not c.experiment_id = any(:withheld)`
 
 const PAGE = `
-  select ${CORPUS_ROW} from corpus c ${CORPUS_JOINS}
+  select ${CORPUS_RUN}, c.curve from corpus c ${CORPUS_JOINS}
   where c.work_unit_id > :after and ${EXPORTED}
   order by c.work_unit_id limit :limit`
 
@@ -65,18 +65,20 @@ export const readCorpusState = (
   { withheld, ...scope }: RowScope & Withheld,
 ): Promise<z.infer<typeof State>> => selectOne(on, State, STATE, { ...bindingsOf(scope), withheld })
 
-const RankedRow = z.object({
-  id: CampaignId,
-  goal: z.enum(['minimize', 'maximize']),
-})
+const RankedRow = z.object({ id: CampaignId, goal: z.enum(['minimize', 'maximize']) })
 
 const CAMPAIGNS = `
   select p.id, p.file->'metric'->>'goal' as goal from campaigns p
   where p.id in (select c.campaign_id from corpus c where ${IN_SCOPE}) order by p.id`
+const NAMED = `select id, file->'metric'->>'goal' as goal from campaigns where id = any(:ids) order by id`
 
 /** The campaigns that have rows in a scope, with what they rank by. */
 export const campaignsIn = (on: Executor, scope: RowScope): Promise<z.infer<typeof RankedRow>[]> =>
   select(on, RankedRow, CAMPAIGNS, bindingsOf(scope))
+
+/** What campaigns rank by. */
+export const goalsOf = (on: Executor, ids: readonly CampaignId[]): Promise<z.infer<typeof RankedRow>[]> =>
+  ids.length === 0 ? Promise.resolve([]) : select(on, RankedRow, NAMED, { ids })
 
 const USED = `
   select distinct c.kernel_sha256 as kernel, c.dataset_sha256 as data from corpus c where ${EXPORTED}`

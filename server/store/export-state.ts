@@ -5,7 +5,7 @@ import type { ExperimentId, Sha256 } from '#protocol/units.ts'
 import { type CampaignRow, findCampaign } from './campaigns.ts'
 import { campaignsIn, type RowScope, readCorpusState } from './corpus-rows.ts'
 import type { Executor } from './rows.ts'
-import { withheldOf } from './withheld.ts'
+import { withheldIn } from './withheld.ts'
 
 /** What an export would hold now. */
 export interface ExportState extends RowScope {
@@ -28,9 +28,7 @@ export async function readExportState(
     'period' in scope
       ? { campaignId: null, ...monthOf(scope.period) }
       : { campaignId: scope.campaignId, from: null, until: null }
-  const withheld: ExperimentId[] = []
-  for (const { id, goal } of await campaignsIn(on, within))
-    withheld.push(...(await withheldOf(on, { id, file: { metric: { goal } } }, rules)))
+  const withheld = await withheldIn(on, await campaignsIn(on, within), rules)
   const { rows, sha256: rowsSha256 } = await readCorpusState(on, { ...within, withheld })
   const said = campaign === null ? null : { state: campaign.state, revision: campaign.revision }
   return { ...within, campaign, withheld, rows, stateSha256: stateOf({ scope, campaign: said, rowsSha256 }) }

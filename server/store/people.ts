@@ -12,6 +12,7 @@ const LOCK_USER = `
   from users where id = :userId and deleted_at is null for update`
 const HOSTS = `select id from hosts where user_id = :userId order by id`
 const FORGET_TOKENS = `delete from tokens where user_id = :userId`
+const FORGET_WEBHOOKS = `delete from webhooks where owner_id = :userId`
 // The id stays: ledger rows and campaigns name it. It is random, and nothing leads from it to a person any more.
 const FORGET_USER = `
   update users set name = 'deleted ' || right(id, 10), roles = '{}', deleted_at = :now where id = :userId`
@@ -45,6 +46,7 @@ export async function deleteUser(trx: Trx, userId: UserId, now: Instant): Promis
   const woken = await freeLeases(trx, hostIds, now)
   await execute(trx, RETIRE_HOSTS, { hostIds })
   await execute(trx, FORGET_TOKENS, { userId })
+  await execute(trx, FORGET_WEBHOOKS, { userId })
   await execute(trx, WITHDRAW, { userId, now: toDb(now) })
   await execute(trx, FORGET_USER, { userId, now: toDb(now) })
   await execute(trx, FORGET_WORDS, { userId, hostIds })

@@ -10,6 +10,8 @@ const PublishedResult = z.object({
   published: z.boolean(),
   canonical: z.boolean(),
   provisional: z.boolean(),
+  /** The work unit that computed it, if the corpus answered this one with it. */
+  answeredFrom: WorkUnitId.nullable(),
   job: z.string(),
   runKey: Sha256,
   fuelMax: z.int(),
@@ -25,6 +27,7 @@ const COLUMNS = `
   select r.id as "resultId", w.id as "workUnitId", w.experiment_id as "experimentId", w.campaign_id as "campaignId",
     w.published_at is not null as published,
     r.id is not distinct from w.canonical_result_id as canonical, r.provisional,
+    nullif(r.work_unit_id, w.id) as "answeredFrom",
     w.job, w.run_key as "runKey", w.fuel_max as "fuelMax",
     w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256", r.digest, r.report`
 const BY_RESULT = `${COLUMNS}

@@ -20,3 +20,15 @@ export async function withheldOf(
   const shown = new Set(shownRows(ranks, leaderRows))
   return ranks.flatMap(rank => (shown.has(rank) ? [] : [rank.experimentId]))
 }
+
+/** The same of several campaigns at once. */
+export async function withheldIn(
+  on: Executor,
+  campaigns: readonly { readonly id: CampaignId; readonly goal: Goal }[],
+  rules: Pick<TrustRules, 'leaderRows'>,
+): Promise<ExperimentId[]> {
+  const withheld: ExperimentId[] = []
+  for (const { id, goal } of campaigns)
+    withheld.push(...(await withheldOf(on, { id, file: { metric: { goal } } }, rules)))
+  return withheld
+}

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { readCorpusPage } from '#store/corpus-rows.ts'
 import { findResultOfUnit } from '#store/published.ts'
 import { addHost } from '#support/hosts.ts'
 import {
@@ -49,6 +50,11 @@ test('a campaign that the corpus answers as a whole ends at once and costs nothi
   const { id, owner } = await submit(life, { runs: 1 })
   expect(await rows(life, `select state from campaigns where id = '${id}'`)).toEqual([{ state: 'finished' }])
   const [unit] = await rows(life, `select id from work_units where campaign_id = '${id}'`)
-  expect(await findResultOfUnit(life.knex, unit.id)).toMatchObject({ published: true, canonical: true })
+  const [first] = await rows(life, `select id from work_units where campaign_id <> '${id}'`)
+  const answer = await findResultOfUnit(life.knex, unit.id)
+  expect(answer).toMatchObject({ published: true, canonical: true, answeredFrom: first.id })
+  const scope = { campaignId: id, from: null, until: null, withheld: [] }
+  const exported = await readCorpusPage(life.knex, { ...scope, after: '', limit: 10 })
+  expect(exported).toMatchObject([{ workUnitId: unit.id, answeredFrom: first.id, runKey: answer?.runKey }])
   expect(await balance(life, `user:${owner}`)).toBe(1_000_000)
 })

@@ -17,6 +17,7 @@ describe('settings', () => {
         'standing',
         'propose',
         'examine',
+        'webhook',
         'export',
         'cron',
         'seal',

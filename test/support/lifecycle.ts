@@ -13,6 +13,7 @@ import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { runnerOf } from '#jobs/start.ts'
 import { sweepWorkUnits } from '#jobs/sweep.ts'
+import { webhookPoster } from '#jobs/webhook-post.ts'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import type { RunReport } from '#protocol/report.ts'
@@ -70,6 +71,7 @@ export async function startLifecycle(rules: Partial<TrustRules> = QUIET): Promis
     ...{ secret: 'a secret of the test', log },
     trust: { ...QUIET, ...rules },
     enqueue: bossEnqueue(boss),
+    postWebhook: webhookPoster({ networks: [] }),
   }
   return {
     ...{ knex: database.knex, boss, deps, logged, wake: createWake(deps), now: () => now },

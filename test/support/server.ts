@@ -24,6 +24,7 @@ import { generateEd25519, signBytes } from '#protocol/signature.ts'
 import { addMs, type HostId, type Instant, type ResultId, type Sha256 } from '#protocol/units.ts'
 import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
+import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import type { Wake } from '#store/wake.ts'
@@ -85,7 +86,7 @@ export async function startServer(
     blobs: stocked.blobs,
     wake,
     planner: {
-      ...{ plan: planCampaign, state: searchState, analyse },
+      ...{ plan: planCampaign, state: searchState, similar: similarTo, analyse },
       run: (source, recipe, which) => wholeRun({ ...source, secret: 'test' }, recipe, which),
     },
     log: pino({ level: process.env.XEENET_LOG_LEVEL ?? 'error' }, pino.destination(2)),

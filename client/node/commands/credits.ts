@@ -41,6 +41,7 @@ function accountLines(me: MeView): string[] {
     `pending   ${credit(me.pendingMilli)}, until other hosts have answered`,
     ...owed,
     ...me.hosts.map(host => `  ${host.id}  ${host.name}  ${host.state}`),
+    ...me.notices,
     ...me.entries.map(entry => entryLine(entry, mine)),
   ]
 }

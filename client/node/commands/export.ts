@@ -49,7 +49,7 @@ interface Fetch {
 }
 
 /** Has the server make files, waits for them, and downloads the one of this format and the manifest, each checked by its hash. */
-async function fetchExport(context: Context, { asked, format, out }: Fetch): Promise<void> {
+export async function fetchExport(context: Context, { asked, format, out }: Fetch): Promise<void> {
   const { talk, endpoint } = context
   const first = await ask(endpoint, ExportView, { method: 'POST', ...asked })
   const view = await built(context, first)

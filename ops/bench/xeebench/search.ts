@@ -3,7 +3,7 @@ import type { Dimension, Pruner, SamplerFile } from '#protocol/space.ts'
 import { gridAxis } from '#search/axis.ts'
 import { plainValues, type Values } from '#search/expression.ts'
 import type { Outcome, Report, Trial } from '#search/history.ts'
-import { climbersOf, goingOn } from '#search/scheduler.ts'
+import { climbersOf, firstRungOf, goingOn } from '#search/scheduler.ts'
 import { searchFor } from '../search/simulate.ts'
 import type { Row, Table } from './table.ts'
 
@@ -115,10 +115,9 @@ export function fuelToFind(bench: Bench, { sampler, pruner, seed }: Contestant, 
       trials.push({ recipe: proposal.recipe, asked: proposal.asked })
     }
     const values = plainValues(trials[ordinal]?.recipe ?? {})
-    const before = climbers[ordinal]?.losses.length ?? 0
-    const rung = pruner === 'none' ? LAST_RUNG : before
+    const rung = climbers[ordinal]?.losses.length ?? firstRungOf(pruner, ordinal)
     const { loss, fuel } = bench.at(values, rung)
-    spent += fuel - (rung === before && rung > 0 ? bench.at(values, rung - 1).fuel : 0)
+    spent += fuel - (ordinal in climbers ? bench.at(values, rung - 1).fuel : 0)
     if (rung === LAST_RUNG && loss !== undefined && loss <= bench.least + within) return spent
     reports.push({ ordinal, outcome: outcomeOf(loss, rung) })
   }

@@ -11,6 +11,7 @@ import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { instant } from '#protocol/units.ts'
 import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
+import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import { startPostgres } from '#server/postgres/start.ts'
@@ -66,6 +67,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
     enqueue: async (_trx, queue, names) => {
       for (const name of names) queueOf(queue).add(name)
     },
+    postWebhook: async () => ({ type: 'refused', reason: 'a simulated grid calls nobody' }),
   }
   const wake = createWake(deps)
   const log = pino({ level: 'error' }, pino.destination(2))
@@ -79,11 +81,12 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       examine: queueOf('examine'),
       export: queueOf('export'),
       propose: queueOf('propose'),
+      webhook: queueOf('webhook'),
     },
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
       planner: {
-        ...{ plan: planCampaign, state: searchState, analyse },
+        ...{ plan: planCampaign, state: searchState, similar: similarTo, analyse },
         run: (source, recipe, which) => wholeRun({ ...source, secret }, recipe, which),
       },
       ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
