@@ -215,7 +215,11 @@ export function caveats({ analysis, campaign, leaderboard, file, tests }: Facts)
         ? `The search is flat: its best improved by ${number(plateau.gain)} over the last ${plateau.window} experiments, less than the effect worth finding.`
         : 'The search had not stopped getting better when this was written, or is too short to tell.',
     `Budget: ${campaign.experiments.created} of ${campaign.experiments.planned} experiments; ${credits(reservedMilli)} credits reserved, ${credits(grantedMilli)} paid, ${credits(refundedMilli)} returned, ${credits(balanceMilli)} left.`,
-    ...(campaign.endReason === null ? [] : [`It ended early: ${inline(campaign.endReason)}`]),
+    ...(campaign.end === null
+      ? []
+      : [
+          `It ended by: ${campaign.end.by}${campaign.end.reason === null ? '' : ` (${inline(campaign.end.reason)})`}.`,
+        ]),
     ...(tests.effect === null
       ? []
       : [`Fresh seeds of tests are used by tests and the leaderboard only, never by the figures.`]),
