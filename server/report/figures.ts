@@ -30,12 +30,11 @@ export function bestSoFarFigure({ steps, n }: View<'bestSoFar'>, { name }: Metri
     steps.map(({ value }) => value),
     Y,
   )
-  const corners = steps.flatMap(({ finished, value }, i): [number, number][] => {
+  type Corner = readonly [number, number]
+  const corners = steps.flatMap(({ finished, value }, i): Corner[] => {
     const before = steps[i - 1]
-    return [
-      ...(before === undefined ? [] : [[x.at(finished), y.at(before.value)] as [number, number]]),
-      [x.at(finished), y.at(value)],
-    ]
+    const up: Corner = [x.at(finished), y.at(before?.value ?? value)]
+    return [up, [x.at(finished), y.at(value)]]
   })
   return made('best-so-far.svg', {
     ...{ title: 'Best so far', x, y },

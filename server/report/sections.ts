@@ -86,72 +86,77 @@ function cellTable({ x, y, cells }: NonNullable<Facts['analysis']['contour']>): 
 }
 
 /** How the search went: best so far, curves, front, noise. */
-export function search({ analysis }: Facts, figures: Figures): string[] {
-  const { bestSoFar, curves, pareto, residuals } = analysis
+export const search = ({ analysis }: Facts, figures: Figures): string[] => [
+  '## How the search went',
+  ...bestSoFarPart(analysis, figures),
+  ...curvesPart(analysis, figures),
+  ...paretoPart(analysis, figures),
+  ...residualsPart(analysis, figures),
+]
+
+function bestSoFarPart({ bestSoFar, campaignId }: Facts['analysis'], figures: Figures): string[] {
+  if (bestSoFar === undefined || bestSoFar.steps.length === 0) return []
+  const { steps, leftOut, n, method } = bestSoFar
   return [
-    '## How the search went',
-    ...(bestSoFar === undefined || bestSoFar.steps.length === 0
-      ? []
-      : [
-          ...image(figures, 'best-so-far.svg'),
-          table(
-            ['finished', 'best, mean ± 95 % (n seeds)', 'experiment'],
-            last(bestSoFar.steps).map(step => [
-              String(step.finished),
-              mean({ ...step, mean: step.value }),
-              code(step.experimentId),
-            ]),
-          ),
-          ...more(Math.min(ROWS, bestSoFar.steps.length), bestSoFar.steps.length + bestSoFar.leftOut),
-          `n = ${bestSoFar.n}. ${bestSoFar.method} ${reproduce(`xeenet campaign analysis ${analysis.campaignId} --part best-so-far`)}`,
+    ...image(figures, 'best-so-far.svg'),
+    table(
+      ['finished', 'best, mean ± 95 % (n seeds)', 'experiment'],
+      last(steps).map(step => [
+        String(step.finished),
+        mean({ ...step, mean: step.value }),
+        code(step.experimentId),
+      ]),
+    ),
+    ...more(Math.min(ROWS, steps.length), steps.length + leftOut),
+    `n = ${n}. ${method} ${reproduce(`xeenet campaign analysis ${campaignId} --part best-so-far`)}`,
+  ]
+}
+
+function curvesPart({ curves }: Facts['analysis'], figures: Figures): string[] {
+  if (curves === undefined || curves.curves.length === 0) return []
+  return [
+    '### Learning curves',
+    ...image(figures, 'curves.svg'),
+    table(
+      ['rank', 'mean over seeds', 'points', 'result'],
+      curves.curves
+        .slice(0, ROWS)
+        .map(({ rank, value, points, resultId }) => [
+          ...[String(rank), number(value), String(points.length), code(resultId)],
         ]),
-    ...(curves === undefined || curves.curves.length === 0
-      ? []
-      : [
-          '### Learning curves',
-          ...image(figures, 'curves.svg'),
-          table(
-            ['rank', 'mean over seeds', 'points', 'result'],
-            curves.curves
-              .slice(0, ROWS)
-              .map(curve => [
-                String(curve.rank),
-                number(curve.value),
-                String(curve.points.length),
-                code(curve.resultId),
-              ]),
-          ),
-          `${curves.method} ${reproduce('xeenet repro RESULT')}`,
+    ),
+    `${curves.method} ${reproduce('xeenet repro RESULT')}`,
+  ]
+}
+
+function paretoPart({ pareto, campaignId }: Facts['analysis'], figures: Figures): string[] {
+  if (pareto === undefined || pareto.rows.length === 0) return []
+  return [
+    '### Metric, parameters and fuel',
+    ...image(figures, 'pareto.svg'),
+    table(
+      ['mean ± 95 % (n)', 'parameters', 'fuel of a run', 'experiment'],
+      pareto.rows
+        .slice(0, ROWS)
+        .map(({ value, parameters, fuel, experimentId }) => [
+          ...[mean(value), parameters === null ? '—' : String(parameters), gfuel(fuel), code(experimentId)],
         ]),
-    ...(pareto === undefined || pareto.rows.length === 0
-      ? []
-      : [
-          '### Metric, parameters and fuel',
-          ...image(figures, 'pareto.svg'),
-          table(
-            ['mean ± 95 % (n)', 'parameters', 'fuel of a run', 'experiment'],
-            pareto.rows
-              .slice(0, ROWS)
-              .map(row => [
-                mean(row.value),
-                row.parameters === null ? '—' : String(row.parameters),
-                gfuel(row.fuel),
-                code(row.experimentId),
-              ]),
-          ),
-          ...more(Math.min(ROWS, pareto.rows.length), pareto.rows.length + pareto.leftOut),
-          `${pareto.method} ${reproduce(`xeenet campaign analysis ${analysis.campaignId} --part pareto`)}`,
-        ]),
-    ...(residuals === undefined
-      ? []
-      : [
-          '### Noise',
-          ...image(figures, 'residuals.svg'),
-          residuals.sd === null
-            ? 'Too few seeds to tell noise by.'
-            : `A run scatters by ${number(residuals.sd)} (standard deviation), a paired difference by ${number(residuals.pairedSd)}; n = ${residuals.n} runs of ${residuals.experiments} experiments.`,
-          `${residuals.method} ${reproduce(`xeenet campaign analysis ${analysis.campaignId} --part residuals`)}`,
-        ]),
+    ),
+    ...more(Math.min(ROWS, pareto.rows.length), pareto.rows.length + pareto.leftOut),
+    `${pareto.method} ${reproduce(`xeenet campaign analysis ${campaignId} --part pareto`)}`,
+  ]
+}
+
+function residualsPart({ residuals, campaignId }: Facts['analysis'], figures: Figures): string[] {
+  if (residuals === undefined) return []
+  const { sd, pairedSd, n, experiments, method } = residuals
+  return [
+    '### Noise',
+    ...image(figures, 'residuals.svg'),
+    sd === null
+      ? 'Too few seeds to tell noise by.'
+      : `A run scatters by ${number(sd)} (standard deviation), a paired difference by ${number(pairedSd)}; n = ${n} runs of ${experiments} experiments.`,
+    `${method} ${reproduce(`xeenet campaign analysis ${campaignId} --part residuals`)}`,
   ]
 }
 
