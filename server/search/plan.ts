@@ -86,8 +86,12 @@ export function planCampaign(
   }
 }
 
-function unchangedRecipe({ baseline, recipe, stop }: CampaignFile, manifest: KernelManifest): Recipe | null {
-  if (!baseline && stop?.sprt === undefined) return null
+/** What everything tried is held against; null where the file wants none, nothing is varied, or the kernel refuses it. */
+function unchangedRecipe(
+  { baseline, recipe, space, stop }: CampaignFile,
+  manifest: KernelManifest,
+): Recipe | null {
+  if (Object.keys(space).length === 0 || (!baseline && stop?.sprt === undefined)) return null
   const unchanged = canonicalRecipe(manifest, recipe)
   return unchanged.ok ? unchanged.recipe : null
 }
