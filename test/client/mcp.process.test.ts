@@ -14,7 +14,7 @@ const campaign = (runs: number) => ({
   budget: { fuel_per_run: 4e9, runs, credits: 10 },
   recipe: { context: 32, batch: 8, heads: 2, warmup: 10, width: 32, depth: 1 },
   space: { lr: { log: [0.001, 0.01], points: runs } },
-  ...{ sampler: { name: 'grid', seed: 7 }, replicate: { quorum: 2, seeds: 1 } },
+  ...{ sampler: { name: 'grid', seed: 7 }, replicate: { quorum: 2, seeds: 1 }, baseline: false },
 })
 
 test('an agent asks a question, waits for volunteers, and reports, over stdio and over HTTP, within its budget', async () => {
@@ -68,7 +68,13 @@ test('an agent asks a question, waits for volunteers, and reports, over stdio an
     expect((await other.use('xee_compare', { campaign_id, a, b })).data).toMatchObject({
       ...{ verdict: 'too_few_pairs', difference: { n: 1, mean: rows[0].mean - rows[1].mean } },
     })
-    const note = { campaign_id, kind: 'insight', text: 'The first is better on one seed.', evidence: [a, b] }
+    const note = {
+      campaign_id,
+      kind: 'insight',
+      text: 'The first is better on one seed.',
+      evidence: [a, b],
+      idempotency_key: 'note',
+    }
     expect((await other.use('xee_note', note)).data).toMatchObject({ kind: 'insight', evidence: [a, b] })
     const report = (await other.use('xee_report', { campaign_id })).data.untrusted
     expect(report).toContain(`1. ${rows[0].mean} ± — (n=1) ${a}`)

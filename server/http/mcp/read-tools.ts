@@ -79,7 +79,7 @@ const validate = tool({
 })
 
 /** What a campaign would cost, and whether the caller could pay it. */
-export async function quoted(api: Api, campaign: Record<string, unknown>) {
+async function quoted(api: Api, campaign: Record<string, unknown>) {
   const asked = { method: 'POST', path: '/campaigns/validate', body: campaign } as const
   const { firstRuns, quote, spaceSize, hostsMatching } = await api.ask(ValidateReply, asked)
   const who = await account(api)

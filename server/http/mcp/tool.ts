@@ -16,8 +16,6 @@ const CLOSED = { openWorldHint: false } as const
 export const READS: Hints = { ...CLOSED, readOnlyHint: true, destructiveHint: false, idempotentHint: true }
 /** Adds something, once for the same arguments. */
 export const ADDS_ONCE: Hints = { ...READS, readOnlyHint: false }
-/** Adds something each time. */
-export const ADDS: Hints = { ...ADDS_ONCE, idempotentHint: false }
 /** Ends something, once. */
 export const ENDS: Hints = { ...ADDS_ONCE, destructiveHint: true }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { CampaignView } from '#protocol/campaign.ts'
+import { DryRun } from '#protocol/dry-run.ts'
 import { EventCursor, EventList } from '#protocol/events.ts'
 import { ProposeReply } from '#protocol/experiments.ts'
 import { Recipe } from '#protocol/job.ts'
@@ -9,8 +10,7 @@ import { NoteKind, NoteView } from '#protocol/notes.ts'
 import { line, lines } from '#protocol/text.ts'
 import type { Api } from './api.ts'
 import { fenced, fitted } from './fence.ts'
-import { quoted } from './read-tools.ts'
-import { ADDS, ADDS_ONCE, campaignId, dryRun, ENDS, idempotencyKey, READS, type Tool, tool } from './tool.ts'
+import { ADDS_ONCE, campaignId, dryRun, ENDS, idempotencyKey, READS, type Tool, tool } from './tool.ts'
 
 const pathOf = (id: string): string => `/campaigns/${id}`
 
@@ -25,8 +25,10 @@ const submit = tool({
   },
   run: async (api, { campaign, idempotency_key: key, dry_run }) => {
     if (dry_run) {
-      const view = await quoted(api, campaign)
-      return fitted({ rows: 3, detail: 'summary' }, rows => ({ dryRun: true, ...view(rows) }))
+      const rehearsed = { method: 'POST', path: '/campaigns?dry_run=true', body: campaign } as const
+      const { quote, setAsideMilli, balanceMilli, key: purse } = await api.ask(DryRun, rehearsed)
+      const remainingMilli = purse?.remainingMilli ?? null
+      return fenced({ dryRun: true, quote, setAsideMilli, afterwards: { balanceMilli, remainingMilli } })
     }
     const asked = { method: 'POST', path: '/campaigns', body: campaign, idempotencyKey: key } as const
     const { id, state, experiments, credit } = await api.ask(CampaignView, asked)
@@ -114,18 +116,18 @@ const note = tool({
   name: 'xee_note',
   description:
     'Write down what was learnt in a campaign of your account, with the experiments and results that it rests on.',
-  hints: ADDS,
+  hints: ADDS_ONCE,
   input: {
     ...{ campaign_id: campaignId, kind: NoteKind, text: lines(NOTE_CHARS_MAX).min(1) },
     evidence: z.array(z.string()).max(NOTE_EVIDENCE_MAX).default([]).describe('ids e_… and r_…'),
-    dry_run: dryRun,
+    ...{ idempotency_key: idempotencyKey, dry_run: dryRun },
   },
-  run: async (api, { campaign_id: id, dry_run, ...body }) => {
+  run: async (api, { campaign_id: id, dry_run, idempotency_key: key, ...body }) => {
     if (dry_run) {
       await api.ask(CampaignView, { method: 'GET', path: pathOf(id) })
       return fenced({ dryRun: true })
     }
-    const asked = { method: 'POST', path: `${pathOf(id)}/notes`, body } as const
+    const asked = { method: 'POST', path: `${pathOf(id)}/notes`, body, idempotencyKey: key } as const
     const { text: _, ...written } = await api.ask(NoteView, asked)
     return fenced({ dryRun: false, ...written })
   },
