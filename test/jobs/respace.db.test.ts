@@ -7,16 +7,7 @@ import { historyAt } from '#search/history.ts'
 import { findRevision, listRevisions } from '#store/campaign-life.ts'
 import { listNotes } from '#store/notes.ts'
 import { addHost } from '#support/hosts.ts'
-import {
-  type Lifecycle,
-  lie,
-  report,
-  rows,
-  runJobs,
-  startLifecycle,
-  submit,
-  take,
-} from '#support/lifecycle.ts'
+import { type Lifecycle, rows, runJobs, startLifecycle, submit } from '#support/lifecycle.ts'
 import { computeAll, historyOf } from '#support/searching.ts'
 import { campaignState, one, PROVEN } from '#support/trusting.ts'
 
