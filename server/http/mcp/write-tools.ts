@@ -20,7 +20,7 @@ const submit = tool({
     'Start a campaign: sets its quote aside from your budget; what is not used comes back. Try it with dry_run first.',
   hints: ADDS_ONCE,
   input: {
-    campaign: z.record(z.string(), z.unknown()).describe('as for xee_validate'),
+    campaign: z.record(z.string(), z.unknown()).describe('the same file that xee_validate takes'),
     ...{ idempotency_key: idempotencyKey, dry_run: dryRun },
   },
   run: async (api, { campaign, idempotency_key: key, dry_run }) => {
