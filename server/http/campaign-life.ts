@@ -1,6 +1,7 @@
 import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import { revise as decideRevision } from '#domain/revision.ts'
+import type { CampaignView } from '#protocol/campaign.ts'
 import { EXPERIMENTS_OPEN_MAX, REVISIONS_MAX } from '#protocol/limits.ts'
 import { ReviseBody, type RevisionList, type RevisionView, StopBody } from '#protocol/revisions.ts'
 import { type Instant, type TokenId, toWire } from '#protocol/units.ts'
@@ -14,7 +15,7 @@ import {
   resumeCampaign,
   reviseCampaign,
 } from '#store/campaign-life.ts'
-import { type CampaignRow, lockCampaign } from '#store/campaigns.ts'
+import { type CampaignRow, findCampaign, lockCampaign } from '#store/campaigns.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { keyIdOf, requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
@@ -24,6 +25,7 @@ import { campaignOf } from './campaigns.ts'
 import { refuseCredit } from './credits.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
+import { isDryRun, rehearse } from './rehearse.ts'
 
 /** POST /campaigns/:id/pause: nothing more is created or handed out; what hosts are computing still counts. */
 export const pause = (edge: Edge): RequestHandler => change(edge, 'paused', () => pauseCampaign)
@@ -69,7 +71,7 @@ async function ownOf(
   throw new Refused('scope_missing', 'this campaign is another user’s')
 }
 
-/** PUT /campaigns/:id: its next file; see `revise` of the domain for what may change. */
+/** PUT /campaigns/:id: its next file; see `revise` of the domain for what may change. Takes `dry_run=true`. */
 export function revise(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { campaign, author, keyId } = await ownOf(edge, req)
@@ -77,14 +79,21 @@ export function revise(edge: Edge): RequestHandler {
     assertRevisable(campaign, { file, expected })
     const checked = await checkCampaign(edge.knex, edge.planner, file, begunUnder(campaign, file))
     const now = edge.now()
-    await inTransaction(edge.knex, async trx => {
+    const act = async (trx: Trx): Promise<CampaignView> => {
       const locked = await lockCampaign(trx, campaign.id)
       if (locked === undefined) throw new Error('campaigns stay')
       await apply(trx, locked, { checked, expected, author, keyId, reason, now })
       await edge.wake.campaigns(trx, [campaign.id])
-    })
+      const revised = await findCampaign(trx, campaign.id)
+      if (revised === undefined) throw new Error('campaigns stay')
+      return viewCampaign(trx, revised, edge.trust.rules)
+    }
+    if (isDryRun(req)) {
+      const { quote } = checked
+      return void res.json(await rehearse(edge, { payerId: campaign.ownerId, keyId, quote, act }))
+    }
+    res.json(await inTransaction(edge.knex, act))
     edge.log.info({ campaignId: campaign.id, revision: expected + 1 }, 'a campaign was revised')
-    res.json(await viewCampaign(edge.knex, await campaignOf(edge, req), edge.trust.rules))
   }
 }
 

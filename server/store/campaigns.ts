@@ -15,7 +15,6 @@ const CampaignRow = z.object({
   experimentsPlanned: z.int(),
   experimentsCreated: z.int(),
   reservedMilli: z.int(),
-  bodySha256: Sha256,
   createdAt: Timestamp,
   endedAt: Timestamp.nullable(),
   endedBy: EndedBy.nullable(),
@@ -28,7 +27,7 @@ export type CampaignRow = z.infer<typeof CampaignRow>
 const SELECT = `
   select id, owner_id as "ownerId", case when paused_at is null then cast(state as text) else 'paused' end as state, title, file, kernel_sha256 as "kernelSha256",
     dataset_sha256 as "datasetSha256", experiments_planned as "experimentsPlanned",
-    experiments_created as "experimentsCreated", reserved_milli as "reservedMilli", body_sha256 as "bodySha256",
+    experiments_created as "experimentsCreated", reserved_milli as "reservedMilli",
     created_at as "createdAt", ended_at as "endedAt", ended_by as "endedBy", ended_reason as "endedReason",
     revision, respaced
   from campaigns`
@@ -36,18 +35,7 @@ const SELECT = `
 export const findCampaign = (on: Executor, id: CampaignId): Promise<CampaignRow | undefined> =>
   selectFirst(on, CampaignRow, `${SELECT} where id = :id`, { id })
 
-/** The campaign that this owner submitted under this key. */
-export const findByIdempotencyKey = (
-  on: Executor,
-  ownerId: UserId,
-  key: string,
-): Promise<CampaignRow | undefined> =>
-  selectFirst(on, CampaignRow, `${SELECT} where owner_id = :ownerId and idempotency_key = :key`, {
-    ownerId,
-    key,
-  })
-
-/** The same, locked until the end of the transaction. */
+/** A campaign, locked until the end of the transaction. */
 export const lockCampaign = (trx: Executor, id: CampaignId): Promise<CampaignRow | undefined> =>
   selectFirst(trx, CampaignRow, `${SELECT} where id = :id for no key update`, { id })
 

@@ -15,12 +15,11 @@ import { contextOf, DEFAULT_CACHE_DIR, options } from '../options.ts'
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
-import { showAnalysis } from './analysis.ts'
 import { lifeCommands } from './campaign-life.ts'
+import { readCommands } from './campaign-reads.ts'
+import { rehearse } from './dry-run.ts'
 import { exportCommand } from './export.ts'
-import { showNotes, writeNote } from './notes.ts'
 import { showSearch } from './search.ts'
-import { compare, interaction, showTests } from './tests.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -34,7 +33,8 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--cache-dir <dir>', 'kernels and data, by hash', DEFAULT_CACHE_DIR),
     verb('submit', 'reserve the credit and start it', submit)
       .argument('<file>')
-      .option('--idempotency-key <key>', 'repeating a submission with the same key repeats its answer'),
+      .option('--idempotency-key <key>', 'repeating a submission with the same key repeats its answer')
+      .option('--dry-run', 'say what it would set aside, and change nothing'),
     verb('watch', 'follow it to its end', async (command, id) => done(await watch(command, id))).argument(
       '<id>',
     ),
@@ -47,33 +47,10 @@ export function campaignCommand(done: (exit: number) => void): Command {
     verb('search', 'what its sampler knows: the best, what was tried and what mattered', showSearch)
       .argument('<id>')
       .option('--limit <n>', 'rows of each list'),
-    verb('analysis', 'what mattered: importance, slices, contour, curves, Pareto front, noise', showAnalysis)
-      .argument('<id>')
-      .option(
-        '--part <names...>',
-        'some of best-so-far importance slices contour curves pareto residuals points',
-      )
-      .option('--x <name>', 'a parameter of the contour')
-      .option('--y <name>', 'the other one')
-      .option('--limit <n>', 'how many points'),
-    verb('tests', 'its sequential tests, as they stand', showTests).argument('<id>'),
-    verb('interaction', 'which value is best, and whether it depends on another parameter', interaction)
-      .argument('<id>')
-      .requiredOption('--best <name>', 'the parameter to choose')
-      .requiredOption('--by <name>', 'the parameter that it may depend on'),
-    verb('compare', 'two of its experiments, on the seeds that both have', compare)
-      .argument('<id>')
-      .argument('<a>')
-      .argument('<b>'),
-    verb('notes', 'what its agents and owner wrote down', showNotes).argument('<id>'),
-    verb('note', 'write down what was learnt', writeNote)
-      .argument('<id>')
-      .option('--kind <kind>', 'insight, hypothesis or decision', 'insight')
-      .requiredOption('--text <text>', 'at most 4,000 characters')
-      .option('--evidence <ids...>', 'results and experiments that it rests on'),
     verb('list', 'the newest campaigns', list),
   ]
-  for (const subcommand of [...subcommands, ...lifeCommands()]) campaign.addCommand(subcommand)
+  for (const subcommand of [...subcommands, ...readCommands(), ...lifeCommands()])
+    campaign.addCommand(subcommand)
   return campaign
 }
 
@@ -118,15 +95,19 @@ async function runLocal(command: Command, file: string): Promise<void> {
   })
 }
 
+const SubmitOptions = z.object({
+  idempotencyKey: z.string().min(1).max(200).optional(),
+  dryRun: z.boolean().default(false),
+})
+
 async function submit(command: Command, file: string): Promise<void> {
-  const { talk, endpoint } = await contextOf(command)
-  const { idempotencyKey } = options(
-    z.object({ idempotencyKey: z.string().min(1).max(100).optional() }),
-    command,
-  )
+  const context = await contextOf(command)
+  const { talk, endpoint } = context
+  const { idempotencyKey, dryRun } = options(SubmitOptions, command)
   // A key of our own: a reply lost on the way must not mean a second campaign.
   const headers = { 'idempotency-key': idempotencyKey ?? randomUUID() }
   const asked = { method: 'POST', path: '/api/v1/campaigns', body: await body(file), headers } as const
+  if (dryRun) return rehearse(context, asked)
   const { reply, text } = await askBoth(endpoint, CampaignView, asked)
   if (talk.json) return talk.data(text)
   talk.data(reply.id)
