@@ -67,7 +67,7 @@ function Published({ of: view }: { of: ResultView & { report: RunReport } }) {
       </p>
       <h2>Recipe</h2>
       <Scroll label="Recipe">
-        <table>
+        <table class="facts">
           <tbody>
             {Object.entries(plan.recipe).map(([name, value]) => (
               <tr key={name}>
