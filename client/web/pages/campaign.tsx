@@ -76,10 +76,10 @@ function Head({ of: campaign }: { of: CampaignView }) {
       />
       <p>
         <a class="button" href={`/api/v1/campaigns/${campaign.id}/export?format=csv`} download>
-          Runs as CSV
+          All runs: CSV
         </a>{' '}
         <a class="button" href={`/api/v1/campaigns/${campaign.id}/export`} download>
-          as NDJSON
+          NDJSON
         </a>
       </p>
     </>

@@ -65,11 +65,20 @@ function Published({ of: view }: { of: ResultView & { report: RunReport } }) {
       <p class="meta">
         digest <span class="mono">{view.digest}</span>
       </p>
+      <Settings of={plan.recipe} />
+      <Earned resultId={view.resultId} />
+    </>
+  )
+}
+
+function Settings({ of: recipe }: { of: ResultView['plan']['recipe'] }) {
+  return (
+    <section>
       <h2>Recipe</h2>
       <Scroll label="Recipe">
         <table class="facts">
           <tbody>
-            {Object.entries(plan.recipe).map(([name, value]) => (
+            {Object.entries(recipe).map(([name, value]) => (
               <tr key={name}>
                 <th scope="row">{name}</th>
                 <td>{setting(value)}</td>
@@ -78,8 +87,7 @@ function Published({ of: view }: { of: ResultView & { report: RunReport } }) {
           </tbody>
         </table>
       </Scroll>
-      <Earned resultId={view.resultId} />
-    </>
+    </section>
   )
 }
 

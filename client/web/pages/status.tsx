@@ -46,27 +46,7 @@ export function StatusPage() {
                 ? 'no sealed block yet'
                 : `last sealed block ${ledger.head.statement.number}, ${ago(ledger.head.statement.sealedAt, Date.now())}`}
             </p>
-            <h2>Kernels</h2>
-            <Scroll label="Kernels">
-              <table>
-                <thead>
-                  <tr>
-                    <th>kernel</th>
-                    <th>module, SHA-256</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {server.kernels.map(kernel => (
-                    <tr key={kernel.moduleSha256}>
-                      <td>
-                        {kernel.name}@{kernel.version}
-                      </td>
-                      <td class="mono">{kernel.moduleSha256}</td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </Scroll>
+            <Kernels of={server.kernels} />
             <h2>Prices</h2>
             <p>
               {prices.prices
@@ -79,5 +59,33 @@ export function StatusPage() {
         )}
       </Shown>
     </>
+  )
+}
+
+function Kernels({ of: kernels }: { of: ServerView['kernels'] }) {
+  return (
+    <section>
+      <h2>Kernels</h2>
+      <Scroll label="Kernels">
+        <table>
+          <thead>
+            <tr>
+              <th>kernel</th>
+              <th>module, SHA-256</th>
+            </tr>
+          </thead>
+          <tbody>
+            {kernels.map(kernel => (
+              <tr key={kernel.moduleSha256}>
+                <td>
+                  {kernel.name}@{kernel.version}
+                </td>
+                <td class="mono">{kernel.moduleSha256}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
   )
 }
