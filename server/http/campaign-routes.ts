@@ -14,6 +14,7 @@ import * as reads from './reads.ts'
 import { exportCampaign } from './results.ts'
 import { showSearch } from './search.ts'
 import { compareExperiments, showTests } from './tests.ts'
+import { waitForEvents } from './wait.ts'
 
 export type Methods = Partial<Record<'get' | 'post' | 'put' | 'delete', RequestHandler[]>>
 
@@ -48,6 +49,7 @@ export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler
     [`${at}/:id/compare`]: { get: [compareExperiments(edge)] },
     [`${at}/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${at}/:id/events`]: { get: [showEvents(edge)] },
+    [`${at}/:id/wait`]: { get: [waitForEvents(edge)] },
     [`${at}/:id/analysis`]: { get: [showAnalysis(edge, analyses)] },
     [`${at}/:id/search`]: { get: [showSearch(edge)] },
     [`${at}/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },

@@ -27,6 +27,7 @@ import { planCampaign } from '#search/plan.ts'
 import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
+import { type EventHub, openEventHub } from '#store/event-hub.ts'
 import type { Wake } from '#store/wake.ts'
 import { type Stock, sha256, stock, T0, testIds } from './builders.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
@@ -37,6 +38,7 @@ import { solvedWork } from './solved.ts'
 export interface TestServer extends Stock {
   readonly database: TestDatabase
   readonly url: string
+  readonly events: EventHub
   readonly serverId: string
   /** By whose key kernels are admitted. */
   readonly operator: SigningKey
@@ -79,10 +81,12 @@ export async function startServer(
     exports: async (_trx, ids) => void woken.exports.push(...ids),
   }
   let now = T0
+  const events = openEventHub({ connectionString: database.connectionString, warn: () => undefined })
   const serverId = 'test-server'
   const operator = beside?.operator ?? (await generateKey())
   const app = createApp({
     knex: database.knex,
+    events,
     blobs: stocked.blobs,
     wake,
     planner: {
@@ -117,13 +121,14 @@ export async function startServer(
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     ...stocked,
-    ...{ database, url, serverId, operator, woken },
+    ...{ database, url, events, serverId, operator, woken },
     now: () => now,
     advance: ms => {
       now = addMs(now, ms)
     },
     call: (method, path, options) => send(url, method, path, options),
     close: async () => {
+      await events.close()
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
       if (beside === undefined) await database.drop()

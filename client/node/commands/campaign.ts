@@ -22,6 +22,7 @@ import { exportCommand } from './export.ts'
 import { showNotes, writeNote } from './notes.ts'
 import { showSearch } from './search.ts'
 import { compare, interaction, showTests } from './tests.ts'
+import { waitFor } from './wait.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -73,6 +74,10 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--kind <kind>', 'insight, hypothesis or decision', 'insight')
       .requiredOption('--text <text>', 'at most 4,000 characters')
       .option('--evidence <ids...>', 'results and experiments that it rests on'),
+    verb('wait', 'return as soon as something happens in it', waitFor)
+      .argument('<id>')
+      .option('--after <cursor>', 'that of the last event that was seen; otherwise from now on')
+      .option('--timeout <seconds>', 'at most so long', '60'),
     verb('list', 'the newest campaigns', list),
   ]
   for (const subcommand of [...subcommands, ...lifeCommands()]) campaign.addCommand(subcommand)
