@@ -92,13 +92,12 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       },
       events: openEventHub({ connectionString: postgres.connectionString, warn: console.error }),
       ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
-      trust: { rules, secret },
+      ...{ trust: { rules, secret }, catalogue: newCatalogue() },
       settings: {
         ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
         ...{ sharedPrefixes: [], trustedProxies: [] },
         ...{ anonymousPerMinute: 1_000, enrolWork: 1, perMinute: 1_000, perPrefixDay: 1_000 },
       },
-      catalogue: newCatalogue(),
     },
     stop: async () => {
       await knex.destroy()
