@@ -1,7 +1,8 @@
 import express, { type Express, type RequestHandler } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
-import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
+import { CAMPAIGN_SCHEMA_PATH, campaignSchema } from '#protocol/campaign-schema.ts'
+import { BODY_BYTES_MAX, BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi.ts'
 import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
@@ -61,6 +62,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/openapi.json`]: { get: [(_req, res) => void res.json(openApiDocument(edge.version))] },
     '/llms.txt': { get: [showGuide(edge)] },
     '/mcp': { post: [anonymous, bytesUpTo(CAMPAIGN_BYTES_MAX), answerMcp(edge)] },
+    [CAMPAIGN_SCHEMA_PATH]: { get: [showCampaignSchema] },
     [`${API}/server`]: { get: [reads.showServer(edge)] },
     [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
     [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },
@@ -151,4 +153,13 @@ function showReady(edge: Edge): RequestHandler {
     await isReady(edge.knex)
     res.json({ ok: true })
   }
+}
+
+const CAMPAIGN_SCHEMA = JSON.stringify(campaignSchema())
+
+// Editors ask from any origin: it says nothing about anybody.
+const showCampaignSchema: RequestHandler = (_req, res) => {
+  res.setHeader('access-control-allow-origin', '*')
+  res.setHeader('cache-control', 'public, max-age=3600')
+  res.type('application/schema+json').send(CAMPAIGN_SCHEMA)
 }
