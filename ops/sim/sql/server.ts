@@ -16,6 +16,7 @@ import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import { startPostgres } from '#server/postgres/start.ts'
 import { openDatabase } from '#store/database.ts'
+import { openHistories } from '#store/histories.ts'
 import { migrate } from '#store/migrate.ts'
 import { type Stock, stock } from '#support/builders.ts'
 import type { Clock } from '../engine.ts'
@@ -64,6 +65,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   const deps: JobDeps = {
     ...{ knex, blobs: stocked.blobs, now, ids, secret, trust: rules },
     log: { ...silent, error: console.error },
+    histories: openHistories(),
     enqueue: async (_trx, queue, names) => {
       for (const name of names) queueOf(queue).add(name)
     },
