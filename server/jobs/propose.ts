@@ -24,6 +24,8 @@ import {
 import { closeTests } from '#store/tests.ts'
 import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
+import { addBaseline } from './baseline.ts'
+import { tellBest } from './best.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { type Growing, grow, type More, startProposed } from './grow.ts'
 import { releaseCandidates } from './release.ts'
@@ -36,6 +38,7 @@ import { judgeTests, moveTests, type Tester } from './tests.ts'
  */
 export const runPropose: CampaignHandler = async (deps, ids) => {
   for (const id of ids) {
+    await tellBest(deps, id) // before its end
     await inTransaction(deps.knex, trx => moveOn(trx, deps, id))
     await releaseCandidates(deps, id)
     await demandAudits(deps, id)
@@ -62,9 +65,7 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
   if (campaign === undefined) return
   const now = deps.now()
   if (isOverdue(campaign, now)) {
-    const detail = `ends_by ${campaign.file.ends_by}`
-    await endCampaign(trx, { id, reason: detail, now })
-    await addCampaignEvents(trx, [{ campaignId: id, event: 'cancelled', detail }], now)
+    await endCampaign(trx, { id, by: 'deadline', reason: `ends_by ${campaign.file.ends_by}`, now })
     return deps.enqueue(trx, 'propose', [id])
   }
   const more =
@@ -96,7 +97,9 @@ async function growAndTest(tester: Tester): Promise<More> {
   // Where runs are stopped early, who was tried may still go on.
   const isOver = campaign.endedBy !== null || (isTried && growth.plan.pruner === 'none')
   const more = isOver ? 'nothing' : await grow(growth)
-  if (!isTesting || more === 'now') return more
+  // What the corpus answers makes no noise when it is done: look again at once.
+  if (more === 'now' || (await addBaseline(growth))) return 'now'
+  if (!isTesting) return more
   const left = await moveTests(growth, more === 'nothing')
   // What is awaited is open; without anything open what was asked for can come no more.
   return left === 'now' ? left : more

@@ -21,6 +21,7 @@ beforeEach(async () => {
 const FILE = {
   ...{ title: 'Which rate?', kernel: 'tiny@0', data: 'fox@1', metric: { name: 'val_bpb', goal: 'minimize' } },
   budget: { fuel_per_run: 1e9, runs: 4, credits: 10 },
+  baseline: false,
   ...{ space: { lr: { log: [0.001, 0.1], points: 50 } }, sampler: { name: 'grid' } },
 }
 const call = (method: string, path: string, body?: unknown, token = rich.token) =>
@@ -43,8 +44,10 @@ test('a campaign is paused, goes on and is stopped by its owner, each as often a
     expect((await call('POST', `/${id}/${verb}`)).json).toMatchObject({ state, endedAt: null })
   }
   const reply = await call('POST', `/${id}/stop`, { reason: 'we know enough' })
-  expect(reply.json).toMatchObject({ state: 'cancelled', endReason: 'we know enough' })
-  expect((await call('POST', `/${id}/cancel`)).json).toMatchObject({ endReason: 'we know enough' })
+  expect(reply.json).toMatchObject({ state: 'cancelled', end: { by: 'owner', reason: 'we know enough' } })
+  expect((await call('POST', `/${id}/cancel`)).json).toMatchObject({
+    end: { by: 'owner', reason: 'we know enough' },
+  })
   for (const verb of ['pause', 'resume'])
     expect((await call('POST', `/${id}/${verb}`)).code).toBe('campaign_ended')
 })

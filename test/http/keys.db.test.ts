@@ -24,8 +24,10 @@ beforeEach(async () => {
 
 const call = (method: string, path: string, token: string, body?: unknown) =>
   server.call(method, `/api/v1${path}`, { token, ...(body === undefined ? {} : { body }) })
-const makeKey = async (asked: object, token = rich.token) =>
-  NewKey.parse((await call('POST', '/keys', token, { label: 'agent', ...asked })).json)
+const makeKey = async (asked: object, token = rich.token) => {
+  const made = NewKey.parse((await call('POST', '/keys', token, { label: 'agent', ...asked })).json)
+  return { ...made, key: made.key ?? '' }
+}
 const keyOf = async (id: string): Promise<KeyView> => {
   const { keys } = KeyList.parse((await call('GET', '/keys', rich.token)).json)
   const key = keys.find(({ keyId }) => keyId === id)
@@ -37,6 +39,7 @@ const COST_PER_RUN = 22 // 1 Gfuel at quorum 2 and 10 milli-credits a Gfuel, and
 const fileOf = (runs: number) => ({
   ...{ title: 'Which rate?', kernel: 'tiny@0', data: 'fox@1', metric: { name: 'val_bpb', goal: 'minimize' } },
   budget: { fuel_per_run: 1e9, runs, credits: 10 },
+  baseline: false,
   ...{ space: { lr: { log: [0.001, 0.1], points: 50 } }, sampler: { name: 'grid' } },
 })
 const submit = (token: string, runs: number) => call('POST', '/campaigns', token, fileOf(runs))
