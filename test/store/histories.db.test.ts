@@ -17,21 +17,24 @@ const search = () =>
     file: { space: { lr: { log: [0.001, 0.1] } }, sampler: { name: 'tpe', seed: 7 } },
   })
 
-test.each([1_000, 1])('a history is what is stored, whoever reads it and when; %i trials remembered', async most => {
-  const [{ id }, other] = [await search(), await search()]
-  const histories = openHistories(most)
-  const host = await addHost(life, PROVEN)
-  for (let run = 0; run < 4; run++) {
-    const [known, again] = await Promise.all([
-      histories.read(life.knex, id),
-      histories.read(life.knex, id),
-      histories.read(life.knex, other.id),
-    ])
-    const stored = { trials: await readTrials(life.knex, id), reports: await readReports(life.knex, id) }
-    expect(known).toEqual(stored)
-    expect(again).toEqual(stored)
-    await report(life, host, await take(life, host))
-  }
-  const { trials, reports } = await histories.read(life.knex, id)
-  expect([trials.length, reports.length]).toEqual([12, 4])
-})
+test.each([1_000, 1])(
+  'a history is what is stored, whoever reads it and when; %i trials remembered',
+  async most => {
+    const [{ id }, other] = [await search(), await search()]
+    const histories = openHistories(most)
+    const host = await addHost(life, PROVEN)
+    for (let run = 0; run < 4; run++) {
+      const [known, again] = await Promise.all([
+        histories.read(life.knex, id),
+        histories.read(life.knex, id),
+        histories.read(life.knex, other.id),
+      ])
+      const stored = { trials: await readTrials(life.knex, id), reports: await readReports(life.knex, id) }
+      expect(known).toEqual(stored)
+      expect(again).toEqual(stored)
+      await report(life, host, await take(life, host))
+    }
+    const { trials, reports } = await histories.read(life.knex, id)
+    expect([trials.length, reports.length]).toEqual([12, 4])
+  },
+)
