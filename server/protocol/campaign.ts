@@ -15,7 +15,7 @@ import {
   TITLE_CHARS_MAX,
   UPDATES_MAX,
 } from './limits.ts'
-import { ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
+import { AgentFile, ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
 import { line, lines } from './text.ts'
 import { CampaignId, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
 
@@ -46,6 +46,8 @@ export const CampaignFile = z.strictObject({
   constraints: ConstraintsFile.optional(),
   sampler: SamplerFile.default({ name: 'tpe', seed: 0 }),
   stop: StopFile.optional(),
+  /** Without it nobody moves the space but its owner. */
+  agent: AgentFile.optional(),
   /**
    * Computes the unchanged recipe too, with the kernel's defaults for what the space varies and on the same seeds: what there was
    * before anything was tried, marked on the leaderboard. Not where the kernel refuses it. Tests have it whatever is said here.

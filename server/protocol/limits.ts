@@ -86,6 +86,8 @@ export const CAMPAIGNS_OPEN_MAX = 100
 export const EXPERIMENTS_OPEN_MAX = 200_000
 /** An edit an hour for a week: what needs more is another campaign. */
 export const REVISIONS_MAX = 200
+/** Of them those of the agent: each doubles a range at most, and what needs more was asked wrongly. */
+export const AGENT_REVISIONS_MAX = 20
 export const QUORUM_MAX = 8
 /** Fresh runs of a campaign's sequential tests. */
 export const TEST_RUNS_MAX = 100_000
@@ -111,6 +113,11 @@ export const DAILY_QUOTA_START = 2_000
 export const DAILY_QUOTA_MAX = 20_000
 export const DAILY_QUOTA_MIN = 4
 
+/** Calls that wait for events: each holds a connection and is answered within this time. */
+export const WAIT_SECONDS_MAX = 60
+export const WAITERS_PER_ADDRESS_MAX = 16
+/** Of one process. */
+export const WAITERS_MAX = 1_000
 /** A call is known by its idempotency key for so long. */
 export const IDEMPOTENCY_DAYS = 7
 /** API keys of one account, revoked ones among them: one for each agent and script that somebody runs. */

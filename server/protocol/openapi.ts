@@ -17,7 +17,7 @@ import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
 import { DryRun } from './dry-run.ts'
-import { EventList } from './events.ts'
+import { EventList, WaitReply } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
@@ -31,6 +31,7 @@ import { type Operation, page, type Security } from './operation.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { PROBLEMS, Problem } from './problem.ts'
 import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
+import { ReportView } from './report-view.ts'
 import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
@@ -79,9 +80,9 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ CorpusList, CorpusView, SimilarView },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
-  ...{ AnalysisView, EventList },
+  ...{ AnalysisView, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
-  ...{ DryRun },
+  ...{ DryRun, WaitReply },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },

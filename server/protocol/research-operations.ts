@@ -26,6 +26,13 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     summary: 'What happened in it, oldest first',
   },
   {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/wait', reply: 'WaitReply' },
+    ...{
+      summary: 'The same as soon as something happens, waiting up to a minute',
+      query: ['cursor', 'timeout', 'limit'],
+    },
+  },
+  {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/notes', security: 'user', body: 'NoteBody' },
     ...{ summary: 'Write a note', reply: 'NoteView', status: 201 },
   },
@@ -37,5 +44,13 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/analysis', reply: 'AnalysisView' },
     summary: 'What verified results say: importance, slices, contour, curves, Pareto front, residuals',
     query: ['part', 'x', 'y', 'limit'],
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/report', reply: 'ReportView' },
+    summary: 'The report: Markdown and figures, all files at once',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/report/{file}', reply: 'text' },
+    summary: 'One file of the report: report.md, or a figure by its name',
   },
 ]

@@ -4,11 +4,18 @@ import { type CampaignId, ExperimentId, type Instant, Sha256 } from '#protocol/u
 import type { Trx } from './database.ts'
 import { type Executor, execute, recordset, select, selectOne, toDb } from './rows.ts'
 
-const TrialRow = z.object({ id: ExperimentId, recipe: Recipe, asked: z.int(), isOutside: z.boolean() })
+const TrialRow = z.object({
+  id: ExperimentId,
+  recipe: Recipe,
+  asked: z.int(),
+  revision: z.int(),
+  isOutside: z.boolean(),
+})
 export type TrialRow = z.infer<typeof TrialRow>
 
 /**
- * The experiments of a campaign in order, from ordinal `from` on, each with how many reports the history had when it was proposed, and whether somebody
+ * The experiments of a campaign in order, from ordinal `from` on, each with how many reports the history had when it was proposed,
+ * under which revision, and whether somebody
  * outside proposed it.
  */
 export const readTrials = (on: Executor, campaignId: CampaignId, from = 0): Promise<TrialRow[]> =>
@@ -95,7 +102,7 @@ export const readRunsSinceReport = (
 ): Promise<z.infer<typeof RunsRow>[]> => select(on, RunsRow, RUNS, { campaignId, lateMs: PUBLISHED_LATE_MS })
 
 const TRIALS = `
-  select id, recipe, asked, proposer_id is not null as "isOutside" from experiments
+  select id, recipe, asked, revision, proposer_id is not null as "isOutside" from experiments
   where campaign_id = :campaignId and ordinal >= :from and not baseline order by ordinal`
 
 const KNOWN = `
