@@ -64,9 +64,8 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   const secret = `secret ${seed}`
   const now = () => instant(clock.now)
   const deps: JobDeps = {
-    ...{ knex, blobs: stocked.blobs, now, ids, secret, trust: rules },
+    ...{ knex, blobs: stocked.blobs, histories: openHistories(), now, ids, secret, trust: rules },
     log: { ...silent, error: console.error },
-    histories: openHistories(),
     enqueue: async (_trx, queue, names) => {
       for (const name of names) queueOf(queue).add(name)
     },
