@@ -2,8 +2,8 @@ import type { RequestHandler } from 'express'
 import { invariant } from '#domain/invariant.ts'
 import { SearchQuery, type SearchView } from '#protocol/search.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
+import type { Histories } from '#store/histories.ts'
 import { kernelsByHash } from '#store/kernels.ts'
-import { readReports, readTrials } from '#store/search.ts'
 import { withheldOf } from '#store/withheld.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
@@ -13,27 +13,31 @@ import { parse, Refused } from './problem.ts'
  * GET /campaigns/:id/search?limit=: what its sampler was told, for whoever proposes beside it. As on the leaderboard, what would lead
  * is left out, and counts as pending, until the verifier has seen it.
  */
-export function showSearch(edge: Edge): RequestHandler {
+export function showSearch(edge: Edge, histories: Histories): RequestHandler {
   return async (req, res) => {
     const { limit } = parse(SearchQuery, req.query)
-    const view = await searchViewOf(edge, await campaignOf(edge, req), limit)
+    const view = await searchViewOf(edge, { histories, campaign: await campaignOf(edge, req), limit })
     if (view === undefined)
       throw new Refused('not_found', 'sampler: all recipes of this campaign were known when it was submitted')
     res.json(view)
   }
 }
 
+interface Asked {
+  readonly histories: Histories
+  readonly campaign: CampaignRow
+  readonly limit: number | undefined // rows of each list
+}
+
 /** The same of a campaign at hand; undefined when no sampler chooses its recipes. */
 export async function searchViewOf(
   edge: Edge,
-  campaign: CampaignRow,
-  limit: number | undefined,
+  { histories, campaign, limit }: Asked,
 ): Promise<SearchView | undefined> {
   const [kernel] = await kernelsByHash(edge.knex, [campaign.kernelSha256])
   invariant(kernel !== undefined, 'what a campaign uses stays')
-  // Reports first: the trials of those that are read are there by then, and so is what says that they are withheld.
-  const told = await readReports(edge.knex, campaign.id)
-  const trials = await readTrials(edge.knex, campaign.id)
+  // First: what says that reports are withheld is there by then.
+  const { trials, reports: told } = await histories.read(edge.knex, campaign.id)
   const withheld: ReadonlySet<string | undefined> = new Set(
     await withheldOf(edge.knex, campaign, edge.trust.rules),
   )
