@@ -2,7 +2,7 @@ import express, { type Express, type RequestHandler } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
 import { BODY_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
-import { openApiDocument } from '#protocol/openapi.ts'
+import { openApiDocument } from '#protocol/openapi-document.ts'
 import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
 import { tokenOf } from './auth.ts'
@@ -56,7 +56,8 @@ function addRoutes(app: Express, edge: Edge): void {
   const routes: Record<string, Methods> = {
     '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
     '/readyz': { get: [showReady(edge)] },
-    [`${API}/openapi.json`]: { get: [(_req, res) => void res.json(openApiDocument(edge.version))] },
+    '/openapi.json': { get: [showDocument(edge)] },
+    [`${API}/openapi.json`]: { get: [showDocument(edge)] },
     [`${API}/server`]: { get: [reads.showServer(edge)] },
     [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
     [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },
@@ -139,6 +140,11 @@ function limitAnonymous(edge: Edge): RequestHandler {
       })
     },
   })
+}
+
+const showDocument = (edge: Edge): RequestHandler => {
+  const document = openApiDocument(edge.version)
+  return (_req, res) => void res.json(document)
 }
 
 /** GET /readyz: 200 while the database answers, 503 otherwise. */
