@@ -40,7 +40,7 @@ export function plannedUnits(
   file: CampaignFile,
   plan: { readonly experiments: number } & Omit<ByRung, 'experimentUnits' | 'wholeUnits'>,
 ): readonly UnitsPlanned[] {
-  const { seeds } = file.replicate
+  const seeds = file.study === undefined ? file.replicate.seeds : 1
   const wholeUnits = (file.stop?.sprt === undefined ? 0 : seeds) + testUnitsOf(file)
   return plannedByRung({ ...plan, experimentUnits: plan.experiments * seeds, wholeUnits })
 }

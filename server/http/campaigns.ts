@@ -8,6 +8,7 @@ import { countOpen } from '#store/campaign-life.ts'
 import { type CampaignRow, findByIdempotencyKey, findCampaign, insertCampaign } from '#store/campaigns.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { countMatchingHosts } from '#store/hosts.ts'
+import { insertStudy } from '#store/studies.ts'
 import { keyIdOf, requireScope } from './auth.ts'
 import { bodyOf, parseJson, sha256Of } from './body.ts'
 import { type CheckedCampaign, checkCampaign, firstRuns } from './campaign-plan.ts'
@@ -99,7 +100,7 @@ async function start(
   edge: Edge,
   trx: Trx,
   { ownerId, keyId, idempotencyKey, body, now }: Submission,
-  { file, kernel, dataset, quote }: CheckedCampaign,
+  { file, kernel, dataset, quote, study }: CheckedCampaign,
 ): Promise<CampaignView> {
   const id = edge.ids.campaign(now)
   const outcome = await insertCampaign(trx, {
@@ -112,6 +113,7 @@ async function start(
     bodySha256: sha256Of(body),
   })
   if (outcome === 'key_taken') throw new KeyTaken()
+  if (study !== undefined) await insertStudy(trx, id, study)
   const amountMilli = quote.reserveMilli
   const fault = await setAside(trx, { campaignId: id, userId: ownerId, keyId, amountMilli, now })
   if (fault !== undefined) refuseCredit(fault)

@@ -27,6 +27,7 @@ import { applyDecisions } from './apply.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { type Growing, grow, type More, startProposed } from './grow.ts'
 import { releaseCandidates } from './release.ts'
+import { startStudy } from './study.ts'
 import { judgeTests, moveTests, type Tester } from './tests.ts'
 
 /**
@@ -88,6 +89,10 @@ async function growAndTest(tester: Tester): Promise<More> {
     ...{ trx, deps, campaign, now },
     ...(await planOf(trx, deps, campaign)),
   })
+  if (campaign.file.study !== undefined) {
+    if (campaign.experimentsCreated === 0) await startStudy(await growing())
+    return 'nothing'
+  }
   await startProposed(tester, growing)
   const isTesting = campaign.file.stop?.sprt !== undefined
   if (campaign.endedBy !== null && !isTesting) return 'nothing'

@@ -16,13 +16,16 @@ import {
   UPDATES_MAX,
 } from './limits.ts'
 import { ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
+import { StudyFile } from './study.ts'
 import { line, lines } from './text.ts'
 import { CampaignId, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
 
-/** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
-export const CampaignFile = z.strictObject({
+const CampaignFields = z.strictObject({
   title: line(TITLE_CHARS_MAX).trim().min(1),
   question: lines(1000).optional(),
+  /** `replicate` computes again what was published, and says whether it came out the same: see `study`. */
+  type: z.enum(['search', 'replicate']).optional(),
+  study: StudyFile.optional(),
   kernel: Versioned,
   /** Left out for a kernel that reads none. */
   data: Versioned.default(NO_DATA),
@@ -64,6 +67,32 @@ export const CampaignFile = z.strictObject({
   visibility: z.enum(['public', 'unlisted']).optional(),
   /** The campaign that this one was forked from. */
   derived_from: CampaignId.optional(),
+})
+
+/** Why the parts of a file do not go together, with the field; undefined when they do. */
+function mismatch(
+  file: z.infer<typeof CampaignFields>,
+): readonly [field: string, reason: string] | undefined {
+  const { type = 'search', study, space, budget } = file
+  const dimensions = Object.keys(space).length
+  if (type === 'search') {
+    if (study !== undefined) return ['study', 'belongs to type: replicate']
+    return dimensions === 0 ? ['space', 'a space has at least one dimension'] : undefined
+  }
+  if (study === undefined) return ['study', 'type: replicate needs one']
+  if (dimensions > 0) return ['space', 'a study searches nothing: write space: {}']
+  const foreign = (['constraints', 'stop', 'rungs'] as const).find(name => file[name] !== undefined)
+  if (foreign !== undefined) return [foreign, 'a study computes what its originals say, and nothing else']
+  if (Object.keys(file.recipe).length > 0)
+    return ['recipe', 'the recipes of a study are those of its originals']
+  if (budget.runs === study.originals.length) return undefined
+  return ['budget.runs', `the study has ${study.originals.length} originals`]
+}
+
+/** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
+export const CampaignFile = CampaignFields.superRefine((file, context) => {
+  const found = mismatch(file)
+  if (found !== undefined) context.addIssue({ code: 'custom', path: found[0].split('.'), message: found[1] })
 })
 export type CampaignFile = z.infer<typeof CampaignFile>
 

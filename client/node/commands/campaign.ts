@@ -20,6 +20,7 @@ import { lifeCommands } from './campaign-life.ts'
 import { exportCommand } from './export.ts'
 import { showNotes, writeNote } from './notes.ts'
 import { showSearch } from './search.ts'
+import { studyCommands } from './study.ts'
 import { compare, interaction, showTests } from './tests.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
@@ -73,7 +74,8 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--evidence <ids...>', 'results and experiments that it rests on'),
     verb('list', 'the newest campaigns', list),
   ]
-  for (const subcommand of [...subcommands, ...lifeCommands()]) campaign.addCommand(subcommand)
+  for (const subcommand of [...subcommands, ...lifeCommands(), ...studyCommands()])
+    campaign.addCommand(subcommand)
   return campaign
 }
 
