@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { HostReport, Lease } from '#protocol/scheduler.ts'
@@ -14,10 +14,14 @@ import { parseJson, readIfThere, removeFile, writeDurably } from './files.ts'
 //   checkpoints/RESULT      where their runs were
 //   outbox/RESULT.json      finished, not yet answered
 //   artifacts/RESULT        trained weights, until the verdict
-const FOLDERS = ['leases', 'checkpoints', 'outbox', 'artifacts'] as const
+//   prefixes/RUNKEY         runs to an earlier rung, of which a longer one goes on
+const FOLDERS = ['leases', 'checkpoints', 'outbox', 'artifacts', 'prefixes'] as const
 
 /** An artifact whose verdict never came (a campaign that was forgotten, say) is not kept for ever. */
 const ARTIFACTS_MAX = 64
+
+// A gibibyte at most (PREFIX_BYTES_MAX); who is let go on usually is so within minutes.
+const PREFIXES_MAX = 16
 
 /** The host's memory as files, each written by writeDurably. */
 export async function openHostStore(directory: string): Promise<HostStore> {
@@ -54,6 +58,11 @@ export async function openHostStore(directory: string): Promise<HostStore> {
     },
     saveCheckpoint: (resultId, bytes) => writeDurably(at('checkpoints', resultId), bytes),
     checkpoint: resultId => readIfThere(at('checkpoints', resultId)),
+    savePrefix: async (runKey, bytes) => {
+      await boundByAge(join(directory, 'prefixes'), PREFIXES_MAX - 1)
+      await writeDurably(at('prefixes', runKey), bytes)
+    },
+    prefix: runKey => readIfThere(at('prefixes', runKey)),
     artifact: resultId => readIfThere(at('artifacts', resultId)),
     forget: async resultId => {
       // The lease first: a report without a lease is sent once more and answered the same; the reverse would run again.
@@ -100,4 +109,14 @@ async function loadAll<T>(directory: string, schema: z.ZodType<T>): Promise<T[]>
 async function bound(directory: string, filesMax: number): Promise<void> {
   const names = (await readdir(directory)).sort()
   for (const name of names.slice(0, Math.max(0, names.length - filesMax))) await removeFile(directory, name)
+}
+
+/** The files that were written first go. */
+async function boundByAge(directory: string, filesMax: number): Promise<void> {
+  const names = await readdir(directory)
+  const aged = await Promise.all(
+    names.map(async name => ({ name, atMs: (await stat(join(directory, name))).mtimeMs })),
+  )
+  aged.sort((a, b) => b.atMs - a.atMs)
+  for (const { name } of aged.slice(filesMax)) await removeFile(directory, name)
 }

@@ -4,8 +4,8 @@ import type { ResultId, Sha256 } from '#protocol/units.ts'
 /** Milliseconds on this machine's clock, since 1970. Nothing on the server is decided by it. */
 export type LocalMs = number
 
-export type PauseReason = 'user' | 'battery' | 'busy' | 'schedule'
-export const PAUSE_REASONS: readonly PauseReason[] = ['user', 'battery', 'busy', 'schedule']
+export type PauseReason = 'user' | 'battery' | 'busy' | 'schedule' | 'hidden'
+export const PAUSE_REASONS: readonly PauseReason[] = ['user', 'battery', 'busy', 'schedule', 'hidden']
 
 export interface HeldLease {
   readonly lease: Lease

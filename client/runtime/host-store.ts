@@ -1,5 +1,5 @@
 import type { HostReport, Lease } from '#protocol/scheduler.ts'
-import type { ResultId } from '#protocol/units.ts'
+import type { ResultId, Sha256 } from '#protocol/units.ts'
 import type { LocalMs } from './agent-state.ts'
 import type { Serials } from './release.ts'
 
@@ -17,6 +17,9 @@ export interface HostStore {
   saveReport(report: HostReport, artifact: Uint8Array | null): Promise<void>
   saveCheckpoint(resultId: ResultId, checkpoint: Uint8Array): Promise<void>
   checkpoint(resultId: ResultId): Promise<Uint8Array | undefined>
+  /** Keeps a run to an earlier rung by its run key, as long as there is room; a host without such a memory begins anew. */
+  savePrefix?(runKey: Sha256, checkpoint: Uint8Array): Promise<void>
+  prefix?(runKey: Sha256): Promise<Uint8Array | undefined>
   artifact(resultId: ResultId): Promise<Uint8Array<ArrayBuffer> | undefined>
   /** Forgets lease, checkpoint and report; not the artifact. Unknown ids are fine. */
   forget(resultId: string): Promise<void>

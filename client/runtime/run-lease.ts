@@ -6,6 +6,7 @@ import { asLines } from '#protocol/text.ts'
 import { fromWire } from '#protocol/units.ts'
 import { download } from './api.ts'
 import { type Gate, openGate } from './gate.ts'
+import { longestPrefix, type Prefix } from './prefix.ts'
 import { patiently, planOf, prepareRun } from './prepare.ts'
 import { judgeRelease } from './release.ts'
 import type { RunOutcome } from './run.ts'
@@ -91,8 +92,16 @@ async function compute(shell: Shell, { lease, gate, signal }: Running): Promise<
   const fitness = await ports.prove(prepared.kernel)
   if (!fitness.ok) return declined(shell, lease, fitness)
   const checkpoint = await ports.store.checkpoint(lease.resultId)
+  const prefix = checkpoint === undefined ? await prefixOf(shell, lease) : undefined
   signal.throwIfAborted()
-  return ports.compute({ lease, task: { ...prepared.task, checkpoint } }, gate.control, signal)
+  return ports.compute({ lease, task: { ...prepared.task, checkpoint, prefix } }, gate.control, signal)
+}
+
+/** What this host computed of the run before, to an earlier rung. */
+function prefixOf({ ports }: Shell, { job, kernel, data }: Lease): Promise<Prefix | undefined> {
+  const { moduleSha256 } = kernel.release.statement
+  const files = data.map(({ sha256 }) => sha256)
+  return longestPrefix({ job, moduleSha256, data: files }, async runKey => ports.store.prefix?.(runKey))
 }
 
 /** A kernel that this process must not compute. What another engine may still do stays on disk for it. */
@@ -122,6 +131,8 @@ async function conclude(shell: Shell, lease: Lease, outcome: RunOutcome): Promis
       return shell.send({ type: 'kept', resultId })
     }
   }
+  if (outcome.type === 'report' && outcome.prefix !== undefined)
+    await store.savePrefix?.(lease.runKey, outcome.prefix)
   const report = await reportOf(shell, lease, outcome)
   await store.saveReport(report, outcome.type === 'report' ? outcome.artifact : null)
   shell.tell({ ev: 'result.done', lease, outcome })

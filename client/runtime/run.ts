@@ -3,9 +3,10 @@ import { Job, type Limit } from '#protocol/job.ts'
 import { MARKS } from '#protocol/limits.ts'
 import type { RunErrorCode, RunReport } from '#protocol/report.ts'
 import type { Sha256 } from '#protocol/units.ts'
-import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
 import { globalBytes, globalsOfBytes, readGlobals } from './globals.ts'
 import { type KernelOutput, parseOutput } from './output.ts'
+import { continued, isPrefix, PREFIX_BYTES_MAX, type Prefix } from './prefix.ts'
 import { endReport, reportText, trappedReport } from './report.ts'
 import {
   beginRun,
@@ -32,6 +33,8 @@ export interface RunTask {
   readonly data: readonly Uint8Array[]
   /** Of an earlier attempt; ignored when it does not fit. */
   readonly checkpoint?: Uint8Array | undefined
+  /** Of a run that this one begins with; ignored when there is a checkpoint, or when it does not fit. */
+  readonly prefix?: Prefix | undefined
 }
 
 export type RunOutcome =
@@ -42,6 +45,8 @@ export type RunOutcome =
       readonly text: string
       readonly digest: Sha256
       readonly artifact: Uint8Array | null
+      /** Of a run that ended with an earlier rung: where a longer one may go on. */
+      readonly prefix?: Uint8Array
       readonly cpuMs: number
     }
   | { readonly type: 'error'; readonly code: RunErrorCode; readonly detail: string; readonly cpuMs: number }
@@ -80,6 +85,10 @@ interface Session {
   step: number
   trace: Sha256[]
   cpuMs: number
+  /** It ends with an earlier rung, and a longer run may go on from shortly before its end. */
+  readonly isPrefix: boolean
+  /** The last state that was kept for that, and when. */
+  kept: { readonly state: Checkpoint; readonly atMs: number } | undefined
 }
 
 /**
@@ -99,17 +108,15 @@ export async function runJob(task: RunTask, control: RunControl): Promise<RunOut
 }
 
 async function openSession(task: RunTask): Promise<Session> {
-  const { limit } = Job.parse(JSON.parse(task.job))
+  const job = Job.parse(JSON.parse(task.job))
+  const { limit } = job
   const total = BigInt('fuel' in limit ? limit.fuel : task.fuelMax)
-  const resumed = task.checkpoint && (await decodeCheckpoint(task.checkpoint, task.runKey))
+  const { prefix } = task
+  const own = task.checkpoint && (await decodeCheckpoint(task.checkpoint, task.runKey))
+  const resumed = own ?? (prefix && (await continued(prefix, { ...task, total })))
   const fresh = {
-    task,
-    limit,
-    total,
-    sandbox: await openSandbox(task.module, total),
-    step: 0,
-    trace: [],
-    cpuMs: 0,
+    ...{ task, limit, total, sandbox: await openSandbox(task.module, total) },
+    ...{ step: 0, trace: [], cpuMs: 0, isPrefix: isPrefix(job), kept: undefined },
   }
   if (!resumed) return fresh
   const globals = globalsOfBytes(resumed.globals, readGlobals(fresh.sandbox.globals))
@@ -143,6 +150,7 @@ async function drive(session: Session, control: RunControl): Promise<RunOutcome>
     const order = await control.gate(sliceOf(session, { busyMs, look }))
     if (order === 'stop') return { type: 'stopped', checkpoint: await snapshot(session), cpuMs: cpu(session) }
     if (order === 'checkpoint') await control.save(await snapshot(session))
+    keepForLonger(session, control)
     mark = control.nowMs()
   }
 }
@@ -185,17 +193,31 @@ function sliceOf(session: Session, { busyMs, look }: { busyMs: number; look: boo
   return { fraction, step: session.step, busyMs, ...(look && output ? { output } : {}) }
 }
 
-function snapshot(session: Session): Promise<Uint8Array> {
-  const { sandbox, step, trace, cpuMs, task } = session
-  return encodeCheckpoint({
+const snapshot = (session: Session): Promise<Uint8Array> => encodeCheckpoint(stateOf(session))
+
+/** Its memory is the kernel's own until the next step. */
+function stateOf({ sandbox, step, trace, cpuMs, task }: Session): Checkpoint {
+  return {
     runKey: task.runKey,
     step,
     fuelLeft: Number(sandbox.fuelLeft),
     globals: globalBytes(readGlobals(sandbox.globals)),
-    trace,
+    trace: [...trace],
     cpuMs,
     memory: memoryOf(sandbox),
-  })
+  }
+}
+
+// A copy takes some milliseconds: half a percent of the time, and a longer run has a second at most to compute again.
+const KEEP_MS = 1_000
+
+/** Once a kernel has said that it is done it cannot go on: what a longer run goes on from must be kept before. */
+function keepForLonger(session: Session, control: RunControl): void {
+  const atMs = control.nowMs()
+  if (!session.isPrefix || memoryOf(session.sandbox).length > PREFIX_BYTES_MAX) return
+  if (session.kept !== undefined && atMs - session.kept.atMs < KEEP_MS) return
+  const state = stateOf(session)
+  session.kept = { state: { ...state, memory: state.memory.slice() }, atMs }
 }
 
 /** The kernel said that it is done (1) or that it failed (below 0): its output decides which of both it was. */
@@ -221,6 +243,7 @@ async function finish(session: Session, stepped: number): Promise<RunOutcome> {
     type: 'report',
     ...(await reportText(ended.report)),
     artifact: ended.artifact,
+    ...(session.kept === undefined ? {} : { prefix: await encodeCheckpoint(session.kept.state) }),
     cpuMs: cpu(session),
   }
 }

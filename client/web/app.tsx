@@ -16,6 +16,7 @@ const PAGES: Readonly<Record<PageName, Page>> = {
   home: Home,
   campaigns: Campaigns,
   campaign: late(async () => (await import('./pages/campaign.tsx')).CampaignPage),
+  start: late(async () => (await import('./pages/start.tsx')).StartPage),
 }
 
 /** The frame and the page that the address names. */

@@ -12,6 +12,10 @@ export const setting = (value: unknown): string =>
 
 export const whole = (value: number): string => value.toLocaleString('en')
 
+/** Milli-credits as credits. */
+export const credits = (milli: number): string =>
+  (milli / 1000).toLocaleString('en', { minimumFractionDigits: 1, maximumFractionDigits: 3 })
+
 /** How long ago, in one unit. */
 export function ago(iso: string, now: number): string {
   const seconds = Math.max(0, Math.round((now - Date.parse(iso)) / 1000))

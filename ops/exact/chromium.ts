@@ -9,7 +9,7 @@ import type { How } from './digest.ts'
 /** Debian's. */
 export const CHROMIUM = '/usr/bin/chromium'
 
-const FLAGS = [
+export const FLAGS = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',

@@ -47,6 +47,8 @@ export interface Asking {
 interface Candidate {
   readonly resultId: ResultId
   readonly workUnitId: WorkUnitId
+  /** The host computed the same run to an earlier rung, and nobody else is at this one. */
+  readonly goesOn?: boolean
 }
 
 export interface Assignment {
@@ -60,7 +62,8 @@ const MIX = 8
 
 /**
  * Deals results to hosts one at a time in turn, each drawn at random from the first few that the host may have, so
- * that pairs of owners mix. No result is dealt twice, and no owner and no network gets two results of one work unit.
+ * that pairs of owners mix. No result is dealt twice, and no owner and no network gets two results of one work unit. Among the
+ * few, a run that the host goes on with comes first: only as the first replica, so that who checks it is drawn as ever.
  */
 export function deal(asking: readonly Asking[], random: Random): Assignment[] {
   const taken = new Set<ResultId>()
@@ -72,10 +75,9 @@ export function deal(asking: readonly Asking[], random: Random): Assignment[] {
     progress = false
     for (const host of asking) {
       if (round >= host.take) continue
-      const choice = pick(
-        firstFew(host.candidates, c => isFree(host, c)),
-        random,
-      )
+      const few = firstFew(host.candidates, c => isFree(host, c))
+      const own = few.filter(c => c.goesOn === true && !partiesIn.has(c.workUnitId))
+      const choice = pick(own.length > 0 ? own : few, random)
       if (choice === undefined) continue
       progress = true
       taken.add(choice.resultId)

@@ -1,10 +1,12 @@
 import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import { revise as decideRevision } from '#domain/revision.ts'
+import type { CampaignView } from '#protocol/campaign.ts'
 import { EXPERIMENTS_OPEN_MAX, REVISIONS_MAX } from '#protocol/limits.ts'
 import { ReviseBody, type RevisionList, type RevisionView, StopBody } from '#protocol/revisions.ts'
-import { type CampaignId, type Instant, type TokenId, toWire } from '#protocol/units.ts'
+import { type Instant, type TokenId, toWire } from '#protocol/units.ts'
 import {
+  type Act,
   countOpen,
   endCampaign,
   findRevision,
@@ -13,9 +15,8 @@ import {
   resumeCampaign,
   reviseCampaign,
 } from '#store/campaign-life.ts'
-import { type CampaignRow, lockCampaign } from '#store/campaigns.ts'
+import { type CampaignRow, findCampaign, lockCampaign } from '#store/campaigns.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
-import { addCampaignEvents } from '#store/events.ts'
 import { keyIdOf, requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import { type CheckedCampaign, checkCampaign } from './campaign-plan.ts'
@@ -24,8 +25,7 @@ import { campaignOf } from './campaigns.ts'
 import { refuseCredit } from './credits.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
-
-type Act = (trx: Trx, id: CampaignId, now: Instant) => Promise<boolean>
+import { isDryRun, rehearse } from './rehearse.ts'
 
 /** POST /campaigns/:id/pause: nothing more is created or handed out; what hosts are computing still counts. */
 export const pause = (edge: Edge): RequestHandler => change(edge, 'paused', () => pauseCampaign)
@@ -38,22 +38,18 @@ export const stop = (edge: Edge): RequestHandler =>
   change(edge, 'cancelled', req => {
     const body = bodyOf(req)
     const { reason = null } = parse(StopBody, body.length === 0 ? {} : parseJson(body))
-    return (trx, id, now) => endCampaign(trx, { id, reason, now })
+    return (trx, act) => endCampaign(trx, { ...act, reason })
   })
 
+type Do = (trx: Trx, act: Act) => Promise<boolean>
+
 /** An act of the campaign's owner or an administrator. Done twice it is done once: it answers the same. */
-function change(edge: Edge, becomes: CampaignRow['state'], actOf: (req: Request) => Act): RequestHandler {
+function change(edge: Edge, becomes: CampaignRow['state'], actOf: (req: Request) => Do): RequestHandler {
   return async (req, res) => {
-    const { campaign, author } = await ownOf(edge, req)
+    const { campaign, author: by } = await ownOf(edge, req)
     const act = actOf(req)
     const changed = await inTransaction(edge.knex, async trx => {
-      const now = edge.now()
-      if (!(await act(trx, campaign.id, now))) return false
-      if (becomes === 'cancelled') {
-        const by = author === 'owner' ? 'its owner' : 'an administrator'
-        const event = { campaignId: campaign.id, event: becomes, detail: `${by} ended it` } as const
-        await addCampaignEvents(trx, [event], now)
-      }
+      if (!(await act(trx, { id: campaign.id, by, now: edge.now() }))) return false
       await edge.wake.campaigns(trx, [campaign.id])
       return true
     })
@@ -75,7 +71,7 @@ async function ownOf(
   throw new Refused('scope_missing', 'this campaign is another user’s')
 }
 
-/** PUT /campaigns/:id: its next file; see `revise` of the domain for what may change. */
+/** PUT /campaigns/:id: its next file; see `revise` of the domain for what may change. Takes `dry_run=true`. */
 export function revise(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { campaign, author, keyId } = await ownOf(edge, req)
@@ -83,14 +79,21 @@ export function revise(edge: Edge): RequestHandler {
     assertRevisable(campaign, { file, expected })
     const checked = await checkCampaign(edge.knex, edge.planner, file, begunUnder(campaign, file))
     const now = edge.now()
-    await inTransaction(edge.knex, async trx => {
+    const act = async (trx: Trx): Promise<CampaignView> => {
       const locked = await lockCampaign(trx, campaign.id)
       if (locked === undefined) throw new Error('campaigns stay')
       await apply(trx, locked, { checked, expected, author, keyId, reason, now })
       await edge.wake.campaigns(trx, [campaign.id])
-    })
+      const revised = await findCampaign(trx, campaign.id)
+      if (revised === undefined) throw new Error('campaigns stay')
+      return viewCampaign(trx, revised, edge.trust.rules)
+    }
+    if (isDryRun(req)) {
+      const { quote } = checked
+      return void res.json(await rehearse(edge, { payerId: campaign.ownerId, keyId, quote, act }))
+    }
+    res.json(await inTransaction(edge.knex, act))
     edge.log.info({ campaignId: campaign.id, revision: expected + 1 }, 'a campaign was revised')
-    res.json(await viewCampaign(edge.knex, await campaignOf(edge, req), edge.trust.rules))
   }
 }
 

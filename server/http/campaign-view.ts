@@ -34,7 +34,7 @@ export async function viewCampaign(
     title: file.title,
     question: file.question ?? null,
     state: campaign.state,
-    endReason: campaign.endReason,
+    end: campaign.endedBy === null ? null : { by: campaign.endedBy, reason: campaign.endedReason },
     revision: campaign.revision,
     derivedFrom: file.derived_from ?? null,
     kernel: file.kernel,

@@ -1,14 +1,14 @@
 import type { Request, RequestHandler } from 'express'
-import { z } from 'zod'
 import { CampaignFile, type CampaignView, type ValidateReply } from '#protocol/campaign.ts'
 import { CAMPAIGNS_OPEN_MAX, EXPERIMENTS_OPEN_MAX } from '#protocol/limits.ts'
 import { addMs, CampaignId, type Instant, type TokenId, type UserId } from '#protocol/units.ts'
 import { setAside } from '#store/account-credit.ts'
 import { countOpen } from '#store/campaign-life.ts'
-import { type CampaignRow, findByIdempotencyKey, findCampaign, insertCampaign } from '#store/campaigns.ts'
-import { inTransaction, type Trx } from '#store/database.ts'
+import { type CampaignRow, findCampaign, insertCampaign } from '#store/campaigns.ts'
+import type { Trx } from '#store/database.ts'
 import { countMatchingHosts } from '#store/hosts.ts'
 import { insertStudy } from '#store/studies.ts'
+import { answerOnce } from './answer-once.ts'
 import { keyIdOf, requireScope } from './auth.ts'
 import { bodyOf, parseJson, sha256Of } from './body.ts'
 import { type CheckedCampaign, checkCampaign, firstRuns } from './campaign-plan.ts'
@@ -16,6 +16,7 @@ import { viewCampaign } from './campaign-view.ts'
 import { refuseCredit } from './credits.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
+import { isDryRun, rehearse } from './rehearse.ts'
 
 const MIB_PER_PAGE = 1 / 16
 const HOUR_MS = 3600_000
@@ -42,8 +43,6 @@ export function validateCampaign(edge: Edge): RequestHandler {
   }
 }
 
-const IdempotencyKey = z.string().min(1).max(200).optional()
-
 interface Submission {
   readonly ownerId: UserId
   readonly keyId: TokenId | null
@@ -53,47 +52,30 @@ interface Submission {
 }
 
 /**
- * POST /campaigns: reserves the quote and starts the campaign, in one transaction. The same Idempotency-Key with the same
- * body answers with the campaign that it made before.
+ * POST /campaigns: reserves the quote and starts the campaign, in one transaction. With `dry_run=true` it says what that would be and cost.
  */
 export function submitCampaign(edge: Edge): RequestHandler {
   return async (req, res) => {
     const bearer = await requireScope(edge, req, 'campaign')
-    const idempotencyKey =
-      parse(z.object({ 'idempotency-key': IdempotencyKey }), req.headers)['idempotency-key'] ?? null
-    const body = bodyOf(req)
-    const submission = {
-      ...{ ownerId: bearer.userId, keyId: keyIdOf(bearer), idempotencyKey, body, now: edge.now() },
+    const [ownerId, keyId, body] = [bearer.userId, keyIdOf(bearer), bodyOf(req)]
+    const idempotencyKey = req.get('idempotency-key') ?? null
+    const submission = { ownerId, keyId, idempotencyKey, body, now: edge.now() }
+    const check = () =>
+      checkCampaign(edge.knex, edge.planner, parse(CampaignFile, parseJson(body), 'campaign_invalid'))
+    if (isDryRun(req)) {
+      const checked = await check()
+      const act = (trx: Trx) => start(edge, trx, { ...submission, idempotencyKey: null }, checked)
+      return void res.json(await rehearse(edge, { payerId: ownerId, keyId, quote: checked.quote, act }))
     }
-    const before = await findSame(edge, submission)
-    if (before !== undefined) return void res.json(before)
-    const file = parse(CampaignFile, parseJson(body), 'campaign_invalid')
-    const checked = await checkCampaign(edge.knex, edge.planner, file)
-    const created = await startOnce(edge, submission, checked)
-    if (created === undefined) return void res.json(await findSame(edge, submission)) // lost a race against itself
-    edge.log.info({ campaignId: created.id, title: file.title }, 'a campaign was submitted')
-    res.status(201).location(`/api/v1/campaigns/${created.id}`).json(created)
+    await answerOnce(edge, { req, res, userId: ownerId }, async () => {
+      const checked = await check()
+      return async trx => {
+        const body = await start(edge, trx, submission, checked)
+        edge.log.info({ campaignId: body.id, title: body.title }, 'a campaign is submitted')
+        return { status: 201, location: `/api/v1/campaigns/${body.id}`, body }
+      }
+    })
   }
-}
-
-async function startOnce(edge: Edge, submission: Submission, checked: CheckedCampaign) {
-  try {
-    return await inTransaction(edge.knex, trx => start(edge, trx, submission, checked))
-  } catch (error) {
-    if (error instanceof KeyTaken) return undefined
-    throw error
-  }
-}
-
-/** Rolls back a submission whose idempotency key another call used a moment earlier. */
-class KeyTaken extends Error {}
-
-async function findSame(edge: Edge, { ownerId, idempotencyKey, body }: Submission) {
-  if (idempotencyKey === null) return undefined
-  const before = await findByIdempotencyKey(edge.knex, ownerId, idempotencyKey)
-  if (before === undefined) return undefined
-  if (before.bodySha256 !== sha256Of(body)) throw new Refused('idempotency_conflict')
-  return viewCampaign(edge.knex, before, edge.trust.rules)
 }
 
 async function start(
@@ -112,7 +94,9 @@ async function start(
     reservedMilli: quote.reserveMilli,
     bodySha256: sha256Of(body),
   })
-  if (outcome === 'key_taken') throw new KeyTaken()
+  // Its answer is forgotten; a campaign is never paid for twice.
+  if (outcome === 'key_taken')
+    throw new Refused('idempotency_conflict', 'a campaign was submitted under it long ago')
   if (study !== undefined) await insertStudy(trx, id, study)
   const amountMilli = quote.reserveMilli
   const fault = await setAside(trx, { campaignId: id, userId: ownerId, keyId, amountMilli, now })

@@ -8,11 +8,13 @@ import { inTransaction, type Trx } from '#store/database.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import { insertExperiments, lockUnsettled, type NewExperiment, type ProgressRow } from '#store/progress.ts'
 import { countReports, findExperiments } from '#store/search.ts'
+import { answerOnce } from './answer-once.ts'
 import { requireScope } from './auth.ts'
 import { bodyOf, parseJson, sha256Of } from './body.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
+import { isDryRun } from './rehearse.ts'
 
 const hashOf = (recipe: Recipe) => sha256Of(Buffer.from(canonicalJson(recipe)))
 
@@ -26,14 +28,17 @@ export function proposeExperiments(edge: Edge): RequestHandler {
     const { id, ownerId } = await campaignOf(edge, req)
     if (ownerId !== bearer.userId && !bearer.scopes.includes('admin'))
       throw new Refused('scope_missing', 'this campaign is another user’s')
-    const body = parse(ProposeBody, parseJson(bodyOf(req)))
-    const reply = await inTransaction(edge.knex, async trx => {
+    const asked = parse(ProposeBody, parseJson(bodyOf(req)))
+    const body = { ...asked, dryRun: asked.dryRun || isDryRun(req) }
+    const act = async (trx: Trx): Promise<ProposeReply> => {
       const campaign = await lockUnsettled(trx, id)
       if (campaign === undefined || (campaign.state !== 'running' && campaign.state !== 'paused'))
         throw new Refused('campaign_ended')
       return propose(edge, trx, { campaign, proposerId: bearer.userId, body })
-    })
-    res.json(reply)
+    }
+    if (body.dryRun) return void res.json(await inTransaction(edge.knex, act))
+    const call = { req, res, userId: bearer.userId }
+    await answerOnce(edge, call, async () => async trx => ({ status: 200, body: await act(trx) }))
   }
 }
 

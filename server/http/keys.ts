@@ -3,9 +3,9 @@ import { grantableScopes } from '#domain/keys.ts'
 import { KeyBody, type KeyList, type KeyView, type NewKey } from '#protocol/keys.ts'
 import { KEYS_PER_ACCOUNT_MAX } from '#protocol/limits.ts'
 import { fromWire, TokenId, toWire } from '#protocol/units.ts'
-import { inTransaction } from '#store/database.ts'
 import { insertKey, type KeyRow, listKeys, revokeKey } from '#store/keys.ts'
 import { newTokenText, tokenHash } from '#store/tokens.ts'
+import { answerOnce } from './answer-once.ts'
 import { bearerOf, requireAccount, requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import type { Edge } from './edge.ts'
@@ -26,13 +26,14 @@ export function createKey(edge: Edge): RequestHandler {
     const text = newTokenText('key')
     const scopes = [...new Set(asked.scopes)]
     const key = { ...asked, scopes, id: edge.ids.token(now), expiresAt: ends }
-    const added = await inTransaction(edge.knex, trx =>
-      insertKey(trx, { ...key, userId, hash: tokenHash(text), now }, KEYS_PER_ACCOUNT_MAX),
-    )
-    if (!added) throw new Refused('keys_full', `${KEYS_PER_ACCOUNT_MAX} keys`)
-    const row = { ...key, spentMilli: 0, createdAt: now, revokedAt: null }
-    const reply: NewKey = { ...viewKey(row), key: text }
-    res.status(201).json(reply)
+    const view = viewKey({ ...key, spentMilli: 0, createdAt: now, revokedAt: null })
+    const body: NewKey = { ...view, key: text }
+    const repeated: NewKey = { ...view, key: null }
+    await answerOnce(edge, { req, res, userId }, async () => async trx => {
+      if (!(await insertKey(trx, { ...key, userId, hash: tokenHash(text), now }, KEYS_PER_ACCOUNT_MAX)))
+        throw new Refused('keys_full', `${KEYS_PER_ACCOUNT_MAX} keys`)
+      return { status: 201, body, repeated }
+    })
   }
 }
 

@@ -4,6 +4,7 @@ import { NOTES_PER_CAMPAIGN_MAX, PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import { NoteBody, type NoteList, type NoteView } from '#protocol/notes.ts'
 import { type CampaignId, NoteId, toWire } from '#protocol/units.ts'
 import { insertNote, knownEvidence, listNotes, type NoteRow } from '#store/notes.ts'
+import { answerOnce } from './answer-once.ts'
 import { requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import { campaignOf } from './campaigns.ts'
@@ -23,15 +24,14 @@ export function writeNote(edge: Edge): RequestHandler {
     if (foreign !== undefined)
       throw new Refused('bad_request', `evidence: ${foreign} is not of this campaign`)
     const now = edge.now()
+    const call = { req, res, userId: bearer.userId }
     const note = { id: edge.ids.note(now), campaignId: campaign.id, kind, text, evidence }
-    const written = await insertNote(
-      edge.knex,
-      { ...note, authorId: bearer.userId },
-      { now, most: NOTES_PER_CAMPAIGN_MAX },
-    )
-    if (!written) throw new Refused('notes_full', `${NOTES_PER_CAMPAIGN_MAX} notes`)
-    const view = viewNote(campaign.id, { ...note, at: now, authorId: bearer.userId })
-    res.status(201).json(view)
+    const row = { ...note, authorId: bearer.userId }
+    await answerOnce(edge, call, async () => async trx => {
+      if (!(await insertNote(trx, row, { now, most: NOTES_PER_CAMPAIGN_MAX })))
+        throw new Refused('notes_full', `${NOTES_PER_CAMPAIGN_MAX} notes`)
+      return { status: 201, body: viewNote(campaign.id, { ...row, at: now }) }
+    })
   }
 }
 

@@ -1,7 +1,8 @@
-import { PREFIX_DAYS, WEBHOOK_DELIVERY_DAYS } from '#protocol/limits.ts'
+import { IDEMPOTENCY_DAYS, PREFIX_DAYS, WEBHOOK_DELIVERY_DAYS } from '#protocol/limits.ts'
 import { addMs } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { forgetEnrolments } from '#store/enrolments.ts'
+import { forgetCalls } from '#store/idempotent-calls.ts'
 import { forgetNetworks } from '#store/traces.ts'
 import { forgetDeliveries } from '#store/webhook-deliveries.ts'
 import type { JobDeps } from './deps.ts'
@@ -11,7 +12,7 @@ const DAY_MS = 24 * 3600_000
 const COUNTS_MS = 2 * DAY_MS
 const ROWS_PER_ROUND = 1_000
 
-/** Forgets what is kept for a time only: networks and sent messages after 30 days, and what bounded enrolments. Returns how many rows. */
+/** Forgets what is kept for a time only: networks, sent messages, answers to calls with a key, and what bounded enrolments. Returns how many rows. */
 export function forgetTraces(deps: Pick<JobDeps, 'knex' | 'now'>): Promise<number> {
   return inTransaction(deps.knex, async trx => {
     const now = deps.now()
@@ -19,8 +20,9 @@ export function forgetTraces(deps: Pick<JobDeps, 'knex' | 'now'>): Promise<numbe
     const before = addMs(now, -PREFIX_DAYS * DAY_MS)
     const networks = await forgetNetworks(trx, { before, limit: ROWS_PER_ROUND })
     const sentBefore = addMs(now, -WEBHOOK_DELIVERY_DAYS * DAY_MS)
-    return (
-      enrolments + networks + (await forgetDeliveries(trx, { before: sentBefore, limit: ROWS_PER_ROUND }))
-    )
+    const sent = await forgetDeliveries(trx, { before: sentBefore, limit: ROWS_PER_ROUND })
+    const answeredBefore = addMs(now, -IDEMPOTENCY_DAYS * DAY_MS)
+    const answered = await forgetCalls(trx, { before: answeredBefore, limit: ROWS_PER_ROUND })
+    return enrolments + networks + sent + answered
   })
 }

@@ -24,6 +24,7 @@ import {
 import { closeTests } from '#store/tests.ts'
 import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
+import { tellBest } from './best.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { type Growing, grow, type More, startProposed } from './grow.ts'
 import { releaseCandidates } from './release.ts'
@@ -37,6 +38,7 @@ import { judgeTests, moveTests, type Tester } from './tests.ts'
  */
 export const runPropose: CampaignHandler = async (deps, ids) => {
   for (const id of ids) {
+    await tellBest(deps, id) // before its end
     await inTransaction(deps.knex, trx => moveOn(trx, deps, id))
     await releaseCandidates(deps, id)
     await demandAudits(deps, id)
@@ -63,9 +65,7 @@ async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
   if (campaign === undefined) return
   const now = deps.now()
   if (isOverdue(campaign, now)) {
-    const detail = `ends_by ${campaign.file.ends_by}`
-    await endCampaign(trx, { id, reason: detail, now })
-    await addCampaignEvents(trx, [{ campaignId: id, event: 'cancelled', detail }], now)
+    await endCampaign(trx, { id, by: 'deadline', reason: `ends_by ${campaign.file.ends_by}`, now })
     return deps.enqueue(trx, 'propose', [id])
   }
   const more =

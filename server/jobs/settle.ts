@@ -61,6 +61,11 @@ export async function applySettlements(trx: Trx, deps: JobDeps, facts: Judged): 
   const ids = judged.map(unit => unit.id)
   await touchWorkUnits(trx, ids, now)
   await deps.enqueue(trx, 'transition', ids)
+  // What was published and is verified only now may lead a leaderboard.
+  const shown = judged.flatMap(unit =>
+    unit.state === 'valid' && unit.publishedAt !== null ? [unit.campaignId] : [],
+  )
+  await deps.enqueue(trx, 'propose', [...new Set(shown)])
 }
 
 async function changeUnits(trx: Trx, settlements: readonly Settlement[], now: Instant): Promise<void> {

@@ -20,6 +20,7 @@ import {
 } from '#search/promotion.ts'
 import { boundsOf } from '#search/sprt.ts'
 import { beginsText, decidedText, endsText, plateauText } from '#search/test-notes.ts'
+import { addCampaignEvents } from '#store/events.ts'
 import { insertNote } from '#store/notes.ts'
 import type { ProgressRow } from '#store/progress.ts'
 import {
@@ -104,8 +105,16 @@ export async function judgeTests(tester: Tester, isTried = true): Promise<Judgem
     if (!isNew(test, judgement, state)) continue
     const { gains, llr } = judgement
     await updateTest(trx, campaign.id, { ...test, state, gains: [...gains], llr }, now)
-    if (state !== test.state)
-      await say(tester, 'insight', decidedText(test, judgement, state), [test.challenger, test.incumbent])
+    if (state === test.state) continue
+    await say(tester, 'insight', decidedText(test, judgement, state), [test.challenger, test.incumbent])
+    const detail = `test ${test.number}: ${state === 'running' ? 'open again' : state}`
+    const event = {
+      campaignId: campaign.id,
+      event: 'verdict',
+      experimentId: test.challenger,
+      detail,
+    } as const
+    await addCampaignEvents(trx, [event], now)
   }
   return { facts, judged }
 }

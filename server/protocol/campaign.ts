@@ -124,14 +124,27 @@ export type ValidateReply = z.infer<typeof ValidateReply>
 export const CampaignState = z.enum(['running', 'paused', 'finished', 'cancelled'])
 export type CampaignState = z.infer<typeof CampaignState>
 
+/** `runs`: all was tried; `space`: nothing was left to try; `deadline`: its `ends_by`; `owner` and `operator` stopped it. */
+export const EndedBy = z.enum([
+  'runs',
+  'plateau',
+  'promotion',
+  'space',
+  'deadline',
+  'credit',
+  'owner',
+  'operator',
+])
+export type EndedBy = z.infer<typeof EndedBy>
+
 /** GET /api/v1/campaigns/:id */
 export const CampaignView = z.object({
   id: CampaignId,
   title: z.string(),
   question: z.string().nullable(),
   state: CampaignState,
-  /** Why it ended before its plan, as far as somebody said. */
-  endReason: z.string().nullable(),
+  /** Why it tries nothing more: null while it does. A campaign whose last runs are awaited, or whose tests go on, is still running. */
+  end: z.object({ by: EndedBy, reason: z.string().nullable() }).nullable(),
   /** Of its file, 1 as submitted: /revisions has each. */
   revision: z.int(),
   derivedFrom: CampaignId.nullable(),

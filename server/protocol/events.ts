@@ -1,7 +1,17 @@
 import { z } from 'zod'
-import { CampaignId, WireInstant, WorkUnitId } from './units.ts'
+import { CampaignId, ExperimentId, WireInstant, WorkUnitId } from './units.ts'
 
-export const EventKind = z.enum(['campaign.finished', 'campaign.cancelled', 'result.retracted'])
+export const EventKind = z.enum([
+  'campaign.best', // another experiment leads the leaderboard
+  'campaign.verdict', // of a sequential test, or of the agent on a question; also one that was taken back
+  'campaign.revised',
+  'campaign.paused',
+  'campaign.resumed',
+  'campaign.note',
+  'campaign.finished',
+  'campaign.cancelled',
+  'result.retracted',
+])
 export type EventKind = z.infer<typeof EventKind>
 
 /** Where an event stands in the order of all; opaque to readers. Eighteen digits stay below 2⁶³. */
@@ -18,6 +28,8 @@ export const EventList = z.object({
       kind: EventKind,
       /** Whose published result was withdrawn; null when the event is the campaign’s. */
       workUnitId: WorkUnitId.nullable(),
+      /** Which experiment leads, or was judged. */
+      experimentId: ExperimentId.nullable(),
       detail: z.string(),
     }),
   ),

@@ -35,8 +35,8 @@ export const KeyView = z.object({
 })
 export type KeyView = z.infer<typeof KeyView>
 
-/** The reply to its creation: the only time that its text is shown. */
-export const NewKey = KeyView.extend({ key: z.string() })
+/** The reply to its creation: the only time that its text is shown. Null when the call is repeated: revoke a key whose text is lost. */
+export const NewKey = KeyView.extend({ key: z.string().nullable() })
 export type NewKey = z.infer<typeof NewKey>
 
 /** GET /api/v1/keys: newest first, revoked and expired ones included. */

@@ -111,6 +111,8 @@ export const DAILY_QUOTA_START = 2_000
 export const DAILY_QUOTA_MAX = 20_000
 export const DAILY_QUOTA_MIN = 4
 
+/** A call is known by its idempotency key for so long. */
+export const IDEMPOTENCY_DAYS = 7
 /** API keys of one account, revoked ones among them: one for each agent and script that somebody runs. */
 export const KEYS_PER_ACCOUNT_MAX = 200
 

@@ -16,6 +16,7 @@ import { CorpusList, CorpusRow, CorpusView, SimilarView } from './corpus.ts'
 import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
+import { DryRun } from './dry-run.ts'
 import { EventList } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
@@ -81,6 +82,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, EventList },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
+  ...{ DryRun },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },

@@ -1,3 +1,8 @@
+import { z } from 'zod'
+
+/** Names a call that makes something: repeated within IDEMPOTENCY_DAYS, it is answered as before. Printable ASCII. */
+export const IdempotencyKey = z.string().regex(/^[\x20-\x7e]{1,200}$/)
+
 /** Who may call: nobody in particular, or with which token. */
 export type Security = 'nobody' | 'anybody' | 'user' | 'host'
 

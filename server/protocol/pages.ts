@@ -4,6 +4,7 @@ export const PAGE_PATHS = {
   home: '/',
   campaigns: '/c',
   campaign: '/c/:id',
+  start: '/start',
 } as const
 
 export type PageName = keyof typeof PAGE_PATHS

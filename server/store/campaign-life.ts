@@ -6,23 +6,45 @@ import type { CampaignId, Instant, MilliCredit, TokenId, UserId } from '#protoco
 import { type CreditFault, setAside } from './account-credit.ts'
 import type { CampaignRow } from './campaigns.ts'
 import type { Trx } from './database.ts'
+import { addCampaignEvents } from './events.ts'
 import { type Executor, execute, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
+/** An act on a campaign and who does it; its followers are told in the same transaction. */
+export interface Act {
+  readonly id: CampaignId
+  readonly by: 'owner' | 'operator'
+  readonly now: Instant
+}
+
+const WORDS = { owner: 'its owner', operator: 'an administrator', deadline: 'the time it was given' } as const
+
 /** Pauses a running campaign: nothing of it is created or handed out. False when it does not run. */
-export const pauseCampaign = async (trx: Trx, id: CampaignId, now: Instant): Promise<boolean> =>
-  (await execute(trx, PAUSE, { id, now: toDb(now) })) === 1
+export async function pauseCampaign(trx: Trx, { id, by, now }: Act): Promise<boolean> {
+  if ((await execute(trx, PAUSE, { id, now: toDb(now) })) === 0) return false
+  await addCampaignEvents(trx, [{ campaignId: id, event: 'paused', detail: `${WORDS[by]} paused it` }], now)
+  return true
+}
 
 /** Lets a paused campaign go on, and wakes its work units, whose patience begins where it was. False when it is not paused. */
-export async function resumeCampaign(trx: Trx, id: CampaignId, now: Instant): Promise<boolean> {
+export async function resumeCampaign(trx: Trx, { id, by, now }: Act): Promise<boolean> {
   await execute(trx, WAKE_OPEN, { id, now: toDb(now) }) // work units are locked before campaigns
-  return (await execute(trx, RESUME, { id, now: toDb(now) })) === 1
+  if ((await execute(trx, RESUME, { id, now: toDb(now) })) === 0) return false
+  await addCampaignEvents(trx, [{ campaignId: id, event: 'resumed', detail: `${WORDS[by]} resumed it` }], now)
+  return true
+}
+
+interface End extends Omit<Act, 'by'> {
+  readonly by: keyof typeof WORDS
+  readonly reason: string | null
 }
 
 /** Ends a campaign that runs or is paused; false when it has ended. Its work units follow when it is woken. */
-export const endCampaign = async (
-  trx: Trx,
-  { id, reason, now }: { id: CampaignId; reason: string | null; now: Instant },
-): Promise<boolean> => (await execute(trx, END, { id, reason, now: toDb(now) })) === 1
+export async function endCampaign(trx: Trx, { id, by, reason, now }: End): Promise<boolean> {
+  if ((await execute(trx, END, { id, by, reason, now: toDb(now) })) === 0) return false
+  const detail = `${WORDS[by]} ended it${reason === null ? '' : `: ${reason}`}`
+  await addCampaignEvents(trx, [{ campaignId: id, event: 'cancelled', detail }], now)
+  return true
+}
 
 const OpenRow = z.object({ campaigns: z.int(), experiments: z.int() })
 
@@ -71,8 +93,12 @@ export async function reviseCampaign(
     amountMilli,
   })
   await execute(trx, ADD_REVISION, { campaignId, revision, author, reason, file: text, now: toDb(now) })
+  const detail = `revision ${revision} by ${AUTHORS[author]}: ${reason}`
+  await addCampaignEvents(trx, [{ campaignId, event: 'revised', detail }], now)
   return 'revised'
 }
+
+const AUTHORS = { ...WORDS, agent: 'the agent' } as const
 
 const RevisionRow = z.object({ revision: z.int(), at: Timestamp, author: RevisionAuthor, reason: z.string() })
 
@@ -104,7 +130,8 @@ const WAKE_OPEN = `
   update work_units w set wake_at = :now from open where w.id = open.id`
 
 const END = `
-  update campaigns set state = 'cancelled', ended_at = :now, end_reason = :reason, paused_at = null
+  update campaigns set state = 'cancelled', ended_at = :now, ended_by = :by, ended_reason = :reason,
+    paused_at = null
   where id = :id and state = 'running'`
 
 const COUNT_OPEN = `

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CampaignFile, CampaignState } from '#protocol/campaign.ts'
+import { CampaignFile, CampaignState, EndedBy } from '#protocol/campaign.ts'
 import { CampaignId, type Instant, Sha256, UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'
 import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
@@ -15,10 +15,10 @@ const CampaignRow = z.object({
   experimentsPlanned: z.int(),
   experimentsCreated: z.int(),
   reservedMilli: z.int(),
-  bodySha256: Sha256,
   createdAt: Timestamp,
   endedAt: Timestamp.nullable(),
-  endReason: z.string().nullable(),
+  endedBy: EndedBy.nullable(),
+  endedReason: z.string().nullable(),
   revision: z.int(),
   respaced: z.boolean(),
 })
@@ -27,25 +27,15 @@ export type CampaignRow = z.infer<typeof CampaignRow>
 const SELECT = `
   select id, owner_id as "ownerId", case when paused_at is null then cast(state as text) else 'paused' end as state, title, file, kernel_sha256 as "kernelSha256",
     dataset_sha256 as "datasetSha256", experiments_planned as "experimentsPlanned",
-    experiments_created as "experimentsCreated", reserved_milli as "reservedMilli", body_sha256 as "bodySha256",
-    created_at as "createdAt", ended_at as "endedAt", end_reason as "endReason", revision, respaced
+    experiments_created as "experimentsCreated", reserved_milli as "reservedMilli",
+    created_at as "createdAt", ended_at as "endedAt", ended_by as "endedBy", ended_reason as "endedReason",
+    revision, respaced
   from campaigns`
 
 export const findCampaign = (on: Executor, id: CampaignId): Promise<CampaignRow | undefined> =>
   selectFirst(on, CampaignRow, `${SELECT} where id = :id`, { id })
 
-/** The campaign that this owner submitted under this key. */
-export const findByIdempotencyKey = (
-  on: Executor,
-  ownerId: UserId,
-  key: string,
-): Promise<CampaignRow | undefined> =>
-  selectFirst(on, CampaignRow, `${SELECT} where owner_id = :ownerId and idempotency_key = :key`, {
-    ownerId,
-    key,
-  })
-
-/** The same, locked until the end of the transaction. */
+/** A campaign, locked until the end of the transaction. */
 export const lockCampaign = (trx: Executor, id: CampaignId): Promise<CampaignRow | undefined> =>
   selectFirst(trx, CampaignRow, `${SELECT} where id = :id for no key update`, { id })
 

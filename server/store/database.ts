@@ -53,6 +53,16 @@ export function inSnapshot<T>(knex: Knex, read: (trx: Trx) => Promise<T>): Promi
   return knex.transaction(read, { isolationLevel: 'repeatable read', readOnly: true })
 }
 
+/** Runs `work` in one transaction that is rolled back: what it would do is what it returns. */
+export async function inRehearsal<T>(knex: Knex, work: (trx: Trx) => Promise<T>): Promise<T> {
+  const trx = await knex.transaction()
+  try {
+    return await work(trx)
+  } finally {
+    await trx.rollback()
+  }
+}
+
 function getTypeParser(oid: number, format?: string): (value: string) => unknown {
   if (format === 'binary') return pg.types.getTypeParser(oid, 'binary')
   if (oid === pg.types.builtins.INT8) return parseInt8

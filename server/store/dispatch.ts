@@ -27,6 +27,7 @@ const CandidateRow = z.object({
   fuelMax: z.int(),
   engineClass: z.string(),
   policy: z.enum(['adaptive', 'fixed']),
+  goesOn: z.boolean(),
 })
 export type CandidateRow = z.infer<typeof CandidateRow>
 
@@ -57,7 +58,11 @@ const eligible = (lane: string): string => `
 
 const COLUMNS = `
   r.id as "resultId", w.id as "workUnitId", r.priority, r.attempt, w.deadline_ms as "deadlineMs",
-  w.grace_ms as "graceMs", w.fuel_max as "fuelMax", w.engine_class as "engineClass", w.policy`
+  w.grace_ms as "graceMs", w.fuel_max as "fuelMax", w.engine_class as "engineClass", w.policy,
+  exists (select from work_units e join results er on er.work_unit_id = e.id
+      where e.experiment_id = w.experiment_id and e.seed_index = w.seed_index and e.rung < w.rung
+        and er.host_id = h."hostId" and er.outcome = 'success')
+    and not exists (select from results o where o.work_unit_id = w.id and o.state <> 'unsent') as "goesOn"`
 
 // One look for all hosts of a group. Rows that another process holds are skipped: nobody waits, so that dispatch cannot be
 // part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their wake-up

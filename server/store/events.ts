@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { EventCursor, EventKind } from '#protocol/events.ts'
-import { type CampaignId, type Instant, WorkUnitId } from '#protocol/units.ts'
+import { type CampaignId, ExperimentId, type Instant, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Executor, execute, recordset, select, Timestamp, toDb } from './rows.ts'
 
 export type CampaignEvent = { readonly campaignId: CampaignId; readonly detail: string } & (
   | { readonly event: 'reopened' | 'overturned'; readonly workUnitId: WorkUnitId }
-  | { readonly event: 'finished' | 'cancelled' }
+  | { readonly event: 'best'; readonly experimentId: ExperimentId }
+  | { readonly event: 'verdict'; readonly experimentId: ExperimentId | null }
+  | { readonly event: 'finished' | 'cancelled' | 'revised' | 'paused' | 'resumed' | 'note' }
 )
 
 /** Adds to the history of campaigns, in the transaction of the act itself. */
@@ -23,6 +25,7 @@ const EventRow = z.object({
   at: Timestamp,
   kind: EventKind,
   workUnitId: WorkUnitId.nullable(),
+  experimentId: ExperimentId.nullable(),
   detail: z.string(),
 })
 export type EventRow = z.infer<typeof EventRow>
@@ -37,9 +40,10 @@ export function listEvents(
 }
 
 const ADD = `
-  insert into campaign_events (campaign_id, at, event, work_unit_id, detail)
-  select "campaignId", :now, event, "workUnitId", detail
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("campaignId" text, event text, "workUnitId" text, detail text)`
+  insert into campaign_events (campaign_id, at, event, work_unit_id, experiment_id, detail)
+  select "campaignId", :now, event, "workUnitId", "experimentId", detail
+  from jsonb_to_recordset(cast(:rows as jsonb))
+    as x("campaignId" text, event text, "workUnitId" text, "experimentId" text, detail text)`
 
 /** The kind of an event `e`, as readers know it. */
 export const EVENT_KIND = `case when e.work_unit_id is null then 'campaign.' || e.event else 'result.retracted' end`
@@ -49,8 +53,8 @@ export const EVENT_IS_TOLD = `(e.work_unit_id is null or exists (select from cor
 
 // Below the oldest running transaction no further event can appear. What was never public is not told here either.
 const LIST = `
-  select cast(e.xid as text) || '-' || e.id as cursor, e.at, e.work_unit_id as "workUnitId", e.detail,
-    ${EVENT_KIND} as kind
+  select cast(e.xid as text) || '-' || e.id as cursor, e.at, e.work_unit_id as "workUnitId",
+    e.experiment_id as "experimentId", e.detail, ${EVENT_KIND} as kind
   from campaign_events e
   where e.campaign_id = :campaignId and (e.xid, e.id) > (cast(:xid as xid8), cast(:id as bigint))
     and e.xid < pg_snapshot_xmin(pg_current_snapshot())

@@ -8,6 +8,8 @@ import {
   type ResultId,
   UserId,
 } from '#protocol/units.ts'
+import type { Trx } from './database.ts'
+import { addCampaignEvents } from './events.ts'
 import { type Executor, execute, select, Timestamp, toDb } from './rows.ts'
 
 export interface NewNote {
@@ -21,15 +23,16 @@ export interface NewNote {
 }
 
 /** Adds a note, of the server's agent only if it has not said the same; false when it did not, or the campaign has `most`. */
-export const insertNote = async (
-  on: Executor,
-  { authorId, ...note }: NewNote,
+export async function insertNote(
+  trx: Trx,
+  note: NewNote,
   { now, most }: { now: Instant; most: number },
-): Promise<boolean> =>
-  (await execute(on, INSERT, {
-    ...note,
-    ...{ authorId, now: toDb(now), most },
-  })) === 1
+): Promise<boolean> {
+  if ((await execute(trx, INSERT, { ...note, now: toDb(now), most })) === 0) return false
+  const { id, campaignId, kind } = note
+  await addCampaignEvents(trx, [{ campaignId, event: 'note', detail: `${kind} ${id}` }], now)
+  return true
+}
 
 /** Which of these are results or experiments of the campaign. */
 export async function knownEvidence(

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CampaignFile, CampaignState } from '#protocol/campaign.ts'
+import { CampaignFile, CampaignState, EndedBy } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
@@ -17,7 +17,7 @@ const ProgressRow = z.object({
   revision: z.int(),
   respaced: z.boolean(),
   /** Why it tries nothing more; null while it does. */
-  endedBy: z.string().nullable(),
+  endedBy: EndedBy.nullable(),
 })
 /** What the proposer needs of a campaign that is not settled yet. */
 export type ProgressRow = z.infer<typeof ProgressRow>
@@ -125,8 +125,7 @@ const COUNT_CREATED = `
 
 const SETTLE = `
   update campaigns set settled_at = :now, ended_at = coalesce(ended_at, :now), paused_at = null,
-    ended_by = coalesce(ended_by, case when state = 'cancelled' then 'owner'
-      when experiments_created < experiments_planned then 'space' else 'runs' end),
+    ended_by = coalesce(ended_by, case when experiments_created < experiments_planned then 'space' else 'runs' end),
     state = case when state = 'running' then 'finished' else state end::campaign_state
   where id = :id and settled_at is null`
 

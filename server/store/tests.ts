@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EndedBy } from '#protocol/campaign.ts'
 import { Recipe } from '#protocol/job.ts'
 import { TestState } from '#protocol/tests.ts'
 import { type CampaignId, ExperimentId, type Instant, type Sha256 } from '#protocol/units.ts'
@@ -93,7 +94,7 @@ export async function readRecipes(
 }
 
 /** Says why a locked campaign tries nothing more, if nothing has been said yet. */
-export const endTrying = (trx: Trx, campaignId: CampaignId, endedBy: string): Promise<number> =>
+export const endTrying = (trx: Trx, campaignId: CampaignId, endedBy: EndedBy): Promise<number> =>
   execute(trx, END, { campaignId, endedBy })
 
 const RUNS = `

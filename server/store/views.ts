@@ -135,10 +135,12 @@ const LEADERS = `
       (array_agg(result_id order by metric_value * :sign nulls last))[1] as best
     from (select c.*, exists (select from results r join results v on v.work_unit_id = r.work_unit_id
         where r.id = c.result_id and v.trusted and v.verdict = 'valid') as verified
-      from corpus c where c.campaign_id = :campaignId and c.retracted_at is null and c.rung = 3) as runs group by experiment_id),
+      from corpus c where c.campaign_id = :campaignId and c.retracted_at is null and c.rung = 3
+        and (cast(:among as text[]) is null or c.experiment_id = any(:among))) as runs group by experiment_id),
   lost as (
     select experiment_id, count(*) as failed from work_units
-    where campaign_id = :campaignId and state = 'failed' and rung = 3 group by experiment_id)
+    where campaign_id = :campaignId and state = 'failed' and rung = 3
+      and (cast(:among as text[]) is null or experiment_id = any(:among)) group by experiment_id)
   select e.id as "experimentId", e.recipe, e.baseline, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged,
     coalesce(l.failed, 0) as failed, coalesce(p.provisional, 0) as provisional,
     coalesce(p.unverified, 0) as unverified, p.best as "resultId"
@@ -147,15 +149,22 @@ const LEADERS = `
   order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal
   limit :limit`
 
+interface Leading {
+  readonly campaignId: CampaignId
+  readonly goal: 'minimize' | 'maximize'
+  readonly limit: number
+  /** Looks at these experiments only. */
+  readonly among?: readonly ExperimentId[]
+}
+
 /** Experiments with something published or failed, best first. */
 export const readLeaders = (
   on: Executor,
-  of: { campaignId: CampaignId; goal: 'minimize' | 'maximize'; limit: number },
+  { campaignId, goal, limit, among }: Leading,
 ): Promise<LeaderRow[]> =>
   select(on, LeaderRow, LEADERS, {
-    campaignId: of.campaignId,
-    sign: of.goal === 'minimize' ? 1 : -1,
-    limit: of.limit,
+    ...{ campaignId, limit, among: among ?? null },
+    sign: goal === 'minimize' ? 1 : -1,
   })
 
 const WorkUnitRow = z.object({

@@ -122,6 +122,23 @@ describe('dealing', () => {
     const firsts = new Set([0, 0.3, 0.6, 0.9].map(draw => deal(asking, () => draw)[0]!.resultId))
     expect(firsts.size).toBe(4)
   })
+
+  test('a host goes on with what it began, unless another was dealt that unit', () => {
+    const candidates = Array.from({ length: 6 }, (_, i) => ({
+      resultId: result(i),
+      workUnitId: unit(i >> 1),
+      goesOn: i >= 4,
+    }))
+    const asking = [0, 1].map(n => ({
+      ...{ hostId: host(n), ownerKey: `user:${n}`, prefix: null, take: 1, candidates },
+    }))
+    for (const draw of [0, 0.3, 0.6, 0.9]) {
+      const [first, second] = deal(asking, () => draw)
+      expect([result(4), result(5)]).toContain(first!.resultId)
+      const others = candidates.filter(({ resultId }) => resultId !== first!.resultId)
+      expect(second!.resultId).toBe(others[Math.floor(draw * others.length)]!.resultId)
+    }
+  })
 })
 
 describe('who may take what', () => {

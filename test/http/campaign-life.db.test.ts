@@ -43,8 +43,10 @@ test('a campaign is paused, goes on and is stopped by its owner, each as often a
     expect((await call('POST', `/${id}/${verb}`)).json).toMatchObject({ state, endedAt: null })
   }
   const reply = await call('POST', `/${id}/stop`, { reason: 'we know enough' })
-  expect(reply.json).toMatchObject({ state: 'cancelled', endReason: 'we know enough' })
-  expect((await call('POST', `/${id}/cancel`)).json).toMatchObject({ endReason: 'we know enough' })
+  expect(reply.json).toMatchObject({ state: 'cancelled', end: { by: 'owner', reason: 'we know enough' } })
+  expect((await call('POST', `/${id}/cancel`)).json).toMatchObject({
+    end: { by: 'owner', reason: 'we know enough' },
+  })
   for (const verb of ['pause', 'resume'])
     expect((await call('POST', `/${id}/${verb}`)).code).toBe('campaign_ended')
 })

@@ -24,8 +24,10 @@ beforeEach(async () => {
 
 const call = (method: string, path: string, token: string, body?: unknown) =>
   server.call(method, `/api/v1${path}`, { token, ...(body === undefined ? {} : { body }) })
-const makeKey = async (asked: object, token = rich.token) =>
-  NewKey.parse((await call('POST', '/keys', token, { label: 'agent', ...asked })).json)
+const makeKey = async (asked: object, token = rich.token) => {
+  const made = NewKey.parse((await call('POST', '/keys', token, { label: 'agent', ...asked })).json)
+  return { ...made, key: made.key ?? '' }
+}
 const keyOf = async (id: string): Promise<KeyView> => {
   const { keys } = KeyList.parse((await call('GET', '/keys', rich.token)).json)
   const key = keys.find(({ keyId }) => keyId === id)

@@ -29,7 +29,7 @@ afterEach(() => life.close())
 const DAY = 24 * 3600_000
 const change = async (id: CampaignId, act: typeof pauseCampaign) => {
   await inTransaction(life.knex, async trx => {
-    await act(trx, id, life.now())
+    await act(trx, { id, by: 'owner', now: life.now() })
     await life.wake.campaigns(trx, [id])
   })
   await runJobs(life)
@@ -61,6 +61,29 @@ test('a paused campaign hands out nothing, counts what is in progress, outlasts 
   expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
 })
 
+const told = async () =>
+  (await rows(life, `select event, experiment_id, detail from campaign_events order by xid, id`)).map(
+    ({ event, detail }: { event: string; detail: string }) => `${event}: ${detail}`,
+  )
+
+test('what is done to a campaign, and what comes to lead it, is told once each', async () => {
+  const { id } = await submit(life, { runs: 3, quorum: 1, policy: 'fixed' })
+  const host = await addHost(life, PROVEN)
+  for (const metric of [3, 4]) await report(life, host, await take(life, host), lie(metric))
+  for (const act of [pauseCampaign, pauseCampaign, resumeCampaign, resumeCampaign]) await change(id, act)
+  await report(life, host, await take(life, host), lie(2))
+  const x = expect.stringMatching(/^best: e_\w+ leads with 3\.0000 \(n = 1\)$/)
+  const y = expect.stringMatching(/^best: e_\w+ leads with 2\.0000 \(n = 1\)$/)
+  expect(await told()).toEqual([
+    ...[x, 'paused: its owner paused it', 'resumed: its owner resumed it'],
+    ...[y, 'finished: it has come to its end'],
+  ])
+  const { best } = await one(life, `select best_experiment_id as best from campaigns`)
+  expect(await one(life, `select metric_mean as mean from experiments where id = '${best}'`)).toEqual({
+    mean: 2,
+  })
+})
+
 test('a paused campaign proposes nothing', async () => {
   const file = { space: { lr: { log: [0.001, 0.1] } }, sampler: { name: 'tpe', seed: 1 } }
   const { id } = await submit(life, { runs: 12, quorum: 1, policy: 'fixed', file })
@@ -79,8 +102,13 @@ test('a campaign is stopped when its time is over, paused or not', async () => {
   await change(id, pauseCampaign)
   life.advance(DAY)
   await change(id, async () => true) // as the sweep wakes it
-  const end = await one(life, `select state, end_reason, paused_at from campaigns`)
-  expect(end).toMatchObject({ state: 'cancelled', end_reason: `ends_by ${file.ends_by}`, paused_at: null })
+  const end = await one(life, `select state, ended_by, ended_reason, paused_at from campaigns`)
+  expect(end).toMatchObject({
+    state: 'cancelled',
+    ended_by: 'deadline',
+    ended_reason: `ends_by ${file.ends_by}`,
+    paused_at: null,
+  })
   expect(await states()).toEqual({ cancelled: 3 })
 })
 

@@ -146,3 +146,38 @@ test('when nothing gives a value the campaign ends', async () => {
   expect(await computeAll(life, host, () => trapped)).toBe(3)
   expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
 })
+
+test('a host goes on with what it began, and another checks it', async () => {
+  await submit(life, {
+    ...{ runs: 2, seeds: 1, quorum: 2, policy: 'fixed' },
+    file: {
+      space: { lr: { log: [0.001, 0.1] } },
+      sampler: { name: 'tpe', seed: 7 },
+      stop: { prune: 'median' },
+    },
+  })
+  const [ann, bob, eve] = [
+    await addHost(life, PROVEN),
+    await addHost(life, PROVEN),
+    await addHost(life, PROVEN),
+  ]
+  const unitOf = async (resultId: string | undefined) =>
+    one(
+      life,
+      `select e.ordinal, w.rung from results r join work_units w on w.id = r.work_unit_id
+       join experiments e on e.id = w.experiment_id where r.id = '${resultId}'`,
+    )
+  for (const host of [ann, bob]) await report(life, host, await take(life, host), lie(3))
+  expect(await unitsByRung()).toEqual([
+    { rung: 0, n: 2 },
+    { rung: 1, n: 1 },
+  ])
+  // Ann and Bob computed experiment 0 to its first rung; experiment 1 has waited longer than its second.
+  const taken = []
+  for (const host of [eve, ann, bob]) taken.push(await unitOf((await take(life, host))[0]))
+  expect(taken).toEqual([
+    { ordinal: 1, rung: 0 },
+    { ordinal: 0, rung: 1 },
+    { ordinal: 1, rung: 0 }, // somebody is at it: who checks is drawn as ever
+  ])
+})

@@ -220,7 +220,7 @@ test('what no eligible host takes fails the unit after a week', async () => {
 
 async function cancel(id: CampaignId): Promise<void> {
   await inTransaction(life.knex, async trx => {
-    await endCampaign(trx, { id, reason: null, now: life.now() })
+    await endCampaign(trx, { id, by: 'owner', reason: null, now: life.now() })
     await life.wake.campaigns(trx, [id])
   })
   await runJobs(life)

@@ -57,6 +57,7 @@ describe('a claim that joins hosts which agreed', () => {
     await runJobs(life)
     expect(await unitStates(life)).toBe('open disputed')
     expect(await rows(life, `select event, detail from campaign_events order by id`)).toMatchObject([
+      { event: 'best' },
       { event: 'finished' },
       { event: 'reopened', detail: 'only hosts of one owner had agreed' },
     ])

@@ -4,7 +4,8 @@ import { promisify } from 'node:util'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
-/** Builds the kernels once, so that process tests find build/kernels/*.tar. */
+/** Builds the kernels and the pages once, so that process tests find build/kernels/*.tar and no two servers build at once. */
 export async function setup(): Promise<void> {
-  await promisify(execFile)(process.execPath, [join(ROOT, 'ops', 'build-kernels.ts')], { cwd: ROOT })
+  for (const program of ['build-kernels.ts', 'build-web.ts'])
+    await promisify(execFile)(process.execPath, [join(ROOT, 'ops', program)], { cwd: ROOT })
 }

@@ -8,6 +8,7 @@ import { readCampaignFile } from '../campaign-file.ts'
 import { contextOf, options } from '../options.ts'
 import { campaignLines } from '../tables.ts'
 import { campaignPath, verb } from '../verb.ts'
+import { rehearse } from './dry-run.ts'
 
 /** What becomes of a campaign after it was submitted. */
 export const lifeCommands = (): Command[] => [
@@ -25,7 +26,8 @@ export const lifeCommands = (): Command[] => [
     .argument('<id>')
     .argument('<file>')
     .requiredOption('--reason <text>', 'kept with the revision')
-    .option('--expected <n>', 'the revision that was edited; otherwise the newest'),
+    .option('--expected <n>', 'the revision that was edited; otherwise the newest')
+    .option('--dry-run', 'say what it would set aside more, and change nothing'),
   verb('revisions', 'what its file said when', revisions).argument('<id>'),
 ]
 
@@ -59,19 +61,22 @@ async function fork(command: Command, id: string): Promise<void> {
   talk.data(talk.json ? JSON.stringify(forked) : stringify(forked).trimEnd())
 }
 
-const ReviseOptions = z.object({ reason: z.string(), expected: z.coerce.number().int().optional() })
+const ReviseOptions = z.object({
+  reason: z.string(),
+  expected: z.coerce.number().int().optional(),
+  dryRun: z.boolean().default(false),
+})
 
 async function revise(command: Command, id: string): Promise<void> {
-  const { talk, endpoint } = await contextOf(command)
+  const context = await contextOf(command)
+  const { talk, endpoint } = context
   const given = options(ReviseOptions, command)
   const file = await readCampaignFile(command.args[1] ?? '')
   const expected = given.expected ?? (await newest(command, id))
   const body = JSON.stringify({ expected, reason: given.reason, file })
-  const { reply, text } = await askBoth(endpoint, CampaignView, {
-    method: 'PUT',
-    path: campaignPath(id),
-    body,
-  })
+  const asked = { method: 'PUT', path: campaignPath(id), body } as const
+  if (given.dryRun) return rehearse(context, asked)
+  const { reply, text } = await askBoth(endpoint, CampaignView, asked)
   talk.data(talk.json ? text : campaignLines(reply).join('\n'))
   talk.say(`revision ${reply.revision}`)
 }

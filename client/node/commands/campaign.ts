@@ -17,6 +17,7 @@ import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
 import { showAnalysis } from './analysis.ts'
 import { lifeCommands } from './campaign-life.ts'
+import { rehearse } from './dry-run.ts'
 import { exportCommand } from './export.ts'
 import { showNotes, writeNote } from './notes.ts'
 import { showSearch } from './search.ts'
@@ -35,7 +36,8 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--cache-dir <dir>', 'kernels and data, by hash', DEFAULT_CACHE_DIR),
     verb('submit', 'reserve the credit and start it', submit)
       .argument('<file>')
-      .option('--idempotency-key <key>', 'repeating a submission with the same key repeats its answer'),
+      .option('--idempotency-key <key>', 'repeating a submission with the same key repeats its answer')
+      .option('--dry-run', 'say what it would set aside, and change nothing'),
     verb('watch', 'follow it to its end', async (command, id) => done(await watch(command, id))).argument(
       '<id>',
     ),
@@ -120,15 +122,19 @@ async function runLocal(command: Command, file: string): Promise<void> {
   })
 }
 
+const SubmitOptions = z.object({
+  idempotencyKey: z.string().min(1).max(200).optional(),
+  dryRun: z.boolean().default(false),
+})
+
 async function submit(command: Command, file: string): Promise<void> {
-  const { talk, endpoint } = await contextOf(command)
-  const { idempotencyKey } = options(
-    z.object({ idempotencyKey: z.string().min(1).max(100).optional() }),
-    command,
-  )
+  const context = await contextOf(command)
+  const { talk, endpoint } = context
+  const { idempotencyKey, dryRun } = options(SubmitOptions, command)
   // A key of our own: a reply lost on the way must not mean a second campaign.
   const headers = { 'idempotency-key': idempotencyKey ?? randomUUID() }
   const asked = { method: 'POST', path: '/api/v1/campaigns', body: await body(file), headers } as const
+  if (dryRun) return rehearse(context, asked)
   const { reply, text } = await askBoth(endpoint, CampaignView, asked)
   if (talk.json) return talk.data(text)
   talk.data(reply.id)

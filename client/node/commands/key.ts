@@ -41,7 +41,7 @@ async function create(command: Command, label: string): Promise<void> {
     ...(expires === undefined ? {} : { expiresAt: endOf(expires, Date.now()) }),
   })
   const { reply, text } = await askBoth(endpoint, NewKey, { method: 'POST', path: '/api/v1/keys', body })
-  talk.data(talk.json ? text : reply.key)
+  talk.data(talk.json ? text : (reply.key ?? ''))
   talk.say(keyLine(reply))
 }
 

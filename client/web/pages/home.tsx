@@ -21,7 +21,13 @@ export function Home() {
         machine and public.
       </p>
       <p>
-        In a terminal: <code>npx xeenet up --server {location.origin}</code>
+        <a class="button primary big" href="/start">
+          Start in this tab
+        </a>
+      </p>
+      <p class="meta">
+        Nothing is installed. Nothing runs before you press Start. In a terminal:{' '}
+        <code>npx xeenet up --server {location.origin}</code>
       </p>
       <h2>What is asked</h2>
       <Shown from={running} what="the campaigns">

@@ -38,6 +38,11 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <button type="button" class="quiet" onClick={turnTheme}>
           Theme: {theme.value}
         </button>
+        {here !== 'start' && (
+          <a class="button primary" href="/start">
+            Start
+          </a>
+        )}
       </header>
       <main class="page" id="main" tabIndex={-1}>
         {children}

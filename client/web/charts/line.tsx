@@ -1,0 +1,126 @@
+import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+import { theme } from '../theme.ts'
+import { colour } from './colour.ts'
+import { Figure, type Twin } from './figure.tsx'
+
+export interface Line {
+  readonly label: string
+  readonly points: readonly (readonly [number, number])[]
+  /** A colour token. */
+  readonly token: string
+  readonly dash?: readonly number[]
+  readonly width?: number
+  /** Dots only, no line. */
+  readonly dots?: boolean
+}
+
+interface LineChartProps {
+  readonly name: string
+  readonly lines: readonly Line[]
+  readonly x: string
+  readonly y: string
+  readonly height?: number
+  readonly sentence: ComponentChildren
+}
+
+/** Lines over a common x axis, on uPlot. */
+export function LineChart(props: LineChartProps) {
+  const { name, lines, x, y, sentence } = props
+  const place = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot>(null)
+  const shape = lines.map(line => `${line.label} ${line.token}`).join('\n')
+  // New data goes into the plot that is there; another shape needs another plot.
+  useEffect(() => {
+    const { current } = place
+    if (current === null) return
+    const made = new uPlot(optionsFor(props, current.clientWidth), aligned(lines), current)
+    plot.current = made
+    const resized = new ResizeObserver(() =>
+      made.setSize({ width: current.clientWidth, height: heightOf(props) }),
+    )
+    resized.observe(current)
+    return () => {
+      resized.disconnect()
+      made.destroy()
+      plot.current = null
+    }
+  }, [shape, x, y, theme.value])
+  useEffect(() => plot.current?.setData(aligned(lines)), [lines])
+  return (
+    <Figure name={name} sentence={sentence} twin={() => twinOf(lines, x)}>
+      <div class="row meta">
+        {lines.map(line => (
+          <span key={line.label} class="nowrap">
+            <svg width="20" height="8" aria-hidden="true">
+              <line
+                x1="0"
+                x2="20"
+                y1="4"
+                y2="4"
+                stroke={`var(--${line.token})`}
+                stroke-width={line.width ?? 1.5}
+                stroke-dasharray={line.dash?.join(' ')}
+              />
+            </svg>{' '}
+            {line.label}
+          </span>
+        ))}
+      </div>
+      <div
+        class="chart"
+        ref={place}
+        role="img"
+        aria-label={`${y} over ${x}; the table below has the numbers`}
+      />
+    </Figure>
+  )
+}
+
+const heightOf = ({ height = 220 }: LineChartProps): number => height
+
+function optionsFor(props: LineChartProps, width: number): uPlot.Options {
+  const [ink, grid] = [colour('ink-3'), colour('line')]
+  const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } }
+  return {
+    width,
+    height: heightOf(props),
+    scales: { x: { time: false } },
+    legend: { show: false },
+    cursor: { drag: { x: true, y: false } },
+    axes: [
+      { ...axis, label: props.x, labelSize: 20 },
+      { ...axis, label: props.y, labelSize: 20, size: 56 },
+    ],
+    series: [
+      {},
+      ...props.lines.map(line => ({
+        label: line.label,
+        stroke: colour(line.token),
+        width: line.dots === true ? 0 : (line.width ?? 1.5),
+        spanGaps: true,
+        points: { show: line.dots === true, size: 4, fill: colour(line.token) },
+        ...(line.dash === undefined ? {} : { dash: [...line.dash] }),
+      })),
+    ],
+  }
+}
+
+/** uPlot's columns: the x of all lines, then the y of each, null where a line has no point. */
+function aligned(lines: readonly Line[]): uPlot.AlignedData {
+  const xs = [...new Set(lines.flatMap(line => line.points.map(([at]) => at)))].sort((a, b) => a - b)
+  const columns = lines.map(({ points }) => {
+    const known = new Map(points)
+    return xs.map(at => known.get(at) ?? null)
+  })
+  return [xs, ...columns]
+}
+
+function twinOf(lines: readonly Line[], x: string): Twin {
+  const [xs, ...columns] = aligned(lines)
+  return {
+    columns: [x, ...lines.map(line => line.label)],
+    rows: [...xs].map((at, i) => [at, ...columns.map(column => column[i] ?? null)]),
+  }
+}

@@ -1,0 +1,94 @@
+// A real browser on a real grid, for the tests of the pages.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import { CHROMIUM, FLAGS } from '#ops/exact/chromium.ts'
+import { type Grid, startGrid } from '#ops/grid.ts'
+import { launch, type Program, stop, XEENET, xeenet } from '#ops/process.ts'
+import { CampaignView } from '#protocol/campaign.ts'
+
+/** A fresh browser profile. */
+export interface Browser {
+  readonly context: BrowserContext
+  open(url: string): Promise<Page>
+  /** What pages complained about: a page that breaks its own content policy says so here. */
+  readonly complaints: string[]
+  close(): Promise<void>
+}
+
+export async function openBrowser(options: { darkMode?: boolean; width?: number } = {}): Promise<Browser> {
+  const profile = await mkdtemp(join(tmpdir(), 'xeenet-browser-'))
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    args: [...FLAGS],
+    colorScheme: options.darkMode === true ? 'dark' : 'light',
+    viewport: { width: options.width ?? 1280, height: 900 },
+  })
+  context.setDefaultTimeout(120_000) // a busy machine is no failure
+  const complaints: string[] = []
+  return {
+    context,
+    complaints,
+    open: async url => {
+      const page = await context.newPage()
+      page.on('pageerror', error => complaints.push(String(error)))
+      page.on('console', message => message.type() === 'error' && complaints.push(message.text()))
+      await page.goto(url)
+      return page
+    },
+    close: async () => {
+      await context.close()
+      await rm(profile, { recursive: true, force: true })
+    },
+  }
+}
+
+interface Stage {
+  readonly grid: Grid
+  readonly dir: string
+  /** Starts the verifier: until then nobody computes but who the test starts. */
+  verify(): void
+  close(): Promise<void>
+}
+
+/** A grid of its own in a directory of its own. */
+export async function openGrid(): Promise<Stage> {
+  const dir = await mkdtemp(join(tmpdir(), 'xeenet-web-'))
+  const grid = await startGrid({
+    dir,
+    env: {
+      XEENET_RETRY_MIN_MS: '50',
+      XEENET_DATASETS: 'sotu-small@1',
+      XEENET_LOG_LEVEL: 'warn',
+      XEENET_ENROL_WORK: '20000',
+    },
+    serverArgs: ['--no-verifier'],
+  })
+  const programs: Program[] = []
+  return {
+    grid,
+    dir,
+    verify: () => {
+      const token = join(grid.dataDir, 'secrets', 'verify.token')
+      const home = join(dir, 'verifier')
+      const places = ['--state-dir', home, '--cache-dir', join(home, 'cache')]
+      const args = ['--server', grid.url, '--token-file', token, '--cores', '1', ...places, '--json']
+      programs.push(launch('verifier', [XEENET, 'verify', ...args]))
+    },
+    close: async () => {
+      for (const program of programs) await stop(program)
+      await grid.stop()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Submits a campaign over the command line as the researcher `rosa`. */
+export async function submit(grid: Grid, dir: string, yaml: string): Promise<CampaignView> {
+  const file = join(dir, 'campaign.yaml')
+  await writeFile(file, yaml)
+  const mine = ['--server', grid.url, '--token-file', await grid.tokenFile('rosa', 'campaign')]
+  return xeenet(['campaign', 'submit', file, ...mine], CampaignView)
+}
