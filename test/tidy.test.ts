@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'server/data/': ['server/data/', 'server/search/', 'server/protocol/', '*'],
   'server/postgres/': ['server/postgres/', 'server/protocol/', '*'],
   'server/store/': ['server/store/', 'server/domain/', 'server/protocol/', '*'],
+  'server/report/': ['server/report/', 'server/protocol/', 'd3-scale'],
   'server/jobs/': [
     'server/jobs/',
     'server/store/',
@@ -23,7 +24,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'validators/',
     '*',
   ],
-  'server/http/': ['server/http/', 'server/store/', 'server/domain/', 'server/protocol/', '*'],
+  'server/http/': [
+    'server/http/',
+    'server/report/',
+    'server/store/',
+    'server/domain/',
+    'server/protocol/',
+    '*',
+  ],
   'client/runtime/': [
     'client/runtime/',
     'server/protocol/',
@@ -42,6 +50,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   '#domain/': 'server/domain/',
   '#search/': 'server/search/',
   '#kernels/': 'server/kernels/',
+  '#report/': 'server/report/',
   '#store/': 'server/store/',
   '#jobs/': 'server/jobs/',
   '#http/': 'server/http/',
@@ -53,7 +62,14 @@ const ALIASES: Readonly<Record<string, string>> = {
   '#support/': 'test/support/',
 }
 
-const PURE = ['server/domain/', 'server/search/', 'validators/', 'client/runtime/', 'client/onnx/']
+const PURE = [
+  'server/domain/',
+  'server/search/',
+  'server/report/',
+  'validators/',
+  'client/runtime/',
+  'client/onnx/',
+]
 const BANNED: readonly (readonly [RegExp, string])[] = [
   [/\bDate\.now\b/, 'Date.now'],
   [/\bMath\.random\b/, 'Math.random'],

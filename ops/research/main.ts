@@ -132,7 +132,13 @@ async function compareDirectly(grid: Grid, { id, dir, token, started }: Direct):
   const runs = space.lr.choice.length * space.width.choice.length
   const { stop: _, ...rest } = file
   const path = join(dir, 'direct.json')
-  const direct = { ...rest, space, budget: { ...file.budget, runs }, replicate: { quorum: 2, seeds: SEEDS } }
+  const direct = {
+    ...rest,
+    baseline: false,
+    space,
+    budget: { ...file.budget, runs },
+    replicate: { quorum: 2, seeds: SEEDS },
+  }
   await writeFile(path, JSON.stringify(direct))
   const second = await submit(grid, token, path)
   await untilOver(grid, second, started)

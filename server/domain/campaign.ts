@@ -38,10 +38,13 @@ export function testUnitsOf({ stop, budget, replicate }: CampaignFile): number {
 /** All work units that a campaign may have: of its experiments, of its unchanged recipe, and of its tests. */
 export function plannedUnits(
   file: CampaignFile,
-  plan: { readonly experiments: number } & Omit<ByRung, 'experimentUnits' | 'wholeUnits'>,
+  plan: { readonly experiments: number; readonly baseline: object | null } & Omit<
+    ByRung,
+    'experimentUnits' | 'wholeUnits'
+  >,
 ): readonly UnitsPlanned[] {
   const seeds = file.study === undefined ? file.replicate.seeds : 1
-  const wholeUnits = (file.stop?.sprt === undefined ? 0 : seeds) + testUnitsOf(file)
+  const wholeUnits = (plan.baseline === null ? 0 : seeds) + testUnitsOf(file)
   return plannedByRung({ ...plan, experimentUnits: plan.experiments * seeds, wholeUnits })
 }
 

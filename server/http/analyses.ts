@@ -4,6 +4,7 @@ import { type AnalysisRow, readAnalysisRows } from '#store/analysis.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
 import { withheldOf } from '#store/withheld.ts'
 import type { Edge } from './edge.ts'
+import { newKept } from './kept.ts'
 import type { Analysis } from './planner.ts'
 
 /** What everybody may see of a campaign, ready to be analysed. */
@@ -29,23 +30,12 @@ const KEPT_MAX = 8
 
 /** For the life of one process. */
 export function newAnalyses(edge: Edge): Analyses {
-  const kept = new Map<
-    CampaignId,
-    { readonly at: Instant; readonly revision: number; basis: Promise<Basis> }
-  >()
+  const kept = newKept<CampaignId, Basis>(edge.now, { forMs: KEPT_MS, most: KEPT_MAX })
   return {
-    of: async campaign => {
-      const now = edge.now()
-      const before = kept.get(campaign.id)
-      if (before !== undefined && now - before.at < KEPT_MS && before.revision === campaign.revision)
-        return before.basis
-      const basis = readBasis(edge, campaign)
-      if (campaign.experimentsCreated < KEPT_ROWS_MIN) return basis
-      kept.delete(campaign.id)
-      kept.set(campaign.id, { at: now, revision: campaign.revision, basis })
-      for (const oldest of [...kept.keys()].slice(0, -KEPT_MAX)) kept.delete(oldest)
-      basis.catch(() => kept.delete(campaign.id))
-      return basis
+    of: campaign => {
+      const compute = () => readBasis(edge, campaign)
+      if (campaign.experimentsCreated < KEPT_ROWS_MIN) return compute()
+      return kept.get(campaign.id, campaign.revision, compute)
     },
   }
 }

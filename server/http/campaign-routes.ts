@@ -11,6 +11,7 @@ import { proposeExperiments } from './experiments.ts'
 import { showInteraction } from './interaction.ts'
 import { showNotes, writeNote } from './notes.ts'
 import * as reads from './reads.ts'
+import { reportRoutes } from './report.ts'
 import { exportCampaign } from './results.ts'
 import { showSearch } from './search.ts'
 import { compareExperiments, showTests } from './tests.ts'
@@ -22,6 +23,7 @@ export const SMALL_BODY_BYTES = 16 * 1024
 /** What is done with campaigns, and what is read of them, below the address `at`. */
 export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler): Record<string, Methods> {
   const analyses = newAnalyses(edge)
+  const report = reportRoutes(edge, analyses)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
   return {
@@ -49,6 +51,8 @@ export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler
     [`${at}/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${at}/:id/events`]: { get: [showEvents(edge)] },
     [`${at}/:id/analysis`]: { get: [showAnalysis(edge, analyses)] },
+    [`${at}/:id/report`]: { get: [report.show] },
+    [`${at}/:id/report/:file`]: { get: [report.file] },
     [`${at}/:id/search`]: { get: [showSearch(edge)] },
     [`${at}/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
   }

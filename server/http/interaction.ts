@@ -2,8 +2,10 @@ import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import { interactionOf } from '#domain/interaction.ts'
 import type { InteractionView } from '#protocol/interaction.ts'
+import type { Recipe } from '#protocol/job.ts'
 import { ExperimentId } from '#protocol/units.ts'
-import { readRecipes, readRuns } from '#store/tests.ts'
+import type { CampaignRow } from '#store/campaigns.ts'
+import { type RunRow, readRecipes, readRuns } from '#store/tests.ts'
 import { withheldOf } from '#store/withheld.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
@@ -17,31 +19,45 @@ export function showInteraction(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { best, by } = parse(Parameters, req.query)
     const campaign = await campaignOf(edge, req)
-    const { space, metric, replicate } = campaign.file
+    const { space } = campaign.file
     const foreign = [best, by].find(name => !Object.hasOwn(space, name))
     if (foreign !== undefined) throw new Refused('bad_request', `${foreign}: the campaign does not vary it`)
     const withheld = new Set(await withheldOf(edge.knex, campaign, edge.trust.rules))
-    const runs = (await readRuns(edge.knex, campaign.id)).filter(
-      run => !run.baseline && run.seedIndex < replicate.seeds && !withheld.has(run.experimentId),
-    )
+    const runs = await readRuns(edge.knex, campaign.id)
     const recipes = await readRecipes(edge.knex, [...new Set(runs.map(run => run.experimentId))])
-    const cells = Array.from(recipes).flatMap(([experimentId, recipe]) => {
-      const [value, level] = [recipe[best], recipe[by]]
-      if (value === undefined || level === undefined) return []
-      const values = new Map(
-        runs.flatMap(run =>
-          run.experimentId === experimentId && run.value !== null && run.state === 'ok'
-            ? [[run.seedIndex, run.value]]
-            : [],
-        ),
-      )
-      return [{ experimentId, best: value, by: level, values }]
-    })
-    const { levels, ...answer } = interactionOf(cells, metric.goal)
-    const view: InteractionView = {
-      ...{ best, by, ...answer },
-      levels: levels.map(level => ({ ...level, experimentId: ExperimentId.parse(level.experimentId) })),
-    }
-    res.json(view)
+    res.json(viewInteraction({ campaign, runs, recipes, withheld }, { best, by }))
+  }
+}
+
+interface Known {
+  readonly campaign: Pick<CampaignRow, 'file'>
+  readonly runs: readonly RunRow[]
+  readonly recipes: ReadonlyMap<ExperimentId, Recipe>
+  readonly withheld: ReadonlySet<ExperimentId>
+}
+
+/** Which value of one parameter is best, and whether that depends on another, by the runs on the screening seeds. */
+export function viewInteraction(
+  { campaign, runs, recipes, withheld }: Known,
+  { best, by }: { readonly best: string; readonly by: string },
+): InteractionView {
+  const { metric, replicate } = campaign.file
+  const screened = Map.groupBy(
+    runs.filter(run => !run.baseline && run.seedIndex < replicate.seeds && !withheld.has(run.experimentId)),
+    run => run.experimentId,
+  )
+  const cells = Array.from(screened).flatMap(([experimentId, own]) => {
+    const recipe = recipes.get(experimentId)
+    const [value, level] = [recipe?.[best], recipe?.[by]]
+    if (value === undefined || level === undefined) return []
+    const values = new Map(
+      own.flatMap(run => (run.value !== null && run.state === 'ok' ? [[run.seedIndex, run.value]] : [])),
+    )
+    return [{ experimentId, best: value, by: level, values }]
+  })
+  const { levels, ...answer } = interactionOf(cells, metric.goal)
+  return {
+    ...{ best, by, ...answer },
+    levels: levels.map(level => ({ ...level, experimentId: ExperimentId.parse(level.experimentId) })),
   }
 }

@@ -54,7 +54,8 @@ export function showNotes(edge: Edge): RequestHandler {
   }
 }
 
-const viewNote = (campaignId: CampaignId, { at, authorId, ...note }: NoteRow): NoteView => ({
+/** A note as anyone reads it. */
+export const viewNote = (campaignId: CampaignId, { at, authorId, ...note }: NoteRow): NoteView => ({
   ...note,
   campaignId,
   at: toWire(at),

@@ -87,6 +87,8 @@ export interface CampaignPlan {
   readonly pruner: Pruner
   /** Recipes are proposed one after the other, and others may be added. */
   readonly isSearched: boolean
+  /** Computed beside what is tried; null: none. */
+  readonly baseline: Recipe | null
   recipes(): Iterable<{ readonly ok: true; readonly ordinal: number; readonly recipe: Recipe } | PlanRefusal>
 }
 

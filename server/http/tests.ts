@@ -4,6 +4,8 @@ import { testUnitsOf } from '#domain/campaign.ts'
 import { meanOf, verdictOf } from '#domain/comparison.ts'
 import type { CompareView, TestList, TestView } from '#protocol/tests.ts'
 import { ExperimentId, toWire } from '#protocol/units.ts'
+import type { CampaignRow } from '#store/campaigns.ts'
+import type { Executor } from '#store/rows.ts'
 import { type RunRow, readRecipes, readRuns, readTests, type TestRow } from '#store/tests.ts'
 import { withheldOf } from '#store/withheld.ts'
 import { campaignOf } from './campaigns.ts'
@@ -14,23 +16,33 @@ import { parse, Refused } from './problem.ts'
 export function showTests(edge: Edge): RequestHandler {
   return async (req, res) => {
     const campaign = await campaignOf(edge, req)
-    const { stop, replicate } = campaign.file
-    const tests = await readTests(edge.knex, campaign.id)
     const runs = await readRuns(edge.knex, campaign.id)
-    const baseline = runs.find(run => run.baseline)?.experimentId ?? null
-    const incumbent = tests.reduce(
-      (holder, test) => (test.state === 'promoted' && test.incumbent === holder ? test.challenger : holder),
-      baseline,
-    )
-    const view: TestList = {
-      ...{ campaignId: campaign.id, effect: stop?.sprt?.effect ?? null, incumbent },
-      tests: tests.map(test => viewTest(test, stop?.sprt?.alpha ?? 0)),
-      budget: {
-        units: testUnitsOf(campaign.file),
-        used: runs.filter(({ seedIndex }) => seedIndex >= replicate.seeds).length,
-      },
-    }
-    res.json(view)
+    res.json(viewTests(campaign, await readTests(edge.knex, campaign.id), runs))
+  }
+}
+
+/** The unchanged recipe among the runs of a campaign; null where it was not run. */
+export const baselineOf = (runs: readonly RunRow[]): ExperimentId | null =>
+  runs.find(run => run.baseline)?.experimentId ?? null
+
+/** The tests of a campaign and who holds the title. */
+export function viewTests(
+  { id, file }: Pick<CampaignRow, 'id' | 'file'>,
+  tests: readonly TestRow[],
+  runs: readonly RunRow[],
+): TestList {
+  const { stop, replicate } = file
+  const incumbent = tests.reduce(
+    (holder, test) => (test.state === 'promoted' && test.incumbent === holder ? test.challenger : holder),
+    baselineOf(runs),
+  )
+  return {
+    ...{ campaignId: id, effect: stop?.sprt?.effect ?? null, incumbent },
+    tests: tests.map(test => viewTest(test, stop?.sprt?.alpha ?? 0)),
+    budget: {
+      units: testUnitsOf(file),
+      used: runs.filter(({ seedIndex }) => seedIndex >= replicate.seeds).length,
+    },
   }
 }
 
@@ -50,31 +62,45 @@ const Sides = z.strictObject({ a: ExperimentId, b: ExperimentId })
 /** GET /campaigns/:id/compare?a=&b=: two experiments on the seeds that both have, by what is published and final. */
 export function compareExperiments(edge: Edge): RequestHandler {
   return async (req, res) => {
-    const { a, b } = parse(Sides, req.query)
+    const sides = parse(Sides, req.query)
     const campaign = await campaignOf(edge, req)
-    const { metric } = campaign.file
-    const recipes = await readRecipes(edge.knex, [a, b])
     const runs = await readRuns(edge.knex, campaign.id)
-    const withheld = await withheldOf(edge.knex, campaign, edge.trust.rules)
-    const sideOf = (experimentId: ExperimentId) => {
-      const recipe = recipes.get(experimentId)
-      const mine = runs.filter(run => run.experimentId === experimentId)
-      if (recipe === undefined || mine.length === 0)
-        throw new Refused('not_found', `experiment ${experimentId} in campaign ${campaign.id}`)
-      if (withheld.includes(experimentId)) throw new Refused('embargoed', `experiment ${experimentId}`)
-      return { experimentId, recipe, values: valuesOf(mine) }
-    }
-    const [ours, theirs] = [sideOf(a), sideOf(b)]
-    const differences = Array.from(ours.values).flatMap(([seed, value]) => {
-      const other = theirs.values.get(seed)
-      return other === undefined ? [] : [value - other]
-    })
-    const difference = meanOf(differences)
-    const view: CompareView = {
-      ...{ metric, a: viewSide(ours), b: viewSide(theirs), difference },
-      verdict: verdictOf(difference, metric.goal),
-    }
-    res.json(view)
+    const withheld = new Set(await withheldOf(edge.knex, campaign, edge.trust.rules))
+    res.json(await viewComparison(edge.knex, { campaign, runs, withheld }, sides))
+  }
+}
+
+interface Compared {
+  readonly campaign: Pick<CampaignRow, 'id' | 'file'>
+  readonly runs: readonly RunRow[]
+  readonly withheld: ReadonlySet<ExperimentId>
+}
+
+/** Two experiments on the seeds that both have. Throws `Refused` (not_found, embargoed). */
+export async function viewComparison(
+  on: Executor,
+  { campaign, runs, withheld }: Compared,
+  { a, b }: { readonly a: ExperimentId; readonly b: ExperimentId },
+): Promise<CompareView> {
+  const { metric } = campaign.file
+  const recipes = await readRecipes(on, [a, b])
+  const sideOf = (experimentId: ExperimentId) => {
+    const recipe = recipes.get(experimentId)
+    const mine = runs.filter(run => run.experimentId === experimentId)
+    if (recipe === undefined || mine.length === 0)
+      throw new Refused('not_found', `experiment ${experimentId} in campaign ${campaign.id}`)
+    if (withheld.has(experimentId)) throw new Refused('embargoed', `experiment ${experimentId}`)
+    return { experimentId, recipe, values: valuesOf(mine) }
+  }
+  const [ours, theirs] = [sideOf(a), sideOf(b)]
+  const differences = Array.from(ours.values).flatMap(([seed, value]) => {
+    const other = theirs.values.get(seed)
+    return other === undefined ? [] : [value - other]
+  })
+  const difference = meanOf(differences)
+  return {
+    ...{ metric, a: viewSide(ours), b: viewSide(theirs), difference },
+    verdict: verdictOf(difference, metric.goal),
   }
 }
 

@@ -24,6 +24,7 @@ import {
 import { closeTests } from '#store/tests.ts'
 import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
+import { addBaseline } from './baseline.ts'
 import { tellBest } from './best.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { type Growing, grow, type More, startProposed } from './grow.ts'
@@ -101,7 +102,9 @@ async function growAndTest(tester: Tester): Promise<More> {
   // Where runs are stopped early, who was tried may still go on.
   const isOver = campaign.endedBy !== null || (isTried && growth.plan.pruner === 'none')
   const more = isOver ? 'nothing' : await grow(growth)
-  if (!isTesting || more === 'now') return more
+  // What the corpus answers makes no noise when it is done: look again at once.
+  if (more === 'now' || (await addBaseline(growth))) return 'now'
+  if (!isTesting) return more
   const left = await moveTests(growth, more === 'nothing')
   // What is awaited is open; without anything open what was asked for can come no more.
   return left === 'now' ? left : more

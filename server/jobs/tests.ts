@@ -1,11 +1,8 @@
-import { createHash } from 'node:crypto'
 import { testUnitsOf } from '#domain/campaign.ts'
 import { invariant } from '#domain/invariant.ts'
-import { canonicalJson } from '#protocol/canonical.ts'
-import { canonicalRecipe } from '#protocol/kernel.ts'
-import { EXPERIMENTS_PER_CAMPAIGN_MAX, NOTES_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
+import { NOTES_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
 import type { NoteKind } from '#protocol/notes.ts'
-import { ExperimentId, Sha256 } from '#protocol/units.ts'
+import { ExperimentId } from '#protocol/units.ts'
 import { promotionFacts } from '#search/evidence.ts'
 import { plateauOf } from '#search/plateau.ts'
 import {
@@ -25,7 +22,6 @@ import { insertNote } from '#store/notes.ts'
 import type { ProgressRow } from '#store/progress.ts'
 import {
   endTrying,
-  insertBaseline,
   insertTest,
   readRecipes,
   readRuns,
@@ -48,11 +44,8 @@ export type TestsLeft = 'now' | 'later' | 'nothing'
 export async function moveTests(growth: Growth, isTried: boolean): Promise<TestsLeft> {
   const evidence = await judgeTests(growth, isTried)
   if (evidence === undefined) return 'nothing'
-  if (evidence.facts.baseline === '') {
-    await addBaseline(growth)
-    return 'now' // the corpus may have answered
-  }
   const { facts, judged } = evidence
+  invariant(facts.baseline !== '', 'a campaign that tests has its unchanged recipe')
   await stopTrying(growth, evidence)
   const step = nextStep(facts, judged)
   switch (step.type) {
@@ -182,24 +175,6 @@ async function createMissing(growth: Growth, test: TestFacts, facts: PromotionFa
   })
   await createUnits(growth, runs)
   return recipes
-}
-
-/** The campaign's unchanged recipe with its screening seeds: what has to be beaten, and stands on the leaderboard. */
-async function addBaseline(growth: Growth): Promise<void> {
-  const { trx, deps, campaign, source, now } = growth
-  const reply = canonicalRecipe(source.manifest, campaign.file.recipe)
-  invariant(reply.ok, 'a campaign with tests was accepted with a recipe that is complete')
-  const { recipe } = reply
-  const id = deps.ids.experiment(now)
-  const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
-  // After every ordinal that a proposal can have.
-  const ordinal = EXPERIMENTS_PER_CAMPAIGN_MAX
-  await insertBaseline(trx, { id, campaignId: campaign.id, ordinal, recipe, recipeSha256, now })
-  const { seeds } = campaign.file.replicate
-  await createUnits(
-    growth,
-    Array.from({ length: seeds }, (_, seedIndex) => ({ experimentId: id, recipe, seedIndex })),
-  )
 }
 
 async function say(

@@ -61,7 +61,14 @@ const parts = {
     method: z.string(),
     n: z.int(),
     steps: z.array(
-      z.object({ finished: z.int(), at: WireInstant, experimentId: ExperimentId, value: z.number() }),
+      z.object({
+        finished: z.int(),
+        at: WireInstant,
+        experimentId: ExperimentId,
+        value: z.number(),
+        ci95: z.number().nullable(), // over seeds
+        n: z.int(),
+      }),
     ),
     leftOut: z.int(), // steps, thinned evenly
     plateau: z.object({ isFlat: z.boolean(), window: z.int(), gain: z.number().nullable() }).nullable(),

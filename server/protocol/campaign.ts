@@ -49,6 +49,11 @@ const CampaignFields = z.strictObject({
   constraints: ConstraintsFile.optional(),
   sampler: SamplerFile.default({ name: 'tpe', seed: 0 }),
   stop: StopFile.optional(),
+  /**
+   * Computes the unchanged recipe too, with the kernel's defaults for what the space varies and on the same seeds: what there was
+   * before anything was tried, marked on the leaderboard. Not where the kernel refuses it. Tests have it whatever is said here.
+   */
+  baseline: z.boolean().default(true),
   /** Evaluates each run after its first 27th, ninth and third too: its curve then tells what stopping there would have known. */
   rungs: z.literal(true).optional(),
   replicate: z

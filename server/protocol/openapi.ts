@@ -31,6 +31,7 @@ import { type Operation, page, type Security } from './operation.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { PROBLEMS, Problem } from './problem.ts'
 import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
+import { ReportView } from './report-view.ts'
 import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
@@ -80,7 +81,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ AgreementView, CorpusList, CorpusView, SimilarView },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
-  ...{ AnalysisView, EventList },
+  ...{ AnalysisView, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ DryRun },
   ...{ KeyBody, KeyList, KeyView, NewKey },

@@ -38,4 +38,12 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     summary: 'What verified results say: importance, slices, contour, curves, Pareto front, residuals',
     query: ['part', 'x', 'y', 'limit'],
   },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/report', reply: 'ReportView' },
+    summary: 'The report: Markdown and figures, all files at once',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/report/{file}', reply: 'text' },
+    summary: 'One file of the report: report.md, or a figure by its name',
+  },
 ]

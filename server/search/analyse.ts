@@ -137,7 +137,8 @@ function bestSoFarOf(
     best = sign * value
     invariant(row.finishedAt !== null, 'what has finished was published')
     const at = toWire(row.finishedAt)
-    steps.push({ finished: i + 1, at, experimentId: row.experimentId, value })
+    const { n, ci95 } = meanOf(row.values) ?? { n: 0, ci95: null }
+    steps.push({ finished: i + 1, at, experimentId: row.experimentId, value, ci95, n })
   })
   const shown = thinned(steps, ANALYSIS_ROWS_MAX)
   const plateau =

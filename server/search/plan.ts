@@ -1,5 +1,5 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
-import type { Limit } from '#protocol/job.ts'
+import type { Limit, Recipe } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 import type { Pruner } from '#protocol/space.ts'
 import { type CampaignSearch, searchOf } from './campaign-search.ts'
@@ -19,6 +19,8 @@ export interface CampaignPlan {
   /** What proposes recipes one after the other, from the outcomes of earlier ones; null: all are known in advance. */
   readonly search: CampaignSearch | null
   readonly isSearched: boolean
+  /** The unchanged recipe, computed beside what is tried and not counted among `experiments`; null: none. */
+  readonly baseline: Recipe | null
   /**
    * The canonical recipes of experiments `from`…, in order; ends after the first refusal (`recipe_invalid`, `space_too_small`,
    * `space_too_constrained`). Of a searched campaign those that it begins with.
@@ -56,10 +58,11 @@ export function planCampaign(
     const detail = `stop.prune: ${file.kernel} cannot end a run early: leave out ${pruner}`
     return { ok: false, code: 'kernel_without_rungs', detail }
   }
+  const baseline = unchangedRecipe(file, manifest)
   // In another space ordinals say nothing of what was tried: only the history does.
   if (isPlain(file) && !respaced && pruner === 'none') {
     const plan = planAhead(file, manifest)
-    return plan.ok ? { ...plan, pruner, search: null, isSearched: false } : plan
+    return plan.ok ? { ...plan, pruner, search: null, isSearched: false, baseline } : plan
   }
   const wanted = respaced ? file.budget.runs - created : file.budget.runs
   if (isPlain(file) && wanted > 0) {
@@ -78,7 +81,7 @@ export function planCampaign(
   return {
     ok: true,
     spaceSize: Number.isFinite(size) ? size : null,
-    ...{ experiments, limit, pruner, search, isSearched: true },
+    ...{ experiments, limit, pruner, search, isSearched: true, baseline },
     fuelMax: 'fuel' in limit ? limit.fuel : manifest.bounds.fuelMax,
     recipes: () => firstOf(search, Math.min(experiments, FIRST_PROPOSALS)),
   }
@@ -90,10 +93,27 @@ function planStudy(file: CampaignFile, manifest: KernelManifest): CampaignPlan |
   if (detail !== undefined) return { ok: false, code: 'campaign_invalid', detail }
   const limit = limitOf(file)
   return {
-    ...{ ok: true, spaceSize: file.budget.runs, experiments: file.budget.runs, limit, pruner: 'none' },
+    ...{
+      ok: true,
+      spaceSize: file.budget.runs,
+      experiments: file.budget.runs,
+      limit,
+      pruner: 'none',
+      baseline: null,
+    },
     ...{ search: null, isSearched: false, recipes: function* () {} },
     fuelMax: 'fuel' in limit ? limit.fuel : manifest.bounds.fuelMax,
   }
+}
+
+/** What everything tried is held against; null where the file wants none, nothing is varied, or the kernel refuses it. */
+function unchangedRecipe(
+  { baseline, recipe, space, stop }: CampaignFile,
+  manifest: KernelManifest,
+): Recipe | null {
+  if (Object.keys(space).length === 0 || (!baseline && stop?.sprt === undefined)) return null
+  const unchanged = canonicalRecipe(manifest, recipe)
+  return unchanged.ok ? unchanged.recipe : null
 }
 
 const isPlain = ({ sampler, space, constraints = [] }: CampaignFile): boolean =>

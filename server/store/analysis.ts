@@ -56,6 +56,28 @@ export async function readCurves(
   return new Map(rows.map(({ resultId, curve }) => [resultId, curve]))
 }
 
+const FinalRun = z.object({
+  experimentId: ExperimentId,
+  seedIndex: z.int(),
+  status: z.string(),
+  value: z.number().nullable(),
+  resultId: ResultId,
+})
+
+/** The final whole runs of some experiments, on all their seeds, in the order of the ids and seeds. */
+export const readFinalRuns = (
+  on: Executor,
+  of: { campaignId: CampaignId; experimentIds: readonly ExperimentId[] },
+): Promise<z.infer<typeof FinalRun>[]> => select(on, FinalRun, FINAL_RUNS, { ...of })
+
+const FINAL_RUNS = `
+  select c.experiment_id as "experimentId", w.seed_index as "seedIndex", c.status, c.metric_value as value,
+    c.result_id as "resultId"
+  from corpus c join work_units w on w.id = c.work_unit_id
+  where c.campaign_id = :campaignId and c.experiment_id = any(:experimentIds) and c.rung = 3
+    and not c.provisional and c.retracted_at is null
+  order by array_position(cast(:experimentIds as text[]), c.experiment_id), w.seed_index`
+
 // A unit whose answer came from the corpus shares the result of another one.
 const CURVES = `
   select distinct on (result_id) result_id as "resultId", curve from corpus

@@ -61,6 +61,16 @@ export const listNotes = (
   page: { campaignId: CampaignId; after: string; limit: number },
 ): Promise<NoteRow[]> => select(on, NoteRow, LIST, { ...page })
 
+/** The newest notes of a campaign, oldest first. */
+export const newestNotes = async (
+  on: Executor,
+  of: { campaignId: CampaignId; limit: number },
+): Promise<NoteRow[]> => (await select(on, NoteRow, NEWEST, { ...of })).toReversed()
+
+const NEWEST = `
+  select id, at, author_id as "authorId", kind, body as text, evidence
+  from campaign_notes where campaign_id = :campaignId order by id desc limit :limit`
+
 const INSERT = `
   insert into campaign_notes (id, campaign_id, at, author_id, kind, body, evidence)
   select :id, :campaignId, :now, :authorId, :kind, :text, :evidence

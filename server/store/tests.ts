@@ -4,7 +4,7 @@ import { Recipe } from '#protocol/job.ts'
 import { TestState } from '#protocol/tests.ts'
 import { type CampaignId, ExperimentId, type Instant, type Sha256 } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { type Executor, execute, select, Timestamp, toDb } from './rows.ts'
+import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
 
 const RunRow = z.object({
   experimentId: ExperimentId,
@@ -96,6 +96,12 @@ export async function readRecipes(
 /** Says why a locked campaign tries nothing more, if nothing has been said yet. */
 export const endTrying = (trx: Trx, campaignId: CampaignId, endedBy: EndedBy): Promise<number> =>
   execute(trx, END, { campaignId, endedBy })
+
+/** Whether a campaign has its unchanged recipe among its experiments. */
+export const hasBaseline = async (on: Executor, campaignId: CampaignId): Promise<boolean> =>
+  (await selectFirst(on, z.object({ id: ExperimentId }), BASELINE, { campaignId })) !== undefined
+
+const BASELINE = `select id from experiments where campaign_id = :campaignId and baseline`
 
 const RUNS = `
   select e.id as "experimentId", e.recipe_sha256 as "recipeKey", e.baseline, w.seed_index as "seedIndex",

@@ -25,6 +25,7 @@ kernel: charlm@1
 data: sotu-small@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: 1200000000, runs: 1, credits: 100 }
+baseline: false
 recipe: { context: 16, batch: 4, heads: 2, warmup: 10, width: 16, depth: 1 }
 space:
   lr: { choice: [0.003] }

@@ -15,6 +15,7 @@ kernel: charlm@1
 data: sotu-small@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: 2500000000, runs: 150, credits: 1000 }
+baseline: false
 recipe: { context: 16, batch: 4, heads: 2, warmup: 10, width: 16, depth: 1 }
 space:
   lr: { log: [0.001, 0.01], points: 150 }

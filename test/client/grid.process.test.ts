@@ -16,6 +16,7 @@ kernel: charlm@1
 data: sotu-small@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: 4000000000, runs: 2, credits: 10 }
+baseline: false
 recipe: { context: 32, batch: 8, heads: 2, warmup: 10, width: 32, depth: 1 }
 space:
   lr: { log: [0.001, 0.01], points: 2 }

@@ -19,6 +19,7 @@ kernel: vision@1
 data: shapes@1
 metric: { name: val_bits, goal: minimize }
 budget: { fuel_per_run: 400000000, runs: 2, credits: 10 }
+baseline: false
 recipe: { channels: 8, depth: 0, batch: 16, warmup: 5, lr: 0.01 }
 space:
   model: { choice: [softmax, cnn] }
@@ -32,6 +33,7 @@ title: A rate that learns and one that does not
 kernel: cartpole@1
 metric: { name: mean_return, goal: maximize }
 budget: { fuel_per_run: 1000000000, runs: 2, credits: 10 }
+baseline: false
 space:
   lr: { choice: [0.00001, 0.03] }
 sampler: { name: grid, seed: 7 }

@@ -21,6 +21,7 @@ beforeEach(async () => {
 const FILE = {
   ...{ title: 'Which rate?', kernel: 'tiny@0', data: 'fox@1', metric: { name: 'val_bpb', goal: 'minimize' } },
   budget: { fuel_per_run: 1e9, runs: 4, credits: 10 },
+  baseline: false,
   ...{ space: { lr: { log: [0.001, 0.1], points: 50 } }, sampler: { name: 'grid' } },
 }
 const call = (method: string, path: string, body?: unknown, token = rich.token) =>

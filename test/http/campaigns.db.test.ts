@@ -22,6 +22,7 @@ const FILE = {
   data: 'fox@1',
   metric: { name: 'val_bpb', goal: 'minimize' },
   budget: { fuel_per_run: 1e9, runs: 4, credits: 10 },
+  baseline: false,
   space: { lr: { log: [0.001, 0.1], points: 4 } },
   sampler: { name: 'grid' },
 } as const

@@ -24,6 +24,7 @@ async function submit(changes: object): Promise<string> {
     ...{ title: 'Which learning rate?', kernel: 'tiny@0', data: 'fox@1' },
     metric: { name: 'val_bpb', goal: 'minimize' },
     budget: { fuel_per_run: 1e9, runs: 4, credits: 10 },
+    baseline: false,
     ...{ space: { lr: { log: [0.001, 0.1], points: 4 } }, recipe: { width: 16 } },
     ...changes,
   }

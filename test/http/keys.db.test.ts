@@ -39,6 +39,7 @@ const COST_PER_RUN = 22 // 1 Gfuel at quorum 2 and 10 milli-credits a Gfuel, and
 const fileOf = (runs: number) => ({
   ...{ title: 'Which rate?', kernel: 'tiny@0', data: 'fox@1', metric: { name: 'val_bpb', goal: 'minimize' } },
   budget: { fuel_per_run: 1e9, runs, credits: 10 },
+  baseline: false,
   ...{ space: { lr: { log: [0.001, 0.1], points: 50 } }, sampler: { name: 'grid' } },
 })
 const submit = (token: string, runs: number) => call('POST', '/campaigns', token, fileOf(runs))

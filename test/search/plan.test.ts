@@ -97,6 +97,18 @@ describe('a plan is refused', () => {
   })
 })
 
+test('the unchanged recipe is planned beside what is tried unless the file wants none or the kernel refuses it', () => {
+  const space = { lr: { choice: [0.1, 0.2] } }
+  const baselineOf = (file: object) => {
+    const plan = planCampaign({ ...fileOf({ space, runs: 2 }), ...file }, manifest)
+    return plan.ok ? plan.baseline : undefined
+  }
+  expect(baselineOf({})).toEqual({ lr: 0.001, decay: 0, width: 32, heads: 2, act: 'gelu' })
+  expect(baselineOf({ recipe: { width: 64 } })).toMatchObject({ width: 64 })
+  expect(baselineOf({ baseline: false })).toBe(null)
+  expect(baselineOf({ recipe: { heads: 3 } })).toBe(null)
+})
+
 test('a kernel that knows no rungs cannot evaluate at them', () => {
   const file = { ...fileOf({ space: { lr: { choice: [0.1] } }, runs: 1 }), rungs: true as const }
   expect(planCampaign(file, manifest)).toEqual({

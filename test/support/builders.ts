@@ -208,6 +208,7 @@ export async function addCampaign(
     data: 'fox@1',
     metric: { name: 'val_bpb', goal: 'minimize' },
     budget: { fuel_per_run: 1e9, runs: Math.max(1, units.length), credits: 1000 },
+    baseline: false,
     recipe: {},
     space: { lr: { log: [0.001, 0.1] } },
     sampler: { name: 'random', seed: 0 },

@@ -136,11 +136,13 @@ export async function submit(
     budget: { fuel_per_run: FUEL, runs, credits: 1000 },
     space: { lr: { log: [0.001, 0.1], points: Math.min(1000, runs + 1) }, width: { choice: [16, 32] } },
     ...{ sampler: { name: 'grid' }, replicate: { quorum, seeds, policy }, deadline_ms: DEADLINE },
-    ...more,
+    ...{ baseline: false, ...more },
   })
   const id = testIds.campaign(life.now())
   const pruner = file.stop?.prune ?? 'none'
-  const units = plannedUnits(file, { experiments: runs, limit: { fuel: FUEL }, fuelMax: FUEL, pruner })
+  const baseline = file.baseline || file.stop?.sprt !== undefined ? {} : null
+  const plan = { experiments: runs, limit: { fuel: FUEL }, fuelMax: FUEL, pruner, baseline }
+  const units = plannedUnits(file, plan)
   const { reserveMilli, priceMilliPerGfuel } = quote({
     ...{ engineClass: 'wasm', policy: 'adaptive', units, quorum },
   })

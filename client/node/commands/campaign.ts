@@ -15,14 +15,12 @@ import { contextOf, DEFAULT_CACHE_DIR, options } from '../options.ts'
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
-import { showAnalysis } from './analysis.ts'
 import { lifeCommands } from './campaign-life.ts'
+import { readCommands } from './campaign-reads.ts'
 import { rehearse } from './dry-run.ts'
 import { exportCommand } from './export.ts'
-import { showNotes, writeNote } from './notes.ts'
 import { showSearch } from './search.ts'
 import { studyCommands } from './study.ts'
-import { compare, interaction, showTests } from './tests.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -50,33 +48,9 @@ export function campaignCommand(done: (exit: number) => void): Command {
     verb('search', 'what its sampler knows: the best, what was tried and what mattered', showSearch)
       .argument('<id>')
       .option('--limit <n>', 'rows of each list'),
-    verb('analysis', 'what mattered: importance, slices, contour, curves, Pareto front, noise', showAnalysis)
-      .argument('<id>')
-      .option(
-        '--part <names...>',
-        'some of best-so-far importance slices contour curves pareto residuals points',
-      )
-      .option('--x <name>', 'a parameter of the contour')
-      .option('--y <name>', 'the other one')
-      .option('--limit <n>', 'how many points'),
-    verb('tests', 'its sequential tests, as they stand', showTests).argument('<id>'),
-    verb('interaction', 'which value is best, and whether it depends on another parameter', interaction)
-      .argument('<id>')
-      .requiredOption('--best <name>', 'the parameter to choose')
-      .requiredOption('--by <name>', 'the parameter that it may depend on'),
-    verb('compare', 'two of its experiments, on the seeds that both have', compare)
-      .argument('<id>')
-      .argument('<a>')
-      .argument('<b>'),
-    verb('notes', 'what its agents and owner wrote down', showNotes).argument('<id>'),
-    verb('note', 'write down what was learnt', writeNote)
-      .argument('<id>')
-      .option('--kind <kind>', 'insight, hypothesis or decision', 'insight')
-      .requiredOption('--text <text>', 'at most 4,000 characters')
-      .option('--evidence <ids...>', 'results and experiments that it rests on'),
     verb('list', 'the newest campaigns', list),
   ]
-  for (const subcommand of [...subcommands, ...lifeCommands(), ...studyCommands()])
+  for (const subcommand of [...subcommands, ...readCommands(), ...lifeCommands(), ...studyCommands()])
     campaign.addCommand(subcommand)
   return campaign
 }

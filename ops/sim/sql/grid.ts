@@ -99,6 +99,7 @@ async function submit({ server, clock, numbers }: Life, spec: CampaignSpec): Pro
     ...{ title: `Campaign ${number}`, kernel: 'tiny@0', data: 'fox@1' },
     metric: { name: 'val_bpb', goal: 'minimize' },
     budget: { fuel_per_run: FUEL, runs: experiments, credits: 1e9 },
+    baseline: false,
     space: { lr: { log: [0.001, 0.1] }, width: { choice: [16, 32, 48] } },
     ...{ sampler: { name: 'random', seed: number }, replicate: { quorum, seeds }, deadline_ms: DEADLINE_MS },
   })
