@@ -10,6 +10,7 @@ const REVISABLE = new Set<string>([
   'budget',
   'visibility',
   'ends_by',
+  'agent',
 ])
 const REVISABLE_BUDGET = new Set<string>(['runs', 'credits'])
 

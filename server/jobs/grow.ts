@@ -10,6 +10,7 @@ import { firstRungOf } from '#search/scheduler.ts'
 import { countWork, insertExperiments, type NewExperiment } from '#store/progress.ts'
 import { listUnitless } from '#store/search.ts'
 import { createUnits, type Growth, type NewRun } from './create-units.ts'
+import { moveSpace } from './respace.ts'
 import { letGoOn, type Proposals, type Proposed, propose, tellHistory } from './search.ts'
 
 /** A campaign that is locked and running, with what it tries. */
@@ -53,6 +54,7 @@ async function growSearched(growing: Growing, search: CampaignSearch, room: Room
   const { id, file } = campaign
   const { seeds } = file.replicate
   const told = await tellHistory(trx, { id, pruner: plan.pruner, now })
+  if (room.remaining > 0 && (await moveSpace(growing, told))) return 'now'
   const most = experimentsPerBatch(seeds)
   const rules = { id, pruner: plan.pruner, goal: file.metric.goal, most }
   const goOn = (isTried: boolean) => letGoOn(trx, told, { ...rules, isTried })

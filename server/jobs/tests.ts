@@ -1,7 +1,5 @@
 import { testUnitsOf } from '#domain/campaign.ts'
 import { invariant } from '#domain/invariant.ts'
-import { NOTES_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
-import type { NoteKind } from '#protocol/notes.ts'
 import { ExperimentId } from '#protocol/units.ts'
 import { promotionFacts } from '#search/evidence.ts'
 import { plateauOf } from '#search/plateau.ts'
@@ -18,7 +16,6 @@ import {
 import { boundsOf } from '#search/sprt.ts'
 import { beginsText, decidedText, endsText, plateauText } from '#search/test-notes.ts'
 import { addCampaignEvents } from '#store/events.ts'
-import { insertNote } from '#store/notes.ts'
 import type { ProgressRow } from '#store/progress.ts'
 import {
   endTrying,
@@ -30,6 +27,7 @@ import {
   updateTest,
 } from '#store/tests.ts'
 import { createUnits, type Growth } from './create-units.ts'
+import { say } from './say.ts'
 
 /** What the tests of a campaign need of the job that moves it on. */
 export type Tester = Pick<Growth, 'trx' | 'deps' | 'now'> & { readonly campaign: ProgressRow }
@@ -175,16 +173,4 @@ async function createMissing(growth: Growth, test: TestFacts, facts: PromotionFa
   })
   await createUnits(growth, runs)
   return recipes
-}
-
-async function say(
-  { trx, deps, campaign, now }: Tester,
-  kind: NoteKind,
-  text: string,
-  evidence: readonly string[],
-): Promise<void> {
-  const note = { id: deps.ids.note(now), campaignId: campaign.id, authorId: null, kind, text }
-  const ids = evidence.map(id => ExperimentId.parse(id))
-  // A campaign whose notes are full goes on without them.
-  await insertNote(trx, { ...note, evidence: ids }, { now, most: NOTES_PER_CAMPAIGN_MAX })
 }

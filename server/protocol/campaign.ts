@@ -15,8 +15,8 @@ import {
   TITLE_CHARS_MAX,
   UPDATES_MAX,
 } from './limits.ts'
-import { ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
-import { StudyFile } from './study.ts'
+import { AgentFile, ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
+import { StudyFile, studyMismatch } from './study.ts'
 import { line, lines } from './text.ts'
 import { CampaignId, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
 
@@ -49,6 +49,8 @@ const CampaignFields = z.strictObject({
   constraints: ConstraintsFile.optional(),
   sampler: SamplerFile.default({ name: 'tpe', seed: 0 }),
   stop: StopFile.optional(),
+  /** Without it nobody moves the space but its owner. */
+  agent: AgentFile.optional(),
   /**
    * Computes the unchanged recipe too, with the kernel's defaults for what the space varies and on the same seeds: what there was
    * before anything was tried, marked on the leaderboard. Not where the kernel refuses it. Tests have it whatever is said here.
@@ -74,29 +76,9 @@ const CampaignFields = z.strictObject({
   derived_from: CampaignId.optional(),
 })
 
-/** Why the parts of a file do not go together, with the field; undefined when they do. */
-function mismatch(
-  file: z.infer<typeof CampaignFields>,
-): readonly [field: string, reason: string] | undefined {
-  const { type = 'search', study, space, budget } = file
-  const dimensions = Object.keys(space).length
-  if (type === 'search') {
-    if (study !== undefined) return ['study', 'belongs to type: replicate']
-    return dimensions === 0 ? ['space', 'a space has at least one dimension'] : undefined
-  }
-  if (study === undefined) return ['study', 'type: replicate needs one']
-  if (dimensions > 0) return ['space', 'a study searches nothing: write space: {}']
-  const foreign = (['constraints', 'stop', 'rungs'] as const).find(name => file[name] !== undefined)
-  if (foreign !== undefined) return [foreign, 'a study computes what its originals say, and nothing else']
-  if (Object.keys(file.recipe).length > 0)
-    return ['recipe', 'the recipes of a study are those of its originals']
-  if (budget.runs === study.originals.length) return undefined
-  return ['budget.runs', `the study has ${study.originals.length} originals`]
-}
-
 /** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
 export const CampaignFile = CampaignFields.superRefine((file, context) => {
-  const found = mismatch(file)
+  const found = studyMismatch(file)
   if (found !== undefined) context.addIssue({ code: 'custom', path: found[0].split('.'), message: found[1] })
 })
 export type CampaignFile = z.infer<typeof CampaignFile>

@@ -86,6 +86,8 @@ export const CAMPAIGNS_OPEN_MAX = 100
 export const EXPERIMENTS_OPEN_MAX = 200_000
 /** An edit an hour for a week: what needs more is another campaign. */
 export const REVISIONS_MAX = 200
+/** Of them those of the agent: each doubles a range at most, and what needs more was asked wrongly. */
+export const AGENT_REVISIONS_MAX = 20
 export const QUORUM_MAX = 8
 /** Fresh runs of a campaign's sequential tests. */
 export const TEST_RUNS_MAX = 100_000

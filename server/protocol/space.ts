@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  AGENT_REVISIONS_MAX,
   CHOICES_MAX,
   CONSTRAINTS_MAX,
   EXPRESSION_CHARS_MAX,
@@ -81,6 +82,20 @@ export const SamplerFile = z.strictObject({
   startup: z.int().min(1).max(1000).optional(),
 })
 export type SamplerFile = z.infer<typeof SamplerFile>
+
+/** What the built-in agent may do with the space while a campaign runs, each time by a revision with its reasons. */
+export const AgentFile = z.strictObject({
+  /** How far ranges may grow where the best lies at an end. What is not named never does. */
+  widen: z
+    .record(parameter, z.tuple([z.number(), z.number()]).refine(isOrdered, range))
+    .refine(w => Object.keys(w).length <= SPACE_DIMENSIONS_MAX, { error: `at most ${SPACE_DIMENSIONS_MAX}` })
+    .default({}),
+  /** Whether ranges shrink to where the best quarter lies. */
+  narrow: z.boolean().default(false),
+  /** The most revisions that it makes. */
+  revisions: z.int().min(1).max(AGENT_REVISIONS_MAX).default(4),
+})
+export type AgentFile = z.infer<typeof AgentFile>
 
 export const PRUNERS = ['none', 'asha', 'hyperband', 'median'] as const
 export type Pruner = (typeof PRUNERS)[number]

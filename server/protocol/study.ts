@@ -32,6 +32,37 @@ export const StudyFile = z.strictObject({
 })
 export type StudyFile = z.infer<typeof StudyFile>
 
+/** The parts of a campaign file that a study goes with, and those that it does not. */
+interface Parts {
+  readonly type?: 'search' | 'replicate' | undefined
+  readonly study?: StudyFile | undefined
+  readonly space: object
+  readonly recipe: object
+  readonly budget: { readonly runs: number }
+  readonly constraints?: unknown
+  readonly stop?: unknown
+  readonly rungs?: unknown
+  readonly agent?: unknown
+}
+
+/** Why the parts of a campaign file do not go together, after the field; undefined when they do. */
+export function studyMismatch(file: Parts): readonly [field: string, reason: string] | undefined {
+  const { type = 'search', study, space, budget } = file
+  const dimensions = Object.keys(space).length
+  if (type === 'search') {
+    if (study !== undefined) return ['study', 'belongs to type: replicate']
+    return dimensions === 0 ? ['space', 'a space has at least one dimension'] : undefined
+  }
+  if (study === undefined) return ['study', 'type: replicate needs one']
+  if (dimensions > 0) return ['space', 'a study searches nothing: write space: {}']
+  const foreign = (['constraints', 'stop', 'rungs', 'agent'] as const).find(name => file[name] !== undefined)
+  if (foreign !== undefined) return [foreign, 'a study computes what its originals say, and nothing else']
+  if (Object.keys(file.recipe).length > 0)
+    return ['recipe', 'the recipes of a study are those of its originals']
+  if (budget.runs === study.originals.length) return undefined
+  return ['budget.runs', `the study has ${study.originals.length} originals`]
+}
+
 /** `waiting`: not published yet. `failed`: no host could compute it. */
 export const Agreement = z.enum(['agrees', 'differs', 'waiting', 'failed'])
 export type Agreement = z.infer<typeof Agreement>

@@ -3,6 +3,7 @@ import type { Limit, Recipe } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 import type { Pruner } from '#protocol/space.ts'
 import { type CampaignSearch, searchOf } from './campaign-search.ts'
+import { agentFault } from './respace.ts'
 import { contradiction, limitOf, type PlannedRecipe, planAhead, type Refusal } from './space.ts'
 
 /** What a campaign costs, and how its recipes come about. */
@@ -51,7 +52,7 @@ export function planCampaign(
   { created, respaced }: Begun = { created: 0, respaced: false },
 ): CampaignPlan | Refusal {
   if (file.study !== undefined) return planStudy(file, manifest)
-  const stop = untestable(file, manifest)
+  const stop = untestable(file, manifest) ?? agentFault(file, manifest)
   if (stop !== undefined) return { ok: false, code: 'campaign_invalid', detail: stop }
   const pruner = prunerOf(file, manifest)
   if (pruner !== 'none' && manifest.rungs !== true) {

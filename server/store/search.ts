@@ -4,10 +4,16 @@ import { type CampaignId, ExperimentId, type Instant, Sha256 } from '#protocol/u
 import type { Trx } from './database.ts'
 import { type Executor, execute, recordset, select, selectOne, toDb } from './rows.ts'
 
-const TrialRow = z.object({ id: ExperimentId, recipe: Recipe, asked: z.int(), isOutside: z.boolean() })
+const TrialRow = z.object({
+  id: ExperimentId,
+  recipe: Recipe,
+  asked: z.int(),
+  revision: z.int(),
+  isOutside: z.boolean(),
+})
 
 /**
- * The experiments of a campaign in order, each with how many reports the history had when it was proposed, and whether somebody
+ * The experiments of a campaign in order, each with how many reports the history had when it was proposed, under which revision, and whether somebody
  * outside proposed it.
  */
 export const readTrials = (on: Executor, campaignId: CampaignId): Promise<z.infer<typeof TrialRow>[]> =>
@@ -94,7 +100,7 @@ export const readRunsSinceReport = (
 ): Promise<z.infer<typeof RunsRow>[]> => select(on, RunsRow, RUNS, { campaignId, lateMs: PUBLISHED_LATE_MS })
 
 const TRIALS = `
-  select id, recipe, asked, proposer_id is not null as "isOutside" from experiments
+  select id, recipe, asked, revision, proposer_id is not null as "isOutside" from experiments
   where campaign_id = :campaignId and not baseline order by ordinal`
 
 const KNOWN = `

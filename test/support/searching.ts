@@ -16,13 +16,15 @@ interface Computed {
 const bowl = ({ recipe, rung }: Computed): RunReport =>
   lie(3 + (Math.log10(recipe.lr) - BEST) ** 2 + (recipe.width === 16 ? 0.1 : 0) + (3 - rung))
 
-/** Computes what the host is given until it is given nothing; gives how many runs that were. */
+/** Computes what the host is given until it is given nothing, or `most` times; gives how many runs that were. */
 export async function computeAll(
   life: Lifecycle,
   host: HostId,
   of: (run: Computed) => RunReport = bowl,
+  most = Infinity,
 ): Promise<number> {
   for (let runs = 0; ; runs++) {
+    if (runs === most) return runs
     const [id] = await take(life, host)
     if (id === undefined) return runs
     const run = await one(

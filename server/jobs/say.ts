@@ -1,0 +1,18 @@
+import { NOTE_EVIDENCE_MAX, NOTES_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
+import type { NoteKind } from '#protocol/notes.ts'
+import { ExperimentId } from '#protocol/units.ts'
+import { insertNote } from '#store/notes.ts'
+import type { Growth } from './create-units.ts'
+
+/** Writes down what the server's agent did or found, and on which experiments it rests; twice the same is said once. */
+export async function say(
+  { trx, deps, campaign, now }: Pick<Growth, 'trx' | 'deps' | 'campaign' | 'now'>,
+  kind: NoteKind,
+  text: string,
+  evidence: readonly string[],
+): Promise<void> {
+  const note = { id: deps.ids.note(now), campaignId: campaign.id, authorId: null, kind, text }
+  const ids = evidence.slice(0, NOTE_EVIDENCE_MAX).map(id => ExperimentId.parse(id))
+  // A campaign whose notes are full goes on without them.
+  await insertNote(trx, { ...note, evidence: ids }, { now, most: NOTES_PER_CAMPAIGN_MAX })
+}
