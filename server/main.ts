@@ -20,6 +20,7 @@ import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import { type Blobs, openBlobs } from '#store/blobs.ts'
 import { openDatabase } from '#store/database.ts'
+import { type EventHub, openEventHub } from '#store/event-hub.ts'
 import { migrate } from '#store/migrate.ts'
 import { settleOnce } from '#store/settings.ts'
 import packageJson from '../package.json' with { type: 'json' }
@@ -110,9 +111,11 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const wake = createWake({ enqueue: bossEnqueue(boss), now })
   const pages = await openPages(config.webDir)
   if (pages === undefined) log.warn({ webDir: config.webDir }, 'the pages are not built: npm run build')
-  const edge = openEdge(config, { knex, blobs, wake, pages, secrets, serverId, log })
+  const events = openEventHub({ connectionString, warn: message => log.warn(message) })
+  const edge = openEdge(config, { knex, events, blobs, wake, pages, secrets, serverId, log })
   const listening = await listen(createApp(edge), config)
   closers.push(() => listening.close(DRAIN_MS))
+  closers.push(() => events.close()) // first: whoever waits is answered, so that the rest can end
   const url = config.publicUrl ?? listening.url
   await announce(config.dataDir, { pid: process.pid, url, connectionString })
   closers.push(() => withdraw(config.dataDir, process.pid))
@@ -136,6 +139,7 @@ async function openPoster({ webhookNetworks: networks, webhookCaFile }: Config) 
 
 interface Parts {
   readonly knex: Knex
+  readonly events: EventHub
   readonly blobs: Blobs
   readonly wake: Edge['wake']
   readonly pages: Pages | undefined
@@ -144,12 +148,12 @@ interface Parts {
   readonly log: Log
 }
 
-function openEdge(config: Config, { knex, blobs, wake, pages, secrets, serverId, log }: Parts): Edge {
+function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, serverId, log }: Parts): Edge {
   const { publicKey, keyId } = secrets.operator
   const { pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
   const { enrolWork, perMinute, perPrefixDay } = config
   return {
-    ...{ knex, blobs, wake, pages, serverId, log },
+    ...{ knex, events, blobs, wake, pages, serverId, log },
     planner: {
       plan: planCampaign,
       state: searchState,

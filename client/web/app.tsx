@@ -16,6 +16,12 @@ const PAGES: Readonly<Record<PageName, Page>> = {
   home: Home,
   campaigns: Campaigns,
   campaign: late(async () => (await import('./pages/campaign.tsx')).CampaignPage),
+  experiment: late(async () => (await import('./pages/experiment.tsx')).ExperimentPage),
+  host: late(async () => (await import('./pages/host.tsx')).HostPage),
+  status: late(async () => (await import('./pages/status.tsx')).StatusPage),
+  log: late(async () => (await import('./pages/log.tsx')).LogPage),
+  docs: late(async () => (await import('./pages/docs.tsx')).DocsPage),
+  api: late(async () => (await import('./pages/api.tsx')).ApiPage),
   start: late(async () => (await import('./pages/start.tsx')).StartPage),
 }
 

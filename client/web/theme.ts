@@ -1,4 +1,4 @@
-import { signal } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
 
 const THEMES = ['auto', 'light', 'dark'] as const
 type Theme = (typeof THEMES)[number]
@@ -8,6 +8,15 @@ const known = THEMES.find(name => name === localStorage.getItem(KEY))
 
 /** `auto` follows the system. */
 export const theme = signal<Theme>(known ?? 'auto')
+
+const systemDark = matchMedia('(prefers-color-scheme: dark)')
+const system = signal(systemDark.matches)
+systemDark.addEventListener('change', () => {
+  system.value = systemDark.matches
+})
+
+/** Changes whenever colours do: a canvas must then be drawn again. */
+export const scheme = computed(() => `${theme.value} ${system.value}`)
 
 export function applyTheme(): void {
   const root = document.documentElement

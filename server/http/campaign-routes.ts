@@ -15,6 +15,7 @@ import { reportRoutes } from './report.ts'
 import { exportCampaign } from './results.ts'
 import { showSearch } from './search.ts'
 import { compareExperiments, showTests } from './tests.ts'
+import { waitForEvents } from './wait.ts'
 
 export type Methods = Partial<Record<'get' | 'post' | 'put' | 'delete', RequestHandler[]>>
 
@@ -50,6 +51,7 @@ export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler
     [`${at}/:id/compare`]: { get: [compareExperiments(edge)] },
     [`${at}/:id/notes`]: { get: [showNotes(edge)], post: [anonymous, small, writeNote(edge)] },
     [`${at}/:id/events`]: { get: [showEvents(edge)] },
+    [`${at}/:id/wait`]: { get: [waitForEvents(edge)] },
     [`${at}/:id/analysis`]: { get: [showAnalysis(edge, analyses)] },
     [`${at}/:id/report`]: { get: [report.show] },
     [`${at}/:id/report/:file`]: { get: [report.file] },

@@ -15,6 +15,7 @@ import type {
   WebhookId,
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
+import type { EventHub } from '#store/event-hub.ts'
 import type { Wake } from '#store/wake.ts'
 import type { Pages } from './pages.ts'
 import type { Planner } from './planner.ts'
@@ -27,6 +28,8 @@ export interface Edge {
   readonly planner: Planner
   /** The built web app; undefined when there is none. */
   readonly pages?: Pages | undefined
+  /** Says when something happens in a campaign: for calls that wait, and streams. */
+  readonly events: EventHub
   readonly log: Logger
   readonly now: () => Instant
   readonly random: () => number // [0, 1); spreads calls and mixes owners, decides nothing that must be unpredictable

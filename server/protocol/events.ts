@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CampaignState } from './campaign.ts'
 import { CampaignId, ExperimentId, WireInstant, WorkUnitId } from './units.ts'
 
 export const EventKind = z.enum([
@@ -37,3 +38,7 @@ export const EventList = z.object({
   nextAfter: EventCursor,
 })
 export type EventList = z.infer<typeof EventList>
+
+/** GET /api/v1/campaigns/:id/wait: the same, as soon as there is something, with the state of the campaign. */
+export const WaitReply = EventList.extend({ state: CampaignState })
+export type WaitReply = z.infer<typeof WaitReply>

@@ -113,6 +113,11 @@ export const DAILY_QUOTA_START = 2_000
 export const DAILY_QUOTA_MAX = 20_000
 export const DAILY_QUOTA_MIN = 4
 
+/** Calls that wait for events: each holds a connection and is answered within this time. */
+export const WAIT_SECONDS_MAX = 60
+export const WAITERS_PER_ADDRESS_MAX = 16
+/** Of one process. */
+export const WAITERS_MAX = 1_000
 /** A call is known by its idempotency key for so long. */
 export const IDEMPOTENCY_DAYS = 7
 /** API keys of one account, revoked ones among them: one for each agent and script that somebody runs. */

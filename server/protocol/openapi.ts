@@ -17,7 +17,7 @@ import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
 import { DryRun } from './dry-run.ts'
-import { EventList } from './events.ts'
+import { EventList, WaitReply } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
 import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
@@ -83,7 +83,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
-  ...{ DryRun },
+  ...{ DryRun, WaitReply },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },

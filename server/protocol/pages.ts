@@ -4,7 +4,13 @@ export const PAGE_PATHS = {
   home: '/',
   campaigns: '/c',
   campaign: '/c/:id',
+  experiment: '/e/:id',
   start: '/start',
+  host: '/h/:id',
+  status: '/status',
+  log: '/log',
+  docs: '/docs',
+  api: '/api',
 } as const
 
 export type PageName = keyof typeof PAGE_PATHS

@@ -26,6 +26,13 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     summary: 'What happened in it, oldest first',
   },
   {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/wait', reply: 'WaitReply' },
+    ...{
+      summary: 'The same as soon as something happens, waiting up to a minute',
+      query: ['cursor', 'timeout', 'limit'],
+    },
+  },
+  {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/notes', security: 'user', body: 'NoteBody' },
     ...{ summary: 'Write a note', reply: 'NoteView', status: 201 },
   },

@@ -15,6 +15,7 @@ kernel: charlm@1
 data: sotu-tiny@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: 1000000000, runs: 6, credits: 10 }
+baseline: false
 recipe: { context: 16, batch: 4, heads: 1, width: 16, depth: 1 }
 space:
   lr: { log: [0.001, 0.1] }

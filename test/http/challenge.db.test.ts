@@ -10,7 +10,8 @@ import { enrolHost as enrolAsClient } from '#runtime/enrol.ts'
 import { inTransaction } from '#store/database.ts'
 import { excludeHosts } from '#store/standing.ts'
 import { addUser } from '#support/builders.ts'
-import { ENROLMENT, type Reply, startServer, type TestServer } from '#support/server.ts'
+import type { Reply } from '#support/send.ts'
+import { ENROLMENT, startServer, type TestServer } from '#support/server.ts'
 import { solvedWork } from '#support/solved.ts'
 
 let server: TestServer

@@ -17,7 +17,6 @@ import {
   reportBytes,
   SIGNATURE_HEADER,
 } from '#protocol/host.ts'
-import { Problem } from '#protocol/problem.ts'
 import type { RunReport } from '#protocol/report.ts'
 import { SchedulerReply, type SuccessReport } from '#protocol/scheduler.ts'
 import { generateEd25519, signBytes } from '#protocol/signature.ts'
@@ -27,16 +26,19 @@ import { planCampaign } from '#search/plan.ts'
 import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
+import { type EventHub, openEventHub } from '#store/event-hub.ts'
 import type { Wake } from '#store/wake.ts'
 import { type Stock, sha256, stock, T0, testIds } from './builders.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
 import { seeded } from './seeded.ts'
+import { type CallOptions, type Reply, send } from './send.ts'
 import { solvedWork } from './solved.ts'
 
 /** The real edge on a real port and a real database; only the clock is ours, and the jobs do not run. */
 export interface TestServer extends Stock {
   readonly database: TestDatabase
   readonly url: string
+  readonly events: EventHub
   readonly serverId: string
   /** By whose key kernels are admitted. */
   readonly operator: SigningKey
@@ -46,20 +48,6 @@ export interface TestServer extends Stock {
   advance(ms: number): void
   call(method: string, path: string, options?: CallOptions): Promise<Reply>
   close(): Promise<void>
-}
-
-interface CallOptions {
-  readonly token?: string | undefined
-  readonly body?: unknown
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-export interface Reply {
-  readonly status: number
-  readonly headers: Headers
-  readonly text: string
-  readonly json: unknown // undefined unless the reply is JSON
-  readonly code: string | undefined // of a problem
 }
 
 /** @param beside another one, whose database it shares: two processes of one server */
@@ -79,10 +67,12 @@ export async function startServer(
     exports: async (_trx, ids) => void woken.exports.push(...ids),
   }
   let now = T0
+  const events = openEventHub({ connectionString: database.connectionString, warn: () => undefined })
   const serverId = 'test-server'
   const operator = beside?.operator ?? (await generateKey())
   const app = createApp({
     knex: database.knex,
+    events,
     blobs: stocked.blobs,
     wake,
     planner: {
@@ -117,39 +107,19 @@ export async function startServer(
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     ...stocked,
-    ...{ database, url, serverId, operator, woken },
+    ...{ database, url, events, serverId, operator, woken },
     now: () => now,
     advance: ms => {
       now = addMs(now, ms)
     },
     call: (method, path, options) => send(url, method, path, options),
     close: async () => {
+      await events.close()
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
       if (beside === undefined) await database.drop()
       await rm(directory, { recursive: true, force: true })
     },
-  }
-}
-
-async function send(url: string, method: string, path: string, options: CallOptions = {}): Promise<Reply> {
-  const { token, body, headers } = options
-  const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array
-  const response = await fetch(new URL(path, url), {
-    method,
-    headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
-    ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
-  })
-  const text = await response.text()
-  const isJson = /[/+]json$/.test(response.headers.get('content-type')?.split(';')[0] ?? '')
-  const json: unknown = isJson && text !== '' ? JSON.parse(text) : undefined
-  const problem = response.headers.get('content-type')?.startsWith('application/problem+json')
-  return {
-    status: response.status,
-    headers: response.headers,
-    text,
-    json,
-    code: problem ? Problem.parse(json).code : undefined,
   }
 }
 

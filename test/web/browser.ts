@@ -18,13 +18,12 @@ export interface Browser {
   close(): Promise<void>
 }
 
-export async function openBrowser(options: { darkMode?: boolean; width?: number } = {}): Promise<Browser> {
+export async function openBrowser(): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), 'xeenet-browser-'))
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     args: [...FLAGS],
-    colorScheme: options.darkMode === true ? 'dark' : 'light',
-    viewport: { width: options.width ?? 1280, height: 900 },
+    viewport: { width: 1280, height: 900 },
   })
   context.setDefaultTimeout(120_000) // a busy machine is no failure
   const complaints: string[] = []

@@ -21,6 +21,7 @@ import { rehearse } from './dry-run.ts'
 import { exportCommand } from './export.ts'
 import { showSearch } from './search.ts'
 import { studyCommands } from './study.ts'
+import { waitFor } from './wait.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
@@ -48,6 +49,10 @@ export function campaignCommand(done: (exit: number) => void): Command {
     verb('search', 'what its sampler knows: the best, what was tried and what mattered', showSearch)
       .argument('<id>')
       .option('--limit <n>', 'rows of each list'),
+    verb('wait', 'return as soon as something happens in it', waitFor)
+      .argument('<id>')
+      .option('--after <cursor>', 'that of the last event that was seen; otherwise from now on')
+      .option('--timeout <seconds>', 'at most so long', '60'),
     verb('list', 'the newest campaigns', list),
   ]
   for (const subcommand of [...subcommands, ...readCommands(), ...lifeCommands(), ...studyCommands()])

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
-import { theme } from '../theme.ts'
+import { scheme } from '../theme.ts'
 import { colour } from './colour.ts'
 import { Figure, type Twin } from './figure.tsx'
 
@@ -46,7 +46,7 @@ export function LineChart(props: LineChartProps) {
       made.destroy()
       plot.current = null
     }
-  }, [shape, x, y, theme.value])
+  }, [shape, x, y, scheme.value])
   useEffect(() => plot.current?.setData(aligned(lines)), [lines])
   return (
     <Figure name={name} sentence={sentence} twin={() => twinOf(lines, x)}>

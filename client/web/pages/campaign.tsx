@@ -1,80 +1,87 @@
-import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
+import type { CampaignView } from '#protocol/campaign.ts'
 import { get, useResource } from '../data.ts'
-import { metric, recipeLine, whole } from '../format.ts'
+import { credits, metric, whole } from '../format.ts'
+import { query } from '../router.ts'
 import { useTitle } from '../title.ts'
-import { Empty, Figures, Scroll, Shown, State } from '../ui/parts.tsx'
+import { Figures, Shown, State } from '../ui/parts.tsx'
+import { Log, Notes } from './campaign-history.tsx'
+import { Curves, Overview, Slices } from './campaign-overview.tsx'
+import { Runs } from './campaign-runs.tsx'
 
-/** One question: how far it is, and what it found. */
+const TABS = [
+  ['overview', 'Overview', Overview],
+  ['slices', 'Slices', Slices],
+  ['curves', 'Curves', Curves],
+  ['runs', 'Experiments', Runs],
+  ['notes', 'Notes', Notes],
+  ['log', 'Log', Log],
+] as const
+
+/** One question: the answer so far, how far it is, and everything behind it. */
 export function CampaignPage({ id }: { id: string }) {
-  const view = useResource(`campaign ${id}`, () => get<CampaignView>(`/campaigns/${id}`), 10_000)
-  const board = useResource(`board ${id}`, () => get<Leaderboard>(`/campaigns/${id}/leaderboard`), 10_000)
+  const view = useResource(`campaign ${id}`, () => get<CampaignView>(`/campaigns/${id}`), 5_000)
+  const asked = query.value.get('tab') ?? 'overview'
+  const [tab, , Tab] = TABS.find(([name]) => name === asked) ?? TABS[0]
   return (
-    <>
-      <Shown from={view} what="the campaign">
-        {campaign => <Head of={campaign} />}
-      </Shown>
-      <h2>Experiments, best first</h2>
-      <Shown from={board} what="the experiments">
-        {shown => <Board of={shown} />}
-      </Shown>
-    </>
+    <Shown from={view} what="the campaign">
+      {campaign => (
+        <>
+          <Head of={campaign} />
+          <nav class="tabs" aria-label="Views of the campaign">
+            {TABS.map(([name, title]) => (
+              <a
+                key={name}
+                href={name === 'overview' ? `/c/${id}` : `/c/${id}?tab=${name}`}
+                {...(name === tab ? { 'aria-current': 'page' as const } : {})}
+              >
+                {title}
+              </a>
+            ))}
+          </nav>
+          <Tab campaign={campaign} />
+        </>
+      )}
+    </Shown>
   )
 }
 
 function Head({ of: campaign }: { of: CampaignView }) {
   useTitle(campaign.title)
-  const { workUnits, results, best } = campaign
+  const { workUnits, results, best, credit } = campaign
   return (
     <>
       <a href="/c">‹ campaigns</a>
       <h1>{campaign.title}</h1>
       {campaign.question !== null && <p class="prose">{campaign.question}</p>}
       <p class="meta">
-        <State of={campaign.state} /> · {campaign.kernel} · {campaign.data} · {campaign.metric.goal}{' '}
-        {campaign.metric.name} · revision {campaign.revision}
+        <State of={campaign.state} /> {campaign.end?.reason != null && `(${campaign.end.reason})`} ·{' '}
+        {campaign.kernel} · {campaign.data} · {campaign.metric.goal} {campaign.metric.name} · revision{' '}
+        {campaign.revision}
+        {campaign.derivedFrom !== null && (
+          <>
+            {' '}
+            · forked from <a href={`/c/${campaign.derivedFrom}`}>{campaign.derivedFrom}</a>
+          </>
+        )}
       </p>
       <Figures
         of={[
-          ['valid runs', whole(workUnits.valid)],
-          ['in progress', whole(results.inProgress)],
+          [`best ${campaign.metric.name}`, best === null ? '—' : metric(best.mean)],
+          ['runs valid', whole(workUnits.valid)],
+          ['computing', whole(results.inProgress)],
           ['queued', whole(results.unsent)],
           ['invalid results', whole(results.invalid)],
-          [`best ${campaign.metric.name}`, best === null ? '—' : metric(best.mean)],
+          ['credits granted', `${credits(credit.grantedMilli)} of ${credits(credit.reservedMilli)}`],
         ]}
       />
-    </>
-  )
-}
-
-function Board({ of: { rows, waiting, metric: measured } }: { of: Leaderboard }) {
-  if (rows.length === 0) return <Empty>No run of this campaign is valid yet.</Empty>
-  return (
-    <>
-      {waiting > 0 && <p class="dim">{waiting} more would be among the first and wait for the verifier.</p>}
-      <Scroll label="Experiments">
-        <table>
-          <thead>
-            <tr>
-              <th class="n">#</th>
-              <th class="n">{measured.name}</th>
-              <th class="n">±</th>
-              <th class="n">n</th>
-              <th>recipe</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row, i) => (
-              <tr key={row.experimentId}>
-                <td class="n">{i + 1}</td>
-                <td class="n">{metric(row.mean)}</td>
-                <td class="n dim">{row.ci95 === null ? '' : metric(row.ci95)}</td>
-                <td class="n">{row.n}</td>
-                <td>{recipeLine(row.recipe)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <p>
+        <a class="button" href={`/api/v1/campaigns/${campaign.id}/export?format=csv`} download>
+          All runs: CSV
+        </a>{' '}
+        <a class="button" href={`/api/v1/campaigns/${campaign.id}/export`} download>
+          NDJSON
+        </a>
+      </p>
     </>
   )
 }

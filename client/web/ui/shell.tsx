@@ -5,7 +5,11 @@ import type { PageName } from '#protocol/pages.ts'
 import { go, place } from '../router.ts'
 import { theme, turnTheme } from '../theme.ts'
 
-const LINKS: readonly (readonly [PageName, string, string])[] = [['campaigns', '/c', 'Campaigns']]
+const LINKS: readonly (readonly [PageName, string, string])[] = [
+  ['campaigns', '/c', 'Campaigns'],
+  ['status', '/status', 'Status'],
+  ['docs', '/docs', 'Docs'],
+]
 
 /** The same frame around every page: wordmark, where one can go, the way to join. */
 export function Shell({ children }: { children: ComponentChildren }) {
@@ -48,6 +52,8 @@ export function Shell({ children }: { children: ComponentChildren }) {
         {children}
       </main>
       <footer>
+        <a href="/log">Public action log</a>
+        <a href="/api">API</a>
         <a href="/api/v1/openapi.json">OpenAPI</a>
         <a href="/api/v1/ledger/heads">Ledger heads</a>
         Everything computed here is public.

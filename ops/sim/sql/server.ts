@@ -16,6 +16,7 @@ import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
 import { startPostgres } from '#server/postgres/start.ts'
 import { openDatabase } from '#store/database.ts'
+import { openEventHub } from '#store/event-hub.ts'
 import { migrate } from '#store/migrate.ts'
 import { type Stock, stock } from '#support/builders.ts'
 import type { Clock } from '../engine.ts'
@@ -89,14 +90,14 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
         ...{ plan: planCampaign, state: searchState, similar: similarTo, analyse },
         run: (source, recipe, which) => wholeRun({ ...source, secret }, recipe, which),
       },
+      events: openEventHub({ connectionString: postgres.connectionString, warn: console.error }),
       ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
-      trust: { rules, secret },
+      ...{ trust: { rules, secret }, catalogue: newCatalogue() },
       settings: {
         ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
         ...{ sharedPrefixes: [], trustedProxies: [] },
         ...{ anonymousPerMinute: 1_000, enrolWork: 1, perMinute: 1_000, perPrefixDay: 1_000 },
       },
-      catalogue: newCatalogue(),
     },
     stop: async () => {
       await knex.destroy()

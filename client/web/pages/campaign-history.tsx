@@ -1,0 +1,89 @@
+import type { CampaignView } from '#protocol/campaign.ts'
+import type { EventList } from '#protocol/events.ts'
+import type { NoteList } from '#protocol/notes.ts'
+import { get, getAll, useResource } from '../data.ts'
+import { ago } from '../format.ts'
+import { Empty, Shown } from '../ui/parts.tsx'
+
+interface TabProps {
+  readonly campaign: CampaignView
+}
+
+const linkOf = (id: string): string => (id.startsWith('c_') ? `/c/${id}` : `/e/${id}`)
+
+/** What its agents and its owner wrote down, newest first. All of it is shown as text. */
+export function Notes({ campaign: { id } }: TabProps) {
+  const load = async () =>
+    (await getAll<NoteList>(`/campaigns/${id}/notes`, page => page.notes)).flatMap(page => page.notes)
+  const notes = useResource(`notes ${id}`, load, 15_000)
+  return (
+    <Shown from={notes} what="the notes">
+      {rows =>
+        rows.length === 0 ? (
+          <Empty>Nobody has written anything down yet.</Empty>
+        ) : (
+          <ul class="items">
+            {[...rows].reverse().map(note => (
+              <li key={note.id}>
+                <p class="meta">
+                  {note.kind} by {note.author}, {ago(note.at, Date.now())}
+                </p>
+                <p class="prose lines">{note.text}</p>
+                {note.evidence.length > 0 && (
+                  <p class="meta">
+                    evidence:{' '}
+                    {note.evidence.map(one => (
+                      <>
+                        <a key={one} href={linkOf(one)}>
+                          {one}
+                        </a>{' '}
+                      </>
+                    ))}
+                  </p>
+                )}
+              </li>
+            ))}
+          </ul>
+        )
+      }
+    </Shown>
+  )
+}
+
+/** Every event from the first on: its cursor gives what came later, and nothing is inserted in front of it. */
+async function loadEvents(id: string): Promise<EventList['events']> {
+  const events: EventList['events'] = []
+  for (let after = ''; ; ) {
+    const page = await get<EventList>(`/campaigns/${id}/events?limit=1000${after}`)
+    events.push(...page.events)
+    if (page.events.length === 0) return events
+    after = `&after=${page.nextAfter}`
+  }
+}
+
+export function Log({ campaign: { id } }: TabProps) {
+  const events = useResource(`events ${id}`, () => loadEvents(id), 10_000)
+  return (
+    <Shown from={events} what="the log">
+      {rows =>
+        rows.length === 0 ? (
+          <Empty>Nothing has happened yet.</Empty>
+        ) : (
+          <ul class="items">
+            {[...rows].reverse().map(event => (
+              <li key={event.cursor} class="row">
+                <span class="nowrap">{event.kind}</span>
+                <span>{event.detail}</span>
+                {event.experimentId !== null && <a href={`/e/${event.experimentId}`}>experiment</a>}
+                <span class="grow" />
+                <time class="dim nowrap" dateTime={event.at} title={event.at}>
+                  {ago(event.at, Date.now())}
+                </time>
+              </li>
+            ))}
+          </ul>
+        )
+      }
+    </Shown>
+  )
+}

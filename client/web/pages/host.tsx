@@ -1,0 +1,49 @@
+import type { HostView } from '#protocol/host.ts'
+import { get, useResource } from '../data.ts'
+import { ago, credits, whole } from '../format.ts'
+import { useTitle } from '../title.ts'
+import { Figures, Shown, State } from '../ui/parts.tsx'
+
+/** A volunteer's machine, as anyone may see it. */
+export function HostPage({ id }: { id: string }) {
+  const host = useResource(`host ${id}`, () => get<HostView>(`/hosts/${id}`), 5_000)
+  return (
+    <Shown from={host} what="the host">
+      {view => <Known of={view} />}
+    </Shown>
+  )
+}
+
+function Known({
+  of: { id, name, state, trusted, client, cores, createdAt, lastSeenAt, results, grantedMilli },
+}: {
+  of: HostView
+}) {
+  useTitle(name)
+  const judged = results.valid + results.invalid
+  return (
+    <>
+      <h1>{name}</h1>
+      <p class="meta">
+        <State of={state} /> · {trusted ? "the operator's own verifier" : 'a volunteer'} · {client} · {cores}{' '}
+        cores · since {ago(createdAt, Date.now())} · seen {ago(lastSeenAt, Date.now())}
+      </p>
+      <Figures
+        of={[
+          ['valid', whole(results.valid)],
+          ['waiting', whole(results.pending)],
+          ['computing', whole(results.inProgress)],
+          ['invalid', whole(results.invalid)],
+          ['errors', whole(results.error)],
+          ['no reply', whole(results.noReply)],
+          ['agreement', judged === 0 ? '—' : `${((100 * results.valid) / judged).toFixed(1)} %`],
+          ['credit', credits(grantedMilli)],
+        ]}
+      />
+      <p class="meta">
+        <span class="mono">{id}</span>. Which results a host computed is not told while they are under
+        embargo; its address is never told.
+      </p>
+    </>
+  )
+}

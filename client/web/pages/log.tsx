@@ -1,0 +1,42 @@
+import type { ActionList } from '#protocol/people.ts'
+import { get, useResource } from '../data.ts'
+import { ago } from '../format.ts'
+import { query } from '../router.ts'
+import { useTitle } from '../title.ts'
+import { Empty, Shown } from '../ui/parts.tsx'
+
+/** What was done to volunteers and why, under pseudonyms, once the time for an appeal is over. */
+export function LogPage() {
+  useTitle('Public action log')
+  const after = query.value.get('after')
+  const page = useResource(`actions ${after}`, () =>
+    get<ActionList>(`/actions${after === null ? '' : `?after=${after}`}`),
+  )
+  return (
+    <>
+      <h1>Public action log</h1>
+      <p>
+        Whoever is excluded can appeal. When the time for that is over, the act and its reason appear here.
+      </p>
+      <Shown from={page} what="the log">
+        {({ actions, nextAfter }) => (
+          <>
+            {actions.length === 0 && <Empty>Nobody was excluded so far.</Empty>}
+            <ul class="items">
+              {actions.map(({ id, kind, pseudonym, actor, reason, at, appeal, decision }) => (
+                <li key={id}>
+                  <p class="meta">
+                    {kind} of {pseudonym} by the {actor}, {ago(at, Date.now())}; appeal: {appeal}
+                  </p>
+                  <p>{reason}</p>
+                  {decision !== null && <p>{decision}</p>}
+                </li>
+              ))}
+            </ul>
+            {nextAfter !== null && <a href={`/log?after=${nextAfter}`}>Older</a>}
+          </>
+        )}
+      </Shown>
+    </>
+  )
+}

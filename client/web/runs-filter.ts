@@ -1,0 +1,57 @@
+import type { Leaderboard } from '#protocol/campaign.ts'
+
+export type Row = Leaderboard['rows'][number] & { readonly rank: number }
+
+const TERM = /^([a-z_]\w*)\s*(<=|>=|!=|=|<|>)\s*(\S+)$/i
+
+/** Whether a row fits every word of a filter such as `lr>0.001 width=64`; undefined for a word that is no condition. */
+export function filterOf(text: string): ((row: Row) => boolean) | undefined {
+  const conditions: ((row: Row) => boolean)[] = []
+  for (const word of text.split(/\s+/).filter(part => part !== '')) {
+    const [, name, operator, wanted] = TERM.exec(word) ?? []
+    if (name === undefined || operator === undefined || wanted === undefined) return undefined
+    conditions.push(row => compares(cellOf(row, name), operator, wanted))
+  }
+  return row => conditions.every(fits => fits(row))
+}
+
+/** What a column of the table says of a row: a parameter, or one of `rank`, `mean`, `ci95`, `n`. */
+export function cellOf(row: Row, column: string): string | number | null {
+  const own: Record<string, number | null> = { rank: row.rank, mean: row.mean, ci95: row.ci95, n: row.n }
+  if (Object.hasOwn(own, column)) return own[column] ?? null
+  const value = Object.hasOwn(row.recipe, column) ? row.recipe[column] : undefined
+  return typeof value === 'boolean' ? String(value) : (value ?? null)
+}
+
+function compares(value: string | number | null, operator: string, wanted: string): boolean {
+  if (value === null) return false
+  const number = Number(wanted)
+  const order =
+    typeof value === 'number' && !Number.isNaN(number) ? value - number : String(value).localeCompare(wanted)
+  switch (operator) {
+    case '=':
+      return order === 0
+    case '!=':
+      return order !== 0
+    case '<':
+      return order < 0
+    case '<=':
+      return order <= 0
+    case '>':
+      return order > 0
+    default:
+      return order >= 0
+  }
+}
+
+/** Rows by a column; a leading minus turns the order. What has no value comes last either way. */
+export function sorted(rows: readonly Row[], by: string): Row[] {
+  const [column, sign] = by.startsWith('-') ? [by.slice(1), -1] : [by, 1]
+  return [...rows].sort((a, b) => {
+    const [x, y] = [cellOf(a, column), cellOf(b, column)]
+    if (x === null || y === null) return Number(x === null) - Number(y === null)
+    return (
+      sign * (typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y)))
+    )
+  })
+}

@@ -1,0 +1,124 @@
+import type { Request, RequestHandler } from 'express'
+import { z } from 'zod'
+import { EventCursor, type WaitReply } from '#protocol/events.ts'
+import { PAGE_ROWS_MAX, WAIT_SECONDS_MAX, WAITERS_MAX, WAITERS_PER_ADDRESS_MAX } from '#protocol/limits.ts'
+import { type CampaignId, toWire } from '#protocol/units.ts'
+import { listEvents } from '#store/events.ts'
+import { campaignOf } from './campaigns.ts'
+import type { Edge } from './edge.ts'
+import { parse, Refused } from './problem.ts'
+
+const WaitQuery = z.strictObject({
+  cursor: EventCursor.default('0-0'),
+  timeout: z.coerce.number().min(0).max(WAIT_SECONDS_MAX).default(30),
+  limit: z.coerce.number().int().min(1).max(PAGE_ROWS_MAX).default(100),
+})
+type WaitQuery = z.infer<typeof WaitQuery>
+
+/**
+ * GET /campaigns/:id/wait?cursor=&timeout=: the events after the cursor, as soon as there are any, or none when the time is over or the
+ * server stops. Nothing is lost in between: the next call goes on from `nextAfter`.
+ */
+export function waitForEvents(edge: Edge): RequestHandler {
+  const seats = newSeats()
+  return async (req, res) => {
+    const query = parse(WaitQuery, req.query)
+    const { id } = await campaignOf(edge, req)
+    const leave = seats.take(req)
+    const gone = new AbortController()
+    res.on('close', () => gone.abort())
+    try {
+      const events = await firstEvents(edge, { id, ...query, gone: gone.signal })
+      const { state } = await campaignOf(edge, req)
+      const reply: WaitReply = {
+        campaignId: id,
+        events: events.map(({ at, ...event }) => ({ ...event, at: toWire(at) })),
+        nextAfter: events.at(-1)?.cursor ?? query.cursor,
+        state,
+      }
+      res.json(reply)
+    } finally {
+      leave()
+    }
+  }
+}
+
+// A transaction that is open elsewhere hides what is committed after it for a while (decision 0018): look again, seldomer and seldomer.
+const LOOK_MS_MIN = 100
+const LOOK_MS_MAX = 2_000
+
+interface Wanted extends WaitQuery {
+  readonly id: CampaignId
+  readonly gone: AbortSignal
+}
+
+async function firstEvents(edge: Edge, { id, cursor, timeout, limit, gone }: Wanted) {
+  const over = AbortSignal.any([gone, edge.events.closing, AbortSignal.timeout(timeout * 1000)])
+  const bell = newBell(over)
+  const unsubscribe = edge.events.subscribe(id, bell.ring)
+  try {
+    for (let lookMs: number | undefined; ; ) {
+      const events = await listEvents(edge.knex, { campaignId: id, after: cursor, limit })
+      if (events.length > 0 || over.aborted) return events
+      const rung = await bell.wait(lookMs)
+      if (rung) lookMs = LOOK_MS_MIN
+      else if (lookMs !== undefined) lookMs = Math.min(LOOK_MS_MAX, lookMs * 2)
+    }
+  } finally {
+    unsubscribe()
+  }
+}
+
+/** Something that rings, also while nobody listens yet. */
+function newBell(over: AbortSignal) {
+  let hasRung = false
+  let answer = (): void => undefined
+  over.addEventListener('abort', () => answer(), { once: true })
+  return {
+    ring: (): void => {
+      hasRung = true
+      answer()
+    },
+    /** Whether it rang: until then, `ms` passed, or all is over. */
+    wait: async (ms: number | undefined): Promise<boolean> => {
+      if (!hasRung && !over.aborted)
+        await new Promise<void>(resolve => {
+          const timer = ms === undefined ? undefined : setTimeout(resolve, ms)
+          answer = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+      const rang = hasRung
+      hasRung = false
+      return rang
+    },
+  }
+}
+
+/** So many wait at once, in all and of one address: each holds a connection. */
+function newSeats() {
+  const taken = new Map<string, number>()
+  let all = 0
+  return {
+    /** Throws `Refused`; the seat is free again when the function returned is called. */
+    take(req: Request): () => void {
+      const address = req.ip ?? ''
+      const ofAddress = taken.get(address) ?? 0
+      if (ofAddress >= WAITERS_PER_ADDRESS_MAX || all >= WAITERS_MAX)
+        throw new Refused('rate_limited', `${WAITERS_PER_ADDRESS_MAX} calls of one address wait at once`, {
+          retryAfterMs: SEAT_RETRY_MS,
+        })
+      taken.set(address, ofAddress + 1)
+      all += 1
+      return () => {
+        const left = (taken.get(address) ?? 1) - 1
+        if (left === 0) taken.delete(address)
+        else taken.set(address, left)
+        all -= 1
+      }
+    },
+  }
+}
+
+const SEAT_RETRY_MS = 5_000

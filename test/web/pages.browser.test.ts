@@ -1,0 +1,159 @@
+// Every page in a real Chromium on a real server, with names that are markup: shown as text, and usable by everybody.
+
+import { existsSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import axe from 'axe-core'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CHROMIUM } from '#ops/exact/chromium.ts'
+import { hostIdOf } from '#ops/grid.ts'
+import { launch, XEENET } from '#ops/process.ts'
+import { CampaignView } from '#protocol/campaign.ts'
+import { type Browser, openBrowser, openGrid, submit } from './browser.ts'
+
+const missing = !existsSync(CHROMIUM) && !process.env.CI
+
+/** Where `XEENET_SCREENSHOTS=DIR` wants every page as a picture. */
+const PICTURES = process.env.XEENET_SCREENSHOTS
+
+const HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
+const CAMPAIGN = `
+title: '${HOSTILE}'
+question: '${HOSTILE} ${'unbroken'.repeat(20)}'
+kernel: charlm@1
+data: sotu-small@1
+metric: { name: val_bpb, goal: minimize }
+budget: { fuel_per_run: 3000000000, runs: 6, credits: 10 }
+recipe: { context: 32, batch: 8, heads: 2, warmup: 10, depth: 1 }
+space:
+  lr: { log: [0.001, 0.01], points: 3 }
+  width: { choice: [16, 32] }
+sampler: { name: grid, seed: 7 }
+replicate: { quorum: 2, seeds: 1, policy: fixed }
+`
+
+// A page says what it is doing in such words; without them it is there.
+const settled = async (page: Page): Promise<void> => {
+  await page.locator('h1').first().waitFor()
+  await page.waitForFunction(() => !/Loading/.test(document.querySelector('main')?.innerText ?? 'Loading'))
+}
+
+interface Look {
+  readonly name: string
+  readonly colorScheme: 'light' | 'dark'
+  readonly width: number
+}
+const LOOKS: readonly Look[] = [
+  { name: 'light', colorScheme: 'light', width: 1280 },
+  { name: 'dark', colorScheme: 'dark', width: 1280 },
+  { name: 'phone', colorScheme: 'light', width: 390 },
+]
+
+/** What is wrong with a page when it is looked at in this way; and its picture, if somebody wants it. */
+async function faults(page: Page, { name, colorScheme, width }: Look): Promise<string[]> {
+  await page.emulateMedia({ colorScheme })
+  await page.setViewportSize({ width, height: 900 })
+  const found = await violations(page)
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth)
+  if (wide > width) found.push(`${wide} px wide in a window of ${width}`)
+  const { pathname, search } = new URL(page.url())
+  const file = `${pathname}${search}`.replaceAll(/[/?=]|_[0-9a-z]{26}/g, '-')
+  if (PICTURES !== undefined)
+    await page.screenshot({ path: join(PICTURES, `${name}${file}.png`), fullPage: true })
+  return found
+}
+
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  return page.evaluate(async () => {
+    const { axe: known } = window as unknown as { axe: typeof import('axe-core') }
+    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+    const { violations: found } = await known.run(document, { runOnly: { type: 'tag', values: tags } })
+    return found.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.html.slice(0, 160)}`))
+  })
+}
+
+/** Bytes of scripts on the wire, compressed as a browser gets them. */
+const scriptBytes = (page: Page): Promise<number> =>
+  page.evaluate(() =>
+    performance
+      .getEntriesByType('resource')
+      .filter(entry => entry.name.endsWith('.js'))
+      .reduce((sum, entry) => sum + ('encodedBodySize' in entry ? Number(entry.encodedBodySize) : 0), 0),
+  )
+
+describe.skipIf(missing)('the pages', () => {
+  let stage: Awaited<ReturnType<typeof openGrid>>
+  let browser: Browser
+  let paths: readonly string[]
+
+  beforeAll(async () => {
+    stage = await openGrid()
+    const { grid, dir } = stage
+    await grid.addUser('rosa', 'researcher', 100_000)
+    await grid.addUser('ann', 'volunteer')
+    const { id } = await submit(grid, dir, CAMPAIGN)
+    const ann = await grid.volunteer('ann', { args: ['--name', HOSTILE.slice(0, 60)] })
+    stage.verify()
+    const watch = launch('watch', [XEENET, 'campaign', 'watch', id, '--server', grid.url, '--json'])
+    expect(await watch.exited).toBe(0)
+    const view = await grid.get(`/api/v1/campaigns/${id}`, CampaignView)
+    const token = (await readFile(await grid.tokenFile('rosa', 'campaign'), 'utf8')).trim()
+    const noted = await fetch(`${grid.url}/api/v1/campaigns/${id}/notes`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: JSON.stringify({ kind: 'insight', text: HOSTILE, evidence: [view.best?.experimentId] }),
+    })
+    expect(noted.status).toBe(201)
+    const tabs = ['', '?tab=slices', '?tab=curves', '?tab=runs', '?tab=notes', '?tab=log']
+    paths = [
+      ...['/', '/c', ...tabs.map(tab => `/c/${id}${tab}`), `/e/${view.best?.experimentId}`],
+      ...[`/h/${hostIdOf(ann)}`, '/start', '/status', '/log', '/docs', '/api', '/no/such/page'],
+    ]
+    browser = await openBrowser()
+    if (PICTURES !== undefined) await mkdir(PICTURES, { recursive: true })
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await stage?.close()
+  })
+
+  test('each page shows markup as text, breaks no rule of WCAG A or AA, fits its window and its budget', async () => {
+    const wrong: string[] = []
+    for (const path of paths) {
+      const page = await browser.open(stage.grid.url + path)
+      await settled(page)
+      if ((await page.locator('main img, main script').count()) > 0)
+        wrong.push(`${path}: a stranger's elements`)
+      if ((await page.title()) === '1') wrong.push(`${path}: a stranger's script ran`)
+      const bytes = await scriptBytes(page)
+      if (bytes === 0 || bytes > 60 * 1024) wrong.push(`${path}: ${bytes} bytes of scripts`)
+      for (const look of LOOKS)
+        wrong.push(...(await faults(page, look)).map(fault => `${path} ${look.name}: ${fault}`))
+      await page.close()
+    }
+    wrong.push(...browser.complaints.filter(text => !text.includes('404')))
+    expect(wrong).toEqual([])
+  })
+
+  test('what is filtered and sorted stands in the address, and the table follows', async () => {
+    const runs = paths.find(path => path.endsWith('runs'))
+    const page = await browser.open(`${stage.grid.url}${runs}`)
+    const rows = page.locator('main tbody tr')
+    await rows.nth(5).waitFor()
+    await page.getByLabel('Filter').fill('width=32')
+    await page.waitForFunction(() => document.querySelectorAll('main tbody tr').length === 3)
+    await page.getByRole('button', { name: 'lr', exact: true }).click()
+    await page.locator('th[aria-sort=ascending]', { hasText: 'lr' }).waitFor()
+    expect(new URL(page.url()).search).toBe('?tab=runs&q=width%3D32&sort=lr')
+    await page.reload()
+    await rows.nth(2).waitFor()
+    const lrs = await rows.evaluateAll(all =>
+      all.map(row => Number(row.querySelectorAll('td')[4]?.textContent)),
+    )
+    expect(lrs).toHaveLength(3)
+    expect(lrs).toEqual([...lrs].sort((a, b) => a - b))
+    await page.close()
+  })
+})
