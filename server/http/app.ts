@@ -1,6 +1,7 @@
 import express, { type Express, type RequestHandler } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
+import { CAMPAIGN_SCHEMA_PATH, campaignSchema } from '#protocol/campaign-schema.ts'
 import { BODY_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi.ts'
 import { isReady } from '#store/settings.ts'
@@ -57,6 +58,7 @@ function addRoutes(app: Express, edge: Edge): void {
     '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
     '/readyz': { get: [showReady(edge)] },
     [`${API}/openapi.json`]: { get: [(_req, res) => void res.json(openApiDocument(edge.version))] },
+    [CAMPAIGN_SCHEMA_PATH]: { get: [showCampaignSchema] },
     [`${API}/server`]: { get: [reads.showServer(edge)] },
     [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
     [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },
@@ -147,4 +149,13 @@ function showReady(edge: Edge): RequestHandler {
     await isReady(edge.knex)
     res.json({ ok: true })
   }
+}
+
+const CAMPAIGN_SCHEMA = JSON.stringify(campaignSchema())
+
+// Editors ask from any origin: it says nothing about anybody.
+const showCampaignSchema: RequestHandler = (_req, res) => {
+  res.setHeader('access-control-allow-origin', '*')
+  res.setHeader('cache-control', 'public, max-age=3600')
+  res.type('application/schema+json').send(CAMPAIGN_SCHEMA)
 }

@@ -105,7 +105,7 @@ async function gather(edge: Edge, analyses: Analyses, campaign: CampaignRow): Pr
   return {
     ...{ at, file: campaign.file, analysis, leaderboard, baselineId, comparisons, interactions },
     campaign: await viewCampaign(knex, campaign, trust.rules),
-    tests: viewTests(campaign, await readTests(knex, campaign.id), runs),
+    tests: viewTests(campaign, { tests: await readTests(knex, campaign.id), runs, withheld }),
     revisions: revisions.map(revision => ({ ...revision, at: toWire(revision.at) })),
     notes: notes.map(note => viewNote(campaign.id, note)),
     runs: await readFinalRuns(knex, { campaignId: campaign.id, experimentIds }),

@@ -23,7 +23,7 @@ export async function moveSpace(
   if (agent === undefined || nextSpace(file, revision, history) === undefined) return false
   const own = (await listRevisions(trx, id)).filter(({ author }) => author === 'agent')
   if (own.length >= agent.revisions) return false
-  const withheld = new Set<string>(await withheldOf(trx, { id, file }, deps.trust))
+  const withheld = new Set<string>(await withheldOf(trx, campaign, deps.trust))
   const reports = history.reports.filter(({ ordinal }) => !withheld.has(history.trials[ordinal]?.id ?? ''))
   const next = nextSpace(file, revision, { ...history, reports })
   if (next === undefined) return false

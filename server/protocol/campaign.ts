@@ -104,6 +104,13 @@ export const ValidateReply = z.object({
   quote: Quote,
   /** Hosts seen in the last hour that may compute it. */
   hostsMatching: z.int(),
+  /** CPU time of all results together, at most; by the median of `n` measured results of the kernel, or an assumed speed. */
+  coreHours: z.object({
+    most: z.number(),
+    gfuelPerCoreSecond: z.number(),
+    basis: z.enum(['measured', 'assumed']),
+    n: z.int(),
+  }),
   firstRuns: z.array(RunPlan),
 })
 export type ValidateReply = z.infer<typeof ValidateReply>

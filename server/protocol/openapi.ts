@@ -12,6 +12,7 @@ import {
   ValidateReply,
 } from './campaign.ts'
 import { CAMPAIGN_OPERATIONS } from './campaign-operations.ts'
+import { CAMPAIGN_SCHEMA_PATH } from './campaign-schema.ts'
 import { CorpusList, CorpusRow, CorpusView, SimilarView } from './corpus.ts'
 import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
@@ -95,6 +96,12 @@ export const OPERATIONS: readonly Operation[] = [
   { method: 'get', path: '/healthz', summary: 'The process lives', reply: 'Health' },
   { method: 'get', path: '/readyz', summary: 'The database answers', reply: 'Health' },
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This document', reply: 'text' },
+  {
+    method: 'get',
+    path: CAMPAIGN_SCHEMA_PATH,
+    summary: 'The JSON Schema of a campaign file, for editors',
+    reply: 'text',
+  },
   {
     method: 'get',
     path: '/api/v1/server',

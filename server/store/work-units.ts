@@ -17,7 +17,8 @@ export interface LoadedWorkUnit {
  * seen, so that a wake-up which collapsed into the caller's is not lost.
  */
 export async function lockWorkUnits(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
-  const workUnits = (await select(trx, WorkUnitRow, LOCK, { ids })).map(asWorkUnit)
+  await execute(trx, LOCK, { ids }) // so that the next statement sees what whoever held them committed, also of their campaigns
+  const workUnits = (await select(trx, WorkUnitRow, READ, { ids })).map(asWorkUnit)
   const resultsOf = await lockResultsOf(
     trx,
     workUnits.map(workUnit => workUnit.id),
@@ -188,14 +189,16 @@ const PAUSE_MS_MAX = 30 * 365 * 24 * 3600_000
 const PATIENCE = `give_up_ms + (
   select case when paused_at is null then paused_ms else ${PAUSE_MS_MAX} end from campaigns c where c.id = campaign_id)`
 
-const LOCK = `
+const LOCK = `select id from work_units where id = any(:ids) order by id for no key update`
+
+const READ = `
   select id, campaign_id as "campaignId", experiment_id as "experimentId", state, failure, disputed,
     engine_class as "engineClass", policy, wanted_check as "check", canary, audited_at as "auditedAt",
     canonical_result_id as "canonicalId", published_at as "publishedAt", min_quorum as "minQuorum",
     target_results as "targetResults", max_error_results as "maxErrorResults",
     max_total_results as "maxTotalResults", max_success_results as "maxSuccessResults",
     deadline_ms as "deadlineMs", grace_ms as "graceMs", ${PATIENCE} as "giveUpMs", fuel_max as "fuelMax"
-  from work_units where id = any(:ids) order by id for no key update of work_units`
+  from work_units where id = any(:ids) order by id`
 
 const LOCK_DUE = `
   select id from work_units where wake_at <= :now order by wake_at limit :limit for no key update skip locked`
