@@ -49,10 +49,10 @@ interface Room {
 }
 
 async function growSearched(growing: Growing, search: CampaignSearch, room: Room): Promise<More> {
-  const { trx, campaign, plan, now } = growing
+  const { trx, deps, campaign, plan, now } = growing
   const { id, file } = campaign
   const { seeds } = file.replicate
-  const told = await tellHistory(trx, { id, pruner: plan.pruner, now })
+  const told = await tellHistory(trx, deps.histories, { id, pruner: plan.pruner, now })
   if (room.remaining > 0 && (await moveSpace(growing, told))) return 'now'
   const most = experimentsPerBatch(seeds)
   const rules = { id, pruner: plan.pruner, goal: file.metric.goal, most }
