@@ -3,7 +3,7 @@ import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
 import { CAMPAIGN_SCHEMA_PATH, campaignSchema } from '#protocol/campaign-schema.ts'
 import { BODY_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
-import { openApiDocument } from '#protocol/openapi.ts'
+import { openApiDocument } from '#protocol/openapi-document.ts'
 import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
 import { tokenOf } from './auth.ts'
@@ -57,7 +57,8 @@ function addRoutes(app: Express, edge: Edge): void {
   const routes: Record<string, Methods> = {
     '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
     '/readyz': { get: [showReady(edge)] },
-    [`${API}/openapi.json`]: { get: [(_req, res) => void res.json(openApiDocument(edge.version))] },
+    '/openapi.json': { get: [showDocument(edge)] },
+    [`${API}/openapi.json`]: { get: [showDocument(edge)] },
     [CAMPAIGN_SCHEMA_PATH]: { get: [showCampaignSchema] },
     [`${API}/server`]: { get: [reads.showServer(edge)] },
     [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
@@ -141,6 +142,11 @@ function limitAnonymous(edge: Edge): RequestHandler {
       })
     },
   })
+}
+
+const showDocument = (edge: Edge): RequestHandler => {
+  const document = openApiDocument(edge.version)
+  return (_req, res) => void res.json(document)
 }
 
 /** GET /readyz: 200 while the database answers, 503 otherwise. */

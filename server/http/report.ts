@@ -93,8 +93,10 @@ async function gather(edge: Edge, analyses: Analyses, campaign: CampaignRow): Pr
   for (const { against, a, b } of sides)
     if (!withheld.has(a) && !withheld.has(b))
       comparisons.push({ against, view: await viewComparison(knex, { campaign, runs, withheld }, { a, b }) })
-  const recipes = await readRecipes(knex, [...new Set(runs.map(run => run.experimentId))])
   const asked = interactionsOf(campaign.file, analysis)
+  // Of no use otherwise, and of a large campaign they are many.
+  const varied = asked.length === 0 ? [] : [...new Set(runs.map(run => run.experimentId))]
+  const recipes = await readRecipes(knex, varied)
   const interactions = asked
     .map(names => viewInteraction({ campaign, runs, recipes, withheld }, names))
     .filter(({ verdict }: InteractionView) => verdict !== 'not_measured')
