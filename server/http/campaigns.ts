@@ -9,6 +9,7 @@ import { type CampaignRow, findCampaign, insertCampaign } from '#store/campaigns
 import type { Trx } from '#store/database.ts'
 import { countMatchingHosts } from '#store/hosts.ts'
 import { measuredSpeed } from '#store/speed.ts'
+import { insertStudy } from '#store/studies.ts'
 import { answerOnce } from './answer-once.ts'
 import { keyIdOf, requireScope } from './auth.ts'
 import { bodyOf, parseJson, sha256Of } from './body.ts'
@@ -87,7 +88,7 @@ async function start(
   edge: Edge,
   trx: Trx,
   { ownerId, keyId, idempotencyKey, body, now }: Submission,
-  { file, kernel, dataset, quote }: CheckedCampaign,
+  { file, kernel, dataset, quote, study }: CheckedCampaign,
 ): Promise<CampaignView> {
   const id = edge.ids.campaign(now)
   const outcome = await insertCampaign(trx, {
@@ -102,6 +103,7 @@ async function start(
   // Its answer is forgotten; a campaign is never paid for twice.
   if (outcome === 'key_taken')
     throw new Refused('idempotency_conflict', 'a campaign was submitted under it long ago')
+  if (study !== undefined) await insertStudy(trx, id, study)
   const amountMilli = quote.reserveMilli
   const fault = await setAside(trx, { campaignId: id, userId: ownerId, keyId, amountMilli, now })
   if (fault !== undefined) refuseCredit(fault)

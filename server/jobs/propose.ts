@@ -30,6 +30,7 @@ import { tellBest } from './best.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { type Growing, grow, type More, startProposed } from './grow.ts'
 import { releaseCandidates } from './release.ts'
+import { startStudy } from './study.ts'
 import { judgeTests, moveTests, type Tester } from './tests.ts'
 
 /**
@@ -89,6 +90,12 @@ async function growAndTest(tester: Tester): Promise<More> {
     ...{ trx, deps, campaign, now },
     ...(await planOf(trx, deps, campaign)),
   })
+  if (campaign.file.study !== undefined) {
+    if (campaign.experimentsCreated > 0) return 'nothing'
+    if (campaign.state === 'paused') return 'later'
+    await startStudy(await growing())
+    return 'nothing'
+  }
   if (campaign.state === 'paused') return (await isComplete(trx, campaign, growing)) ? 'nothing' : 'later'
   await startProposed(tester, growing)
   const isTesting = campaign.file.stop?.sprt !== undefined

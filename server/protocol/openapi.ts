@@ -37,6 +37,7 @@ import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { SearchView } from './search.ts'
+import { AgreementView } from './study.ts'
 import { CompareView, TestList } from './tests.ts'
 import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
 import {
@@ -79,7 +80,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
-  ...{ CorpusList, CorpusView, SimilarView },
+  ...{ AgreementView, CorpusList, CorpusView, SimilarView },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },

@@ -133,6 +133,8 @@ export interface NewWorkUnit {
   readonly job: string
   readonly runKey: Sha256
   readonly kernelSha256: Sha256
+  /** No replica goes to an owner who computed this run before, in any campaign. */
+  readonly independent?: true
 }
 
 export function insertWorkUnits(trx: Trx, units: readonly NewWorkUnit[], now: Instant): Promise<number> {
@@ -246,11 +248,11 @@ const PUBLISH = `
 const INSERT = `
   insert into work_units (id, campaign_id, experiment_id, seed_index, rung, seed, job, run_key, engine_class, kernel_sha256,
     min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
-    give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at)
+    give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at, independent)
   select id, "campaignId", "experimentId", "seedIndex", rung, seed, job, "runKey", "engineClass", "kernelSha256",
     "minQuorum", "targetResults", "maxErrorResults", "maxTotalResults", "maxSuccessResults", "deadlineMs", "graceMs",
-    "giveUpMs", "fuelMax", policy, "check", :now, :now
+    "giveUpMs", "fuelMax", policy, "check", :now, :now, coalesce(independent, false)
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
     rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
     "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
-    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check)`
+    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, independent boolean)`

@@ -21,6 +21,7 @@ import { readCommands } from './campaign-reads.ts'
 import { rehearse } from './dry-run.ts'
 import { exportCommand } from './export.ts'
 import { showSearch } from './search.ts'
+import { studyCommands } from './study.ts'
 import { waitFor } from './wait.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
@@ -56,7 +57,7 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--timeout <seconds>', 'at most so long', '60'),
     verb('list', 'the newest campaigns', list),
   ]
-  for (const subcommand of [...subcommands, ...readCommands(), ...lifeCommands()])
+  for (const subcommand of [...subcommands, ...readCommands(), ...lifeCommands(), ...studyCommands()])
     campaign.addCommand(subcommand)
   return campaign
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { Knex } from 'knex'
+import { TRUST } from '#domain/trust.ts'
 import { tellHistory } from '#jobs/search.ts'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { CampaignId, instant } from '#protocol/units.ts'
@@ -15,7 +16,8 @@ import { insertCampaign } from '#store/campaigns.ts'
 import { inTransaction, openDatabase } from '#store/database.ts'
 import { type Histories, openHistories } from '#store/histories.ts'
 import { migrate } from '#store/migrate.ts'
-import { countCampaign, readLeaders, readRanks } from '#store/views.ts'
+import { countCampaign, readLeaders } from '#store/views.ts'
+import { withheldOf } from '#store/withheld.ts'
 import { addUser, sha256, stock } from '#support/builders.ts'
 import type { Figure } from '../../figures.ts'
 import { digits, median } from './compare.ts'
@@ -58,7 +60,10 @@ async function measure(knex: Knex): Promise<Figure[]> {
     row('tell-after-start', first),
     row('tell', median(later), ASK_MS_MAX),
     row('leaderboard', await often(() => readLeaders(knex, { ...board, limit: 100 }))),
-    row('withheld', await often(() => readRanks(knex, board))),
+    row(
+      'withheld',
+      await often(() => withheldOf(knex, { id: ID, file: { metric: { goal: board.goal } } }, TRUST)),
+    ),
     row('counts', await often(() => countCampaign(knex, ID))),
   ]
 }
