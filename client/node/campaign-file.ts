@@ -1,56 +1,149 @@
 import { stat } from 'node:fs/promises'
-import { isScalar, LineCounter, parseAllDocuments, visit } from 'yaml'
-import { z } from 'zod'
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  visit,
+} from 'yaml'
+import type { z } from 'zod'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { CAMPAIGN_BYTES_MAX } from '#protocol/limits.ts'
+import { Refusal } from '#runtime/api.ts'
 import { usage } from './failure.ts'
 import { readIfThere } from './files.ts'
+import type { Talk } from './talk.ts'
+
+/** A campaign file as it is sent, and where each of its fields stands in the text. */
+export interface OpenFile {
+  readonly file: CampaignFile
+  /** `c.yaml:7:3` of a field, or of the nearest one that contains it. */
+  where(path: readonly PropertyKey[]): string
+}
 
 /**
  * Reads a campaign file, YAML or JSON (which is YAML). One document, no aliases and no tags: a file of a hundred bytes
- * must not mean a gigabyte. Throws a usage failure that names the line or the field.
+ * must not mean a gigabyte. Throws a usage failure that names the line, the column and the field.
  */
-export async function readCampaignFile(path: string): Promise<CampaignFile> {
+export async function openCampaignFile(path: string): Promise<OpenFile> {
   const size = (await stat(path).catch(() => undefined))?.size
   if (size === undefined) throw usage(`${path}: no such file`)
   if (size > CAMPAIGN_BYTES_MAX)
     throw usage(`${path}: ${size} bytes; a campaign file has at most ${CAMPAIGN_BYTES_MAX}`)
-  return parseCampaign((await readIfThere(path))?.toString() ?? '', path)
+  return openCampaign((await readIfThere(path))?.toString() ?? '', path)
 }
 
 /** The same of a text; `name` is what messages call it. */
-export function parseCampaign(text: string, name: string): CampaignFile {
-  const parsed = CampaignFile.safeParse(parseYaml(text, name))
-  if (parsed.success) return parsed.data
-  throw usage(`${name}: ${z.prettifyError(parsed.error)}`, 'ops/demo/campaign.yaml is an example.')
+export function openCampaign(text: string, name: string): OpenFile {
+  const { document, places } = parseYaml(text, name)
+  const where = (path: readonly PropertyKey[]): string => places.at(nodeAt(document, path))
+  const parsed = CampaignFile.safeParse(document.toJS({ maxAliasCount: 0 }))
+  if (parsed.success) return { file: parsed.data, where }
+  const lines = parsed.error.issues.flatMap(faults).map(({ path, what }) => {
+    const field = path.map(String).join('.')
+    return `${where(path)}: ${field === '' ? '' : `${field}: `}${what}`
+  })
+  throw usage(
+    lines.join('\n'),
+    'xeenet campaign init writes a file to begin with; xeenet schema campaign has every field.',
+  )
 }
 
-function parseYaml(text: string, name: string): unknown {
-  const lines = new LineCounter()
+export const parseCampaign = (text: string, name: string): CampaignFile => openCampaign(text, name).file
+
+interface Fault {
+  readonly path: readonly PropertyKey[]
+  readonly what: string
+}
+
+type Issue = z.core.$ZodIssue
+
+/** Of the forms that a value may have, the one that was meant is the one that got furthest. */
+function faults(issue: Issue): Fault[] {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map(key => ({ path: [...issue.path, key], what: 'there is no such field' }))
+  if (issue.code !== 'invalid_union') return [{ path: issue.path, what: issue.message }]
+  const tried = issue.errors
+    .map(errors => errors.flatMap(faults))
+    .toSorted((a, b) => depthOf(b) - depthOf(a) || a.length - b.length)[0]
+  if (tried === undefined || depthOf(tried) === 0) return [{ path: issue.path, what: issue.message }]
+  return tried.map(({ path, what }) => ({ path: [...issue.path, ...path], what }))
+}
+
+const depthOf = (all: readonly Fault[]): number =>
+  all.reduce((most, { path }) => Math.max(most, path.length), 0)
+
+/** Passes a refusal of the server on, after saying where in the file the field stands that its detail begins with. */
+export async function placed<T>({ where }: OpenFile, talk: Talk, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    const [, field] =
+      (error instanceof Refusal && /^([a-z_]\w*(?:\.\w+)*): /.exec(error.problem.detail ?? '')) || []
+    if (field !== undefined) talk.say(`${where(field.split('.'))}: ${field}`)
+    throw error
+  }
+}
+
+/** The node of a path, or the last one on the way to it: for a field of a map its key. */
+function nodeAt({ contents }: Document.Parsed, path: readonly PropertyKey[]): Node | null {
+  let found: Node | null = contents
+  let node: unknown = contents
+  for (const step of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))
+      if (pair === undefined) return found
+      if (isNode(pair.key)) found = pair.key
+      node = pair.value
+    } else {
+      node =
+        isNode(node) && 'items' in node && Array.isArray(node.items) ? node.items[Number(step)] : undefined
+      if (isNode(node)) found = node
+    }
+  }
+  return found
+}
+
+interface Places {
+  at(node: { readonly range?: readonly number[] | null | undefined } | null): string
+}
+
+function parseYaml(text: string, name: string): { document: Document.Parsed; places: Places } {
+  const lineCounter = new LineCounter()
   const documents = parseAllDocuments(text, {
-    version: '1.2',
-    schema: 'core',
-    uniqueKeys: true,
-    lineCounter: lines,
+    ...{ version: '1.2', schema: 'core', uniqueKeys: true, lineCounter, prettyErrors: false },
   })
+  const at = (offset: number): string => {
+    const { line, col } = lineCounter.linePos(offset)
+    return `${name}:${Math.max(1, line)}:${Math.max(1, col)}`
+  }
+  const places: Places = { at: node => at(node?.range?.[0] ?? 0) }
   const [document] = Array.isArray(documents) ? documents : []
   if (document === undefined || (Array.isArray(documents) && documents.length !== 1))
     throw usage(`${name}: expected one document`)
   const [error] = [...document.errors, ...document.warnings]
-  if (error !== undefined) throw usage(`${name}: ${error.message}`)
+  if (error !== undefined) throw usage(`${at(error.pos[0])}: ${error.message}`)
+  refuseTricks(document, places)
+  return { document, places }
+}
+
+function refuseTricks(document: Document.Parsed, { at }: Places): void {
   visit(document, {
     Pair: (_, { key }) => {
       // Schemas leave this name out without a word.
-      if (isScalar(key) && key.value === '__proto__') throw usage(`${name}: no field may be called __proto__`)
+      if (isScalar(key) && key.value === '__proto__')
+        throw usage(`${at(key)}: no field may be called __proto__`)
     },
-    Alias: () => {
-      throw usage(`${name}: aliases are not allowed`)
+    Alias: (_, node) => {
+      throw usage(`${at(node)}: aliases are not allowed`)
     },
     Node: (_, node) => {
-      if (node.anchor !== undefined) throw usage(`${name}: anchors are not allowed`)
+      if (node.anchor !== undefined) throw usage(`${at(node)}: anchors are not allowed`)
       if (node.tag !== undefined && !node.tag.startsWith('tag:yaml.org,2002:'))
-        throw usage(`${name}: the tag ${node.tag} is not allowed`)
+        throw usage(`${at(node)}: the tag ${node.tag} is not allowed`)
     },
   })
-  return document.toJS({ maxAliasCount: 0 })
 }

@@ -9,7 +9,8 @@ export const recipeText = (recipe: Recipe): string =>
     .map(name => `${name}=${recipe[name]}`)
     .join(' ')
 
-export function quoteLines({ spaceSize, quote, hostsMatching, firstRuns }: ValidateReply): string[] {
+export function quoteLines(reply: ValidateReply): string[] {
+  const { spaceSize, quote, hostsMatching, coreHours, firstRuns } = reply
   const likely = quote.likelyMilli < quote.reserveMilli ? `, likely ${credit(quote.likelyMilli)}` : ''
   return [
     'valid',
@@ -19,12 +20,16 @@ export function quoteLines({ spaceSize, quote, hostsMatching, firstRuns }: Valid
     `fuel planned   ${(quote.fuelPlanned / 1e9).toFixed(1)} Gfuel`,
     `price          ${credit(quote.priceMilliPerGfuel)} per Gfuel, ${Math.round(quote.checkingShare * 100)} % for checks`,
     `reserved       ${credit(quote.reserveMilli)} at most${likely}`,
+    `core-hours     ${coreHours.most.toFixed(2)} at most, by ${speedText(coreHours)}`,
     `hosts          ${hostsMatching} seen in the last hour that may compute it`,
     ...firstRuns
       .slice(0, 3)
       .map((plan, i) => `run ${i + 1}          ${recipeText(plan.recipe)} seed=${plan.seed}`),
   ]
 }
+
+const speedText = ({ gfuelPerCoreSecond, basis, n }: ValidateReply['coreHours']): string =>
+  `${gfuelPerCoreSecond.toFixed(1)} Gfuel a core and second (${basis === 'measured' ? `median of ${n} results of this kernel` : 'assumed: this server has measured none yet'})`
 
 export function campaignLines(view: CampaignView): string[] {
   const { workUnits, results, credit: account, best, metric } = view

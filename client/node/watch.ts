@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CampaignView, Leaderboard } from '#protocol/campaign.ts'
 import { ask, type Endpoint, Refusal, Unreachable } from '#runtime/api.ts'
 import { backoffMs } from '#runtime/backoff.ts'
+import { etaOf, etaText, type Progress, progressOf } from './eta.ts'
 import { leaderboardLines } from './tables.ts'
 import type { Talk } from './talk.ts'
 import { campaignPath } from './verb.ts'
@@ -9,6 +10,9 @@ import { campaignPath } from './verb.ts'
 const POLL_MS = 1_000
 // A server's restart, not more: a watcher is a person or a script that waits.
 const PATIENCE = 8
+
+// One a second, for the ten minutes that an estimate looks back.
+const SEEN_MAX = 600
 
 interface Watched {
   readonly talk: Talk
@@ -19,12 +23,21 @@ interface Watched {
 /** Follows a campaign until it has ended, a line for each change, then its leaderboard. */
 export async function watchCampaign({ talk, endpoint, id }: Watched): Promise<CampaignView> {
   let before = ''
+  const seen: Progress[] = []
   for (;;) {
     const view = await patientAsk(() =>
       ask(endpoint, CampaignView, { method: 'GET', path: campaignPath(id) }),
     )
+    seen.push({ atMs: performance.now(), over: progressOf(view).over })
+    if (seen.length > SEEN_MAX) seen.shift()
+    const eta = etaOf(view, seen)
     const line = progressLine(view)
-    if (line !== before) talk.event('campaign.progress', { ...view }, line)
+    if (line !== before)
+      talk.event(
+        'campaign.progress',
+        { ...view, etaMs: eta?.remainingMs ?? null },
+        eta === undefined ? line : `${line}, ${etaText(eta)}`,
+      )
     before = line
     if (view.state !== 'running' && view.state !== 'paused') {
       const path = `${campaignPath(id)}/leaderboard`

@@ -57,10 +57,10 @@ async function answer(grid: Grid, dir: string, started: number): Promise<Figure[
   const id = await submit(grid, token, FILE)
   await untilOver(grid, id, started)
   const wallMs = performance.now() - started
-  const tests = await grid.get(`/api/v1/campaigns/${id}/tests`, TestList)
   const { notes } = await grid.get(`/api/v1/campaigns/${id}/notes`, NoteList)
   for (const note of notes) console.log(`${note.kind}: ${note.text}\n`)
   await untilShown(grid, id, started)
+  const tests = await grid.get(`/api/v1/campaigns/${id}/tests`, TestList)
   const depends = await grid.get(`/api/v1/campaigns/${id}/interaction?best=lr&by=width`, InteractionView)
   console.log(JSON.stringify(depends, null, 2))
   const direct = await compareDirectly(grid, { id, dir, token, started })

@@ -43,7 +43,7 @@ export function plannedUnits(
     'experimentUnits' | 'wholeUnits'
   >,
 ): readonly UnitsPlanned[] {
-  const { seeds } = file.replicate
+  const seeds = file.study === undefined ? file.replicate.seeds : 1
   const wholeUnits = (plan.baseline === null ? 0 : seeds) + testUnitsOf(file)
   return plannedByRung({ ...plan, experimentUnits: plan.experiments * seeds, wholeUnits })
 }

@@ -61,7 +61,7 @@ export const CORPUS_COLUMNS: readonly Column[] = [
   ...(['recipe', 'limit', 'counters', 'curve'] as const).map(
     (name): Column => ({
       ...{ name, type: 'json', unit: null, nullable: false, flat: false, meaning: JSONS[name] },
-      cell: row => canonicalJson(row[name]),
+      cell: row => (name === 'recipe' ? canonicalJson(row[name]) : JSON.stringify(row[name])),
     }),
   ),
 ]

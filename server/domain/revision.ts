@@ -28,6 +28,8 @@ export function revise(
   after: CampaignFile,
   { created }: { readonly created: number },
 ): Revision {
+  if (before.study !== undefined)
+    return { ok: false, detail: 'study: it stays what it was submitted as; fork the campaign' }
   const fixed = [
     ...changed(before, after).filter(name => !REVISABLE.has(name)),
     ...changed(before.budget, after.budget)

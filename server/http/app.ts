@@ -1,8 +1,9 @@
 import express, { type Express, type RequestHandler } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
+import { CAMPAIGN_SCHEMA_PATH, campaignSchema } from '#protocol/campaign-schema.ts'
 import { BODY_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
-import { openApiDocument } from '#protocol/openapi.ts'
+import { openApiDocument } from '#protocol/openapi-document.ts'
 import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
 import { tokenOf } from './auth.ts'
@@ -56,7 +57,9 @@ function addRoutes(app: Express, edge: Edge): void {
   const routes: Record<string, Methods> = {
     '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
     '/readyz': { get: [showReady(edge)] },
-    [`${API}/openapi.json`]: { get: [(_req, res) => void res.json(openApiDocument(edge.version))] },
+    '/openapi.json': { get: [showDocument(edge)] },
+    [`${API}/openapi.json`]: { get: [showDocument(edge)] },
+    [CAMPAIGN_SCHEMA_PATH]: { get: [showCampaignSchema] },
     [`${API}/server`]: { get: [reads.showServer(edge)] },
     [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
     [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },
@@ -141,10 +144,24 @@ function limitAnonymous(edge: Edge): RequestHandler {
   })
 }
 
+const showDocument = (edge: Edge): RequestHandler => {
+  const document = openApiDocument(edge.version)
+  return (_req, res) => void res.json(document)
+}
+
 /** GET /readyz: 200 while the database answers, 503 otherwise. */
 function showReady(edge: Edge): RequestHandler {
   return async (_req, res) => {
     await isReady(edge.knex)
     res.json({ ok: true })
   }
+}
+
+const CAMPAIGN_SCHEMA = JSON.stringify(campaignSchema())
+
+// Editors ask from any origin: it says nothing about anybody.
+const showCampaignSchema: RequestHandler = (_req, res) => {
+  res.setHeader('access-control-allow-origin', '*')
+  res.setHeader('cache-control', 'public, max-age=3600')
+  res.type('application/schema+json').send(CAMPAIGN_SCHEMA)
 }

@@ -11,9 +11,11 @@ import { findCampaign } from '#store/campaigns.ts'
 import { findDataset } from '#store/datasets.ts'
 import { findKernel, type KernelRow } from '#store/kernels.ts'
 import type { Executor } from '#store/rows.ts'
+import type { StudyRun } from '#store/studies.ts'
 import { slotFiles } from './catalogue.ts'
 import type { Begun, CampaignPlan, Planner, Run } from './planner.ts'
 import { Refused } from './problem.ts'
+import { studyOf } from './study.ts'
 
 /** A campaign file that this server can compute, and what it costs at most. */
 export interface CheckedCampaign {
@@ -23,6 +25,8 @@ export interface CheckedCampaign {
   readonly plan: CampaignPlan
   readonly quote: Quote
   readonly firstRecipes: readonly Recipe[]
+  /** Of a campaign of type `replicate`: what it computes again. */
+  readonly study: readonly StudyRun[] | undefined
 }
 
 const FIRST_RECIPES = 3
@@ -44,8 +48,11 @@ export async function checkCampaign(
     throw new Refused('campaign_invalid', `derived_from: there is no campaign ${file.derived_from}`)
   const plan = planner.plan(file, kernel.manifest, begun)
   if (!plan.ok) throw new Refused(plan.code, plan.detail)
-  const { quorum, policy } = file.replicate
-  const { experiments } = plan
+  const study = await studyOf(on, { file, kernel, dataset })
+  const { quorum, policy } =
+    file.study === undefined ? file.replicate : { quorum: file.study.runs, policy: 'fixed' as const }
+  const experiments =
+    study === undefined ? plan.experiments : new Set(study.map(run => run.recipeSha256)).size
   const { engine: engineClass } = kernel.manifest
   const costs = { experiments, ...quote({ engineClass, units: plannedUnits(file, plan), quorum, policy }) }
   const budgetMilli = milliOf(file.budget.credits)
@@ -53,7 +60,7 @@ export async function checkCampaign(
     const detail = `budget.credits: the quote is ${costs.reserveMilli / 1000} credits, the budget ${file.budget.credits}`
     throw new Refused('budget_exceeded', detail, { missingMilli: costs.reserveMilli - budgetMilli })
   }
-  return { file, kernel, dataset, plan, quote: costs, firstRecipes: await checkRecipes(plan) }
+  return { file, kernel, dataset, plan, quote: costs, firstRecipes: await checkRecipes(plan), study }
 }
 
 // 1.001 × 1000 is a little less than 1001: a budget of exactly the quote must be enough.
@@ -94,8 +101,10 @@ async function checkRecipes(plan: CampaignPlan): Promise<Recipe[]> {
 }
 
 /** The first runs of a campaign as anyone could compute them. */
-export function firstRuns(planner: Planner, checked: CheckedCampaign): Promise<RunPlan[]> {
-  const { file, kernel, dataset, plan } = checked
+export async function firstRuns(planner: Planner, checked: CheckedCampaign): Promise<RunPlan[]> {
+  const { file, kernel, dataset, plan, study } = checked
+  if (study !== undefined)
+    return study.slice(0, FIRST_RECIPES).map(run => runPlan({ run, kernel, dataset, fuelMax: plan.fuelMax }))
   const data = slotFiles(kernel.manifest, dataset).map(slot => slot.sha256)
   const source = { file, manifest: kernel.manifest, moduleSha256: kernel.moduleSha256, data }
   return Promise.all(

@@ -1,4 +1,5 @@
 import type { Request, RequestHandler } from 'express'
+import { coreHoursOf } from '#domain/core-hours.ts'
 import { CampaignFile, type CampaignView, type ValidateReply } from '#protocol/campaign.ts'
 import { CAMPAIGNS_OPEN_MAX, EXPERIMENTS_OPEN_MAX } from '#protocol/limits.ts'
 import { addMs, CampaignId, type Instant, type TokenId, type UserId } from '#protocol/units.ts'
@@ -7,6 +8,8 @@ import { countOpen } from '#store/campaign-life.ts'
 import { type CampaignRow, findCampaign, insertCampaign } from '#store/campaigns.ts'
 import type { Trx } from '#store/database.ts'
 import { countMatchingHosts } from '#store/hosts.ts'
+import { measuredSpeed } from '#store/speed.ts'
+import { insertStudy } from '#store/studies.ts'
 import { answerOnce } from './answer-once.ts'
 import { keyIdOf, requireScope } from './auth.ts'
 import { bodyOf, parseJson, sha256Of } from './body.ts'
@@ -36,6 +39,10 @@ export function validateCampaign(edge: Edge): RequestHandler {
         ownerId: bearer.userId,
         since: addMs(edge.now(), -HOUR_MS),
       }),
+      coreHours: coreHoursOf(
+        checked.quote.fuelPlanned,
+        await measuredSpeed(edge.knex, checked.kernel.moduleSha256),
+      ),
       firstRuns: await firstRuns(edge.planner, checked),
     }
     res.json(reply)
@@ -81,7 +88,7 @@ async function start(
   edge: Edge,
   trx: Trx,
   { ownerId, keyId, idempotencyKey, body, now }: Submission,
-  { file, kernel, dataset, quote }: CheckedCampaign,
+  { file, kernel, dataset, quote, study }: CheckedCampaign,
 ): Promise<CampaignView> {
   const id = edge.ids.campaign(now)
   const outcome = await insertCampaign(trx, {
@@ -96,6 +103,7 @@ async function start(
   // Its answer is forgotten; a campaign is never paid for twice.
   if (outcome === 'key_taken')
     throw new Refused('idempotency_conflict', 'a campaign was submitted under it long ago')
+  if (study !== undefined) await insertStudy(trx, id, study)
   const amountMilli = quote.reserveMilli
   const fault = await setAside(trx, { campaignId: id, userId: ownerId, keyId, amountMilli, now })
   if (fault !== undefined) refuseCredit(fault)

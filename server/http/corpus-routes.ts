@@ -4,11 +4,13 @@ import { type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
 import { showCorpus, showRun, showSimilar } from './corpus.ts'
 import type { Edge } from './edge.ts'
 import * as exports from './exports.ts'
+import { showAgreement } from './study.ts'
 
 /** What is public of everybody's runs, below the address `at`. */
 export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler): Record<string, Methods> {
   const small = bytesUpTo(SMALL_BODY_BYTES)
   return {
+    [`${at}/campaigns/:id/agreement`]: { get: [showAgreement(edge)] },
     [`${at}/campaigns/:id/exports`]: {
       get: [exports.showExports(edge)],
       post: [anonymous, small, exports.exportOfCampaign(edge)],

@@ -1,22 +1,19 @@
 import type { RequestHandler } from 'express'
 import { invariant } from '#domain/invariant.ts'
 import { judgeProposals, type Proposed } from '#domain/propose.ts'
-import { canonicalJson } from '#protocol/canonical.ts'
+import { recipeSha256Of } from '#domain/recipe.ts'
 import { ProposeBody, type ProposeReply } from '#protocol/experiments.ts'
-import type { Recipe } from '#protocol/job.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import { insertExperiments, lockUnsettled, type NewExperiment, type ProgressRow } from '#store/progress.ts'
 import { countReports, findExperiments } from '#store/search.ts'
 import { answerOnce } from './answer-once.ts'
 import { requireScope } from './auth.ts'
-import { bodyOf, parseJson, sha256Of } from './body.ts'
+import { bodyOf, parseJson } from './body.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
 import { isDryRun } from './rehearse.ts'
-
-const hashOf = (recipe: Recipe) => sha256Of(Buffer.from(canonicalJson(recipe)))
 
 /**
  * POST /campaigns/:id/experiments: its owner, or an agent with the owner's token, has recipes tried beside those of the sampler, which
@@ -65,12 +62,14 @@ async function propose(
   const known = await findExperiments(trx, campaign.id)
   const judged = judgeProposals(body.recipes, {
     ...{ manifest: kernel.manifest, fixed: file.recipe, remaining },
-    experimentOf: recipe => known.get(hashOf(recipe)),
+    experimentOf: recipe => known.get(recipeSha256Of(recipe)),
   })
   const created = body.dryRun
     ? new Map<string, string>()
     : await create(edge, trx, { campaign, proposerId, judged })
-  const fresh = new Set(judged.flatMap(({ outcome, recipe }) => (outcome === 'new' ? [hashOf(recipe)] : [])))
+  const fresh = new Set(
+    judged.flatMap(({ outcome, recipe }) => (outcome === 'new' ? [recipeSha256Of(recipe)] : [])),
+  )
   return {
     experiments: judged.map(proposed => answerOf(proposed, created)),
     remaining: remaining - fresh.size,
@@ -103,7 +102,7 @@ async function create(
   const asked = await countReports(trx, campaign.id)
   const experiments = new Map<string, NewExperiment>()
   for (const { outcome, recipe } of judged) {
-    const recipeSha256 = hashOf(recipe)
+    const recipeSha256 = recipeSha256Of(recipe)
     if (outcome !== 'new' || experiments.has(recipeSha256)) continue
     const ordinal = campaign.experimentsCreated + experiments.size
     experiments.set(recipeSha256, {
@@ -131,5 +130,5 @@ function answerOf(
   if (proposed.outcome === 'refused')
     return { outcome: 'refused', experimentId: null, recipe, detail: proposed.detail }
   if (proposed.outcome === 'known') return { outcome: 'known', experimentId: proposed.experimentId, recipe }
-  return { outcome: 'created', experimentId: created.get(hashOf(recipe)) ?? null, recipe }
+  return { outcome: 'created', experimentId: created.get(recipeSha256Of(recipe)) ?? null, recipe }
 }

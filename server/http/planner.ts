@@ -7,7 +7,7 @@ import type { SearchView } from '#protocol/search.ts'
 import type { Pruner } from '#protocol/space.ts'
 import type { ExperimentId, ResultId, Sha256 } from '#protocol/units.ts'
 import type { AnalysisRow } from '#store/analysis.ts'
-import type { ReportRow, readTrials } from '#store/search.ts'
+import type { ReportRow, TrialRow } from '#store/search.ts'
 
 /** Turns campaign files into runs. Its implementation is `server/search`; main.ts hands it down. */
 export interface Planner {
@@ -61,7 +61,7 @@ export interface Analysis {
 }
 
 interface SearchHistory {
-  readonly trials: Awaited<ReturnType<typeof readTrials>>
+  readonly trials: readonly TrialRow[]
   readonly reports: readonly ReportRow[]
 }
 

@@ -93,8 +93,10 @@ async function gather(edge: Edge, analyses: Analyses, campaign: CampaignRow): Pr
   for (const { against, a, b } of sides)
     if (!withheld.has(a) && !withheld.has(b))
       comparisons.push({ against, view: await viewComparison(knex, { campaign, runs, withheld }, { a, b }) })
-  const recipes = await readRecipes(knex, [...new Set(runs.map(run => run.experimentId))])
   const asked = interactionsOf(campaign.file, analysis)
+  // Of no use otherwise, and of a large campaign they are many.
+  const varied = asked.length === 0 ? [] : [...new Set(runs.map(run => run.experimentId))]
+  const recipes = await readRecipes(knex, varied)
   const interactions = asked
     .map(names => viewInteraction({ campaign, runs, recipes, withheld }, names))
     .filter(({ verdict }: InteractionView) => verdict !== 'not_measured')
@@ -105,7 +107,7 @@ async function gather(edge: Edge, analyses: Analyses, campaign: CampaignRow): Pr
   return {
     ...{ at, file: campaign.file, analysis, leaderboard, baselineId, comparisons, interactions },
     campaign: await viewCampaign(knex, campaign, trust.rules),
-    tests: viewTests(campaign, await readTests(knex, campaign.id), runs),
+    tests: viewTests(campaign, { tests: await readTests(knex, campaign.id), runs, withheld }),
     revisions: revisions.map(revision => ({ ...revision, at: toWire(revision.at) })),
     notes: notes.map(note => viewNote(campaign.id, note)),
     runs: await readFinalRuns(knex, { campaignId: campaign.id, experimentIds }),

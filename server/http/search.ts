@@ -1,8 +1,8 @@
 import type { RequestHandler } from 'express'
 import { invariant } from '#domain/invariant.ts'
 import { SearchQuery } from '#protocol/search.ts'
+import { openHistories } from '#store/histories.ts'
 import { kernelsByHash } from '#store/kernels.ts'
-import { readReports, readTrials } from '#store/search.ts'
 import { withheldOf } from '#store/withheld.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
@@ -13,14 +13,14 @@ import { parse, Refused } from './problem.ts'
  * is left out, and counts as pending, until the verifier has seen it.
  */
 export function showSearch(edge: Edge): RequestHandler {
+  const histories = openHistories()
   return async (req, res) => {
     const { limit } = parse(SearchQuery, req.query)
     const campaign = await campaignOf(edge, req)
     const [kernel] = await kernelsByHash(edge.knex, [campaign.kernelSha256])
     invariant(kernel !== undefined, 'what a campaign uses stays')
-    // Reports first: the trials of those that are read are there by then, and so is what says that they are withheld.
-    const told = await readReports(edge.knex, campaign.id)
-    const trials = await readTrials(edge.knex, campaign.id)
+    // First: what says that reports are withheld is there by then.
+    const { trials, reports: told } = await histories.read(edge.knex, campaign.id)
     const withheld: ReadonlySet<string | undefined> = new Set(
       await withheldOf(edge.knex, campaign, edge.trust.rules),
     )

@@ -16,8 +16,9 @@ import { parse, Refused } from './problem.ts'
 export function showTests(edge: Edge): RequestHandler {
   return async (req, res) => {
     const campaign = await campaignOf(edge, req)
-    const runs = await readRuns(edge.knex, campaign.id)
-    res.json(viewTests(campaign, await readTests(edge.knex, campaign.id), runs))
+    const [tests, runs] = [await readTests(edge.knex, campaign.id), await readRuns(edge.knex, campaign.id)]
+    const withheld = new Set(await withheldOf(edge.knex, campaign, edge.trust.rules))
+    res.json(viewTests(campaign, { tests, runs, withheld }))
   }
 }
 
@@ -25,13 +26,22 @@ export function showTests(edge: Edge): RequestHandler {
 export const baselineOf = (runs: readonly RunRow[]): ExperimentId | null =>
   runs.find(run => run.baseline)?.experimentId ?? null
 
-/** The tests of a campaign and who holds the title. */
+interface Known {
+  readonly tests: readonly TestRow[]
+  readonly runs: readonly RunRow[]
+  /** Experiments that the leaderboard does not show yet. */
+  readonly withheld: ReadonlySet<ExperimentId>
+}
+
+/** The tests of a campaign and who holds the title. Of a test with a side that is withheld it is said only that it runs. */
 export function viewTests(
   { id, file }: Pick<CampaignRow, 'id' | 'file'>,
-  tests: readonly TestRow[],
-  runs: readonly RunRow[],
+  { runs, withheld, ...known }: Known,
 ): TestList {
   const { stop, replicate } = file
+  const tests = known.tests.map(test =>
+    withheld.has(test.challenger) || withheld.has(test.incumbent) ? untold(test) : test,
+  )
   const incumbent = tests.reduce(
     (holder, test) => (test.state === 'promoted' && test.incumbent === holder ? test.challenger : holder),
     baselineOf(runs),
@@ -45,6 +55,8 @@ export function viewTests(
     },
   }
 }
+
+const untold = (test: TestRow): TestRow => ({ ...test, state: 'running', gains: [], llr: 0, decidedAt: null })
 
 const viewTest = (
   { gains, startedAt, decidedAt, deviation: _, ...test }: TestRow,

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto'
-import { canonicalJson } from '#protocol/canonical.ts'
+import { recipeSha256Of } from '#domain/recipe.ts'
 import { EXPERIMENTS_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
-import { Sha256 } from '#protocol/units.ts'
 import { hasBaseline, insertBaseline } from '#store/tests.ts'
 import { createUnits } from './create-units.ts'
 import type { Growing } from './grow.ts'
@@ -15,7 +13,7 @@ export async function addBaseline(growing: Growing): Promise<boolean> {
   const { baseline: recipe } = plan
   if (recipe === null || (await hasBaseline(trx, campaign.id))) return false
   const id = deps.ids.experiment(now)
-  const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
+  const recipeSha256 = recipeSha256Of(recipe)
   // After every ordinal that a proposal can have.
   const ordinal = EXPERIMENTS_PER_CAMPAIGN_MAX
   await insertBaseline(trx, { id, campaignId: campaign.id, ordinal, recipe, recipeSha256, now })

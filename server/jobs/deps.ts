@@ -13,6 +13,7 @@ import type {
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import type { Trx } from '#store/database.ts'
+import type { Histories } from '#store/histories.ts'
 import type { PostWebhook } from './webhook-post.ts'
 
 export const QUEUES = [
@@ -53,6 +54,7 @@ export interface JobDeps {
   readonly secret: string | Uint8Array
   readonly trust: TrustRules
   readonly enqueue: Enqueue
+  readonly histories: Histories
   readonly postWebhook: PostWebhook
   readonly log: JobLog
 }

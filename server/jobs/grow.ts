@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import { experimentsPerBatch, experimentsToAsk, experimentsToCreate } from '#domain/campaign.ts'
 import { invariant } from '#domain/invariant.ts'
-import { canonicalJson } from '#protocol/canonical.ts'
+import { recipeSha256Of } from '#domain/recipe.ts'
 import type { Rung } from '#protocol/job.ts'
-import { addMs, Sha256 } from '#protocol/units.ts'
+import { addMs } from '#protocol/units.ts'
 import type { CampaignSearch } from '#search/campaign-search.ts'
 import type { CampaignPlan } from '#search/plan.ts'
 import { firstRungOf } from '#search/scheduler.ts'
@@ -50,10 +49,10 @@ interface Room {
 }
 
 async function growSearched(growing: Growing, search: CampaignSearch, room: Room): Promise<More> {
-  const { trx, campaign, plan, now } = growing
+  const { trx, deps, campaign, plan, now } = growing
   const { id, file } = campaign
   const { seeds } = file.replicate
-  const told = await tellHistory(trx, { id, pruner: plan.pruner, now })
+  const told = await tellHistory(trx, deps.histories, { id, pruner: plan.pruner, now })
   if (room.remaining > 0 && (await moveSpace(growing, told))) return 'now'
   const most = experimentsPerBatch(seeds)
   const rules = { id, pruner: plan.pruner, goal: file.metric.goal, most }
@@ -83,7 +82,7 @@ async function createExperiments(growing: Growing, { proposed, refusal }: Propos
     deps.log.error({ campaignId: campaign.id, ...refusal }, 'a campaign ends before its plan')
   if (proposed.length === 0) return []
   const experiments = proposed.map(({ ordinal, recipe, asked }): NewExperiment => {
-    const recipeSha256 = Sha256.parse(createHash('sha256').update(canonicalJson(recipe)).digest('hex'))
+    const recipeSha256 = recipeSha256Of(recipe)
     const { revision } = campaign
     return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, revision, proposerId: null }
   })

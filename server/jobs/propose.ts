@@ -21,7 +21,8 @@ import {
   settleCampaign,
   unsettle,
 } from '#store/progress.ts'
-import { closeTests } from '#store/tests.ts'
+import { listUnitless } from '#store/search.ts'
+import { closeTests, hasBaseline } from '#store/tests.ts'
 import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { addBaseline } from './baseline.ts'
@@ -29,6 +30,7 @@ import { tellBest } from './best.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { type Growing, grow, type More, startProposed } from './grow.ts'
 import { releaseCandidates } from './release.ts'
+import { startStudy } from './study.ts'
 import { judgeTests, moveTests, type Tester } from './tests.ts'
 
 /**
@@ -84,11 +86,17 @@ const isOverdue = ({ state, file: { ends_by: end } }: ProgressRow, now: Instant)
 /** Tries what is planned, and tests what looks better than what stands. */
 async function growAndTest(tester: Tester): Promise<More> {
   const { trx, deps, campaign, now } = tester
-  if (campaign.state === 'paused') return 'later'
   const growing = async (): Promise<Growing> => ({
     ...{ trx, deps, campaign, now },
     ...(await planOf(trx, deps, campaign)),
   })
+  if (campaign.file.study !== undefined) {
+    if (campaign.experimentsCreated > 0) return 'nothing'
+    if (campaign.state === 'paused') return 'later'
+    await startStudy(await growing())
+    return 'nothing'
+  }
+  if (campaign.state === 'paused') return (await isComplete(trx, campaign, growing)) ? 'nothing' : 'later'
   await startProposed(tester, growing)
   const isTesting = campaign.file.stop?.sprt !== undefined
   if (campaign.endedBy !== null && !isTesting) return 'nothing'
@@ -103,6 +111,20 @@ async function growAndTest(tester: Tester): Promise<More> {
   const left = await moveTests(growth, more === 'nothing')
   // What is awaited is open; without anything open what was asked for can come no more.
   return left === 'now' ? left : more
+}
+
+/** Whether a campaign, paused as it is, has nothing left to create: it ends with its last run, and need not be resumed for it. */
+async function isComplete(
+  trx: Trx,
+  campaign: ProgressRow,
+  growing: () => Promise<Growing>,
+): Promise<boolean> {
+  const { id, file, endedBy, experimentsPlanned, experimentsCreated } = campaign
+  if (file.stop?.sprt !== undefined || (await listUnitless(trx, id)).length > 0) return false
+  if (endedBy !== null) return true
+  if (experimentsPlanned !== experimentsCreated) return false
+  const { plan } = await growing()
+  return plan.pruner === 'none' && (plan.baseline === null || (await hasBaseline(trx, id)))
 }
 
 async function planOf(

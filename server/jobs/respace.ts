@@ -1,10 +1,9 @@
 import { invariant } from '#domain/invariant.ts'
-import { shownRows } from '#domain/records.ts'
 import { planCampaign } from '#search/plan.ts'
 import { nextSpace } from '#search/respace.ts'
 import { listRevisions, reviseCampaign } from '#store/campaign-life.ts'
 import { lockCampaign } from '#store/campaigns.ts'
-import { readRanks } from '#store/views.ts'
+import { withheldOf } from '#store/withheld.ts'
 import type { Growth } from './create-units.ts'
 import { say } from './say.ts'
 import type { Told } from './search.ts'
@@ -19,14 +18,12 @@ export async function moveSpace(
   { history }: Told,
 ): Promise<boolean> {
   const { id, file, revision } = campaign
-  const { agent, metric } = file
+  const { agent } = file
   // Without what is withheld no more is decided than with it; that costs little.
   if (agent === undefined || nextSpace(file, revision, history) === undefined) return false
   const own = (await listRevisions(trx, id)).filter(({ author }) => author === 'agent')
   if (own.length >= agent.revisions) return false
-  const ranks = await readRanks(trx, { campaignId: id, goal: metric.goal })
-  const shown = new Set(shownRows(ranks, deps.trust.leaderRows))
-  const withheld = new Set<string>(ranks.filter(rank => !shown.has(rank)).map(rank => rank.experimentId))
+  const withheld = new Set<string>(await withheldOf(trx, campaign, deps.trust))
   const reports = history.reports.filter(({ ordinal }) => !withheld.has(history.trials[ordinal]?.id ?? ''))
   const next = nextSpace(file, revision, { ...history, reports })
   if (next === undefined) return false

@@ -6,14 +6,8 @@ import type { Goal, History } from '#search/history.ts'
 import { lastOutcomes, newReports } from '#search/outcome.ts'
 import { type Climb, nextClimbs, runningOf } from '#search/scheduler.ts'
 import type { Trx } from '#store/database.ts'
-import {
-  appendReports,
-  insertClimbs,
-  readClimbs,
-  readReports,
-  readRunsSinceReport,
-  readTrials,
-} from '#store/search.ts'
+import type { Histories, KnownHistory } from '#store/histories.ts'
+import { appendReports, insertClimbs, readClimbs, readRunsSinceReport } from '#store/search.ts'
 
 /** A recipe with what makes its proposal computable again. */
 export interface Proposed {
@@ -30,7 +24,7 @@ export interface Proposals {
 
 /** What a locked campaign knows of its experiments. */
 export interface Told {
-  readonly history: Awaited<ReturnType<typeof readHistory>>
+  readonly history: KnownHistory
   /** Those that went on to a further rung; none in a campaign that stops no run early. */
   readonly climbs: readonly Climb[]
   /** How many experiments are on their way to a rung. */
@@ -43,20 +37,16 @@ export interface Told {
  */
 export async function tellHistory(
   trx: Trx,
+  histories: Histories,
   { id, pruner, now }: { id: CampaignId; pruner: Pruner; now: Instant },
 ): Promise<Told> {
-  const before = await readHistory(trx, id)
+  const before = await histories.read(trx, id) // under the lock, and before anything is added: what others committed
   const added = newReports(await readRunsSinceReport(trx, id), lastOutcomes(before))
   await appendReports(trx, id, { from: before.reports.length, reports: added, now })
   const history = { ...before, reports: [...before.reports, ...added] }
   const climbs = pruner === 'none' ? [] : await readClimbs(trx, id)
   return { history, climbs, inFlight: runningOf(history, climbs).size }
 }
-
-const readHistory = async (trx: Trx, id: CampaignId) => ({
-  trials: await readTrials(trx, id),
-  reports: await readReports(trx, id),
-})
 
 /** Asks the sampler of a campaign for so many recipes. */
 export function propose(search: CampaignSearch, history: History, count: number): Proposals {

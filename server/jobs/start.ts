@@ -1,6 +1,7 @@
 import type { Job, JobResult, PgBoss } from 'pg-boss'
 import { addMs, CampaignId, ExportId, HostId, ProposalId, WebhookId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
+import { openHistories } from '#store/histories.ts'
 import { setWakes } from '#store/work-units.ts'
 import { runAssimilate } from './assimilate.ts'
 import { runBatch } from './batch.ts'
@@ -30,14 +31,14 @@ import { runWebhooks, sweepWebhooks } from './webhooks.ts'
 
 type JobRole = QueueName | 'cron'
 
-export interface JobsOptions extends Omit<JobDeps, 'enqueue'> {
+export interface JobsOptions extends Omit<JobDeps, 'enqueue' | 'histories'> {
   readonly boss: PgBoss // from startBoss
   readonly roles: readonly JobRole[]
 }
 
 /** Starts the roles asked for; any number of processes may run any of them. `stop` waits for what is in hand. */
 export async function startJobs({ boss, roles, ...rest }: JobsOptions): Promise<{ stop(): Promise<void> }> {
-  const deps: JobDeps = { ...rest, enqueue: bossEnqueue(boss) }
+  const deps: JobDeps = { ...rest, enqueue: bossEnqueue(boss), histories: openHistories() }
   const queues = roles.filter(role => role !== 'cron')
   for (const queue of queues) await work(boss, deps, queue)
   const sweepers = roles.includes('cron') ? startSweepers(deps) : []

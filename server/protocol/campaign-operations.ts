@@ -9,6 +9,7 @@ export const CAMPAIGN_OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'post', path: '/api/v1/campaigns', summary: 'Submit a campaign', security: 'user' },
     ...{ body: 'CampaignFile', reply: 'CampaignView', status: 201, headers: ['idempotency-key'] },
+    dryRun: 'DryRun',
   },
   {
     method: 'get',
@@ -20,7 +21,7 @@ export const CAMPAIGN_OPERATIONS: readonly Operation[] = [
   { method: 'get', path: '/api/v1/campaigns/{id}', summary: 'A campaign', reply: 'CampaignView' },
   {
     ...{ method: 'put', path: '/api/v1/campaigns/{id}', summary: 'Revise a campaign', security: 'user' },
-    ...{ body: 'ReviseBody', reply: 'CampaignView' },
+    ...{ body: 'ReviseBody', reply: 'CampaignView', dryRun: 'DryRun' },
   },
   {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/pause', security: 'user', reply: 'CampaignView' },
@@ -33,10 +34,12 @@ export const CAMPAIGN_OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/stop', security: 'user', body: 'StopBody' },
     ...{ summary: 'End a campaign early; what is not spent comes back', reply: 'CampaignView' },
+    bodyOptional: true,
   },
   {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/cancel', security: 'user', body: 'StopBody' },
     ...{ summary: 'The older name of stop', reply: 'CampaignView' },
+    bodyOptional: true,
   },
   {
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/revisions', reply: 'RevisionList' },
@@ -49,6 +52,7 @@ export const CAMPAIGN_OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/experiments', security: 'user', body: 'ProposeBody' },
     ...{ summary: 'Have recipes tried beside those of the sampler', reply: 'ProposeReply' },
+    ...{ dryRun: 'ProposeReply', headers: ['idempotency-key'] },
   },
   {
     method: 'get',

@@ -16,13 +16,16 @@ import {
   UPDATES_MAX,
 } from './limits.ts'
 import { AgentFile, ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
+import { StudyFile, studyMismatch } from './study.ts'
 import { line, lines } from './text.ts'
 import { CampaignId, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
 
-/** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
-export const CampaignFile = z.strictObject({
+const CampaignFields = z.strictObject({
   title: line(TITLE_CHARS_MAX).trim().min(1),
   question: lines(1000).optional(),
+  /** `replicate` computes again what was published, and says whether it came out the same: see `study`. */
+  type: z.enum(['search', 'replicate']).optional(),
+  study: StudyFile.optional(),
   kernel: Versioned,
   /** Left out for a kernel that reads none. */
   data: Versioned.default(NO_DATA),
@@ -72,6 +75,12 @@ export const CampaignFile = z.strictObject({
   /** The campaign that this one was forked from. */
   derived_from: CampaignId.optional(),
 })
+
+/** The campaign file a researcher writes (YAML or JSON). Unknown fields are refused: a typo must not cost credits. */
+export const CampaignFile = CampaignFields.superRefine((file, context) => {
+  const found = studyMismatch(file)
+  if (found !== undefined) context.addIssue({ code: 'custom', path: found[0].split('.'), message: found[1] })
+})
 export type CampaignFile = z.infer<typeof CampaignFile>
 
 /** Everything needed to compute one run anywhere: what `run-local` and `repro` take. */
@@ -95,6 +104,13 @@ export const ValidateReply = z.object({
   quote: Quote,
   /** Hosts seen in the last hour that may compute it. */
   hostsMatching: z.int(),
+  /** CPU time of all results together, at most; by the median of `n` measured results of the kernel, or an assumed speed. */
+  coreHours: z.object({
+    most: z.number(),
+    gfuelPerCoreSecond: z.number(),
+    basis: z.enum(['measured', 'assumed']),
+    n: z.int(),
+  }),
   firstRuns: z.array(RunPlan),
 })
 export type ValidateReply = z.infer<typeof ValidateReply>

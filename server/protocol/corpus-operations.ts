@@ -19,6 +19,10 @@ export const CORPUS_OPERATIONS: readonly Operation[] = [
     summary: 'One published run with its curve, and what was withdrawn of it',
   },
   {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/agreement', reply: 'AgreementView' },
+    summary: 'Of a study: what was claimed, and whether it came out again',
+  },
+  {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/exports', reply: 'ExportView' },
     summary: 'Have files made of its published runs: CSV, NDJSON, Parquet, and a manifest',
   },

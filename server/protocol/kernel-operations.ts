@@ -9,7 +9,7 @@ export const KERNEL_OPERATIONS: readonly Operation[] = [
   },
   {
     ...{ method: 'post', path: '/api/v1/kernels/proposals', security: 'user', body: 'bytes', status: 201 },
-    ...{ summary: 'Propose a kernel: the bytes of its release', reply: 'ProposalView' },
+    ...{ summary: 'Propose a kernel: the bytes of its release', reply: 'ProposalView', also: [200] },
   },
   {
     ...{ method: 'get', path: '/api/v1/kernels/proposals/{id}', security: 'user', reply: 'ProposalView' },

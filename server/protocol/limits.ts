@@ -132,6 +132,8 @@ export const ANALYSIS_ROWS_MAX = 200
 /** Recipes that a similar one is looked for among, and how many are shown. A hundred thousand take a second. */
 export const SIMILAR_RECIPES_MAX = 100_000
 export const SIMILAR_SHOWN_MAX = 50
+/** Results that one study computes again: their lines fit into a campaign file, their units into one transaction. */
+export const STUDY_ORIGINALS_MAX = 400
 /** One file of an export: more than five million runs with short curves as CSV. A larger corpus is exported by campaign. */
 export const EXPORT_BYTES_MAX = 4 * 1024 ** 3
 /** Exports of a scope that are kept; older ones go after a day. What a finished campaign was exported as stays. */

@@ -12,6 +12,7 @@ import {
   ValidateReply,
 } from './campaign.ts'
 import { CAMPAIGN_OPERATIONS } from './campaign-operations.ts'
+import { CAMPAIGN_SCHEMA_PATH } from './campaign-schema.ts'
 import { CorpusList, CorpusRow, CorpusView, SimilarView } from './corpus.ts'
 import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
@@ -20,22 +21,23 @@ import { DryRun } from './dry-run.ts'
 import { EventList, WaitReply } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
-import { CALL_HEADER, EnrolBody, EnrolReply, HOST_HEADER, HostView, SIGNATURE_HEADER } from './host.ts'
+import { EnrolBody, EnrolReply, HostView } from './host.ts'
 import { InteractionView } from './interaction.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
 import { KeyBody, KeyList, KeyView, NewKey } from './keys.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { NoteBody, NoteList, NoteView } from './notes.ts'
-import { type Operation, page, type Security } from './operation.ts'
+import { type Operation, page } from './operation.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
-import { PROBLEMS, Problem } from './problem.ts'
+import { Problem } from './problem.ts'
 import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
 import { ReportView } from './report-view.ts'
 import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { SearchView } from './search.ts'
+import { AgreementView } from './study.ts'
 import { CompareView, TestList } from './tests.ts'
 import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
 import {
@@ -50,7 +52,7 @@ import {
 import { EnrolChallenge } from './work.ts'
 
 /** Every schema of the wire by name. */
-const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
+export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{
     CampaignFile,
     CampaignList,
@@ -78,7 +80,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
-  ...{ CorpusList, CorpusView, SimilarView },
+  ...{ AgreementView, CorpusList, CorpusView, SimilarView },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
@@ -93,7 +95,14 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
 export const OPERATIONS: readonly Operation[] = [
   { method: 'get', path: '/healthz', summary: 'The process lives', reply: 'Health' },
   { method: 'get', path: '/readyz', summary: 'The database answers', reply: 'Health' },
+  { method: 'get', path: '/openapi.json', summary: 'This document', reply: 'text' },
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This document', reply: 'text' },
+  {
+    method: 'get',
+    path: CAMPAIGN_SCHEMA_PATH,
+    summary: 'The JSON Schema of a campaign file, for editors',
+    reply: 'text',
+  },
   {
     method: 'get',
     path: '/api/v1/server',
@@ -133,6 +142,7 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/api/v1/files/{sha256}',
     summary: 'Bytes by their hash, in ranges',
     reply: 'bytes',
+    also: [206],
   },
   {
     ...{ method: 'put', path: '/api/v1/files/{sha256}', summary: 'Upload an artifact that was asked for' },
@@ -169,6 +179,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     ...{ method: 'post', path: '/api/v1/keys', security: 'user', body: 'KeyBody', reply: 'NewKey' },
+    headers: ['idempotency-key'],
     ...{ summary: 'Make an API key; its text is shown this once', status: 201 },
   },
   {
@@ -195,91 +206,3 @@ export const OPERATIONS: readonly Operation[] = [
     reply: 'text',
   },
 ]
-
-/** The OpenAPI 3.1 document, generated from the schemas that the server parses with. */
-export function openApiDocument(version: string): object {
-  const schemas = Object.entries(SCHEMAS).map(([name, schema]) => [name, jsonSchema(schema)])
-  return {
-    openapi: '3.1.0',
-    info: { title: 'XeeNet', version, description: 'SETI@home for machine-learning experiments.' },
-    paths: pathsOf(OPERATIONS),
-    components: {
-      schemas: Object.fromEntries(schemas),
-      securitySchemes: {
-        user: { type: 'http', scheme: 'bearer', description: 'A token of a user, with scopes.' },
-        host: {
-          type: 'http',
-          scheme: 'bearer',
-          description: 'The token of a host; the call is signed as well.',
-        },
-      },
-    },
-    'x-problem-codes': Object.fromEntries(
-      Object.entries(PROBLEMS).map(([code, [status, retryable, title, hint]]) => [
-        code,
-        { status, retryable, title, hint },
-      ]),
-    ),
-  }
-}
-
-// Bodies are described as they are sent: defaults may be left out.
-const jsonSchema = (schema: z.ZodType) =>
-  z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' })
-
-function pathsOf(operations: readonly Operation[]): Record<string, Record<string, object>> {
-  const paths: Record<string, Record<string, object>> = {}
-  for (const operation of operations) {
-    paths[operation.path] = { ...paths[operation.path], [operation.method]: describe(operation) }
-  }
-  return paths
-}
-
-function describe({
-  path,
-  summary,
-  security,
-  body,
-  reply,
-  status = 200,
-  query = [],
-  headers = [],
-}: Operation) {
-  const named = [...path.matchAll(/\{(\w+)\}/g)].map(match => parameter('path', match[1] ?? '', true))
-  const signed = security === 'host' ? [HOST_HEADER, CALL_HEADER, SIGNATURE_HEADER] : []
-  const parameters = [
-    ...named,
-    ...query.map(name => parameter('query', name, false)),
-    ...signed.map(name => parameter('header', name, true)),
-    ...headers.map(name => parameter('header', name, false)),
-  ]
-  return {
-    summary,
-    ...(parameters.length === 0 ? {} : { parameters }),
-    ...securityOf(security),
-    ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body) } }),
-    responses: {
-      [status]: { description: summary, content: contentOf(reply) },
-      default: {
-        description: 'An RFC 9457 problem with a stable code',
-        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-      },
-    },
-  }
-}
-
-const parameter = (place: 'path' | 'query' | 'header', name: string, required: boolean) => ({
-  ...{ in: place, name, required },
-  schema: { type: 'string' },
-})
-
-function securityOf(security: Security = 'nobody'): { security?: object[] } {
-  if (security === 'nobody') return {}
-  return { security: security === 'anybody' ? [{}, { user: [] }] : [{ [security]: [] }] }
-}
-
-function contentOf(name: string): object {
-  if (name === 'bytes') return { 'application/octet-stream': {} }
-  if (name === 'text') return { '*/*': {} }
-  return { 'application/json': { schema: { $ref: `#/components/schemas/${name}` } } }
-}

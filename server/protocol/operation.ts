@@ -15,6 +15,12 @@ export interface Operation {
   readonly body?: string // name of a schema, or `bytes`
   readonly reply: string // name of a schema, `bytes` or `text`
   readonly status?: number
+  /** Other statuses with the same reply. */
+  readonly also?: readonly number[]
+  /** May be left out. */
+  readonly bodyOptional?: boolean
+  /** The reply to the same call with `dry_run=true`. */
+  readonly dryRun?: string
   readonly query?: readonly string[]
   readonly headers?: readonly string[]
 }

@@ -34,7 +34,7 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
   },
   {
     ...{ method: 'post', path: '/api/v1/campaigns/{id}/notes', security: 'user', body: 'NoteBody' },
-    ...{ summary: 'Write a note', reply: 'NoteView', status: 201 },
+    ...{ summary: 'Write a note', reply: 'NoteView', status: 201, headers: ['idempotency-key'] },
   },
   {
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/search', reply: 'SearchView', query: ['limit'] },

@@ -61,8 +61,8 @@ const parameter = z
 
 export const SpaceFile = z
   .record(parameter, Dimension)
-  .refine(s => Object.keys(s).length >= 1 && Object.keys(s).length <= SPACE_DIMENSIONS_MAX, {
-    error: `a space has 1 to ${SPACE_DIMENSIONS_MAX} dimensions`,
+  .refine(s => Object.keys(s).length <= SPACE_DIMENSIONS_MAX, {
+    error: `a space has at most ${SPACE_DIMENSIONS_MAX} dimensions`,
   })
 
 /** What holds for every recipe of the campaign. One that names an inactive parameter does not apply. */

@@ -4,7 +4,7 @@ import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 import type { Pruner } from '#protocol/space.ts'
 import { type CampaignSearch, searchOf } from './campaign-search.ts'
 import { agentFault } from './respace.ts'
-import { limitOf, type PlannedRecipe, planAhead, type Refusal } from './space.ts'
+import { contradiction, limitOf, type PlannedRecipe, planAhead, type Refusal } from './space.ts'
 
 /** What a campaign costs, and how its recipes come about. */
 export interface CampaignPlan {
@@ -51,6 +51,7 @@ export function planCampaign(
   manifest: KernelManifest,
   { created, respaced }: Begun = { created: 0, respaced: false },
 ): CampaignPlan | Refusal {
+  if (file.study !== undefined) return planStudy(file, manifest)
   const stop = untestable(file, manifest) ?? agentFault(file, manifest)
   if (stop !== undefined) return { ok: false, code: 'campaign_invalid', detail: stop }
   const pruner = prunerOf(file, manifest)
@@ -84,6 +85,25 @@ export function planCampaign(
     ...{ experiments, limit, pruner, search, isSearched: true, baseline },
     fuelMax: 'fuel' in limit ? limit.fuel : manifest.bounds.fuelMax,
     recipes: () => firstOf(search, Math.min(experiments, FIRST_PROPOSALS)),
+  }
+}
+
+/** A study proposes nothing: its recipes are those of its originals. */
+function planStudy(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
+  const detail = contradiction(file, manifest)
+  if (detail !== undefined) return { ok: false, code: 'campaign_invalid', detail }
+  const limit = limitOf(file)
+  return {
+    ...{
+      ok: true,
+      spaceSize: file.budget.runs,
+      experiments: file.budget.runs,
+      limit,
+      pruner: 'none',
+      baseline: null,
+    },
+    ...{ search: null, isSearched: false, recipes: function* () {} },
+    fuelMax: 'fuel' in limit ? limit.fuel : manifest.bounds.fuelMax,
   }
 }
 

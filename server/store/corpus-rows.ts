@@ -1,10 +1,14 @@
 import { z } from 'zod'
 import { CorpusRow } from '#protocol/corpus.ts'
+import type { CurvePoint } from '#protocol/report.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, toWire } from '#protocol/units.ts'
 import { type Executor, select, selectOne, Timestamp, toDb } from './rows.ts'
 
-/** A published row as everybody sees it. */
-const Row = CorpusRow.extend({ publishedAt: Timestamp.transform(toWire) })
+/** A published row as everybody sees it. Its curve was parsed when it was published; a million points are not parsed again. */
+const Row = CorpusRow.extend({
+  publishedAt: Timestamp.transform(toWire),
+  curve: z.array(z.custom<CurvePoint>(point => typeof point === 'object')),
+})
 
 /** Columns and joins of a `CorpusRun`; the corpus is `c`, the kernel `k`, the data set `d`, the result `r`. */
 export const CORPUS_RUN = `

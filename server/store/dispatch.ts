@@ -32,7 +32,7 @@ const CandidateRow = z.object({
 export type CandidateRow = z.infer<typeof CandidateRow>
 
 // What a host may compute of what is unsent. A volunteer gets replicas only, none of a work unit that its owner or its
-// network is in, none of its own campaigns. A trusted host gets every check but those held back (store/results.ts), also of a valid unit or of a campaign that ended, and replicas that no
+// network is in, none of its own campaigns, and of a study nothing that they computed before, under whatever campaign. A trusted host gets every check but those held back (store/results.ts), also of a valid unit or of a campaign that ended, and replicas that no
 // volunteer took for a while, unless another trusted one is at the unit. (select true … limit 1) is null is a not exists
 // that the planner cannot turn into a scan of all results.
 const eligible = (lane: string): string => `
@@ -45,12 +45,15 @@ const eligible = (lane: string): string => `
     and w.engine_class = any(h."engineClasses")
     and cast(k.manifest->>'memoryPagesMax' as bigint) <= h."memoryPages"
     and case when h.trusted then
-      (r.kind = 'check' and r.priority >= w.priority) or r.kind = 'replica' and (select true from results o where o.work_unit_id = w.id and o.trusted
+      (r.kind = 'check' and r.priority >= w.priority) or r.kind = 'replica' and not w.independent and (select true from results o where o.work_unit_id = w.id and o.trusted
         and (o.state = 'in_progress' or o.verdict = 'pending') limit 1) is null
     else
       p.owner_id is distinct from h."userId" and (
         select true from results o where o.work_unit_id = w.id
           and (o.owner_key = h."ownerKey" or o.prefix = h.prefix) and not o.trusted limit 1) is null
+      and (not w.independent or (
+        select true from work_units s join results o on o.work_unit_id = s.id where s.run_key = w.run_key
+          and (o.owner_key = h."ownerKey" or o.prefix = h.prefix) and not o.trusted limit 1) is null)
     end`
 
 const COLUMNS = `

@@ -167,20 +167,6 @@ export const readLeaders = (
     sign: goal === 'minimize' ? 1 : -1,
   })
 
-const RankRow = LeaderRow.pick({ experimentId: true, unverified: true })
-
-/** All experiments of a campaign that `readLeaders` gives, in the same order. */
-export const readRanks = (
-  on: Executor,
-  { campaignId, goal }: { campaignId: CampaignId; goal: 'minimize' | 'maximize' },
-): Promise<z.infer<typeof RankRow>[]> =>
-  select(on, RankRow, RANKS, {
-    ...{ campaignId, limit: null, among: null },
-    sign: goal === 'minimize' ? 1 : -1,
-  })
-
-const RANKS = `select "experimentId", unverified from (${LEADERS}) as l`
-
 const WorkUnitRow = z.object({
   id: WorkUnitId,
   experimentId: ExperimentId,

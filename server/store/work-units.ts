@@ -17,7 +17,8 @@ export interface LoadedWorkUnit {
  * seen, so that a wake-up which collapsed into the caller's is not lost.
  */
 export async function lockWorkUnits(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
-  const workUnits = (await select(trx, WorkUnitRow, LOCK, { ids })).map(asWorkUnit)
+  await execute(trx, LOCK, { ids }) // so that the next statement sees what whoever held them committed, also of their campaigns
+  const workUnits = (await select(trx, WorkUnitRow, READ, { ids })).map(asWorkUnit)
   const resultsOf = await lockResultsOf(
     trx,
     workUnits.map(workUnit => workUnit.id),
@@ -132,6 +133,8 @@ export interface NewWorkUnit {
   readonly job: string
   readonly runKey: Sha256
   readonly kernelSha256: Sha256
+  /** No replica goes to an owner who computed this run before, in any campaign. */
+  readonly independent?: true
 }
 
 export function insertWorkUnits(trx: Trx, units: readonly NewWorkUnit[], now: Instant): Promise<number> {
@@ -186,14 +189,16 @@ const PAUSE_MS_MAX = 30 * 365 * 24 * 3600_000
 const PATIENCE = `give_up_ms + (
   select case when paused_at is null then paused_ms else ${PAUSE_MS_MAX} end from campaigns c where c.id = campaign_id)`
 
-const LOCK = `
+const LOCK = `select id from work_units where id = any(:ids) order by id for no key update`
+
+const READ = `
   select id, campaign_id as "campaignId", experiment_id as "experimentId", state, failure, disputed,
     engine_class as "engineClass", policy, wanted_check as "check", canary, audited_at as "auditedAt",
     canonical_result_id as "canonicalId", published_at as "publishedAt", min_quorum as "minQuorum",
     target_results as "targetResults", max_error_results as "maxErrorResults",
     max_total_results as "maxTotalResults", max_success_results as "maxSuccessResults",
     deadline_ms as "deadlineMs", grace_ms as "graceMs", ${PATIENCE} as "giveUpMs", fuel_max as "fuelMax"
-  from work_units where id = any(:ids) order by id for no key update of work_units`
+  from work_units where id = any(:ids) order by id`
 
 const LOCK_DUE = `
   select id from work_units where wake_at <= :now order by wake_at limit :limit for no key update skip locked`
@@ -243,11 +248,11 @@ const PUBLISH = `
 const INSERT = `
   insert into work_units (id, campaign_id, experiment_id, seed_index, rung, seed, job, run_key, engine_class, kernel_sha256,
     min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
-    give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at)
+    give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at, independent)
   select id, "campaignId", "experimentId", "seedIndex", rung, seed, job, "runKey", "engineClass", "kernelSha256",
     "minQuorum", "targetResults", "maxErrorResults", "maxTotalResults", "maxSuccessResults", "deadlineMs", "graceMs",
-    "giveUpMs", "fuelMax", policy, "check", :now, :now
+    "giveUpMs", "fuelMax", policy, "check", :now, :now, coalesce(independent, false)
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
     rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
     "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
-    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check)`
+    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, independent boolean)`

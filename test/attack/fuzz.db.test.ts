@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { openApiDocument } from '#protocol/openapi.ts'
+import { openApiDocument } from '#protocol/openapi-document.ts'
 import { addUser } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost, type TestHost } from '#support/server.ts'

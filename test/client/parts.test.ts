@@ -258,6 +258,24 @@ sampler: {name: grid}
     ['two documents', `${good}\n---\n${good}`, /one document/],
     ['something that is not YAML', '{', /c\.yaml/],
     ['nothing', '', /c\.yaml/],
+    [
+      'a field that is too small, by line and column',
+      good.replace('runs: 2', 'runs: 0'),
+      /^c\.yaml:6:33: budget\.runs: /,
+    ],
+    [
+      'an unknown field inside, by its own place',
+      good.replace('runs: 2', 'runs: 2, cores: 4'),
+      /^c\.yaml:6:42: budget\.cores: there is no such field/,
+    ],
+    ['an end of a range', good.replace('0.001', '-1'), /^c\.yaml:7:20: space\.lr\.log\.0: /],
+    [
+      'a field that is missing, by what should contain it',
+      good.replace('name: m, ', ''),
+      /^c\.yaml:5:1: metric\.name: /,
+    ],
+    ['an alias, by its place', `${good}\nquestion: t\nrecipe: {b: *a}`, /^c\.yaml:11:13: .*alias/i],
+    ['bad YAML, by its place', good.replace('title: t', 'title: [t'), /^c\.yaml:\d+:\d+: /],
   ])('%s is refused, and the message says what', (_name, text, message) => {
     const read = () => parseCampaign(text, 'c.yaml')
     expect(read).toThrow(Failure)

@@ -6,6 +6,7 @@ import type { CampaignId } from '#protocol/units.ts'
 import { pauseCampaign, resumeCampaign, reviseCampaign } from '#store/campaign-life.ts'
 import { lockCampaign } from '#store/campaigns.ts'
 import { inTransaction } from '#store/database.ts'
+import { lockWorkUnits } from '#store/work-units.ts'
 import { addHost } from '#support/hosts.ts'
 import {
   type Lifecycle,
@@ -82,6 +83,32 @@ test('what is done to a campaign, and what comes to lead it, is told once each',
   expect(await one(life, `select metric_mean as mean from experiments where id = '${best}'`)).toEqual({
     mean: 2,
   })
+})
+
+test('a paused campaign that has nothing left to create ends with its last run', async () => {
+  const { id } = await submit(life, { runs: 1, quorum: 1, policy: 'fixed' })
+  const host = await addHost(life, PROVEN)
+  const leased = await take(life, host)
+  await change(id, pauseCampaign)
+  expect(await campaignState(life)).toEqual({ state: 'running', settled: false })
+  await report(life, host, leased, lie(3))
+  expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
+})
+
+test('whoever waited for a work unit while its campaign was resumed sees it resumed', async () => {
+  const { id } = await submit(life, { runs: 1, quorum: 1, policy: 'fixed' })
+  await change(id, pauseCampaign)
+  const unit = (await one(life, `select id from work_units`)).id
+  const patience = (on: Parameters<typeof lockWorkUnits>[0]) =>
+    lockWorkUnits(on, [unit]).then(([loaded]) => loaded?.workUnit.giveUpMs)
+  const paused = await life.knex.transaction(patience)
+  const resuming = await life.knex.transaction()
+  await resumeCampaign(resuming, { id, by: 'owner', now: life.now() })
+  const waiting = life.knex.transaction(patience)
+  const isWaiting = `select count(*) > 0 as some from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  await expect.poll(() => one(life, isWaiting), { timeout: 10_000 }).toEqual({ some: true })
+  await resuming.commit()
+  expect(await waiting).toBeLessThan(paused ?? 0)
 })
 
 test('a paused campaign proposes nothing', async () => {

@@ -58,7 +58,7 @@ async function replay(id: CampaignId, pruner: Pruner): Promise<void> {
 }
 
 test.each<[Pruner, number]>([
-  ['asha', 20],
+  ['asha', 12],
   ['hyperband', 12],
   ['median', 10],
 ])('%s: who goes on and what is proposed follows from the recorded history', async (pruner, runs) => {

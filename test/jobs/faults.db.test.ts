@@ -103,7 +103,7 @@ describe('a fault', () => {
     // A transaction of any database of the cluster delays what is told, so those of other test files do.
     await expect
       .poll(kinds, { timeout: 10_000, interval: 20 })
-      .toEqual(['result.retracted', 'campaign.finished'])
+      .toEqual(['campaign.best', 'result.retracted', 'campaign.best', 'campaign.finished'])
     expect([await balance(life, `host:${liar}`), await balance(life, `held:host:${liar}`)]).toEqual([0, 0])
     expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
   })

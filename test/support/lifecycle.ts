@@ -28,6 +28,7 @@ import {
 import { insertCampaign } from '#store/campaigns.ts'
 import { inTransaction } from '#store/database.ts'
 import { lease, lockCandidates } from '#store/dispatch.ts'
+import { openHistories } from '#store/histories.ts'
 import { lockHosts } from '#store/hosts.ts'
 import { audit, balanceOf, post } from '#store/ledger.ts'
 import { lockReported, storeErrors, storeSuccesses } from '#store/reports.ts'
@@ -71,6 +72,7 @@ export async function startLifecycle(rules: Partial<TrustRules> = QUIET): Promis
     ...{ secret: 'a secret of the test', log },
     trust: { ...QUIET, ...rules },
     enqueue: bossEnqueue(boss),
+    histories: openHistories(),
     postWebhook: webhookPoster({ networks: [] }),
   }
   return {

@@ -42,6 +42,11 @@ export async function addPublished(
     `update campaigns set file = file || ?::jsonb, experiments_planned = ?, experiments_created = ? where id = ?`,
     [JSON.stringify(file), experiments.length, experiments.length, id],
   )
+  await knex.raw(
+    `insert into campaign_revisions (campaign_id, revision, at, author, reason, file)
+     select id, 1, created_at, 'owner', 'as submitted', file from campaigns where id = ?`,
+    [id],
+  )
   const rows = experiments.map((experiment, ordinal) => ({
     ...{ id: testIds.experiment(T0), ordinal, baseline: experiment.baseline ?? false },
     ...{ recipe: experiment.recipe, hash: sha256(canonicalJson(experiment.recipe)) },
@@ -79,7 +84,7 @@ const UNITS = `
     canonical_result_id, closed_at, published_at, metric, min_quorum, target_results, max_error_results,
     max_total_results, max_success_results, deadline_ms, grace_ms, give_up_ms, fuel_max, created_at)
   select u.id, :campaign, e.id, u.seed, u.seed, jsonb_build_object('kernel', 'tiny@0', 'task', 'train', 'recipe', e.recipe,
-      'seed', u.seed, 'limit', jsonb_build_object('fuel', 1000000000), 'marks', 8), 'key of ' || u.id, 'wasm', :kernel,
+      'seed', u.seed, 'limit', jsonb_build_object('fuel', 1000000000), 'marks', 8), encode(sha256(convert_to(u.id, 'UTF8')), 'hex'), 'wasm', :kernel,
     case when u.open then 'open' else 'valid' end :: work_unit_state,
     case when not u.open then u.result end, case when not u.open then u.at end, case when not u.open then u.at end, u.value,
     1, 1, 4, 12, 6, 60000, 60000, 3600000, 1000000000, u.at

@@ -44,6 +44,8 @@ export interface TestServer extends Stock {
   readonly operator: SigningKey
   /** What the edge asked the jobs to look at. */
   readonly woken: Record<keyof Wake, string[]>
+  /** Every address and method that it takes. */
+  routes(): { method: string; path: string }[]
   now(): Instant
   advance(ms: number): void
   call(method: string, path: string, options?: CallOptions): Promise<Reply>
@@ -108,6 +110,7 @@ export async function startServer(
   return {
     ...stocked,
     ...{ database, url, events, serverId, operator, woken },
+    routes: () => routesOf(app),
     now: () => now,
     advance: ms => {
       now = addMs(now, ms)
@@ -121,6 +124,14 @@ export async function startServer(
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+function routesOf(app: ReturnType<typeof createApp>): { method: string; path: string }[] {
+  return app.router.stack.flatMap(({ route }) => {
+    if (route === undefined) return []
+    const methods = new Set(route.stack.flatMap(({ method }) => (method === undefined ? [] : [method])))
+    return [...methods].map(method => ({ method, path: String(route.path) }))
+  })
 }
 
 /** A host as a test plays it: it signs truthfully what the test tells it to say. */

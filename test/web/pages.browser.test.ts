@@ -25,6 +25,7 @@ kernel: charlm@1
 data: sotu-small@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: 3000000000, runs: 6, credits: 10 }
+baseline: false
 recipe: { context: 32, batch: 8, heads: 2, warmup: 10, depth: 1 }
 space:
   lr: { log: [0.001, 0.01], points: 3 }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { CampaignView } from '#protocol/campaign.ts'
 import { RevisionList, RevisionView } from '#protocol/revisions.ts'
 import { ask, askBoth } from '#runtime/api.ts'
-import { readCampaignFile } from '../campaign-file.ts'
+import { openCampaignFile, placed } from '../campaign-file.ts'
 import { contextOf, options } from '../options.ts'
 import { campaignLines } from '../tables.ts'
 import { campaignPath, verb } from '../verb.ts'
@@ -71,12 +71,12 @@ async function revise(command: Command, id: string): Promise<void> {
   const context = await contextOf(command)
   const { talk, endpoint } = context
   const given = options(ReviseOptions, command)
-  const file = await readCampaignFile(command.args[1] ?? '')
+  const opened = await openCampaignFile(command.args[1] ?? '')
   const expected = given.expected ?? (await newest(command, id))
-  const body = JSON.stringify({ expected, reason: given.reason, file })
+  const body = JSON.stringify({ expected, reason: given.reason, file: opened.file })
   const asked = { method: 'PUT', path: campaignPath(id), body } as const
   if (given.dryRun) return rehearse(context, asked)
-  const { reply, text } = await askBoth(endpoint, CampaignView, asked)
+  const { reply, text } = await placed(opened, talk, () => askBoth(endpoint, CampaignView, asked))
   talk.data(talk.json ? text : campaignLines(reply).join('\n'))
   talk.say(`revision ${reply.revision}`)
 }

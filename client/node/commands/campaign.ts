@@ -7,7 +7,7 @@ import { CampaignList, CampaignView, ValidateReply } from '#protocol/campaign.ts
 import { ProposeReply } from '#protocol/experiments.ts'
 import { ask, askBoth } from '#runtime/api.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
-import { readCampaignFile } from '../campaign-file.ts'
+import { openCampaignFile, placed } from '../campaign-file.ts'
 import { coresOf } from '../cores.ts'
 import { usage } from '../failure.ts'
 import { runLocally } from '../local-run.ts'
@@ -15,17 +15,20 @@ import { contextOf, DEFAULT_CACHE_DIR, options } from '../options.ts'
 import { campaignLines, quoteLines, recipeText } from '../tables.ts'
 import { campaignPath, verb } from '../verb.ts'
 import { watchCampaign } from '../watch.ts'
+import { initCommand } from './campaign-init.ts'
 import { lifeCommands } from './campaign-life.ts'
 import { readCommands } from './campaign-reads.ts'
 import { rehearse } from './dry-run.ts'
 import { exportCommand } from './export.ts'
 import { showSearch } from './search.ts'
+import { studyCommands } from './study.ts'
 import { waitFor } from './wait.ts'
 
 /** `xeenet campaign …`: what a researcher does. */
 export function campaignCommand(done: (exit: number) => void): Command {
   const campaign = new Command('campaign').description('ask a question and read the answer')
   const subcommands = [
+    initCommand(),
     verb('validate', 'check a campaign file and price it; nothing is charged', validate).argument('<file>'),
     verb('run-local', 'compute its first runs on this machine', runLocal)
       .argument('<file>')
@@ -54,17 +57,18 @@ export function campaignCommand(done: (exit: number) => void): Command {
       .option('--timeout <seconds>', 'at most so long', '60'),
     verb('list', 'the newest campaigns', list),
   ]
-  for (const subcommand of [...subcommands, ...readCommands(), ...lifeCommands()])
+  for (const subcommand of [...subcommands, ...readCommands(), ...lifeCommands(), ...studyCommands()])
     campaign.addCommand(subcommand)
   return campaign
 }
 
-const body = async (file: string): Promise<string> => JSON.stringify(await readCampaignFile(file))
+const VALIDATE = '/api/v1/campaigns/validate'
 
 async function validate(command: Command, file: string): Promise<void> {
   const { talk, endpoint } = await contextOf(command)
-  const asked = { method: 'POST', path: '/api/v1/campaigns/validate', body: await body(file) } as const
-  const { reply, text } = await askBoth(endpoint, ValidateReply, asked)
+  const opened = await openCampaignFile(file)
+  const asked = { method: 'POST', path: VALIDATE, body: JSON.stringify(opened.file) } as const
+  const { reply, text } = await placed(opened, talk, () => askBoth(endpoint, ValidateReply, asked))
   talk.data(talk.json ? text : quoteLines(reply).join('\n'))
 }
 
@@ -79,8 +83,9 @@ async function runLocal(command: Command, file: string): Promise<void> {
   const given = options(LocalOptions, command)
   const cores = coresOf(given.cores, availableParallelism())
   if (cores === undefined) throw usage(`--cores ${given.cores}: expected a number, 50%, MAX or MAX-1`)
-  const asked = { method: 'POST', path: '/api/v1/campaigns/validate', body: await body(file) } as const
-  const { firstRuns } = await ask(endpoint, ValidateReply, asked)
+  const opened = await openCampaignFile(file)
+  const asked = { method: 'POST', path: VALIDATE, body: JSON.stringify(opened.file) } as const
+  const { firstRuns } = await placed(opened, talk, () => ask(endpoint, ValidateReply, asked))
   const plans = firstRuns.slice(0, given.count)
   if (plans.length < given.count) talk.say(`the server plans ${plans.length} runs ahead; computing these`)
   await runLocally(plans, {
@@ -111,9 +116,15 @@ async function submit(command: Command, file: string): Promise<void> {
   const { idempotencyKey, dryRun } = options(SubmitOptions, command)
   // A key of our own: a reply lost on the way must not mean a second campaign.
   const headers = { 'idempotency-key': idempotencyKey ?? randomUUID() }
-  const asked = { method: 'POST', path: '/api/v1/campaigns', body: await body(file), headers } as const
+  const opened = await openCampaignFile(file)
+  const asked = {
+    method: 'POST',
+    path: '/api/v1/campaigns',
+    body: JSON.stringify(opened.file),
+    headers,
+  } as const
   if (dryRun) return rehearse(context, asked)
-  const { reply, text } = await askBoth(endpoint, CampaignView, asked)
+  const { reply, text } = await placed(opened, talk, () => askBoth(endpoint, CampaignView, asked))
   if (talk.json) return talk.data(text)
   talk.data(reply.id)
   talk.say(

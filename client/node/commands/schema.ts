@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { z } from 'zod'
 import { CampaignFile } from '#protocol/campaign.ts'
+import { campaignSchema } from '#protocol/campaign-schema.ts'
 import { DatasetManifest } from '#protocol/dataset.ts'
 import { KernelSource } from '#protocol/kernel.ts'
 import { ProposalView } from '#protocol/proposals.ts'
@@ -32,6 +33,7 @@ export const schemaCommand = (): Command =>
 export function schemaOf(thing: string): object {
   const schema = THINGS.get(thing)
   if (schema === undefined) throw usage(`${thing}: there are schemas of ${NAMES}`)
+  if (thing === 'campaign') return campaignSchema()
   return {
     ...z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' }),
     title: `XeeNet ${thing}`,

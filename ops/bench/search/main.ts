@@ -1,7 +1,7 @@
 /**
  * `npm run bench:search`: what the samplers, pruners and the sequential test are worth. Median simple regret over seeds on
  * seven functions, beside Debian's python3-optuna where it is installed. `--json FILE` writes the rows for programs;
- * `--seeds N` (21), `--functions a,b`, `--samplers a,b` and `--only regret,fidelity,promotions,asks` ask for less. Exit
+ * `--seeds N` (21), `--functions a,b`, `--samplers a,b` and `--only regret,fidelity,promotions,asks,scale` ask for less. Exit
  * status 1 when a figure exceeds its reference.
  */
 import { parseArgs } from 'node:util'
@@ -12,8 +12,9 @@ import { fidelityFigures } from './fidelity.ts'
 import { startOptuna } from './optuna.ts'
 import { promotionErrors } from './promotions.ts'
 import { regretFigures } from './regret.ts'
+import { scaleFigures } from './scale.ts'
 
-const PARTS = 'regret,fidelity,promotions,asks'
+const PARTS = 'regret,fidelity,promotions,asks,scale'
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -44,6 +45,7 @@ async function main(): Promise<void> {
   if (parts.includes('promotions')) figures.push(...promotionFigures(), ...campaignFigures())
   optuna?.stop()
   if (parts.includes('asks')) figures.push(...askTimes())
+  if (parts.includes('scale')) figures.push(...(await scaleFigures()))
   console.table(
     figures.map(({ name, value, unit, reference, ratio }) => ({ name, value, unit, reference, ratio })),
   )

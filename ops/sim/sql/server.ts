@@ -17,6 +17,7 @@ import { searchState } from '#search/state.ts'
 import { startPostgres } from '#server/postgres/start.ts'
 import { openDatabase } from '#store/database.ts'
 import { openEventHub } from '#store/event-hub.ts'
+import { openHistories } from '#store/histories.ts'
 import { migrate } from '#store/migrate.ts'
 import { type Stock, stock } from '#support/builders.ts'
 import type { Clock } from '../engine.ts'
@@ -63,7 +64,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   const secret = `secret ${seed}`
   const now = () => instant(clock.now)
   const deps: JobDeps = {
-    ...{ knex, blobs: stocked.blobs, now, ids, secret, trust: rules },
+    ...{ knex, blobs: stocked.blobs, histories: openHistories(), now, ids, secret, trust: rules },
     log: { ...silent, error: console.error },
     enqueue: async (_trx, queue, names) => {
       for (const name of names) queueOf(queue).add(name)
