@@ -258,9 +258,10 @@ describe('cancelling', () => {
 
   test('of a finished campaign, or of one that never was, is refused', async () => {
     const { id } = CampaignView.parse((await submit(FILE)).json)
-    await server.database.knex.raw(`update campaigns set state = 'finished', ended_at = now() where id = ?`, [
-      id,
-    ])
+    await server.database.knex.raw(
+      `update campaigns set state = 'finished', ended_by = 'runs', ended_at = now() where id = ?`,
+      [id],
+    )
     const reply = await server.call('POST', `/api/v1/campaigns/${id}/cancel`, { token: rich.token })
     expect([reply.status, reply.code]).toEqual([409, 'campaign_ended'])
     expect((await server.call('POST', '/api/v1/campaigns/c_none/cancel', { token: rich.token })).code).toBe(

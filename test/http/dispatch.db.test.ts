@@ -178,7 +178,7 @@ describe('who gets what', () => {
   test('work of a campaign that ended is given to nobody', async () => {
     const { id } = await scene.campaign([{}])
     await server.database.knex.raw(
-      `update campaigns set state = 'cancelled', ended_at = now() where id = ?`,
+      `update campaigns set state = 'cancelled', ended_by = 'owner', ended_at = now() where id = ?`,
       [id],
     )
     expect((await (await enrolHost(server)).ask({ want: 1 })).leases).toEqual([])

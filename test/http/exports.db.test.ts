@@ -146,9 +146,10 @@ test('of a campaign that runs at most one a minute is made, and one at a time', 
     units[0]!.id,
   ])
   expect((await askFor(id)).id).toBe(a.id)
-  await server.database.knex.raw(`update campaigns set state = 'finished', ended_at = now() where id = ?`, [
-    id,
-  ])
+  await server.database.knex.raw(
+    `update campaigns set state = 'finished', ended_by = 'runs', ended_at = now() where id = ?`,
+    [id],
+  )
   expect((await askFor(id)).id).not.toBe(a.id)
 })
 

@@ -244,7 +244,7 @@ test('what comes back to a settled campaign is refunded again', async () => {
     { campaignId },
   )
   await database.knex.raw(
-    `update campaigns set state = 'finished', ended_at = now(), settled_at = now() where id = :campaignId`,
+    `update campaigns set state = 'finished', ended_by = 'runs', ended_at = now(), settled_at = now() where id = :campaignId`,
     { campaignId },
   )
   await payday({ reversals: [held(a)] })
@@ -267,7 +267,7 @@ test('a researcher gets back what it set aside, not what the mint added and took
     [campaignId],
   )
   await database.knex.raw(
-    `update campaigns set state = 'finished', ended_at = now(), settled_at = now() where id = ?`,
+    `update campaigns set state = 'finished', ended_by = 'runs', ended_at = now(), settled_at = now() where id = ?`,
     [campaignId],
   )
   expect(await run(trx => listLeftovers(trx, 100))).not.toContainEqual({ campaignId, userId })
