@@ -151,7 +151,7 @@ interface Parts {
 function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, serverId, log }: Parts): Edge {
   const { publicKey, keyId } = secrets.operator
   const { pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
-  const { enrolWork, perMinute, perPrefixDay } = config
+  const { enrolWork, perMinute, perPrefixDay, publicUrl } = config
   return {
     ...{ knex, events, blobs, wake, pages, serverId, log },
     planner: {
@@ -171,7 +171,7 @@ function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, s
     trust: { rules: TRUST, secret: secrets.server },
     settings: {
       ...{ pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
-      ...{ enrolWork, perMinute, perPrefixDay },
+      ...{ enrolWork, perMinute, perPrefixDay, publicUrl },
     },
   }
 }

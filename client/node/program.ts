@@ -9,6 +9,7 @@ import { hostCommand } from './commands/host.ts'
 import { kernelCommand } from './commands/kernel.ts'
 import { keyCommand } from './commands/key.ts'
 import { ledgerCommand } from './commands/ledger.ts'
+import { mcpCommand } from './commands/mcp.ts'
 import { reproCommand } from './commands/repro.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { serveCommand } from './commands/serve.ts'
@@ -64,6 +65,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     keyCommand(),
     ledgerCommand(done),
     webhookCommand(done),
+    mcpCommand(),
     doctorCommand(done),
     schemaCommand(),
     versionCommand(),

@@ -11,6 +11,7 @@ export interface ToldEvent {
   readonly campaignId: CampaignId
   readonly cursor: string
   readonly workUnitId: string | null
+  readonly experimentId: string | null
   readonly detail: string
 }
 

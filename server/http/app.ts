@@ -2,7 +2,7 @@ import express, { type Express, type RequestHandler } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
 import { CAMPAIGN_SCHEMA_PATH, campaignSchema } from '#protocol/campaign-schema.ts'
-import { BODY_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
+import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi-document.ts'
 import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
@@ -19,9 +19,11 @@ import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
+import { answerMcp } from './mcp/route.ts'
 import { addPages, missingPage } from './pages.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
+import { showGuide } from './program.ts'
 import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
 import { showResult } from './results.ts'
@@ -57,6 +59,8 @@ function addRoutes(app: Express, edge: Edge): void {
   const routes: Record<string, Methods> = {
     '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
     '/readyz': { get: [showReady(edge)] },
+    '/llms.txt': { get: [showGuide(edge)] },
+    '/mcp': { post: [anonymous, bytesUpTo(CAMPAIGN_BYTES_MAX), answerMcp(edge)] },
     '/openapi.json': { get: [showDocument(edge)] },
     [`${API}/openapi.json`]: { get: [showDocument(edge)] },
     [CAMPAIGN_SCHEMA_PATH]: { get: [showCampaignSchema] },

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
 import { CAMPAIGN_BYTES_MAX } from '#protocol/limits.ts'
+import { openHistories } from '#store/histories.ts'
 import { newAnalyses } from './analyses.ts'
 import { showAnalysis } from './analysis.ts'
 import { bytesUpTo } from './body.ts'
@@ -10,6 +11,7 @@ import { showEvents } from './events.ts'
 import { proposeExperiments } from './experiments.ts'
 import { showInteraction } from './interaction.ts'
 import { showNotes, writeNote } from './notes.ts'
+import { showCampaignGuide, showProgram } from './program.ts'
 import * as reads from './reads.ts'
 import { reportRoutes } from './report.ts'
 import { exportCampaign } from './results.ts'
@@ -25,6 +27,7 @@ export const SMALL_BODY_BYTES = 16 * 1024
 export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler): Record<string, Methods> {
   const analyses = newAnalyses(edge)
   const report = reportRoutes(edge, analyses)
+  const histories = openHistories()
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
   return {
@@ -53,9 +56,11 @@ export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler
     [`${at}/:id/events`]: { get: [showEvents(edge)] },
     [`${at}/:id/wait`]: { get: [waitForEvents(edge)] },
     [`${at}/:id/analysis`]: { get: [showAnalysis(edge, analyses)] },
+    [`${at}/:id/program.md`]: { get: [showProgram(edge, histories)] },
+    [`${at}/:id/llms.txt`]: { get: [showCampaignGuide(edge)] },
     [`${at}/:id/report`]: { get: [report.show] },
     [`${at}/:id/report/:file`]: { get: [report.file] },
-    [`${at}/:id/search`]: { get: [showSearch(edge)] },
+    [`${at}/:id/search`]: { get: [showSearch(edge, histories)] },
     [`${at}/:id/work-units`]: { get: [reads.showWorkUnits(edge)] },
   }
 }

@@ -59,6 +59,7 @@ export async function viewCampaign(
       balanceMilli: (await balancesOf(on, [escrow])).get(escrow) ?? 0,
     },
     best: bestOf(leader),
+    links: { program: `/api/v1/campaigns/${id}/program.md`, llms: `/api/v1/campaigns/${id}/llms.txt` },
   }
 }
 

@@ -63,6 +63,7 @@ interface EdgeSettings {
   readonly retryMinMs: number
   readonly sharedPrefixes: readonly string[] // networks whose anonymous hosts are owners by themselves
   readonly trustedProxies: readonly string[]
+  readonly publicUrl?: string | undefined // where people and agents find the server, if not by its address
   readonly anonymousPerMinute: number // calls of one address without a token, by each process
   readonly enrolWork: number // hash iterations that an enrolment without a token takes on average
   readonly perMinute: number // enrolments without a token, by all processes together

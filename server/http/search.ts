@@ -1,7 +1,8 @@
 import type { RequestHandler } from 'express'
 import { invariant } from '#domain/invariant.ts'
-import { SearchQuery } from '#protocol/search.ts'
-import { openHistories } from '#store/histories.ts'
+import { SearchQuery, type SearchView } from '#protocol/search.ts'
+import type { CampaignRow } from '#store/campaigns.ts'
+import type { Histories } from '#store/histories.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import { withheldOf } from '#store/withheld.ts'
 import { campaignOf } from './campaigns.ts'
@@ -12,22 +13,34 @@ import { parse, Refused } from './problem.ts'
  * GET /campaigns/:id/search?limit=: what its sampler was told, for whoever proposes beside it. As on the leaderboard, what would lead
  * is left out, and counts as pending, until the verifier has seen it.
  */
-export function showSearch(edge: Edge): RequestHandler {
-  const histories = openHistories()
+export function showSearch(edge: Edge, histories: Histories): RequestHandler {
   return async (req, res) => {
     const { limit } = parse(SearchQuery, req.query)
-    const campaign = await campaignOf(edge, req)
-    const [kernel] = await kernelsByHash(edge.knex, [campaign.kernelSha256])
-    invariant(kernel !== undefined, 'what a campaign uses stays')
-    // First: what says that reports are withheld is there by then.
-    const { trials, reports: told } = await histories.read(edge.knex, campaign.id)
-    const withheld: ReadonlySet<string | undefined> = new Set(
-      await withheldOf(edge.knex, campaign, edge.trust.rules),
-    )
-    const reports = told.filter(({ ordinal }) => !withheld.has(trials[ordinal]?.id))
-    const view = edge.planner.state(campaign.file, kernel.manifest, { history: { trials, reports }, limit })
+    const view = await searchViewOf(edge, { histories, campaign: await campaignOf(edge, req), limit })
     if (view === undefined)
       throw new Refused('not_found', 'sampler: all recipes of this campaign were known when it was submitted')
     res.json(view)
   }
+}
+
+interface Asked {
+  readonly histories: Histories
+  readonly campaign: CampaignRow
+  readonly limit: number | undefined // rows of each list
+}
+
+/** The same of a campaign at hand; undefined when no sampler chooses its recipes. */
+export async function searchViewOf(
+  edge: Edge,
+  { histories, campaign, limit }: Asked,
+): Promise<SearchView | undefined> {
+  const [kernel] = await kernelsByHash(edge.knex, [campaign.kernelSha256])
+  invariant(kernel !== undefined, 'what a campaign uses stays')
+  // First: what says that reports are withheld is there by then.
+  const { trials, reports: told } = await histories.read(edge.knex, campaign.id)
+  const withheld: ReadonlySet<string | undefined> = new Set(
+    await withheldOf(edge.knex, campaign, edge.trust.rules),
+  )
+  const reports = told.filter(({ ordinal }) => !withheld.has(trials[ordinal]?.id))
+  return edge.planner.state(campaign.file, kernel.manifest, { history: { trials, reports }, limit })
 }

@@ -180,6 +180,7 @@ export const CampaignView = z.object({
   }),
   /** Best mean over seeds of what is published. */
   best: z.object({ experimentId: z.string(), mean: z.number(), n: z.int(), recipe: Recipe }).nullable(),
+  links: z.object({ program: z.string(), llms: z.string() }), // paths of pages for agents
 })
 export type CampaignView = z.infer<typeof CampaignView>
 
@@ -274,8 +275,7 @@ export const MeView = z.object({
   hosts: z.array(
     z.object({ id: z.string(), name: z.string(), state: z.string(), lastSeenAt: WireInstant.nullable() }),
   ),
-  /** Sentences about what the user should know: webhooks that were given up on. */
-  notices: z.array(z.string()),
+  notices: z.array(z.string()), // sentences: webhooks that were given up on
   /** The last transfers, newest first. */
   entries: z.array(LedgerEntry),
 })

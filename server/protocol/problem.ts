@@ -7,6 +7,12 @@ import { z } from 'zod'
 export const PROBLEMS = {
   // the call itself
   bad_request: [400, false, 'The request does not match its schema', 'The detail names the field.'],
+  origin_refused: [
+    403,
+    false,
+    'Calls from there are refused',
+    'Call by an address, or have the operator name the public address (XEENET_PUBLIC_URL).',
+  ],
   body_too_large: [413, false, 'The body is larger than allowed', 'Send fewer reports or a smaller file.'],
   not_found: [404, false, 'There is no such thing', 'Check the id; ids are never reused.'],
   method_not_allowed: [405, false, 'This address does not take that method', 'See /api/v1/openapi.json.'],

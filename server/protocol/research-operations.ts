@@ -37,6 +37,14 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     ...{ summary: 'Write a note', reply: 'NoteView', status: 201, headers: ['idempotency-key'] },
   },
   {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/program.md', reply: 'text' },
+    summary: 'Everything an agent needs to work in it, on one page of markdown',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/llms.txt', reply: 'text' },
+    summary: 'Where to read what about it',
+  },
+  {
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/search', reply: 'SearchView', query: ['limit'] },
     summary: 'What the sampler knows: the best, what was tried and what mattered',
   },

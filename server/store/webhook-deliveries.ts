@@ -13,6 +13,7 @@ const EventForHook = z.object({
   kind: z.string(),
   campaignId: CampaignId,
   workUnitId: z.string().nullable(),
+  experimentId: z.string().nullable(),
   detail: z.string(),
 })
 export type EventForHook = z.infer<typeof EventForHook>
@@ -30,7 +31,8 @@ const NEXT_EVENTS = `
       and e.xid < pg_snapshot_xmin(pg_current_snapshot())
     order by e.xid, e.id limit :limit)
   select w.id as "webhookId", cast(e.id as text) as "eventId", cast(e.xid as text) || '-' || e.id as cursor,
-    e.at, ${EVENT_KIND} as kind, e.campaign_id as "campaignId", e.work_unit_id as "workUnitId", e.detail
+    e.at, ${EVENT_KIND} as kind, e.campaign_id as "campaignId", e.work_unit_id as "workUnitId",
+    e.experiment_id as "experimentId", e.detail
   from page e
   join campaigns ca on ca.id = e.campaign_id
   left join webhooks w on w.owner_id = ca.owner_id and (w.campaign_id is null or w.campaign_id = e.campaign_id)

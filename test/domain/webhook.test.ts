@@ -61,10 +61,11 @@ test('secrets have 32 bytes in the form of the specification, and differ by webh
 
 test('a message says what happened, when, and where to read on', () => {
   const campaignId = CampaignId.parse(testIds.campaign(T0))
-  const told = { kind: 'campaign.finished', at: T0, campaignId, cursor: '7-3', workUnitId: null, detail: 'x' }
+  const data = { campaignId, cursor: '7-3', workUnitId: null, experimentId: null, detail: 'x' }
+  const told = { kind: 'campaign.finished', at: T0, ...data }
   expect(JSON.parse(messageOf(told))).toEqual({
     type: 'campaign.finished',
     timestamp: new Date(T0).toISOString(),
-    data: { campaignId, cursor: '7-3', workUnitId: null, detail: 'x' },
+    data,
   })
 })
