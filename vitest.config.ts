@@ -38,7 +38,7 @@ export default defineConfig({
           include: ['test/**/*.browser.test.ts'],
           globalSetup: ['test/support/build.setup.ts'],
           testTimeout: 240_000,
-          hookTimeout: 120_000,
+          hookTimeout: 240_000,
           fileParallelism: false,
         },
       },

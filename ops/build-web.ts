@@ -1,7 +1,7 @@
 /** `npm run build`, second half: the web app of `client/web` into `build/web`. What is up to date is left alone. */
 import { createHash } from 'node:crypto'
 import { globSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 
@@ -15,8 +15,7 @@ const SOURCES =
 
 async function main(): Promise<void> {
   const source = await hashOfSources()
-  const built = await readFile(join(OUT, STAMP), 'utf8').catch(() => '')
-  if (built === source) return
+  if ((await builtFrom()) === source) return
   const { build } = await import('vite') // slow to load, so not before it is needed
   const fresh = `${OUT}.${process.pid}`
   await build({
@@ -32,12 +31,15 @@ async function main(): Promise<void> {
       assetsInlineLimit: 0, // the pages' policy forbids data addresses for all but images
       modulePreload: { polyfill: false },
       reportCompressedSize: false,
+      rolldownOptions: { checks: { bundlerTimings: false } }, // who starts a server has no use for them
     },
   })
   await compress(fresh)
   await writeFile(join(fresh, STAMP), source)
-  await putInPlace(fresh)
+  await putInPlace(fresh, source)
 }
+
+const builtFrom = (): Promise<string> => readFile(join(OUT, STAMP), 'utf8').catch(() => '')
 
 async function hashOfSources(): Promise<string> {
   const hash = createHash('sha256')
@@ -61,9 +63,9 @@ async function compress(directory: string): Promise<void> {
   }
 }
 
-/** Another process may build at the same time: whoever is second leaves what the first put there. */
-async function putInPlace(fresh: string): Promise<void> {
-  await mkdir(join(OUT, '..'), { recursive: true })
+/** Another process may build at the same time: whoever is second leaves what the first put there, which may be read by now. */
+async function putInPlace(fresh: string, source: string): Promise<void> {
+  if ((await builtFrom()) === source) return rm(fresh, { recursive: true, force: true })
   const old = `${fresh}.old`
   await rename(OUT, old).catch(() => undefined)
   await rename(fresh, OUT).catch(() => rm(fresh, { recursive: true, force: true }))

@@ -4,13 +4,16 @@ import type { Problem } from '#protocol/problem.ts'
 
 export type Loaded<T> =
   | { readonly state: 'loading' }
-  | { readonly state: 'failed'; readonly why: string; readonly hint: string }
+  | { readonly state: 'failed'; readonly why: string }
   /** `stale` says why the last attempt to refresh it failed. */
   | { readonly state: 'ready'; readonly value: T; readonly at: number; readonly stale: string | undefined }
 
+// A request that hangs for ever would keep its page from ever asking again, and from saying that it is stale.
+const REQUEST_MS = 30_000
+
 /** What the server says at a path of its API, in the words of its problem when it refuses. */
-export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await fetch(`/api/v1${path}`, signal === undefined ? {} : { signal })
+export async function get<T>(path: string): Promise<T> {
+  const response = await fetch(`/api/v1${path}`, { signal: AbortSignal.timeout(REQUEST_MS) })
   if (!response.ok) throw new Error(await reasonOf(response))
   const value: T = await response.json() // our own server's, of the same version as this page
   return value
@@ -69,10 +72,7 @@ function openResource<T>(load: () => Promise<T>): Resource<T> {
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       const known = now.value
-      now.value =
-        known.state === 'ready'
-          ? { ...known, stale: why }
-          : { state: 'failed', why, hint: 'This page tries again by itself when you come back to it.' }
+      now.value = known.state === 'ready' ? { ...known, stale: why } : { state: 'failed', why }
     }
   }
   return {

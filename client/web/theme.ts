@@ -4,7 +4,24 @@ const THEMES = ['auto', 'light', 'dark'] as const
 type Theme = (typeof THEMES)[number]
 const KEY = 'theme'
 
-const known = THEMES.find(name => name === localStorage.getItem(KEY))
+const known = THEMES.find(name => name === stored())
+
+// A browser that keeps nothing throws at the very name.
+function stored(): string | null {
+  try {
+    return localStorage.getItem(KEY)
+  } catch {
+    return null
+  }
+}
+
+function store(name: Theme): void {
+  try {
+    localStorage.setItem(KEY, name)
+  } catch {
+    // It holds until the page is left.
+  }
+}
 
 /** `auto` follows the system. */
 export const theme = signal<Theme>(known ?? 'auto')
@@ -26,6 +43,6 @@ export function applyTheme(): void {
 
 export function turnTheme(): void {
   theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length] ?? 'auto'
-  localStorage.setItem(KEY, theme.value)
+  store(theme.value)
   applyTheme()
 }

@@ -25,7 +25,6 @@ kernel: charlm@1
 data: sotu-small@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: 3000000000, runs: 6, credits: 10 }
-baseline: false
 recipe: { context: 32, batch: 8, heads: 2, warmup: 10, depth: 1 }
 space:
   lr: { log: [0.001, 0.01], points: 3 }
@@ -142,12 +141,15 @@ describe.skipIf(missing)('the pages', () => {
     const runs = paths.find(path => path.endsWith('runs'))
     const page = await browser.open(`${stage.grid.url}${runs}`)
     const rows = page.locator('main tbody tr')
+    const unchanged = rows.filter({ hasText: 'unchanged' })
     const id = /c_[0-9a-z]{26}/.exec(runs ?? '')?.[0]
     const board = await stage.grid.get(`/api/v1/campaigns/${id}/leaderboard`, Leaderboard)
     const wide = board.rows.filter(row => row.recipe.width === 32).length
     expect(wide).toBeGreaterThan(1)
     expect(wide).toBeLessThan(board.rows.length)
     await rows.nth(board.rows.length - 1).waitFor()
+    expect(board.rows.filter(row => row.baseline)).toHaveLength(1)
+    expect(await unchanged.count()).toBe(1)
     await page.getByLabel('Filter').fill('width=32')
     await page.waitForFunction(n => document.querySelectorAll('main tbody tr').length === n, wide)
     await page.getByRole('button', { name: 'lr', exact: true }).click()

@@ -129,4 +129,14 @@ describe.skipIf(missing)('a browser tab', () => {
     await second.getByRole('button', { name: 'Start', exact: true }).waitFor()
     expect(browser.complaints).toEqual([])
   })
+
+  test('a start that comes to nothing says why, and the button is back', async () => {
+    const page = await browser.open(`${stage.grid.url}/start`)
+    const start = page.getByRole('button', { name: 'Start', exact: true })
+    await page.route('**/agent-worker*', route => route.abort())
+    await start.click()
+    await page.getByRole('alert').filter({ hasText: 'could not be loaded' }).waitFor()
+    await page.locator('button.primary.big:enabled').waitFor()
+    await page.close()
+  })
 })

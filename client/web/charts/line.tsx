@@ -80,6 +80,9 @@ export function LineChart(props: LineChartProps) {
 
 const heightOf = ({ height = 220 }: LineChartProps): number => height
 
+// What is counted along x (updates, experiments, percent) has no halves.
+const WHOLE_STEPS = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map(n => n * 10 ** power)).flat()
+
 function optionsFor(props: LineChartProps, width: number): uPlot.Options {
   const [ink, grid] = [colour('ink-3'), colour('line')]
   const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } }
@@ -90,7 +93,7 @@ function optionsFor(props: LineChartProps, width: number): uPlot.Options {
     legend: { show: false },
     cursor: { drag: { x: true, y: false } },
     axes: [
-      { ...axis, label: props.x, labelSize: 20 },
+      { ...axis, label: props.x, labelSize: 20, incrs: WHOLE_STEPS },
       { ...axis, label: props.y, labelSize: 20, size: 56 },
     ],
     series: [

@@ -86,12 +86,12 @@ function BestSoFar({ of: { bestSoFar }, campaign }: { of: AnalysisView; campaign
   const steps = bestSoFar?.steps ?? []
   const last = steps.at(-1)
   if (bestSoFar === undefined || last === undefined) return <Empty>No finished experiment yet.</Empty>
-  // A step holds until the next one: its value is drawn up to there.
+  // A step holds until the next one, the last until now: its value is drawn up to there.
   const points = steps.flatMap(({ finished, value }, i): (readonly [number, number])[] => {
-    const next = steps[i + 1]?.finished ?? bestSoFar.n + 1
+    const next = steps[i + 1]?.finished
     return [
       [finished, value],
-      [next - 0.001, value],
+      [next === undefined ? bestSoFar.n : next - 0.001, value],
     ]
   })
   const age = span((Date.now() - Date.parse(last.at)) / 1000)

@@ -51,8 +51,10 @@ function Board({ of: board, fits, created }: BoardProps) {
     <>
       <p class="dim">
         {rows.length} of {ranked.length} with a value, of {created} created
+        {board.rows.some(row => row.baseline) && ' and the unchanged recipe'}
         {board.waiting > 0 && `; ${board.waiting} more would be among the first and wait for the verifier`}.{' '}
-        {board.baselines.map(({ name, value }) => `${name} ${metric(value)}`).join(' · ')}
+        {board.baselines.length > 0 &&
+          `For comparison: ${board.baselines.map(({ name, value }) => `${name} ${metric(value)}`).join(' · ')}`}
       </p>
       <Scroll label="Experiments">
         <table>
@@ -73,6 +75,7 @@ function Board({ of: board, fits, created }: BoardProps) {
               <tr key={row.experimentId}>
                 <td class="n">{row.rank}</td>
                 <td class="n">
+                  {row.baseline && <span class="tag">unchanged</span>}{' '}
                   <a href={`/e/${row.experimentId}`}>{row.mean === null ? 'diverged' : metric(row.mean)}</a>
                 </td>
                 <td class="n dim">{row.ci95 === null ? '' : metric(row.ci95)}</td>

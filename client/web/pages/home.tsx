@@ -14,7 +14,7 @@ export function Home() {
   const server = useResource('server', () => get<ServerView>('/server'))
   return (
     <>
-      <h1>Lend two cores to an open experiment</h1>
+      <h1>Lend idle cores to an open experiment</h1>
       <p class="prose">
         Researchers ask small, sharp questions about how models learn. Each becomes thousands of short
         training runs that machines like yours compute in a sandbox; every answer is checked by another

@@ -2,7 +2,7 @@ import { useComputed, useSignal } from '@preact/signals'
 import { LineChart } from '../charts/line.tsx'
 import { recipeLine, span } from '../format.ts'
 import { useTitle } from '../title.ts'
-import { command, mine, obstacle, start, volunteering } from '../volunteer/link.ts'
+import { command, machine, mine, obstacle, start, volunteering } from '../volunteer/link.ts'
 import type { RunNow, Snapshot } from '../volunteer/messages.ts'
 import { PRESETS, type PresetName } from '../volunteer/presets.ts'
 import { Mine } from './start-mine.tsx'
@@ -15,7 +15,7 @@ export function StartPage() {
   useTitle(on && run !== undefined ? `${Math.round(run.fraction * 100)} %` : 'Start')
   return (
     <>
-      <h1>Lend two cores to an open experiment</h1>
+      <h1>Lend idle cores to an open experiment</h1>
       {on ? <On now={snapshot} /> : <Off before={snapshot} />}
       {snapshot !== undefined && <Mine of={snapshot} />}
       <Explained />
@@ -26,12 +26,7 @@ export function StartPage() {
 function Off({ before }: { before: Snapshot | undefined }) {
   const preset = useSignal<PresetName>('polite')
   const why = obstacle()
-  const cores = PRESETS[preset.value].cores({
-    visible: true,
-    charging: null,
-    phone: false,
-    cores: navigator.hardwareConcurrency,
-  })
+  const cores = PRESETS[preset.value].cores(machine())
   return (
     <>
       {before?.trouble != null && (

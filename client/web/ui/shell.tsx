@@ -62,7 +62,12 @@ export function Shell({ children }: { children: ComponentChildren }) {
   )
 }
 
-const KINDS: readonly (readonly [RegExp, (id: string) => string])[] = [[/^c_/, id => `/c/${id}`]]
+// A work unit and a result are shown with their experiment.
+const KINDS: readonly (readonly [RegExp, (id: string) => string])[] = [
+  [/^c_/, id => `/c/${id}`],
+  [/^h_/, id => `/h/${id}`],
+  [/^(e|w|r)_/, id => `/e/${id}`],
+]
 
 /** Any id, pasted, leads to its page; the key `/` leads here. */
 function Jump() {
@@ -97,6 +102,9 @@ function Jump() {
         autocomplete="off"
         aria-invalid={unknown.value}
       />
+      <span class="meta" role="status">
+        {unknown.value && ' an id begins with c_, e_, r_ or h_'}
+      </span>
     </form>
   )
 }

@@ -8,6 +8,8 @@ import { membership, startHost } from './host.ts'
 import {
   CHANNEL,
   type Command,
+  EMPTY,
+  ENDED,
   type FromWorker,
   LOCK,
   type Said,
@@ -49,10 +51,11 @@ function obey(command: Command): void {
 /** Holds the lock until the volunteer ends. */
 async function volunteerFor({ preset, signals }: ToWorker & { type: 'start' }): Promise<void> {
   const cores = PRESETS[preset].cores(signals)
-  const store = await openStore()
   const pool = openPool()
-  show({ ...EMPTY, preset, cores, computed: await store.computed() })
+  show({ ...EMPTY, preset, cores })
   try {
+    const store = await openStore() // refused by a browser that keeps nothing
+    show({ ...EMPTY, preset, cores, computed: await store.computed() })
     const member = await membership(store)
     const { hostId: id, name } = member.enrolled
     const { share } = PRESETS[preset]
@@ -66,9 +69,9 @@ async function volunteerFor({ preset, signals }: ToWorker & { type: 'start' }): 
     paused = []
     follow(signals)
     await agent.done
-    show({ ...(snapshot ?? EMPTY), phase: 'ended', runs: [], mode: null })
+    show({ ...(snapshot ?? EMPTY), ...ENDED })
   } catch (error) {
-    show({ ...(snapshot ?? EMPTY), phase: 'ended', runs: [], mode: null, trouble: reasonOf(error) })
+    show({ ...(snapshot ?? EMPTY), ...ENDED, trouble: reasonOf(error) })
   } finally {
     agent = undefined
     pool.close()
@@ -84,11 +87,6 @@ const tellingSaves = (store: BrowserStore): BrowserStore => ({
     show(kept(snapshot ?? EMPTY, resultId))
   },
 })
-
-const EMPTY: Snapshot = {
-  ...{ phase: 'enrolling', mode: null, host: null, preset: 'polite', cores: 1, runs: [], computed: [] },
-  ...{ balanceMilli: null, offline: null, log: [], trouble: null },
-}
 
 function reasonOf(error: unknown): string {
   if (error instanceof Refusal) return `${error.message} ${error.problem.hint}`

@@ -3,13 +3,15 @@ import { browserLifecycle, type Lifecycle } from './lifecycle.ts'
 import {
   CHANNEL,
   type Command,
+  EMPTY,
+  ENDED,
   type FromWorker,
   LOCK,
   type Said,
   type Snapshot,
   type ToWorker,
 } from './messages.ts'
-import type { PresetName } from './presets.ts'
+import type { PresetName, Signals } from './presets.ts'
 
 /** What this browser profile computes, wherever its worker lives; undefined: nothing. */
 export const volunteering = signal<Snapshot | undefined>(undefined)
@@ -17,6 +19,8 @@ export const volunteering = signal<Snapshot | undefined>(undefined)
 export const mine = signal(false)
 
 const lifecycle: Lifecycle = browserLifecycle()
+/** What this browser tells of its machine now. */
+export const machine = (): Signals => lifecycle.now()
 const channel = new BroadcastChannel(CHANNEL)
 let watching = false
 
@@ -35,7 +39,7 @@ function watchForItsEnd(): void {
     watching = false
     const { value } = volunteering
     if (!mine.value && value !== undefined && value.phase !== 'ended')
-      volunteering.value = { ...value, phase: 'ended', runs: [], mode: null }
+      volunteering.value = { ...value, ...ENDED }
   })
 }
 
@@ -66,11 +70,15 @@ export function start(preset: PresetName): void {
     worker.terminate()
   }
   worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
-    if (data.type === 'taken') end()
+    if (data.type !== 'taken') return
+    end()
+    channel.postMessage({ type: 'hello' } satisfies Said) // the other tab's: show it
   })
   worker.addEventListener('error', event => {
-    const { value } = volunteering
-    if (value !== undefined) volunteering.value = { ...value, phase: 'ended', trouble: event.message }
+    // A script that cannot be loaded fails without a message, before there is anything to show.
+    const trouble =
+      event.message || 'its script could not be loaded. Is the server away? Reload to try again.'
+    volunteering.value = { ...(volunteering.value ?? EMPTY), ...ENDED, trouble }
     end()
   })
   const unsubscribe = volunteering.subscribe(value => {

@@ -58,6 +58,15 @@ export interface Snapshot {
   readonly trouble: string | null
 }
 
+/** Before anything is known. */
+export const EMPTY: Snapshot = {
+  ...{ phase: 'enrolling', mode: null, host: null, preset: 'polite', cores: 1, runs: [], computed: [] },
+  ...{ balanceMilli: null, offline: null, log: [], trouble: null },
+}
+
+/** What an end changes. */
+export const ENDED = { phase: 'ended', runs: [], mode: null } as const
+
 export type Command = 'pause' | 'resume' | 'finish' | 'stop'
 
 /** To the worker, from the tab that started it. */

@@ -50,7 +50,10 @@ function runIn(
   const ended = Promise.withResolvers<RunOutcome>()
   const answers = answering(control, STALL_MS, () => ended.reject(new Stalled()))
   const onAbort = (): void => ended.reject(signal?.reason)
-  const onError = (event: ErrorEvent): void => ended.reject(new Error(event.message))
+  const onError = (event: ErrorEvent): void => {
+    event.preventDefault() // it ends this run, not the volunteer
+    ended.reject(new Error(event.message || 'the script of a thread could not be loaded'))
+  }
   const onMessage = ({ data }: MessageEvent<FromRunWorker>): void => {
     if (data.type === 'outcome') ended.resolve(data.outcome)
     else hear(data)
