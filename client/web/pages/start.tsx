@@ -164,6 +164,9 @@ function Running({ run, paused }: { run: RunNow; paused: boolean }) {
     { label: 'training loss here', points: pointsOf(run.resultId), token: 'champion', width: 2 },
   ])
   const percent = Math.round(run.fraction * 100)
+  const left = paused || run.secondsLeft === null ? '' : `, about ${span(run.secondsLeft)} left`
+  const saved = run.saved === null ? '' : `, kept up to ${Math.round(run.saved * 100)} %`
+  const far = `${percent} % computed${left}${saved}`
   return (
     <section
       data-result={run.resultId}
@@ -176,14 +179,18 @@ function Running({ run, paused }: { run: RunNow; paused: boolean }) {
       <p class="meta">
         {run.kernel} · {recipeLine(run.recipe)} · seed {run.seed}
       </p>
-      <LineChart
-        name="loss"
-        lines={lines.value}
-        x="share of the run, %"
-        y="loss"
-        height={180}
-        sentence={`${percent} % computed${paused || run.secondsLeft === null ? '' : `, about ${span(run.secondsLeft)} left`}${run.saved === null ? '' : `, kept up to ${Math.round(run.saved * 100)} %`}: the loss of the model that this tab trains.`}
-      />
+      {run.curve.length < 2 ? (
+        <p class="dim">{far}. The curve begins when the model has told its loss twice.</p>
+      ) : (
+        <LineChart
+          name="loss"
+          lines={lines.value}
+          x="share of the run, %"
+          y="loss"
+          height={180}
+          sentence={`${far}: the loss of the model that this tab trains.`}
+        />
+      )}
     </section>
   )
 }
