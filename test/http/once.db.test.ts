@@ -36,6 +36,7 @@ const fileOf = (runs: number) => ({
   budget: { fuel_per_run: 1e9, runs, credits: 10 },
   space: { lr: { log: [0.001, 0.1] } },
   sampler: { name: 'tpe', seed: 1 },
+  baseline: false,
 })
 const submit = async () => CampaignView.parse((await post('/campaigns', fileOf(4))).json)
 const rows = async (): Promise<string> => {
