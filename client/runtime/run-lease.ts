@@ -131,10 +131,11 @@ async function conclude(shell: Shell, lease: Lease, outcome: RunOutcome): Promis
       return shell.send({ type: 'kept', resultId })
     }
   }
-  if (outcome.type === 'report' && outcome.prefix !== undefined)
-    await store.savePrefix?.(lease.runKey, outcome.prefix)
   const report = await reportOf(shell, lease, outcome)
   await store.saveReport(report, outcome.type === 'report' ? outcome.artifact : null)
+  // Without it a longer run begins anew: a disk with no room for it loses nothing.
+  if (outcome.type === 'report' && outcome.prefix !== undefined)
+    await store.savePrefix?.(lease.runKey, outcome.prefix).catch(() => undefined)
   shell.tell({ ev: 'result.done', lease, outcome })
   shell.send({ type: 'finished', report })
 }

@@ -63,11 +63,16 @@ async function answer(grid: Grid, dir: string, started: number): Promise<Figure[
   const tests = await grid.get(`/api/v1/campaigns/${id}/tests`, TestList)
   const depends = await grid.get(`/api/v1/campaigns/${id}/interaction?best=lr&by=width`, InteractionView)
   console.log(JSON.stringify(depends, null, 2))
+  const report = ['campaign', 'report', id, '--server', grid.url, '--out', join(dir, 'report')]
+  await xeenet(report, z.looseObject({}))
+  console.log(await readFile(join(dir, 'report/report.md'), 'utf8'))
+  const reportedMs = performance.now() - started
   const direct = await compareDirectly(grid, { id, dir, token, started })
   const isPromoted = tests.tests.some(({ state }) => state === 'promoted')
   const agrees = isPromoted === (direct.verdict === 'a_better')
   return [
     { name: 'research.wall', value: Math.round(wallMs / 1000), unit: 's', reference: WALL_MS_MAX / 1000 },
+    { name: 'research.reported', value: Math.round(reportedMs / 1000), unit: 's' },
     { name: 'research.tests', value: tests.tests.map(({ state }) => state).join(' '), unit: 'verdicts' },
     { name: 'research.gain', value: text(tests.tests[0]?.gain ?? null), unit: 'bpb' },
     { name: 'research.direct', value: `${direct.verdict} ${text(direct.difference)}`, unit: 'bpb' },

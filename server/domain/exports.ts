@@ -25,13 +25,13 @@ interface Newest {
 }
 
 /**
- * Whether whoever asks is answered by the newest export of the scope whatever has changed: one that is being built, or, while the
- * scope still changes, one that was asked for a moment ago.
+ * Whether whoever asks is answered by the newest export of the scope whatever has changed: one that is being built, one that failed
+ * and would again, or, while the scope still changes, one that was asked for a moment ago.
  */
 export function isNewEnough(newest: Newest, { isOver, now }: { isOver: boolean; now: Instant }): boolean {
   const { requestedAt, builtAt, failedAt } = newest
   if (builtAt === null && failedAt === null) return true
-  return !isOver && now - requestedAt < INTERVAL_MS
+  return (!isOver || failedAt !== null) && now - (failedAt ?? requestedAt) < INTERVAL_MS
 }
 
 /** What the contents of an export follow from. */

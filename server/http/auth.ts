@@ -33,9 +33,13 @@ export async function requireScope(edge: Edge, req: Request, ...scopes: readonly
 export const bearerWith = async (edge: Edge, token: string, scope: Scope): Promise<Bearer> =>
   allow(await bearerBy(edge, token), [scope])
 
+/** Whether a token has one of the scopes. */
+export const hasScope = (bearer: Bearer, ...scopes: readonly Scope[]): boolean =>
+  bearer.scopes.some(scope => scope === 'admin' || scopes.includes(scope))
+
 function allow(bearer: Bearer, scopes: readonly Scope[]): Bearer {
-  const allowed = bearer.scopes.some(scope => scope === 'admin' || scopes.includes(scope))
-  if (!allowed) throw new Refused('scope_missing', `needs the scope ${scopes.join(' or ')}`)
+  if (!hasScope(bearer, ...scopes))
+    throw new Refused('scope_missing', `needs the scope ${scopes.join(' or ')}`)
   return bearer
 }
 

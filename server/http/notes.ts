@@ -4,6 +4,7 @@ import { NOTES_PER_CAMPAIGN_MAX, PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import { NoteBody, type NoteList, type NoteView } from '#protocol/notes.ts'
 import { type CampaignId, NoteId, toWire } from '#protocol/units.ts'
 import { insertNote, knownEvidence, listNotes, type NoteRow } from '#store/notes.ts'
+import { withheldOf } from '#store/withheld.ts'
 import { answerOnce } from './answer-once.ts'
 import { requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
@@ -30,7 +31,7 @@ export function writeNote(edge: Edge): RequestHandler {
     await answerOnce(edge, call, async () => async trx => {
       if (!(await insertNote(trx, row, { now, most: NOTES_PER_CAMPAIGN_MAX })))
         throw new Refused('notes_full', `${NOTES_PER_CAMPAIGN_MAX} notes`)
-      return { status: 201, body: viewNote(campaign.id, { ...row, at: now }) }
+      return { status: 201, body: viewNote(campaign.id, { ...row, at: now }, new Set()) }
     })
   }
 }
@@ -44,19 +45,30 @@ const Page = z.strictObject({
 export function showNotes(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { limit, after = '' } = parse(Page, req.query)
-    const { id } = await campaignOf(edge, req)
-    const rows = await listNotes(edge.knex, { campaignId: id, after, limit })
+    const campaign = await campaignOf(edge, req)
+    const rows = await listNotes(edge.knex, { campaignId: campaign.id, after, limit })
+    const withheld = new Set<string>(await withheldOf(edge.knex, campaign, edge.trust.rules))
     const view: NoteList = {
-      notes: rows.map(row => viewNote(id, row)),
+      notes: rows.map(row => viewNote(campaign.id, row, withheld)),
       nextAfter: rows.length === limit ? (rows.at(-1)?.id ?? null) : null,
     }
     res.json(view)
   }
 }
 
-/** A note as anyone reads it. */
-export const viewNote = (campaignId: CampaignId, { at, authorId, ...note }: NoteRow): NoteView => ({
+const UNTOLD = 'It rests on an experiment that waits for a trusted re-run, and is shown after it.'
+
+/**
+ * A note as anyone reads it. What the server's own agent wrote of an experiment that is withheld is not told meanwhile: it knows the
+ * values. People write what they could read.
+ */
+export const viewNote = (
+  campaignId: CampaignId,
+  { at, authorId, text, ...note }: NoteRow,
+  withheld: ReadonlySet<string>,
+): NoteView => ({
   ...note,
+  text: authorId === null && note.evidence.some(id => withheld.has(id)) ? UNTOLD : text,
   campaignId,
   at: toWire(at),
   author: authorId ?? 'agent',

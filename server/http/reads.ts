@@ -15,7 +15,7 @@ import { rebuiltReleases } from '#store/proposals.ts'
 import { lastEntries, pendingOfUser } from '#store/receipts.ts'
 import { hostsOf, listWorkUnits } from '#store/views.ts'
 import { webhooksOf } from '#store/webhooks.ts'
-import { bearerOf, keyIdOf } from './auth.ts'
+import { bearerOf, hasScope, keyIdOf } from './auth.ts'
 import { viewCampaign, viewLeaderboard } from './campaign-view.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
@@ -153,7 +153,10 @@ export function showMe(edge: Edge): RequestHandler {
       pendingMilli: await pendingOfUser(edge.knex, userId),
       owedMilli: (await openDebts(edge.knex, [account])).reduce((sum, debt) => sum + debt.amountMilli, 0),
       hosts: hosts.map(host => ({ ...host, lastSeenAt: toWire(host.lastSeenAt) })),
-      notices: (await webhooksOf(edge.knex, userId)).flatMap(disabledNotice),
+      // They name addresses, which may be secret: for who may read the webhooks themselves.
+      notices: hasScope(bearer, 'campaign')
+        ? (await webhooksOf(edge.knex, userId)).flatMap(disabledNotice)
+        : [],
       entries: entries.map(entryOf),
     }
     res.json(view)

@@ -109,7 +109,7 @@ async function gather(edge: Edge, analyses: Analyses, campaign: CampaignRow): Pr
     campaign: await viewCampaign(knex, campaign, trust.rules),
     tests: viewTests(campaign, { tests: await readTests(knex, campaign.id), runs, withheld }),
     revisions: revisions.map(revision => ({ ...revision, at: toWire(revision.at) })),
-    notes: notes.map(note => viewNote(campaign.id, note)),
+    notes: notes.map(note => viewNote(campaign.id, note, withheld)),
     runs: await readFinalRuns(knex, { campaignId: campaign.id, experimentIds }),
   }
 }

@@ -1,12 +1,13 @@
-import type { Request, RequestHandler } from 'express'
+import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import { EventCursor, type WaitReply } from '#protocol/events.ts'
-import { PAGE_ROWS_MAX, WAIT_SECONDS_MAX, WAITERS_MAX, WAITERS_PER_ADDRESS_MAX } from '#protocol/limits.ts'
+import { PAGE_ROWS_MAX, WAIT_SECONDS_MAX } from '#protocol/limits.ts'
 import { type CampaignId, toWire } from '#protocol/units.ts'
 import { listEvents } from '#store/events.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
-import { parse, Refused } from './problem.ts'
+import { parse } from './problem.ts'
+import { newSeats } from './seats.ts'
 
 const WaitQuery = z.strictObject({
   cursor: EventCursor.default('0-0'),
@@ -22,11 +23,11 @@ type WaitQuery = z.infer<typeof WaitQuery>
 export function waitForEvents(edge: Edge): RequestHandler {
   const seats = newSeats()
   return async (req, res) => {
+    const gone = new AbortController()
+    res.on('close', () => gone.abort())
     const query = parse(WaitQuery, req.query)
     const { id } = await campaignOf(edge, req)
     const leave = seats.take(req)
-    const gone = new AbortController()
-    res.on('close', () => gone.abort())
     try {
       const events = await firstEvents(edge, { id, ...query, gone: gone.signal })
       const { state } = await campaignOf(edge, req)
@@ -95,30 +96,3 @@ function newBell(over: AbortSignal) {
     },
   }
 }
-
-/** So many wait at once, in all and of one address: each holds a connection. */
-function newSeats() {
-  const taken = new Map<string, number>()
-  let all = 0
-  return {
-    /** Throws `Refused`; the seat is free again when the function returned is called. */
-    take(req: Request): () => void {
-      const address = req.ip ?? ''
-      const ofAddress = taken.get(address) ?? 0
-      if (ofAddress >= WAITERS_PER_ADDRESS_MAX || all >= WAITERS_MAX)
-        throw new Refused('rate_limited', `${WAITERS_PER_ADDRESS_MAX} calls of one address wait at once`, {
-          retryAfterMs: SEAT_RETRY_MS,
-        })
-      taken.set(address, ofAddress + 1)
-      all += 1
-      return () => {
-        const left = (taken.get(address) ?? 1) - 1
-        if (left === 0) taken.delete(address)
-        else taken.set(address, left)
-        all -= 1
-      }
-    },
-  }
-}
-
-const SEAT_RETRY_MS = 5_000

@@ -25,6 +25,7 @@ import {
   type WebhookRow,
   webhooksOf,
 } from '#store/webhooks.ts'
+import { answerOnce } from './answer-once.ts'
 import { requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import type { Edge } from './edge.ts'
@@ -40,10 +41,13 @@ export function addWebhook(edge: Edge): RequestHandler {
     const id = edge.ids.webhook(now)
     const webhook = { id, ownerId, campaignId, url, kinds: [...new Set(kinds)] }
     const most = WEBHOOKS_PER_USER_MAX
-    const row = await inTransaction(edge.knex, trx => insertWebhook(trx, webhook, { now, most }))
-    if (row === undefined) throw new Refused('webhook_limit', `${most} webhooks`)
-    const view: WebhookMade = { webhook: viewWebhook(row), secret: webhookSecret(edge.trust.secret, id) }
-    res.status(201).location(`/api/v1/webhooks/${id}`).json(view)
+    await answerOnce(edge, { req, res, userId: ownerId }, async () => async trx => {
+      const row = await insertWebhook(trx, webhook, { now, most })
+      if (row === undefined) throw new Refused('webhook_limit', `${most} webhooks`)
+      const body: WebhookMade = { webhook: viewWebhook(row), secret: webhookSecret(edge.trust.secret, id) }
+      const repeated: WebhookMade = { ...body, secret: null }
+      return { status: 201, location: `/api/v1/webhooks/${id}`, body, repeated }
+    })
   }
 }
 

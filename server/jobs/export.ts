@@ -153,7 +153,10 @@ async function fill(blobs: Blobs, { name, format, chunks }: NewFile): Promise<Up
       yield chunk
     }
   }
-  const bytes = await blobs.fill(upload, hashed(), EXPORT_BYTES_MAX)
+  const bytes = await blobs.fill(upload, hashed(), EXPORT_BYTES_MAX).catch(async (error: unknown) => {
+    await blobs.discard(upload) // a disk that is full must not fill further with each attempt
+    throw error
+  })
   return bytes === 'too_large'
     ? bytes
     : { name, format, bytes, upload, sha256: Sha256.parse(hash.digest('hex')) }

@@ -1,6 +1,6 @@
 import { invariant } from '#domain/invariant.ts'
 import { planCampaign } from '#search/plan.ts'
-import { nextSpace } from '#search/respace.ts'
+import { hasRoom, nextSpace } from '#search/respace.ts'
 import { listRevisions, reviseCampaign } from '#store/campaign-life.ts'
 import { lockCampaign } from '#store/campaigns.ts'
 import { withheldOf } from '#store/withheld.ts'
@@ -28,7 +28,8 @@ export async function moveSpace(
   const next = nextSpace(file, revision, { ...history, reports })
   if (next === undefined) return false
   const begun = { created: campaign.experimentsCreated, respaced: true }
-  if (!planCampaign(next.file, source.manifest, begun).ok) return false // fewer points than are to be tried
+  const plan = planCampaign(next.file, source.manifest, begun)
+  if (!plan.ok || !hasRoom(plan.spaceSize, next.file)) return false
   const row = await lockCampaign(trx, id)
   invariant(row !== undefined, 'a locked campaign is there')
   const made = await reviseCampaign(trx, {

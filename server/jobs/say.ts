@@ -1,4 +1,4 @@
-import { NOTE_EVIDENCE_MAX, NOTES_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
+import { NOTE_CHARS_MAX, NOTE_EVIDENCE_MAX, NOTES_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
 import type { NoteKind } from '#protocol/notes.ts'
 import { ExperimentId } from '#protocol/units.ts'
 import { insertNote } from '#store/notes.ts'
@@ -11,8 +11,18 @@ export async function say(
   text: string,
   evidence: readonly string[],
 ): Promise<void> {
-  const note = { id: deps.ids.note(now), campaignId: campaign.id, authorId: null, kind, text }
+  const note = {
+    id: deps.ids.note(now),
+    campaignId: campaign.id,
+    authorId: null,
+    kind,
+    text: shortened(text),
+  }
   const ids = evidence.slice(0, NOTE_EVIDENCE_MAX).map(id => ExperimentId.parse(id))
   // A campaign whose notes are full goes on without them.
   await insertNote(trx, { ...note, evidence: ids }, { now, most: NOTES_PER_CAMPAIGN_MAX })
 }
+
+// A space of many ranges has more to tell than a note may hold: nothing may fail for it.
+const shortened = (text: string): string =>
+  text.length <= NOTE_CHARS_MAX ? text : `${text.slice(0, NOTE_CHARS_MAX - 1)}…`

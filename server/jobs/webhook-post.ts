@@ -91,6 +91,8 @@ function post(message: Message, { url, address, ca, signal }: Connection): Promi
       },
     )
     call.on('error', reject)
+    // Of an answer that changes the protocol (101) nothing but this is heard.
+    call.on('close', () => reject(new Error('the connection was closed without an answer')))
     call.end(body)
   })
 }

@@ -5,6 +5,7 @@ export const WEBHOOK_OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'post', path: '/api/v1/webhooks', security: 'user', body: 'WebhookBody' },
     ...{ summary: 'Have events sent to an https address', reply: 'WebhookMade', status: 201 },
+    headers: ['idempotency-key'],
   },
   {
     ...{ method: 'get', path: '/api/v1/webhooks', security: 'user', reply: 'WebhookList' },

@@ -41,7 +41,11 @@ export const WebhookView = z.object({
 export type WebhookView = z.infer<typeof WebhookView>
 
 /** The answer to POST: the only place that shows the secret under which messages are signed. */
-export const WebhookMade = z.object({ webhook: WebhookView, secret: z.string().startsWith('whsec_') })
+export const WebhookMade = z.object({
+  webhook: WebhookView,
+  /** Null when the call is repeated under its idempotency key: kept answers hold no secret. Remove the webhook and make another. */
+  secret: z.string().startsWith('whsec_').nullable(),
+})
 export type WebhookMade = z.infer<typeof WebhookMade>
 
 /** GET /api/v1/webhooks, oldest first. */

@@ -34,7 +34,7 @@ const longestRun = (text: string): number =>
 export const xml = (text: string): string =>
   text
     .replaceAll(UNSEEN, '')
-    .replaceAll(/[\uD800-\uDFFF\uFFFE\uFFFF]/g, match => (match.isWellFormed() ? match : ''))
+    .replaceAll(/[\p{Cs}\uFFFE\uFFFF]/gu, '') // halves of pairs, and what is no character
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

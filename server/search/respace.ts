@@ -81,6 +81,13 @@ export function nextSpace(
   }
 }
 
+/**
+ * Whether a space has a point for every run of the file, those included that were tried, since nothing is tried twice: a campaign
+ * whose space its agent narrowed must not end before its budget. `spaceSize` null: a continuum.
+ */
+export const hasRoom = (spaceSize: number | null, { budget }: CampaignFile): boolean =>
+  spaceSize === null || spaceSize >= budget.runs
+
 /** Why a kernel or a space cannot take what the agent may do; undefined when they can. The detail names the field. */
 export function agentFault(file: CampaignFile, manifest: KernelManifest): string | undefined {
   const { agent, sampler, space } = file

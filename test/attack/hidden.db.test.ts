@@ -1,14 +1,19 @@
 // A text that nobody outside has, on which weights are looked at: who gets it, what is kept, and that it never shows.
 
+import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type HiddenScore, knowVal } from '#domain/evidence.ts'
+import { TRUST } from '#domain/trust.ts'
+import { runAssimilate } from '#jobs/assimilate.ts'
 import { planEvaluations } from '#jobs/evaluate.ts'
+import { webhookPoster } from '#jobs/webhook-post.ts'
 import { OPERATIONS } from '#protocol/openapi.ts'
-import type { HostId, ResultId } from '#protocol/units.ts'
+import type { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
 import { findSuspects } from '#server/admin-evidence.ts'
 import { drawMarkov } from '#server/data/markov.ts'
 import { hideText } from '#server/datasets.ts'
 import { requestArtifacts } from '#store/files.ts'
+import { openHistories } from '#store/histories.ts'
 import { runReport, sha256, testIds } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost, type TestHost } from '#support/server.ts'
@@ -91,11 +96,13 @@ test('weights are evaluated on it by the verifier alone, and neither the text no
   expect(routes.length).toBeGreaterThan(20)
   for (const route of routes) {
     for (const id of [campaign.id, given.resultId, host.id, onHidden.resultId]) {
-      const address = route.replace(/\{(\w+)\}/g, (_, name: string) =>
+      const path = route.replace(/\{(\w+)\}/g, (_, name: string) =>
         name === 'id' ? id : (values[name] ?? ''),
       )
+      const address = route.endsWith('/wait') ? `${path}?timeout=0` : path
       for (const token of [undefined, scene.ownerToken, host.token]) {
-        const { text } = await scene.server.call('GET', address, { token })
+        const { status, text } = await scene.server.call('GET', address, { token })
+        expect(status, address).toBeLessThan(500)
         const shown = address.includes(sha256(HIDDEN)) ? text.replaceAll(sha256(HIDDEN), '') : text
         expect(shown, address).not.toContain(sha256(HIDDEN))
         expect(shown, address).not.toContain(String(SCORE))
@@ -107,14 +114,15 @@ test('weights are evaluated on it by the verifier alone, and neither the text no
   expect(JSON.stringify(suspects)).not.toContain(String(SCORE))
 })
 
-/** As the validator and the assimilator leave a valid unit behind, so that there is something to show. */
-async function publish(workUnitId: string, resultId: string): Promise<void> {
+/** As the validator leaves a valid unit behind; the assimilator publishes it, so that there is something to show. */
+async function publish(workUnitId: WorkUnitId, resultId: string): Promise<void> {
   const { knex } = store()
   await knex.raw(`update results set verdict = 'valid' where id = ?`, [resultId])
-  await knex.raw(
-    `update work_units set state = 'valid', canonical_result_id = ?, closed_at = now(), published_at = now() where id = ?`,
-    [resultId, workUnitId],
-  )
+  const close = `update work_units set state = 'valid', canonical_result_id = ?, closed_at = now() where id = ?`
+  await knex.raw(close, [resultId, workUnitId])
+  const idle = { histories: openHistories(), postWebhook: webhookPoster({ networks: [] }) }
+  await runAssimilate({ ...deps(), ...idle, trust: TRUST, log: pino({ enabled: false }) }, [workUnitId])
+  expect(await scene.row('work_units', workUnitId)).toMatchObject({ published_at: expect.any(Date) })
 }
 
 test('markov@1 brings a hidden text of its own', () => {

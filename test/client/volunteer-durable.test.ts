@@ -69,6 +69,25 @@ describe('what is on disk survives', () => {
     expect((await second.ports.store.load()).reports).toEqual([])
   })
 
+  test('a disk without room for what a longer run would go on with loses no report', async () => {
+    const peer = await ordinary([1])
+    const keeping: Compute = async ({ task }, control) => {
+      const outcome = await runJob(task, control)
+      return outcome.type === 'report' ? { ...outcome, prefix: new Uint8Array(8) } : outcome
+    }
+    let tries = 0
+    const store = {
+      ...(await openHostStore(join(directory, 'state'))),
+      savePrefix: async () => {
+        tries += 1
+        throw new Error('no space left')
+      },
+    }
+    expect(await (await start(peer, {}, { compute: keeping, store })).done).toBe(EXIT.ok)
+    expect(tries).toBe(1)
+    expect(success(sent(peer).at(-1)).resultId).toBe(resultId(1))
+  })
+
   test('damaged files in the state directory are dropped', async () => {
     const peer = await ordinary([1])
     await openHostStore(join(directory, 'state'))

@@ -221,6 +221,22 @@ test('killed after any file, nothing half is there, and the next try builds the 
   expect(await look(asked.id)).toEqual(view)
 })
 
+test('an attempt that the disk breaks off leaves no part of a file', async () => {
+  const { id } = await published([3.5])
+  const asked = await askFor(id)
+  const before = await parts()
+  async function* breaking(chunks: AsyncIterable<Uint8Array>) {
+    yield* chunks
+    throw new Error('no space left')
+  }
+  const full: Blobs = {
+    ...server.blobs,
+    fill: (upload, chunks, limit) => server.blobs.fill(upload, breaking(chunks), limit),
+  }
+  await expect(runExport(depsOf(full), [asked.id])).rejects.toThrow('no space left')
+  expect(await parts()).toEqual(before)
+})
+
 test('what would be too large fails with the reason', async () => {
   const { id } = await published([3.5])
   const asked = await askFor(id)

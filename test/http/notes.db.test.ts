@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { viewNote } from '#http/notes.ts'
 import { NOTE_CHARS_MAX } from '#protocol/limits.ts'
 import { NoteList, NoteView } from '#protocol/notes.ts'
-import { addUser } from '#support/builders.ts'
+import { CampaignId, UserId } from '#protocol/units.ts'
+import { addUser, T0, testIds } from '#support/builders.ts'
 import { startServer, type TestServer } from '#support/server.ts'
 import { submitted } from '#support/submitted.ts'
 
@@ -47,4 +49,21 @@ test('a stranger writes nothing', async () => {
   expect((await server.call('POST', path, { body: NOTE })).code).toBe('token_missing')
   const other = await addUser(server.database.knex, 'eve', {})
   expect((await write(NOTE, other.token)).code).toBe('scope_missing')
+})
+
+test('what the agent of the server wrote of an experiment that is withheld is told when that is shown', () => {
+  const campaignId = CampaignId.parse(testIds.campaign(T0))
+  const [waits, shown] = [testIds.experiment(T0), testIds.experiment(T0)]
+  const row = {
+    id: testIds.note(T0),
+    at: T0,
+    kind: 'insight',
+    text: 'Gain 0.2.',
+    evidence: [shown, waits],
+  } as const
+  const told = (authorId: UserId | null, withheld: readonly string[]) =>
+    viewNote(campaignId, { ...row, authorId, evidence: [...row.evidence] }, new Set(withheld)).text
+  expect(told(null, [waits])).not.toContain('0.2')
+  expect(told(null, [])).toBe(row.text)
+  expect(told(UserId.parse(owner.id), [waits])).toBe(row.text)
 })

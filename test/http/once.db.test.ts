@@ -6,6 +6,7 @@ import { ProposeReply } from '#protocol/experiments.ts'
 import { NewKey } from '#protocol/keys.ts'
 import { IDEMPOTENCY_DAYS } from '#protocol/limits.ts'
 import { addMs } from '#protocol/units.ts'
+import { WebhookMade } from '#protocol/webhooks.ts'
 import { addUser } from '#support/builders.ts'
 import { startServer, type TestServer } from '#support/server.ts'
 
@@ -36,10 +37,19 @@ const fileOf = (runs: number) => ({
   budget: { fuel_per_run: 1e9, runs, credits: 10 },
   space: { lr: { log: [0.001, 0.1] } },
   sampler: { name: 'tpe', seed: 1 },
+  baseline: false,
 })
 const submit = async () => CampaignView.parse((await post('/campaigns', fileOf(4))).json)
 const rows = async (): Promise<string> => {
-  const tables = ['campaigns', 'campaign_revisions', 'experiments', 'campaign_notes', 'tokens', 'transfers']
+  const tables = [
+    'campaigns',
+    'campaign_revisions',
+    'experiments',
+    'campaign_notes',
+    'tokens',
+    'transfers',
+    'webhooks',
+  ]
   const counts = await Promise.all(
     tables.map(table => server.database.knex.raw(`select count(*) from ${table}`)),
   )
@@ -47,7 +57,7 @@ const rows = async (): Promise<string> => {
 }
 
 describe('a call with an idempotency key', () => {
-  test.each(['/campaigns', '/campaigns/ID/notes', '/campaigns/ID/experiments', '/keys'])(
+  test.each(['/campaigns', '/campaigns/ID/notes', '/campaigns/ID/experiments', '/keys', '/webhooks'])(
     'to %s, made by several at once, is made once and answered alike',
     async address => {
       const { id } = await submit()
@@ -67,6 +77,8 @@ describe('a call with an idempotency key', () => {
       expect(again.headers.get('location')).toBe(first!.headers.get('location'))
       if (address === '/keys') {
         expect(NewKey.parse(again.json)).toEqual({ ...NewKey.parse(first!.json), key: null })
+      } else if (address === '/webhooks') {
+        expect(WebhookMade.parse(again.json)).toEqual({ ...WebhookMade.parse(first!.json), secret: null })
       } else expect(again.text).toBe(first!.text)
       expect(await rows()).toBe(after)
     },
@@ -124,6 +136,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/campaigns/ID/notes': { kind: 'insight', text: 'Small is enough.', evidence: [] },
   '/campaigns/ID/experiments': { recipes: [{ lr: 0.01 }] },
   '/keys': { label: 'agent', scopes: ['read'] },
+  '/webhooks': { url: 'https://hooks.example.test/in' },
 }
 
 describe('a dry run', () => {

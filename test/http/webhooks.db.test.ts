@@ -97,6 +97,8 @@ test('who owns a webhook that was given up on is told so, and forgets it with th
   expect(me.notices).toEqual([
     `The webhook ${id} to ${URL} gets nothing more: ${reason}. A test that arrives enables it.`,
   ])
+  const weak = await addToken(server.database.knex, bob.id as never, { scopes: ['enrol'] })
+  expect((await server.call('GET', '/api/v1/me', { token: weak })).text).not.toContain(URL)
   expect((await server.call('DELETE', '/api/v1/me', { token: bob.token })).status).toBe(200)
   const { rows } = await server.database.knex.raw('select id from webhooks where id = ?', [id])
   expect(rows).toEqual([])

@@ -1,11 +1,14 @@
 // Campaigns whose space the agent moves, on the real jobs.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { say } from '#jobs/say.ts'
 import { CampaignFile } from '#protocol/campaign.ts'
+import { NOTE_CHARS_MAX } from '#protocol/limits.ts'
 import { searchOf } from '#search/campaign-search.ts'
 import { historyAt } from '#search/history.ts'
 import { findRevision, listRevisions } from '#store/campaign-life.ts'
 import { listNotes } from '#store/notes.ts'
+import { lockUnsettled } from '#store/progress.ts'
 import { addHost } from '#support/hosts.ts'
 import { type Lifecycle, rows, runJobs, startLifecycle, submit } from '#support/lifecycle.ts'
 import { computeAll, historyOf } from '#support/searching.ts'
@@ -65,4 +68,17 @@ test('a best at the edge widens the space by one revision that says why, and its
     const reply = sampler.ask(historyAt({ trials, reports }, ordinal), 1)
     expect(reply.proposals.map(proposal => proposal.recipe)).toEqual([recipe])
   }
+})
+
+test('what is too long for a note is shortened: no campaign may stand still for what its agent says', async () => {
+  const { id } = await submit(life, { runs: 2, quorum: 1, policy: 'fixed' })
+  await life.knex.transaction(async trx => {
+    const campaign = await lockUnsettled(trx, id)
+    if (campaign === undefined) throw new Error('it runs')
+    const text = 'lr narrows. '.repeat(NOTE_CHARS_MAX)
+    await say({ trx, deps: life.deps, campaign, now: life.now() }, 'decision', text, [])
+  })
+  const [note] = await listNotes(life.knex, { campaignId: id, after: '', limit: 10 })
+  expect(note?.text).toMatch(/^lr narrows\. .*…$/)
+  expect(note?.text).toHaveLength(NOTE_CHARS_MAX)
 })

@@ -104,6 +104,16 @@ test('the body of an answer is not waited for', async () => {
   expect((await post()).attempt).toEqual({ type: 'answered', status: 200 })
 })
 
+test('an answer that changes the protocol is none, and nobody waits for more', async () => {
+  receiver.answer(({ socket }) => {
+    socket?.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n')
+  })
+  expect((await post()).attempt).toEqual({
+    type: 'broken',
+    reason: 'the connection was closed without an answer',
+  })
+})
+
 test('a certificate that nobody vouches for, or of another name, is refused', async () => {
   expect((await post({ ca: undefined })).attempt).toMatchObject({ type: 'broken' })
   const url = `https://other.example.test:${receiver.port}/`

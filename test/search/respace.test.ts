@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { CampaignFile } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
 import { planCampaign } from '#search/plan.ts'
-import { nextSpace, type RevisedHistory } from '#search/respace.ts'
+import { hasRoom, nextSpace, type RevisedHistory } from '#search/respace.ts'
 import { streamOf } from '#search/stream.ts'
 import { manifest } from '#support/spaces.ts'
 
@@ -117,6 +117,19 @@ describe('the agent', () => {
       }
     }
     expect(changed).toBeGreaterThan(500)
+  })
+
+  test('narrows no space to fewer points than the campaign has runs: those that were tried are not tried again', () => {
+    const points = (heads: readonly [number, number], runs: number) => {
+      const space = { heads: { int: heads }, act: { choice: ['gelu', 'relu'] } }
+      const file = fileOf({ narrow: true }, { space, budget: { runs, credits: 1, fuel_per_run: 1e9 } })
+      const plan = planCampaign(file, manifest, { created: 6, respaced: true })
+      return plan.ok && { spaceSize: plan.spaceSize, hasRoom: hasRoom(plan.spaceSize, file) }
+    }
+    // Enough for the four that are left, but not if three of them were tried.
+    expect(points([1, 2], 10)).toEqual({ spaceSize: 4, hasRoom: false })
+    expect(points([1, 8], 10)).toEqual({ spaceSize: 16, hasRoom: true })
+    expect(hasRoom(null, fileOf({}))).toBe(true)
   })
 
   test.each([

@@ -50,7 +50,7 @@ async function add(command: Command, url: string): Promise<void> {
   })
   if (talk.json) return talk.data(text)
   talk.data(reply.webhook.id)
-  talk.data(reply.secret)
+  if (reply.secret !== null) talk.data(reply.secret)
   talk.say(`Keep the secret: it is not shown again. Try it: xeenet webhook test ${reply.webhook.id}`)
 }
 

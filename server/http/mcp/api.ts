@@ -27,11 +27,17 @@ export class ApiRefusal extends Error {
 
 const ANSWER_MS = 60_000
 
+interface Caller {
+  readonly authorization: string | undefined
+  /** Aborted when nobody waits for the tool's answer any more: then nothing more is asked. */
+  readonly gone: AbortSignal
+}
+
 /** The API at `origin`, called with this Authorization header, if any. */
-export function apiAt(origin: string, authorization: string | undefined): Api {
+export function apiAt(origin: string, { authorization, gone }: Caller): Api {
   const send = async ({ method, path, body, idempotencyKey }: Asked): Promise<string> => {
     const response = await fetch(`${origin}/api/v1${path}`, {
-      ...{ method, redirect: 'error', signal: AbortSignal.timeout(ANSWER_MS) },
+      ...{ method, redirect: 'error', signal: AbortSignal.any([gone, AbortSignal.timeout(ANSWER_MS)]) },
       headers: {
         ...(authorization === undefined ? {} : { authorization }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),

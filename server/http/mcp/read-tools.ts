@@ -66,7 +66,7 @@ async function account(api: Api) {
   if (!api.hasToken) return null
   const { balanceMilli, key, notices } = await api.ask(MeView, get('/me'))
   const budget = key === null ? null : { remainingMilli: key.remainingMilli, scopes: key.scopes }
-  return { balanceMilli, key: budget, notices }
+  return { balanceMilli, key: budget, untrusted: { notices } } // they quote what receivers answered
 }
 
 const validate = tool({

@@ -5,6 +5,7 @@ import type { Request, RequestHandler } from 'express'
 import { bodyOf, parseJson } from '../body.ts'
 import type { Edge } from '../edge.ts'
 import { Refused } from '../problem.ts'
+import { newSeats } from '../seats.ts'
 import { type Api, apiAt } from './api.ts'
 import { READ_TOOLS } from './read-tools.ts'
 import { ACTING_TOOLS } from './write-tools.ts'
@@ -16,12 +17,22 @@ const INSTRUCTIONS = `XeeNet runs machine-learning experiments on volunteers' ma
  * of the server may answer it. The tools are clients of this server's own API, with the caller's token.
  */
 export function answerMcp(edge: Edge): RequestHandler {
+  const seats = newSeats()
   return async (req, res) => {
     assertOrigin(req, edge.settings.publicUrl)
     const message = parseJson(bodyOf(req))
-    const server = openServer(edge.version, apiAt(originOf(req), req.headers.authorization))
+    // Each message is calls of our own and may wait for a minute: a batch would be thousands for the price of one.
+    if (Array.isArray(message)) throw new Refused('bad_request', 'expected one message, not a batch')
+    const gone = new AbortController()
+    const api = apiAt(originOf(req), { authorization: req.headers.authorization, gone: gone.signal })
+    const server = openServer(edge.version, api)
     const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
-    res.on('close', () => void server.close())
+    const leave = seats.take(req)
+    res.on('close', () => {
+      leave()
+      gone.abort()
+      void server.close()
+    })
     await server.connect(transport)
     await transport.handleRequest(req, res, message)
   }

@@ -84,7 +84,7 @@ const wait = tool({
     for (let left = timeout_s * 1000; ; left -= LOOK_MS) {
       const { seen, changed } = await look(api, { id, after, valid })
       if (changed || left <= 0)
-        return fitted({ rows: 20, detail: 'summary' }, rows => ({ changed, ...newest(seen, rows) }))
+        return fitted({ rows: 20, detail: 'summary' }, rows => ({ changed, ...oldest(seen, rows) }))
       await sleep(Math.min(LOOK_MS, left))
     }
   },
@@ -107,10 +107,15 @@ async function look(
   }
 }
 
-const newest = ({ events, ...seen }: Awaited<ReturnType<typeof look>>['seen'], rows: number) => ({
-  ...seen,
-  events: events.slice(-rows).map(({ detail, ...event }) => ({ ...event, untrusted: { detail } })),
-})
+/** The oldest events that fit; the next call goes on after them, so none is passed over. */
+function oldest({ events, ...seen }: Awaited<ReturnType<typeof look>>['seen'], rows: number) {
+  const told = events.slice(0, rows)
+  return {
+    ...seen,
+    events: told.map(({ detail, ...event }) => ({ ...event, untrusted: { detail } })),
+    nextAfter: told.at(-1)?.cursor ?? seen.nextAfter,
+  }
+}
 
 const note = tool({
   name: 'xee_note',
