@@ -79,10 +79,15 @@ export function faultOfReport(
         HOST,
         NOW,
       )
-  if ('code' in received)
+  const fuelMax = manifest.bounds.fuelMax
+  // The server asks for no run beyond the bound; a self-test may.
+  const over =
+    report.fuelUsed > fuelMax ? `fuelUsed: ${report.fuelUsed} is more than the limit ${fuelMax}` : undefined
+  const refusal = 'code' in received ? `${received.code}: ${received.detail ?? ''}` : over
+  if (refusal !== undefined)
     return reasonOf(
       'report_refused',
-      `${task.job}: ${received.code}: ${received.detail ?? ''}`,
+      `${task.job}: ${refusal}`,
       'The server would refuse this report: what the kernel says contradicts itself or its manifest.',
     )
   const { updates } = report.counters
