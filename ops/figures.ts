@@ -19,6 +19,20 @@ export async function writeFigures(file: string | undefined, figures: readonly F
   await writeFile(file, `[\n${rows.join(',\n')}\n]\n`)
 }
 
+/** Prints figures as a table and writes them as `writeFigures` does; exit status 1 if one is above its reference. */
+export async function holdAgainstReferences(
+  figures: readonly Figure[],
+  file: string | undefined,
+): Promise<void> {
+  console.table(
+    figures.map(({ name, value, unit, reference, ratio }) => ({ name, value, unit, reference, ratio })),
+  )
+  await writeFigures(file, figures)
+  const missed = figures.filter(({ value, reference = Infinity }) => Number(value) > reference)
+  for (const { name, value, reference } of missed) console.log(`missed: ${name} ${value} > ${reference}`)
+  if (missed.length > 0) process.exitCode = 1
+}
+
 /** The same figures as `key: value` lines. */
 export const block = (figures: readonly Figure[]): string =>
   figures.map(({ name, value }) => `${name}: ${shown(value)}`).join('\n')

@@ -6,7 +6,7 @@
  * interrupted; `--into DIR` says where the table is written. Exit status 1 when a digest differs or a figure exceeds its reference.
  */
 import { parseArgs } from 'node:util'
-import { type Figure, writeFigures } from '../../figures.ts'
+import { type Figure, holdAgainstReferences } from '../../figures.ts'
 import { checkRows } from './check.ts'
 import { compareSearches, WITHIN } from './compare.ts'
 import { makeTable } from './make.ts'
@@ -39,13 +39,7 @@ async function main(): Promise<void> {
     { name: 'xeebench.good', value: bench.goodWithin(WITHIN), unit: `recipes of ${bench.size}` },
     ...(await compareSearches(Number(values.seeds), values.samplers?.split(','))),
   ]
-  console.table(
-    figures.map(({ name, value, unit, reference, ratio }) => ({ name, value, unit, reference, ratio })),
-  )
-  await writeFigures(values.json, figures)
-  const missed = figures.filter(({ value, reference = Infinity }) => Number(value) > reference)
-  for (const { name, value, reference } of missed) console.log(`missed: ${name} ${value} > ${reference}`)
-  if (missed.length > 0) process.exitCode = 1
+  await holdAgainstReferences(figures, values.json)
 }
 
 await main()
