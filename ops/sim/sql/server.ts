@@ -8,6 +8,7 @@ import { newCatalogue } from '#http/catalogue.ts'
 import type { answerCalls } from '#http/round-trip.ts'
 import { createWake } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
+import { openOperate } from '#operate/operate.ts'
 import { instant } from '#protocol/units.ts'
 import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
@@ -91,9 +92,10 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
         ...{ plan: planCampaign, state: searchState, similar: similarTo, analyse },
         run: (source, recipe, which) => wholeRun({ ...source, secret }, recipe, which),
       },
+      ...{ operate: openOperate({ knex, wake, now, ids, secret }), trust: { rules, secret } },
       events: openEventHub({ connectionString: postgres.connectionString, warn: console.error }),
       ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
-      ...{ trust: { rules, secret }, catalogue: newCatalogue() },
+      catalogue: newCatalogue(),
       settings: {
         ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
         ...{ sharedPrefixes: [], trustedProxies: [] },
