@@ -103,7 +103,6 @@ export const Act = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('reject_proposal'), proposalId: ProposalId }),
 ])
 export type Act = z.infer<typeof Act>
-export type ActKind = Act['kind']
 export type UnitAct = Extract<Act, { filter: UnitFilter }>
 
 /** POST /api/v1/operator/preview */

@@ -9,7 +9,7 @@ import {
   ResultId,
   WorkUnitId,
 } from '#protocol/units.ts'
-import { type Bindings, type Executor, execute, select, selectOne, Timestamp, toDb } from './rows.ts'
+import { type Bindings, type Executor, execute, select, Timestamp, toDb } from './rows.ts'
 
 type Filter = z.infer<typeof UnitQuery>
 
@@ -118,16 +118,3 @@ const LIST = `
   join kernels k on k.module_sha256 = w.kernel_sha256 left join hosts h on h.id = r.host_id
   where ${OF_UNIT} and ${OF_RESULT} and (cast(:after as text) is null or r.id < :after)
   order by r.id desc limit :limit`
-
-const Counted = z.object({ n: z.int() })
-
-/** How many results a filter names, counted to `limit`. */
-export const countResults = async (
-  on: Executor,
-  filter: Filter,
-  { now, limit }: { now: Instant; limit: number },
-): Promise<number> => (await selectOne(on, Counted, COUNT, { ...bindingsOf(filter, now), limit })).n
-
-const COUNT = `
-  select count(*) as n from (select 1 ${JOINS} join results r on r.work_unit_id = w.id
-    where ${OF_UNIT} and ${OF_RESULT} limit :limit) as matched`

@@ -94,8 +94,12 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       },
       ...{ operate: openOperate({ knex, wake, now, ids, secret }), trust: { rules, secret } },
       events: openEventHub({ connectionString: postgres.connectionString, warn: console.error }),
-      ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
-      catalogue: newCatalogue(),
+      ...{
+        random: stream(seed, 'dispatch'),
+        prefixSecret: 'sim',
+        challengeKey: 'sim',
+        catalogue: newCatalogue(),
+      },
       settings: {
         ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
         ...{ sharedPrefixes: [], trustedProxies: [] },
