@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { countGrown } from '#store/statistics.ts'
+import { countGrown } from '#store/maintenance.ts'
 import { withDatabase } from '#support/database.ts'
 
 test('a table that grew is counted again, once', () =>
