@@ -76,16 +76,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   const log = pino({ level: 'error' }, pino.destination(2))
   return {
     ...{ knex, deps, wake, ids, stock: stocked },
-    pending: {
-      transition: queueOf('transition'),
-      validate: queueOf('validate'),
-      assimilate: queueOf('assimilate'),
-      standing: queueOf('standing'),
-      examine: queueOf('examine'),
-      export: queueOf('export'),
-      propose: queueOf('propose'),
-      webhook: queueOf('webhook'),
-    },
+    pending: pendingOf(queueOf),
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
       planner: {
@@ -113,3 +104,14 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
     },
   }
 }
+
+const pendingOf = <Queue>(queueOf: (name: QueueName) => Queue) => ({
+  transition: queueOf('transition'),
+  validate: queueOf('validate'),
+  assimilate: queueOf('assimilate'),
+  standing: queueOf('standing'),
+  examine: queueOf('examine'),
+  export: queueOf('export'),
+  propose: queueOf('propose'),
+  webhook: queueOf('webhook'),
+})
