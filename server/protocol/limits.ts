@@ -31,6 +31,11 @@ export const DETAIL_CHARS_MAX = 500
 /** A run may be cut short at the end of a rung; the last one is the whole run. */
 export const RUNGS_OF_RUN = 4
 export const CURVE_POINTS_MAX = 64
+/** Of trained weights: a few kilobytes of a report, however large the model. */
+export const FINGERPRINT_BLOCKS_MAX = 16
+export const FINGERPRINT_PROJECTIONS = 4
+/** No machine trains one model this fast; a rate is a host's own word. */
+export const FLOPS_PER_SECOND_MAX = 1e18
 /** Larger than any loss, small enough that the squares of a thousand of them add up to a double. */
 export const METRIC_ABS_MAX = 1e100
 /** Marks of a trace; mark k is taken at the first step boundary with fuelUsed ≥ k·fuel/8. */
