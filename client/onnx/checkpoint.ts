@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Sha256 } from '#protocol/units.ts'
 import { seal, unseal } from '#runtime/sealed.ts'
-import { CURVE_POINTS } from './curve.ts'
+import { Losses } from './curve.ts'
 import type { Progress } from './train.ts'
 
 const MAGIC = 'XEENATV1'
@@ -11,11 +11,7 @@ const Header = z.strictObject({
   /** What computed it: another class goes on along another trajectory, and never takes over. */
   engineClass: z.string(),
   update: z.int().min(0),
-  losses: z.strictObject({
-    points: z.array(z.number()).max(CURVE_POINTS),
-    sum: z.number(),
-    count: z.int().min(0),
-  }),
+  losses: Losses,
   cpuMs: z.number().min(0),
 })
 

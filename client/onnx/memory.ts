@@ -3,6 +3,7 @@
  * update, in the order in which they run, and the state that goes through it.
  */
 import type { Recipe } from '#protocol/job.ts'
+import { updatesPerCallMax } from './batches.ts'
 import { type ElementType, type Graph, sizeOf, type Tensor } from './graph.ts'
 import { floatsOf } from './state.ts'
 import { type Model, stateOf, trainingGraph } from './training.ts'
@@ -22,16 +23,14 @@ const BATCH_COPIES = 2
 interface Sized {
   readonly model: Model
   readonly recipe: Recipe
-  /** Updates in one call at most. */
-  readonly updatesPerCall: number
   /** Of the kernel, which draws the first weights and judges the last ones in the same process. */
   readonly kernelBytes: number
 }
 
 /** Bytes that a process takes at most to train this, on the CPU or, the device's part of it, on a GPU. */
-export function memoryEstimate({ model, recipe, updatesPerCall, kernelBytes }: Sized): number {
+export function memoryEstimate({ model, recipe, kernelBytes }: Sized): number {
   const state = 4 * floatsOf(stateOf(model, recipe))
-  const batch = 4 * (sizeOf(model.batch.inputs) + sizeOf(model.batch.targets)) * updatesPerCall
+  const batch = 4 * (sizeOf(model.batch.inputs) + sizeOf(model.batch.targets)) * updatesPerCallMax(model)
   const update = ARENA_SLACK * liveBytes(bodyOf(trainingGraph(model, recipe)))
   return Math.ceil(
     PROCESS_BYTES + SESSION_BYTES + kernelBytes + STATE_COPIES * state + BATCH_COPIES * batch + update,

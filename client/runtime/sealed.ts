@@ -32,5 +32,8 @@ export async function unseal(magic: string, bytes: Uint8Array): Promise<Sealed |
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const bodyAt = HEADER_AT + view.getUint32(MAGIC_BYTES, true)
   if (bodyAt > end) return undefined
-  return { header: JSON.parse(fromUtf8(bytes.subarray(HEADER_AT, bodyAt))), body: bytes.subarray(bodyAt, end) }
+  return {
+    header: JSON.parse(fromUtf8(bytes.subarray(HEADER_AT, bodyAt))),
+    body: bytes.subarray(bodyAt, end),
+  }
 }

@@ -24,7 +24,12 @@ const graphOf = (part: ProtobufWriter): ProtobufWriter => message(m => m.message
 const constant = (): ProtobufWriter => message(m => m.int(1, 1).int(2, 1).text(8, 'c'))
 const tensor = (part: ProtobufWriter): ProtobufWriter => message(m => m.message(5, part))
 const nested = (part: ProtobufWriter): ProtobufWriter =>
-  graphOf(node('Loop').message(5, message(m => m.text(1, 'body').message(6, part).int(20, 5))))
+  graphOf(
+    node('Loop').message(
+      5,
+      message(m => m.text(1, 'body').message(6, part).int(20, 5)),
+    ),
+  )
 
 test.each(CASES)('the model that this program writes for %s %j passes', async (name, changes) => {
   const { task } = await prepare(name, changes)
@@ -46,7 +51,12 @@ test.each([
   ['a sparse tensor', message(m => m.message(15, constant())), 'a sparse tensor'],
   [
     'a tensor as an attribute',
-    graphOf(node('Add').message(5, message(m => m.message(5, constant())))),
+    graphOf(
+      node('Add').message(
+        5,
+        message(m => m.message(5, constant())),
+      ),
+    ),
     'a tensor as an attribute',
   ],
   ['a field from the future', message(m => m.int(99, 1)), 'field 99 of a graph'],

@@ -49,6 +49,6 @@ export async function prepare(name: string, changes: Recipe, updates = UPDATES):
   const { preface, parameters } = await startOf({ ...asked, fuelMax: Number.MAX_SAFE_INTEGER })
   const recipe = recipeOf(kernel.manifest, changes)
   const learner = learnerFor(asked.kernel, { recipe, preface, train: data[0] ?? new Uint8Array() })
-  const task = { learner, recipe, seed: SEED, updates, initial: parameters }
+  const task = { learner, recipe, seed: SEED, updates, ends: [updates], initial: parameters }
   return { kernel, module, data, preface, task }
 }
