@@ -31,11 +31,15 @@ export type NativeOutcome = RunOutcome & {
   readonly missed?: { readonly estimateBytes: number; readonly because: string }
 }
 
-/** Runs a task to its report, from its beginning or its checkpoint. Faults of kernel and runtime are values. */
+/**
+ * Runs a task to its report, from its beginning or its checkpoint. Faults of kernel and runtime are values.
+ * @param onEstimate hears how many bytes it will take, before it takes them
+ */
 export async function runNatively(
   run: NativeRun,
   runtime: NativeRuntime,
   control: RunControl,
+  onEstimate: (bytes: number) => void = () => undefined,
 ): Promise<NativeOutcome> {
   const started = control.nowMs()
   const failed = (code: RunErrorCode, detail: string): NativeOutcome => ({
@@ -50,6 +54,7 @@ export async function runNatively(
     return failed(isOutOfMemory(error.message) ? 'out_of_memory' : 'kernel_refused', error.message)
   }
   const { estimateBytes } = prepared
+  onEstimate(estimateBytes)
   if (estimateBytes > run.memoryBytesMax)
     return failed('out_of_memory', `it takes ${mib(estimateBytes)} MiB of ${mib(run.memoryBytesMax)}`)
   try {
