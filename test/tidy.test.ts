@@ -144,6 +144,15 @@ describe('the repository keeps its own rules', () => {
     expect(numbers.length).toBeGreaterThan(10)
   })
 
+  test('no merge is left half done', () => {
+    const papers = [
+      ...files,
+      ...globSync('{*.md,*.json,{server,client,ops,assembly}/**/*.{md,sql,yaml,css}}', { cwd: root }),
+    ]
+    expect(papers).toContain('README.md')
+    expect(papers.filter(file => /^(<{7}|>{7}) /m.test(source(file)))).toEqual([])
+  })
+
   test('imports follow the map', () => {
     const wrong = files.flatMap(file =>
       imports(file)
