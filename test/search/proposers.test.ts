@@ -33,7 +33,7 @@ function searchWith(sampler: object): Search {
 }
 
 const MANY = { name: 'tpe', beside: ['random', 'evolution', OUTSIDE] }
-const valueOf = (recipe: Recipe): number =>
+const lossOf = (recipe: Recipe): number =>
   (Math.log10(Number(recipe.lr)) + 2) ** 2 + Number(recipe.width) / 64
 
 interface Growing {
@@ -63,7 +63,7 @@ function told(search: Search, steps: readonly Step[]): Growing {
       history.reports.some(({ ordinal }) => ordinal === n) ? [] : [n],
     )
     for (const ordinal of open.slice(0, step.reported)) {
-      const value = valueOf(history.trials[ordinal]?.recipe ?? {})
+      const value = lossOf(history.trials[ordinal]?.recipe ?? {})
       history.reports.push({
         ordinal,
         outcome: step.fails ? { state: 'failed' } : { state: 'finished', value },
@@ -226,7 +226,7 @@ describe('a campaign with one proposer', () => {
       const { proposals } = search.ask({ trials, reports }, 4)
       for (const { recipe, asked } of proposals) trials.push({ recipe, asked })
       for (const { recipe, ordinal } of proposals)
-        reports.push({ ordinal, outcome: { state: 'finished', value: valueOf(recipe) } })
+        reports.push({ ordinal, outcome: { state: 'finished', value: lossOf(recipe) } })
     }
     expect(createHash('sha256').update(JSON.stringify(trials)).digest('hex').slice(0, 16)).toBe(digest)
   })
