@@ -84,6 +84,8 @@ export const PROPOSAL_REASONS_MAX = 32
 export const EXPERIMENTS_PER_CAMPAIGN_MAX = 100_000
 /** Recipes that somebody outside proposes in one call. */
 export const PROPOSED_PER_CALL_MAX = 100
+/** Proposals of one campaign that wait for their turn among several proposers: more than that is no proposal but a flood. */
+export const PROPOSALS_WAITING_MAX = 1_000
 export const SEEDS_PER_EXPERIMENT_MAX = 64
 /** Of one owner: nobody reads more at a time, and no one account may fill the sweeps of all. */
 export const CAMPAIGNS_OPEN_MAX = 100
