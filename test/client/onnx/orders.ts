@@ -1,0 +1,54 @@
+// Native runs as a process of their own is given them.
+
+import type { NativeOrder } from '#client/node/native/messages.ts'
+import { sha256 } from '#protocol/canonical.ts'
+import { type Job, jobText, type Recipe, runKeyOf } from '#protocol/job.ts'
+import { canonicalRecipe } from '#protocol/kernel.ts'
+import { MARKS } from '#protocol/limits.ts'
+import { readyKernel } from '#runtime/known-release.ts'
+import { builtReleases } from '../../../client/node/known-kernels.ts'
+import { sampleText } from '../../assembly/drive.ts'
+
+export const UPDATES = 40
+const GIB = 1024 ** 3
+
+/** The kernel as it was built. */
+export async function charlm() {
+  const kernels = await Promise.all((await builtReleases()).map(readyKernel))
+  const kernel = kernels.find(({ manifest }) => manifest.name === 'charlm')
+  if (kernel === undefined) throw new Error('npm run build')
+  return kernel
+}
+
+/** A run of charlm on the CPU: small, and over a text of its own. */
+export async function orderOf(
+  changes: Partial<NativeOrder> = {},
+  { recipe = {}, updates = UPDATES }: { recipe?: Recipe; updates?: number } = {},
+): Promise<NativeOrder> {
+  const { manifest, release, moduleSha256 } = await charlm()
+  const canonical = canonicalRecipe(manifest, recipe)
+  if (!canonical.ok) throw new Error(canonical.reason)
+  const limit = { updates }
+  const job: Job = {
+    kernel: 'charlm@1',
+    task: 'train',
+    recipe: canonical.recipe,
+    seed: 5,
+    limit,
+    marks: MARKS,
+  }
+  const data = [sampleText(40_000, 3), sampleText(2_000, 4)]
+  return {
+    ...{
+      provider: 'cpu',
+      engineClass: 'onnx-cpu',
+      job: jobText(job),
+      release,
+      moduleSha256,
+      data,
+      flops: 10 ** 9,
+    },
+    ...{ runKey: await runKeyOf(moduleSha256, await Promise.all(data.map(sha256)), job, 'onnx-cpu') },
+    ...{ fuelMax: manifest.bounds.fuelMax, memoryBytesMax: 4 * GIB, ...changes },
+  }
+}
