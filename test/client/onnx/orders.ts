@@ -5,9 +5,11 @@ import { sha256 } from '#protocol/canonical.ts'
 import { type Job, jobText, type Recipe, runKeyOf } from '#protocol/job.ts'
 import { canonicalRecipe } from '#protocol/kernel.ts'
 import { MARKS } from '#protocol/limits.ts'
+import type { Lease } from '#protocol/scheduler.ts'
 import { readyKernel } from '#runtime/known-release.ts'
 import { builtReleases } from '../../../client/node/known-kernels.ts'
 import { sampleText } from '../../assembly/drive.ts'
+import type { Peer } from '../peer.ts'
 
 export const UPDATES = 40
 const GIB = 1024 ** 3
@@ -48,7 +50,31 @@ export async function orderOf(
       data,
       flops: 10 ** 9,
     },
-    ...{ runKey: await runKeyOf(moduleSha256, await Promise.all(data.map(sha256)), job, 'onnx-cpu') },
+    ...{
+      runKey: await runKeyOf(
+        moduleSha256,
+        await Promise.all(data.map(sha256)),
+        job,
+        changes.engineClass ?? 'onnx-cpu',
+      ),
+    },
     ...{ fuelMax: manifest.bounds.fuelMax, memoryBytesMax: 4 * GIB, ...changes },
   }
+}
+
+/** A lease of the run, whose files the peer serves. */
+export async function lend(peer: Peer, order: NativeOrder): Promise<Lease> {
+  const { manifest, releaseSha256, release } = await charlm()
+  const { name, version, serial } = manifest
+  const { job, runKey, fuelMax, flops, engineClass, moduleSha256 } = order
+  const signed = await peer.publish({ name, version, serial, releaseSha256, moduleSha256 }, release)
+  const data: Lease['data'] = []
+  for (const bytes of order.data) {
+    const hash = await sha256(bytes)
+    peer.files.set(hash, bytes)
+    data.push({ sha256: hash, bytes: bytes.length })
+  }
+  const kernel = { name, version, release: signed }
+  const memoryPagesMax = manifest.memoryPagesMax
+  return peer.lease(1, 'normal', { job, runKey, fuelMax, flops, engineClass, kernel, data, memoryPagesMax })
 }

@@ -7,14 +7,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { NativeOrder } from '#client/node/native/messages.ts'
 import { runNatively } from '#client/onnx/run.ts'
 import { launch, type Program, stop, XEENET } from '#ops/process.ts'
-import { sha256 } from '#protocol/canonical.ts'
 import { RunReport } from '#protocol/report.ts'
 import { HostReport, type Lease } from '#protocol/scheduler.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { freely } from '#runtime/self-test.ts'
 import { type Peer, startPeer } from '../peer.ts'
 import { aReply } from '../replies.ts'
-import { charlm, orderOf } from './orders.ts'
+import { charlm, lend, orderOf } from './orders.ts'
 import { isMissing, nativeRuntime } from './session.ts'
 
 let directory = ''
@@ -43,23 +42,6 @@ function up(...args: string[]): Program {
   return program
 }
 
-/** A lease of the run, whose files the peer serves. */
-async function lend(order: NativeOrder): Promise<Lease> {
-  const { manifest, releaseSha256, release } = await charlm()
-  const { name, version, serial } = manifest
-  const { job, runKey, fuelMax, flops, engineClass, moduleSha256 } = order
-  const signed = await peer.publish({ name, version, serial, releaseSha256, moduleSha256 }, release)
-  const data: Lease['data'] = []
-  for (const bytes of order.data) {
-    const hash = await sha256(bytes)
-    peer.files.set(hash, bytes)
-    data.push({ sha256: hash, bytes: bytes.length })
-  }
-  const kernel = { name, version, release: signed }
-  const memoryPagesMax = manifest.memoryPagesMax
-  return peer.lease(1, 'normal', { job, runKey, fuelMax, flops, engineClass, kernel, data, memoryPagesMax })
-}
-
 /** What the run comes to here. */
 async function expected(order: NativeOrder): Promise<string> {
   const { module, manifest } = await charlm()
@@ -77,7 +59,7 @@ const reports = () => peer.seen.flatMap(({ body }) => body.reports.map(report =>
 describe.skipIf(isMissing)('a volunteer with a native engine', () => {
   test('tests it, offers it with its rate, computes a native lease, and remembers the rate', async () => {
     const order = await orderOf()
-    leases.push(await lend(order))
+    leases.push(await lend(peer, order))
     const program = up('--engines', 'onnx-cpu,wasm')
     expect(await program.exited, program.lastWords()).toBe(EXIT.ok)
     const [said] = program.events.filter(({ ev, engine }) => ev === 'engine' && engine === 'onnx-cpu')
@@ -101,7 +83,7 @@ describe.skipIf(isMissing)('a volunteer with a native engine', () => {
   test('killed in the middle of a run it goes on from the checkpoint to the same bytes, and leaves no process behind', async () => {
     const recipe = { width: 64, depth: 2, context: 64, batch: 8 }
     const order = await orderOf({}, { recipe, updates: 300 })
-    leases.push(await lend(order))
+    leases.push(await lend(peer, order))
     const program = up('--engines', 'onnx-cpu', '--checkpoint-seconds', '0.1')
     const saved = async () => (await readdir(await checkpoints())).some(name => !name.endsWith('.tmp'))
     await program.until(({ ev, step }) => ev === 'result.progress' && Number(step) > 0)
