@@ -3,6 +3,7 @@ import { bytesUpTo } from './body.ts'
 import { type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
 import { showCorpus, showRun, showSimilar } from './corpus.ts'
 import type { Edge } from './edge.ts'
+import { explore } from './explore.ts'
 import * as exports from './exports.ts'
 import { showScience } from './science.ts'
 import { showAgreement } from './study.ts'
@@ -17,6 +18,7 @@ export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler):
       post: [anonymous, small, exports.exportOfCampaign(edge)],
     },
     [`${at}/corpus`]: { get: [showCorpus(edge)] },
+    [`${at}/corpus/explore`]: { get: [explore(edge)] },
     [`${at}/corpus/similar`]: { get: [showSimilar(edge)] },
     [`${at}/science`]: { get: [showScience(edge)] },
     [`${at}/corpus/exports`]: { post: [anonymous, small, exports.exportOfMonth(edge)] },
