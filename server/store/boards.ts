@@ -30,7 +30,7 @@ const BoardRow = Gave.extend({
 })
 export type BoardRow = z.infer<typeof BoardRow>
 
-// Each is read by an index of its own (migration 0027).
+// Each is read by an index of its own (migration contributions).
 const orderOf = ({ board, span }: Omit<BoardKey, 'via'>): { value: string; tie: string } => {
   if (board === 'recent') return { value: 'c.recent', tie: 'c.since' }
   return board === 'impact'
