@@ -105,7 +105,7 @@ export function showReceipt(edge: Edge): RequestHandler {
     const view: Receipt = {
       ...{ resultId: id, campaignId: paid.campaignId, verdict: paid.verdict, fuelUsed: paid.fuelUsed },
       fuelPaid: Math.min(paid.fuelUsed, paid.fuelMax),
-      priceMilliPerGfuel: paid.priceMilliPerGfuel,
+      ...{ priceMilliPerGfuel: paid.priceMilliPerGfuel, per: paid.per, engineClass: paid.engineClass },
       level: levelOf(paid),
       ...stateOf(transfers),
       transfers,

@@ -78,7 +78,7 @@ export function planCampaign(
     const detail = `the space has ${size} points, budget.runs asks for ${wanted}`
     return { ok: false, code: 'space_too_small', detail }
   }
-  const limit = limitOf(file)
+  const limit = limitOf(file, manifest)
   return {
     ok: true,
     spaceSize: Number.isFinite(size) ? size : null,
@@ -92,7 +92,7 @@ export function planCampaign(
 function planStudy(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
   const detail = contradiction(file, manifest)
   if (detail !== undefined) return { ok: false, code: 'campaign_invalid', detail }
-  const limit = limitOf(file)
+  const limit = limitOf(file, manifest)
   return {
     ...{
       ok: true,
@@ -125,8 +125,9 @@ const isPlain = ({ sampler, space, constraints = [] }: CampaignFile): boolean =>
 const OPEN_LOOP: ReadonlySet<string> = new Set(['grid', 'random', 'sobol'])
 
 /** What the file asks for; else `asha` where a sampler learns, nothing is tested and the kernel knows rungs. */
-function prunerOf({ stop, sampler }: CampaignFile, { rungs }: KernelManifest): Pruner {
+function prunerOf({ stop, sampler, budget }: CampaignFile, { rungs }: KernelManifest): Pruner {
   if (stop?.prune !== undefined) return stop.prune
+  if (budget.flops_per_run !== undefined) return 'none'
   // A test tells the scatter from experiments that came to the end, of which a pruner leaves too few.
   return OPEN_LOOP.has(sampler.name) || stop?.sprt !== undefined || rungs !== true ? 'none' : 'asha'
 }
