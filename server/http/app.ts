@@ -31,7 +31,6 @@ import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
 import { showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
-import { showSpent } from './spent.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
 const API = '/api/v1'
@@ -107,7 +106,6 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
     [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
     [`${API}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
-    [`${API}/spent`]: { get: [showSpent(edge)] },
     [`${API}/prices`]: { get: [ledger.showPrices()] },
     [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
     [`${API}/ledger/heads`]: { get: [ledger.showHeads(edge)] },

@@ -6,6 +6,7 @@ import type { Edge } from './edge.ts'
 import { explore } from './explore.ts'
 import * as exports from './exports.ts'
 import { showScience } from './science.ts'
+import { showSpent } from './spent.ts'
 import { showAgreement } from './study.ts'
 
 /** What is public of everybody's runs, below the address `at`. */
@@ -23,6 +24,7 @@ export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler):
     [`${at}/science`]: { get: [showScience(edge)] },
     [`${at}/corpus/exports`]: { post: [anonymous, small, exports.exportOfMonth(edge)] },
     [`${at}/corpus/:id`]: { get: [showRun(edge)] },
+    [`${at}/spent`]: { get: [showSpent(edge)] },
     [`${at}/exports/:id`]: { get: [exports.showExport(edge)] },
   }
 }
