@@ -21,7 +21,7 @@ data: sotu-small@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: ${FUEL}, runs: 1, credits: 100000 }
 baseline: false
-recipe: { context: 64, batch: 16, heads: 2, warmup: 10, width: 64, depth: 2, lr: 0.003 }
+recipe: { context: 64, batch: 16, heads: 2, warmup: 10, width: 64, depth: 2 }
 space: { lr: { choice: [0.003] } }
 sampler: { name: grid, seed: 7 }
 replicate: { quorum: 2, seeds: 1, policy: fixed }
@@ -177,8 +177,7 @@ async function tabRunner(grid: Grid, dir: string): Promise<Runner> {
   await press('Pause', 'paused')
   const pid = Number(await readFile(pidFile, 'utf8'))
   return {
-    fuel: async () =>
-      (await page.evaluate(() => (window as unknown as { fraction: number }).fraction)) * FUEL,
+    fuel: async () => Number(await page.evaluate(() => document.body.dataset.fraction ?? 0)) * FUEL,
     cpuMs: () => cpuMsOf(pid),
     run: is => (is ? press('Run', 'working') : press('Pause', 'paused')),
     close: () => context.close(),
@@ -187,10 +186,9 @@ async function tabRunner(grid: Grid, dir: string): Promise<Runner> {
 
 /** In the page: what the volunteer tells its tabs, exactly. */
 function keepFraction(): void {
-  const page = Object.assign(window, { fraction: 0 })
   new BroadcastChannel('xeenet-volunteer').onmessage = ({ data }) => {
     const told = data.snapshot?.runs?.[0]?.fraction
-    if (typeof told === 'number') page.fraction = told
+    if (typeof told === 'number') document.body.dataset.fraction = String(told)
   }
 }
 

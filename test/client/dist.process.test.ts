@@ -20,7 +20,7 @@ data: sotu-small@1
 metric: { name: val_bpb, goal: minimize }
 budget: { fuel_per_run: 2000000000, runs: 1, credits: 10 }
 baseline: false
-recipe: { context: 32, batch: 8, heads: 2, warmup: 10, width: 32, depth: 1, lr: 0.003 }
+recipe: { context: 32, batch: 8, heads: 2, warmup: 10, width: 32, depth: 1 }
 space:
   lr: { choice: [0.003] }
 sampler: { name: grid, seed: 7 }
