@@ -11,6 +11,7 @@ const WORDS = {
   elsewhere:
     'It was started elsewhere on this machine, perhaps as a service. This page shows it and steers it.',
   self: 'This machine',
+  savable: false,
 } as const
 
 function Local() {

@@ -38,8 +38,8 @@ const REACHED_MIN = 0.9
 interface Runner {
   /** Fuel spent so far, as it tells of itself. */
   fuel(): Promise<number>
-  /** Of it and all its children, milliseconds of processor time. */
-  cpuMs(): Promise<number>
+  /** Of it and all its children, milliseconds of processor time; and of the one thread that used most. */
+  cpuMs(): Promise<Spent>
   run(is: boolean): Promise<void>
   close(): Promise<void>
 }
@@ -68,8 +68,14 @@ export async function tabFigures(): Promise<readonly Figure[]> {
   }
 }
 
+interface Spent {
+  readonly allMs: number
+  readonly threadMs: number
+}
+
 interface Measured {
   readonly perCpu: number
+  readonly perThread: number
   readonly perWall: number
 }
 
@@ -117,14 +123,18 @@ async function alone(runner: Runner, ms: number): Promise<Measured> {
   const end = await nextWord(runner)
   await runner.run(false)
   const fuel = end.fuel - begin.fuel
-  return { perCpu: (fuel / (end.cpuMs - begin.cpuMs)) * 1000, perWall: (fuel / (end.at - begin.at)) * 1000 }
+  return {
+    perCpu: (fuel / (end.cpu.allMs - begin.cpu.allMs)) * 1000,
+    perThread: (fuel / (end.cpu.threadMs - begin.cpu.threadMs)) * 1000,
+    perWall: (fuel / (end.at - begin.at)) * 1000,
+  }
 }
 
-async function nextWord(runner: Runner): Promise<{ fuel: number; cpuMs: number; at: number }> {
+async function nextWord(runner: Runner): Promise<{ fuel: number; cpu: Spent; at: number }> {
   const before = await runner.fuel()
   for (;;) {
     const fuel = await runner.fuel()
-    if (fuel !== before) return { fuel, cpuMs: await runner.cpuMs(), at: performance.now() }
+    if (fuel !== before) return { fuel, cpu: await runner.cpuMs(), at: performance.now() }
     await sleep(20)
   }
 }
@@ -151,7 +161,7 @@ async function nodeRunner(grid: Grid): Promise<Runner> {
   await hold()
   return {
     fuel: async () => fraction * FUEL,
-    cpuMs: () => cpuMsOf(Number(pid)),
+    cpuMs: () => spentBy(Number(pid)),
     run: is => (is ? goOn() : hold()),
     close: goOn,
   }
@@ -178,7 +188,7 @@ async function tabRunner(grid: Grid, dir: string): Promise<Runner> {
   const pid = Number(await readFile(pidFile, 'utf8'))
   return {
     fuel: async () => Number(await page.evaluate(() => document.body.dataset.fraction ?? 0)) * FUEL,
-    cpuMs: () => cpuMsOf(pid),
+    cpuMs: () => spentBy(pid),
     run: is => (is ? press('Run', 'working') : press('Pause', 'paused')),
     close: () => context.close(),
   }
@@ -192,28 +202,41 @@ function keepFraction(): void {
   }
 }
 
-/** Of a process and all below it, from /proc: user and system time, also of children that ended. */
-async function cpuMsOf(root: number): Promise<number> {
-  const processes = await Promise.all((await readdir('/proc')).filter(name => /^\d+$/.test(name)).map(statOf))
+/** A process and all below it, from /proc: user and system time. */
+async function spentBy(root: number): Promise<Spent> {
+  const processes = await Promise.all((await numbersIn('/proc')).map(pid => statOf(`/proc/${pid}/stat`)))
   const known = processes.filter(one => one !== undefined)
   const tree = new Set([root])
   for (let size = 0; size !== tree.size; ) {
     size = tree.size
-    for (const one of known) if (tree.has(one.parent)) tree.add(one.pid)
+    for (const one of known) if (tree.has(one.parent)) tree.add(one.id)
   }
-  return known.filter(one => tree.has(one.pid)).reduce((sum, one) => sum + one.ticks, 0) * TICK_MS
+  const threads = await Promise.all([...tree].map(threadsOf))
+  return {
+    allMs: known.filter(one => tree.has(one.id)).reduce((sum, one) => sum + one.ms, 0),
+    threadMs: Math.max(...threads.flat()),
+  }
 }
+
+const threadsOf = async (pid: number): Promise<number[]> => {
+  const stats = (await numbersIn(`/proc/${pid}/task`)).map(id => statOf(`/proc/${pid}/task/${id}/stat`))
+  return (await Promise.all(stats)).flatMap(one => one?.ms ?? [])
+}
+
+/** What ended meanwhile is not there. */
+const numbersIn = async (directory: string): Promise<string[]> =>
+  (await readdir(directory).catch(() => [])).filter(name => /^\d+$/.test(name))
 
 const TICK_MS = 10 // USER_HZ of Linux is 100
 
-async function statOf(pid: string): Promise<{ pid: number; parent: number; ticks: number } | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+async function statOf(file: string): Promise<{ id: number; parent: number; ms: number } | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined)
   // The name stands in parentheses and may hold anything.
   const fields = text
     ?.slice(text.lastIndexOf(')') + 2)
     .split(' ')
     .map(Number)
-  if (fields === undefined) return undefined
+  if (text === undefined || fields === undefined) return undefined
   const at = (i: number): number => fields[i] ?? 0
-  return { pid: Number(pid), parent: at(1), ticks: at(11) + at(12) + at(13) + at(14) }
+  return { id: Number.parseInt(text, 10), parent: at(1), ms: (at(11) + at(12)) * TICK_MS }
 }
