@@ -7,6 +7,7 @@ export const PAGE_PATHS = {
   experiment: '/e/:id',
   start: '/start',
   host: '/h/:id',
+  top: '/top',
   status: '/status',
   log: '/log',
   docs: '/docs',
