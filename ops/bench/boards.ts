@@ -49,6 +49,7 @@ async function fill({ knex, stock }: Server, results: number): Promise<string> {
   await knex.transaction(async trx => {
     // What refers to what is right by construction; checking a million rows would take most of the time.
     await trx.raw(`set local session_replication_role = replica`)
+    await trx.raw(`set local statement_timeout = 0`)
     for (const statement of FILL) {
       const named = Object.entries({ campaign, results, hosts: HOSTS, days: DAYS }).filter(([name]) =>
         statement.includes(`:${name}`),

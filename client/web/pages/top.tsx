@@ -110,7 +110,7 @@ const COLUMNS = [
   'who',
   'valid',
   'credit',
-  'Tfuel',
+  'Gfuel',
   'recent a day',
   'impact',
   'hosts',
@@ -118,7 +118,7 @@ const COLUMNS = [
 ] as const
 
 const cellsOf = (row: BoardRow): (string | number)[] => [
-  ...[row.place, row.name, row.valid, row.creditMilli / 1000, row.fuel / 1e12, row.recentMilli / 1000],
+  ...[row.place, row.name, row.valid, row.creditMilli / 1000, row.fuel / 1e9, row.recentMilli / 1000],
   ...[row.impact, row.hosts, row.since],
 ]
 
@@ -145,7 +145,7 @@ function Board({ of: { rows, me, anonymous, nextAfter, board, via, span } }: { o
                 <th>who</th>
                 <th class="n">valid</th>
                 <th class="n">credit</th>
-                <th class="n">Tfuel</th>
+                <th class="n">Gfuel</th>
                 <th class="n">recent</th>
                 <th class="n">impact</th>
                 <th class="n">hosts</th>
@@ -192,7 +192,7 @@ function PersonRow({ of: row, me }: { of: BoardRow; me: boolean }) {
       </td>
       <td class="n">{whole(row.valid)}</td>
       <td class="n">{credits(row.creditMilli)}</td>
-      <td class="n">{(row.fuel / 1e12).toFixed(1)}</td>
+      <td class="n">{whole(Math.round(row.fuel / 1e9))}</td>
       <td class="n">{credits(Math.round(row.recentMilli))}</td>
       <td class="n">{whole(row.impact)}</td>
       <td class="n">{whole(row.hosts)}</td>
