@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { CampaignView } from '#protocol/campaign.ts'
 import { DryRun } from '#protocol/dry-run.ts'
-import { EventCursor, WaitReply } from '#protocol/events.ts'
+import { EventCursor } from '#protocol/events.ts'
 import { ProposeReply } from '#protocol/experiments.ts'
 import { Recipe } from '#protocol/job.ts'
 import { DETAIL_CHARS_MAX, NOTE_CHARS_MAX, NOTE_EVIDENCE_MAX } from '#protocol/limits.ts'
 import { NoteKind, NoteView } from '#protocol/notes.ts'
 import { line, lines } from '#protocol/text.ts'
+import { CampaignId } from '#protocol/units.ts'
 import type { Api } from './api.ts'
 import { fenced, fitted } from './fence.ts'
 import { ADDS_ONCE, campaignId, dryRun, ENDS, idempotencyKey, READS, type Tool, tool } from './tool.ts'
@@ -103,18 +104,19 @@ interface Looked {
 async function look(api: Api, { id, after, valid, timeoutMs }: Looked) {
   const first = await api.ask(CampaignView, { method: 'GET', path: pathOf(id) })
   const isOver = hasEnded(first) || (valid !== undefined && first.workUnits.valid !== valid)
-  const query = new URLSearchParams({
-    cursor: after,
-    limit: '20',
-    timeout: String(isOver ? 0 : timeoutMs / 1000),
-  })
-  const waiting = { method: 'GET', path: `${pathOf(id)}/wait?${query}` } as const
-  const { events, nextAfter } = await api.ask(WaitReply, waiting)
+  const events = await api.wait(CampaignId.parse(id), after, isOver ? 0 : timeoutMs)
   const view = isOver ? first : await api.ask(CampaignView, { method: 'GET', path: pathOf(id) })
   const { state, workUnits, best } = view
   const more = valid !== undefined && workUnits.valid !== valid
   return {
-    seen: { state, workUnits, valid: workUnits.valid, best, events, nextAfter },
+    seen: {
+      state,
+      workUnits,
+      valid: workUnits.valid,
+      best,
+      events,
+      nextAfter: events.at(-1)?.cursor ?? after,
+    },
     changed: events.length > 0 || hasEnded(view) || more,
   }
 }
