@@ -19,6 +19,7 @@ const PAGES: Readonly<Record<PageName, Page>> = {
   experiment: late(async () => (await import('./pages/experiment.tsx')).ExperimentPage),
   host: late(async () => (await import('./pages/host.tsx')).HostPage),
   top: late(async () => (await import('./pages/top.tsx')).TopPage),
+  explore: late(async () => (await import('./pages/explore.tsx')).ExplorePage),
   status: late(async () => (await import('./pages/status.tsx')).StatusPage),
   log: late(async () => (await import('./pages/log.tsx')).LogPage),
   docs: late(async () => (await import('./pages/docs.tsx')).DocsPage),

@@ -8,6 +8,7 @@ export const PAGE_PATHS = {
   start: '/start',
   host: '/h/:id',
   top: '/top',
+  explore: '/x',
   status: '/status',
   log: '/log',
   docs: '/docs',
