@@ -1,4 +1,17 @@
 import { z } from 'zod'
+import { ACCOUNT_OPERATIONS } from './account-operations.ts'
+import {
+  InvitationBody,
+  InvitationList,
+  LoginBody,
+  NewInvitation,
+  PasswordBody,
+  RevokedReply,
+  RevokeSessionsBody,
+  SessionList,
+  SessionView,
+  SignUpBody,
+} from './accounts.ts'
 import { AnalysisView } from './analysis.ts'
 import {
   CampaignFile,
@@ -85,6 +98,8 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ AnalysisView, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ DryRun, WaitReply },
+  ...{ InvitationBody, InvitationList, LoginBody, NewInvitation, PasswordBody },
+  ...{ RevokedReply, RevokeSessionsBody, SessionList, SessionView, SignUpBody },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
@@ -160,6 +175,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...RESEARCH_OPERATIONS,
   ...WEBHOOK_OPERATIONS,
   ...CORPUS_OPERATIONS,
+  ...ACCOUNT_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',
