@@ -39,7 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'altcha-lib',
     'altcha-lib/algorithms/web/pbkdf2',
   ],
-  'client/onnx/': ['client/onnx/', 'client/runtime/', 'server/protocol/'],
+  'client/onnx/': ['client/onnx/', 'client/runtime/', 'server/protocol/', 'zod', 'onnxruntime-common'],
   'client/node/': ['client/node/', 'client/onnx/', 'client/runtime/', 'server/protocol/', '*'],
   'client/web/': ['client/web/', 'client/runtime/', 'server/protocol/', '*'],
   'validators/': ['validators/', 'server/protocol/', 'zod'],

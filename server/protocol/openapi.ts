@@ -49,6 +49,7 @@ import { ReportView } from './report-view.ts'
 import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
+import { ScienceList } from './science.ts'
 import { SearchView } from './search.ts'
 import { AgreementView } from './study.ts'
 import { CompareView, TestList } from './tests.ts'
@@ -93,7 +94,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
-  ...{ AgreementView, CorpusList, CorpusView, SimilarView },
+  ...{ AgreementView, CorpusList, CorpusView, ScienceList, SimilarView },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
