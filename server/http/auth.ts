@@ -29,6 +29,7 @@ export async function callerOf(edge: Edge, req: Request): Promise<Caller> {
   if (!mayAct(edge, req, secret)) throw new Refused('csrf_refused')
   const session = await sessionBy(edge, secret)
   if (session === undefined) throw new Refused('session_over')
+  if (session.isBlocked) throw new Refused('account_blocked')
   return fromSession(session)
 }
 
@@ -39,7 +40,7 @@ export async function callerIfAny(edge: Edge, req: Request): Promise<Caller | un
   const secret = sessionSecretOf(edge, req)
   if (secret === undefined || !mayAct(edge, req, secret)) return undefined
   const session = await sessionBy(edge, secret)
-  return session === undefined ? undefined : fromSession(session)
+  return session === undefined || session.isBlocked ? undefined : fromSession(session)
 }
 
 const READS = ['GET', 'HEAD']
@@ -77,6 +78,7 @@ async function callerBy(edge: Edge, token: string): Promise<Caller> {
   if (bearer === undefined) throw new Refused('token_unknown')
   const expired = bearer.expiresAt !== null && bearer.expiresAt <= edge.now()
   if (expired || bearer.revokedAt !== null) throw new Refused('token_expired')
+  if (bearer.isBlocked) throw new Refused('account_blocked')
   return { ...bearer, sessionId: null }
 }
 

@@ -42,6 +42,7 @@ export function logIn(edge: Edge, throttle: Throttle): RequestHandler {
     const { ok, stale } = await checkPassword(stored, password)
     if (!ok || found === undefined || stored === undefined) throw new Refused('login_failed')
     const { userId } = found
+    if (found.isBlocked) throw new Refused('account_blocked')
     const passwordHash = stale ? await hashPassword(password) : stored
     const secret = await inTransaction(edge.knex, async trx => {
       await throttle.forgive(trx, scopes)
@@ -122,9 +123,9 @@ export function logOut(edge: Edge): RequestHandler {
   }
 }
 
-// Whoever is not logged in any more has logged out.
+// Whoever is not logged in any more has logged out, and whoever may do nothing may still go.
 function unlessOver(error: unknown): void {
-  if (error instanceof Refused && error.problem.code === 'session_over') return
+  if (error instanceof Refused && ['session_over', 'account_blocked'].includes(error.problem.code)) return
   throw error
 }
 

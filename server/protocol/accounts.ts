@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { RoleName } from './acts.ts'
 import { KeyScope } from './keys.ts'
 import {
   EMAIL_CHARS_MAX,
@@ -15,8 +16,6 @@ import { EnrolWork } from './work.ts'
 /** Who may make an account: anybody, whoever was invited, or nobody. */
 export const SignupPolicy = z.enum(['open', 'invitation', 'closed'])
 export type SignupPolicy = z.infer<typeof SignupPolicy>
-
-const Role = z.enum(['volunteer', 'researcher', 'operator'])
 
 // Bounds only: what is wrong with a new name or password is said one by one by the rules for them.
 const Name = z.string().min(1).max(NAME_CHARS_MAX)
@@ -45,7 +44,7 @@ export const SessionView = z.object({
     .object({
       userId: UserId,
       name: z.string(),
-      roles: z.array(Role),
+      roles: z.array(RoleName),
       /** What may be done from here; `admin` includes everything. */
       scopes: z.array(z.enum([...KeyScope.options, 'admin'])),
       email: z.string().nullable(),
@@ -87,7 +86,7 @@ export type PasswordBody = z.infer<typeof PasswordBody>
 
 /** POST /api/v1/invitations, by an operator. */
 export const InvitationBody = z.strictObject({
-  role: Role.default('researcher'),
+  role: RoleName.default('researcher'),
   label: line(NAME_CHARS_MAX).trim().min(1),
   uses: z.int().min(1).max(INVITATION_USES_MAX).default(1),
   expiresAt: z.iso.datetime(),
@@ -96,7 +95,7 @@ export type InvitationBody = z.infer<typeof InvitationBody>
 
 const Invitation = z.object({
   id: InvitationId,
-  role: Role,
+  role: RoleName,
   label: z.string(),
   usesLeft: z.int(),
   createdAt: WireInstant,

@@ -189,6 +189,12 @@ export const WEBHOOK_URL_CHARS_MAX = 2_000
 export const WEBHOOK_MS_MAX = 5_000
 /** What was sent is listed so long. */
 export const WEBHOOK_DELIVERY_DAYS = 30
+/** Work units of one act of an operator, in one transaction of some seconds. */
+export const ACT_UNITS_MAX = 5_000
+/** What was shown of an act holds so long: a phone call with whom it concerns. */
+export const PREVIEW_MS = 10 * 60_000
+/** An act can be taken back for so long: later others have built on it. */
+export const UNDO_MS = 10 * 60_000
 /** How long an exclusion can be appealed; it becomes public when this ends, or with the decision. */
 export const APPEAL_DAYS = 14
 /** A host whose self-test failed so often since it enrolled computes nothing any more: its owner mends it and enrols it again. */

@@ -12,6 +12,7 @@ import {
   SessionView,
   SignUpBody,
 } from './accounts.ts'
+import { ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody } from './acts.ts'
 import { AnalysisView } from './analysis.ts'
 import {
   CampaignFile,
@@ -42,6 +43,18 @@ import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { NoteBody, NoteList, NoteView } from './notes.ts'
 import { type Operation, page } from './operation.ts'
+import {
+  AlertList,
+  AppealList,
+  ErrorsView,
+  HostRows,
+  LimitsView,
+  ResultRows,
+  SuspectList,
+  SymptomsView,
+  UserRows,
+} from './operator.ts'
+import { OPERATOR_OPERATIONS } from './operator-operations.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { Problem } from './problem.ts'
 import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
@@ -104,6 +117,9 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
+  ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
+  ...{ AlertList, AppealList, ErrorsView, HostRows, LimitsView, ResultRows },
+  ...{ SuspectList, SymptomsView, UserRows },
   Health: z.object({ ok: z.literal(true) }),
 }
 
@@ -177,6 +193,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...WEBHOOK_OPERATIONS,
   ...CORPUS_OPERATIONS,
   ...ACCOUNT_OPERATIONS,
+  ...OPERATOR_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',

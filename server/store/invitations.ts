@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { RoleName } from '#protocol/acts.ts'
 import { type Instant, InvitationId, type Sha256, type UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Executor, execute, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
-import { RoleName } from './tokens.ts'
 
 const InvitationRow = z.object({
   id: InvitationId,

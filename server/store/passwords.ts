@@ -4,7 +4,7 @@ import { type Instant, UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Executor, execute, selectFirst, toDb } from './rows.ts'
 
-const PasswordRow = z.object({ userId: UserId, hash: z.string().nullable() })
+const PasswordRow = z.object({ userId: UserId, hash: z.string().nullable(), isBlocked: z.boolean() })
 
 /** The account that a person means by a name, and its password; undefined when there is none. */
 export const findByLogin = (on: Executor, name: string): Promise<z.infer<typeof PasswordRow> | undefined> =>
@@ -28,7 +28,7 @@ export const rehash = (
 
 // A person writes the name as it is or nearly so. Of names from before they were compared by their looks, the exact one counts.
 const FIND = `
-  select u.id as "userId", p.hash from users u left join passwords p on p.user_id = u.id
+  select u.id as "userId", p.hash, u.blocked_at is not null as "isBlocked" from users u left join passwords p on p.user_id = u.id
   where (u.name_key = :nameKey or u.name = :name) and u.deleted_at is null
   order by u.name = :name desc limit 1`
 const OF_USER = `select hash from passwords where user_id = :userId`

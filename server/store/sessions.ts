@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { RoleName } from '#protocol/acts.ts'
 import { type Instant, SessionId, type Sha256, UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
-import { RoleName } from './tokens.ts'
 
 const SessionRow = z.object({
   sessionId: SessionId,
@@ -10,6 +10,8 @@ const SessionRow = z.object({
   userName: z.string(),
   roles: z.array(RoleName),
   email: z.string().nullable(),
+  /** The operator blocked the account. */
+  isBlocked: z.boolean(),
   seenAt: Timestamp,
   expiresAt: Timestamp,
 })
@@ -84,6 +86,7 @@ const ALIVE = `expires_at > :now and seen_at > :idleSince`
 
 const FIND = `
   select s.id as "sessionId", u.id as "userId", u.name as "userName", cast(u.roles as text[]) as roles, u.email,
+    u.blocked_at is not null as "isBlocked",
     s.seen_at as "seenAt", s.expires_at as "expiresAt"
   from sessions s join users u on u.id = s.user_id
   where s.hash = :hash and u.deleted_at is null and ${ALIVE}`

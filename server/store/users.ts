@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { nameKey } from '#domain/names.ts'
+import { RoleName } from '#protocol/acts.ts'
 import { type Instant, UserId } from '#protocol/units.ts'
 import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
-import { RoleName } from './tokens.ts'
 
 const UserRow = z.object({
   id: UserId,

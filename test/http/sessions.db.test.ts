@@ -141,6 +141,15 @@ describe('what a session may do', () => {
     expect((await browser.call('DELETE', '/me')).code).toBe('scope_missing') // an operator’s account
   })
 
+  test('is nothing but to leave when the operator blocked the account', async () => {
+    const { browser, name, userId } = await joined()
+    await rows('update users set blocked_at = now() where id = ?', userId)
+    expect((await browser.call('GET', '/me')).code).toBe('account_blocked')
+    expect((await openBrowserClient(server).logIn(name)).code).toBe('account_blocked')
+    expect((await browser.call('DELETE', '/session')).status).toBe(200)
+    expect(await whoIsIn(browser)).toBeUndefined()
+  })
+
   test.each([
     ['without the header', { 'x-xeenet-csrf': '' }],
     ['with the header of another session', { 'x-xeenet-csrf': 'A'.repeat(43) }],
