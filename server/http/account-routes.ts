@@ -4,6 +4,7 @@ import type { Network } from './address.ts'
 import { bytesUpTo } from './body.ts'
 import { type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
 import type { Edge } from './edge.ts'
+import * as keys from './keys.ts'
 import * as login from './login.ts'
 import { newThrottle } from './throttle.ts'
 
@@ -15,7 +16,7 @@ interface Given {
   readonly everybody: RequestHandler
 }
 
-/** Accounts that people make themselves: signing up, logging in and out. */
+/** Accounts that people make themselves: signing up, logging in and out, and the keys they give away. */
 export function accountRoutes(
   edge: Edge,
   api: string,
@@ -34,6 +35,8 @@ export function accountRoutes(
     [`${api}/sessions`]: { get: [login.showSessions(edge)] },
     [`${api}/sessions/revoke`]: { post: [anonymous, small, login.revokeSessions(edge)] },
     [`${api}/me/password`]: { post: [everybody, small, login.changePassword(edge, throttle)] },
+    [`${api}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
+    [`${api}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${api}/invitations`]: {
       get: [accounts.showInvitations(edge)],
       post: [anonymous, small, accounts.createInvitation(edge)],

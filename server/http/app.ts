@@ -19,7 +19,6 @@ import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
-import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
 import { answerMcp } from './mcp/route.ts'
 import { type Meter, newMeter } from './meter.ts'
@@ -112,8 +111,6 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
     ...operatorRoutes(edge, `${API}/operator`, { anonymous, meter }),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
-    [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
-    [`${API}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
     [`${API}/prices`]: { get: [ledger.showPrices()] },
     [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },

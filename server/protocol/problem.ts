@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ACCOUNT_PROBLEMS } from './account-problems.ts'
 
 /**
  * The closed list of refusals. Each code is documented once, here: its HTTP status, whether the same call may succeed
@@ -36,36 +37,7 @@ export const PROBLEMS = {
     'This token may not do that',
     'Use a token with the scope named in the detail.',
   ],
-  login_failed: [
-    401,
-    false,
-    'Name and password do not go together',
-    'Check both; capitals count in the password.',
-  ],
-  login_throttled: [
-    429,
-    true,
-    'Too many wrong attempts',
-    'Wait for retryAfterMs. A browser that was logged in before need not wait for others.',
-  ],
-  session_over: [401, false, 'You are not logged in any more', 'Log in again.'],
-  csrf_refused: [
-    403,
-    false,
-    'The call does not come from a page of this server',
-    'Send the cookie whose name ends in csrf as the header x-xeenet-csrf, from the same origin.',
-  ],
-  signup_closed: [
-    403,
-    false,
-    'This server takes no new accounts without an invitation',
-    'Ask its operator for one. Computing needs no account.',
-  ],
-  invitation_unknown: [404, false, 'This invitation is not known, used up or over', 'Ask for a new one.'],
-  invitations_full: [409, false, 'There are as many open invitations as may be', 'Revoke some.'],
-  name_taken: [409, false, 'This name is taken, or looks too much like one that is', 'Choose another.'],
-  name_refused: [422, false, 'Nobody can have this name', 'The detail says why: choose another.'],
-  password_weak: [422, false, 'This password is too easy to guess', 'The detail says why: choose another.'],
+  ...ACCOUNT_PROBLEMS,
   signature_invalid: [
     401,
     false,
