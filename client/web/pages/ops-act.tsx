@@ -18,7 +18,7 @@ interface ActButtonProps {
   readonly label: string
   /** A filter is parsed by the server, which gives the act back with its preview. */
   readonly act: Act | { readonly kind: Act['kind']; readonly filter: Filter }
-  /** Something was done, or taken back: lists are read again. */
+  /** Something was done and the reader is through with it: lists are read again. */
   onDone(): void
 }
 
@@ -43,12 +43,13 @@ export function ActButton({ label, act, onDone }: ActButtonProps) {
     attempt(async () => {
       const { token } = preview
       const view = await call<ActView>('POST', '/operator/acts', { act: preview.act, reason, token })
-      onDone()
       return { at: 'done', view }
     })
   const now = step.value
+  // Only then are lists read again: a row that changes would take the way back with it.
   const close = (): void => {
     step.value = { at: 'idle' }
+    if (now.at === 'done') onDone()
   }
   if (now.at === 'idle' || now.at === 'looking')
     return (
@@ -61,7 +62,7 @@ export function ActButton({ label, act, onDone }: ActButtonProps) {
       {now.at === 'shown' && (
         <Confirm label={label} preview={now.preview} onConfirm={perform} onClose={close} />
       )}
-      {now.at === 'done' && <Done view={now.view} onClose={close} onUndone={onDone} />}
+      {now.at === 'done' && <Done view={now.view} onClose={close} />}
       {now.at === 'refused' && (
         <>
           <p role="alert">{now.why}</p>
@@ -140,14 +141,14 @@ function Confirm({ label, preview, onConfirm, onClose }: ConfirmProps) {
 }
 
 /** What was done, and the way back. */
-function Done({ view, onClose, onUndone }: { view: ActView; onClose: () => void; onUndone: () => void }) {
+function Done({ view, onClose }: { view: ActView; onClose: () => void }) {
   return (
     <>
       <p role="status">
         Done: {whole(view.touched)} touched. Its row in the <a href="/ops?tab=log">audit log</a>: {view.id}.
       </p>
       <p class="row">
-        <Undo view={view} onUndone={onUndone} />
+        <Undo view={view} />
         <button type="button" onClick={onClose}>
           Close
         </button>
@@ -157,7 +158,7 @@ function Done({ view, onClose, onUndone }: { view: ActView; onClose: () => void;
 }
 
 /** Takes an act back while it can be. */
-export function Undo({ view, onUndone }: { view: ActView; onUndone: () => void }) {
+export function Undo({ view }: { view: ActView }) {
   const said = useSignal('')
   const { undoUntil, undoneBy } = view
   if (undoneBy !== null) return <span class="meta">undone</span>
@@ -168,7 +169,6 @@ export function Undo({ view, onUndone }: { view: ActView; onUndone: () => void }
         reason: 'taken back by who looked again',
       })
       said.value = 'Undone.'
-      onUndone()
     } catch (error) {
       said.value = error instanceof Error ? error.message : String(error)
     }

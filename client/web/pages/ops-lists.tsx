@@ -247,7 +247,7 @@ export function ActsTab() {
                     {since(view.at)} by {view.by?.name ?? 'the command line'}, {whole(view.touched)} touched
                     {view.undoes === null ? '' : `, undoes ${view.undoes}`}
                   </span>
-                  <Undo view={view} onUndone={list.refresh} />
+                  <Undo view={view} />
                 </p>
                 <p>{view.sentence}</p>
                 <p class="dim">Because: {view.reason}</p>
