@@ -1,45 +1,32 @@
-// Engine classes from a campaign's file to the ledger: real edge, real jobs, real PostgreSQL; what the hosts say is the test's.
-
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { TRUST } from '#domain/trust.ts'
 import { proveWeights } from '#jobs/prove.ts'
 import { Job } from '#protocol/job.ts'
 import type { Lease } from '#protocol/scheduler.ts'
-import { addUser, sha256 } from '#support/builders.ts'
+import { addUser } from '#support/builders.ts'
 import {
   evaluateAll,
+  exactnessSaid,
   jobsOf,
   makeNative,
+  nativeCampaign,
   nativeReport,
   type SceneJobs,
   takeOne,
   weightsOf,
 } from '#support/native.ts'
+import {
+  deliver,
+  elsewhere,
+  METRIC,
+  metricOf,
+  newWeights,
+  trained,
+  UNTRAINED_METRIC,
+  untrained,
+} from '#support/native-weights.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost, type TestHost } from '#support/server.ts'
-
-const METRIC = 3.25
-const UNTRAINED_METRIC = 7.5
-
-// Of each test others: weights that another run was reported with are a matter for the verifier.
-let trained: Uint8Array
-/** The same on another device. */
-let elsewhere: Uint8Array
-let untrained: Uint8Array
-const gives = new Map<string, number>() // what the kernel makes of weights, by their hash
-const metricOf = (hash: string): number => gives.get(hash) ?? Number.NaN
-
-let salt = 0
-function newWeights(): void {
-  salt++
-  const make = (of: (i: number) => number) => weightsOf(Array.from({ length: 64 }, (_, i) => of(i)))
-  trained = make(i => Math.sin(i + salt))
-  elsewhere = make(i => Math.sin(i + salt) + 1e-4 * Math.cos(i))
-  untrained = make(i => Math.cos(7 * i + salt))
-  gives.set(sha256(trained), METRIC)
-  gives.set(sha256(elsewhere), METRIC + 1e-4)
-  gives.set(sha256(untrained), UNTRAINED_METRIC)
-}
 
 let scene: Scene
 let jobs: SceneJobs
@@ -60,42 +47,16 @@ beforeEach(async () => {
 
 let campaigns = 0
 async function submit(changes: object = {}): Promise<string> {
-  const body = {
-    title: 'On whatever they have',
-    ...{ kernel: 'tiny@0', data: 'fox@1', metric: { name: 'val_bpb', goal: 'minimize' } },
-    budget: { flops_per_run: 10e9, runs: 1, credits: 1000 },
-    engines: ['wasm', 'onnx-cpu', 'onnx-cuda'],
-    space: { lr: { choice: [++campaigns / 10_000 + 0.001] } },
-    ...{ sampler: { name: 'grid' }, replicate: { quorum: 2, policy: 'fixed' }, baseline: false },
-    ...changes,
-  }
+  const body = nativeCampaign(++campaigns / 10_000 + 0.001, changes)
   const reply = await scene.server.call('POST', '/api/v1/campaigns', { token, body })
   if (reply.status !== 201) throw new Error(reply.text)
   await jobs.run()
   return (reply.json as { id: string }).id
 }
 
-interface Said {
-  readonly weights?: Uint8Array
-  readonly metric?: number
-  /** What is delivered, if it is not what the report commits to. */
-  readonly fingerprintOf?: Uint8Array
-}
-
-/** Reports a native run, and delivers the weights when they are asked for. */
-async function compute(host: TestHost, lease: Lease, said: Said = {}): Promise<void> {
-  const { weights = trained, metric = metricOf(sha256(weights)) } = said
-  const run = nativeReport(lease, { weights, metric })
-  const pretended =
-    said.fingerprintOf === undefined ? run : nativeReport(lease, { weights: said.fingerprintOf, metric })
-  const text = {
-    ...run,
-    ...(pretended.fingerprint === undefined ? {} : { fingerprint: pretended.fingerprint }),
-  }
-  const reply = await host.ask({ reports: [await host.report(lease.resultId, text)] })
-  expect(reply.reports).toMatchObject([{ outcome: 'accepted' }])
-  for (const { sha256: hash } of (await host.ask()).wanted)
-    expect((await host.put(hash, weights)).status).toBe(200)
+/** Reports a native run and delivers its weights; then the jobs run. */
+async function compute(...said: Parameters<typeof deliver>): Promise<void> {
+  await deliver(...said)
   await jobs.run()
 }
 
@@ -157,10 +118,9 @@ describe('a work unit is of the class of its first host', () => {
 
   test('the fastest that the host offers and can end in time', async () => {
     await submit()
-    const host = await newHost()
     const words = { want: 1, engineClasses: ['wasm', 'onnx-cpu', 'onnx-cuda'] as const }
     const rates = { wasm: 1e9, 'onnx-cpu': 3e9, 'onnx-cuda': 1 }
-    expect((await host.ask({ ...words, engineRates: rates })).leases).toMatchObject([
+    expect((await (await newHost()).ask({ ...words, engineRates: rates })).leases).toMatchObject([
       { engineClass: 'onnx-cpu' },
     ])
   })
@@ -315,20 +275,11 @@ test('what no exact engine has computed is marked so everywhere, until the kerne
   await compute(a, mine)
   await compute(b, theirs, { weights: elsewhere })
   await evaluate()
-  const { campaign_id: campaign } = await unitOf(mine)
   const marks = async () => {
-    const get = async (path: string) => (await scene.server.call('GET', `/api/v1${path}`)).json as never
-    const board: { rows: object[] } = await get(`/campaigns/${campaign}/leaderboard`)
-    const { run }: { run: { engine: string; exactness: string } } = await get(`/corpus/${mine.workUnitId}`)
-    const result: { exactness: string; plan: { runKey: string } } = await get(`/results/${mine.resultId}`)
-    const exported = (await scene.server.call('GET', `/api/v1/campaigns/${campaign}/export`)).text
-    expect(result.plan.runKey).toBe((await unitOf(mine)).exact_key) // what `repro` computes
-    return [
-      run.exactness,
-      result.exactness,
-      JSON.parse(exported.split('\n')[0] ?? '').exactness,
-      ...board.rows,
-    ]
+    const { exact_key, campaign_id } = await unitOf(mine)
+    const { runKey, said } = await exactnessSaid(scene, String(campaign_id), mine)
+    expect(runKey).toBe(exact_key) // what `repro` computes
+    return said
   }
   await rows(`update results set confirmed = true where work_unit_id = '${mine.workUnitId}'`) // a proven host vouches
   const mark = (exactness: string) => [

@@ -1,6 +1,8 @@
+import { z } from 'zod'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { proveWeights } from '#jobs/prove.ts'
 import { runnerOf } from '#jobs/start.ts'
+import { Leaderboard, ResultView } from '#protocol/campaign.ts'
 import type { EngineClass } from '#protocol/engine.ts'
 import { fingerprintOf } from '#protocol/fingerprint.ts'
 import { Job } from '#protocol/job.ts'
@@ -145,4 +147,29 @@ export async function takeOne(host: TestHost, engineClasses: readonly EngineClas
   const [lease] = (await host.ask({ want: 1, engineClasses })).leases
   if (lease === undefined) throw new Error(`nothing to compute for ${engineClasses.join(', ')}`)
   return lease
+}
+
+/** A campaign of one run in several classes: of one recipe, with this learning rate. */
+export const nativeCampaign = (lr: number, changes: object): object => ({
+  title: 'On whatever they have',
+  ...{ kernel: 'tiny@0', data: 'fox@1', metric: { name: 'val_bpb', goal: 'minimize' } },
+  budget: { flops_per_run: 10e9, runs: 1, credits: 1000 },
+  engines: ['wasm', 'onnx-cpu', 'onnx-cuda'],
+  space: { lr: { choice: [lr] } },
+  ...{ sampler: { name: 'grid' }, replicate: { quorum: 2, policy: 'fixed' }, baseline: false },
+  ...changes,
+})
+
+const Marked = z.looseObject({ exactness: z.string() })
+
+/** What corpus, result, export and leaderboard say of how exactly a published result was computed; and what is computed again. */
+export async function exactnessSaid({ server }: Scene, campaign: string, lease: Lease) {
+  const get = async (path: string) => (await server.call('GET', `/api/v1${path}`)).json
+  const { run } = z.looseObject({ run: Marked }).parse(await get(`/corpus/${lease.workUnitId}`))
+  const result = ResultView.parse(await get(`/results/${lease.resultId}`))
+  const exported = (await server.call('GET', `/api/v1/campaigns/${campaign}/export`)).text
+  const row = Marked.parse(JSON.parse(exported.split('\n')[0] ?? ''))
+  const board = Leaderboard.parse(await get(`/campaigns/${campaign}/leaderboard`))
+  const said = [run.exactness, result.exactness, row.exactness, ...board.rows]
+  return { runKey: result.plan.runKey, said }
 }
