@@ -19,6 +19,7 @@ import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
+import { streamEvents } from './live.ts'
 import { answerMcp } from './mcp/route.ts'
 import { addPages, missingPage } from './pages.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
@@ -70,6 +71,7 @@ function addRoutes(app: Express, edge: Edge): void {
     [`${API}/hosts/:id`]: { get: [showHost(edge, readCall)] },
     [`${API}/hosts/:id/claim`]: { post: [anonymous, small, claim(edge, readCall)] },
     [`${API}/hosts/:id/appeal`]: { post: [anonymous, small, appeal(edge, readCall)] },
+    [`${API}/stream`]: { get: [streamEvents(edge)] },
     [`${API}/actions`]: { get: [showActions(edge)] },
     [`${API}/scheduler`]: {
       post: [anonymous, bytesUpTo(BODY_BYTES_MAX), scheduler(edge, readCall, networkOf)],

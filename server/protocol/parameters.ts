@@ -19,6 +19,11 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   limit: { about: 'How many rows at most', schema: z.int().min(1).max(PAGE_ROWS_MAX) },
   after: { about: 'nextAfter of the page before' },
   before: { about: 'Where the page before ended' },
+  topics: { about: 'home, account, campaign:ID, experiment:ID, host:ID, with commas between' },
+  'last-event-id': {
+    about: 'Of the last message that was read: what came later follows',
+    schema: EventCursor,
+  },
   cursor: { about: 'nextAfter of the reply before', schema: EventCursor },
   timeout: { about: 'Seconds to wait at most', schema: z.number().min(0).max(WAIT_SECONDS_MAX) },
   format: { about: 'Of an export', schema: z.enum(['ndjson', 'csv']) },

@@ -1,7 +1,8 @@
 import type { HostView } from '#protocol/host.ts'
 import { Rug } from '../charts/rug.tsx'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { credits, metric, whole } from '../format.ts'
+import { useLive } from '../live.ts'
 import { Empty, Figures, State } from '../ui/parts.tsx'
 import type { Computed, Snapshot } from '../volunteer/messages.ts'
 
@@ -13,7 +14,7 @@ const TOKENS = {
   error: 'ink-3',
 } as const
 const TICKS = 60
-// A verdict is public within a second; while one is awaited this page looks that often.
+// A verdict is told when it is given; without a stream this page looks that often while one is awaited.
 const VERDICT_MS = 1_000
 
 /** What this browser has computed, and what came of it. */
@@ -44,11 +45,10 @@ export function Mine({ of: { computed, host, log } }: { of: Snapshot }) {
 }
 
 function Earned({ hostId, name, waiting }: { hostId: string; name: string; waiting: boolean }) {
-  const view = useResource(
-    `host ${hostId}`,
-    () => get<HostView>(`/hosts/${hostId}`),
-    waiting ? VERDICT_MS : 15_000,
-  )
+  const view = useLive(`host ${hostId}`, () => get<HostView>(`/hosts/${hostId}`), {
+    topics: [`host:${hostId}`],
+    everyMs: waiting ? VERDICT_MS : 15_000,
+  })
   const now = view.now.value
   if (now.state !== 'ready') return <Empty>This browser is {name}.</Empty>
   const { results, grantedMilli } = now.value
