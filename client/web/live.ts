@@ -64,7 +64,8 @@ export function follow(follower: Follower): () => void {
 }
 
 function settle(): void {
-  settling ??= setTimeout(() => {
+  if (settling !== undefined) return
+  settling = setTimeout(() => {
     settling = undefined
     const topics = [...new Set([...followers].flatMap(one => one.topics))].sort().slice(0, TOPICS_MAX)
     const wanted = document.hidden ? '' : topics.join()
