@@ -1,8 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Knex } from 'knex'
 import { auditLedger } from '#jobs/audit.ts'
-import { DETAIL_CHARS_MAX } from '#protocol/limits.ts'
-import { line } from '#protocol/text.ts'
+import { reasonText } from './admin-acts.ts'
 import { correctCredit } from './admin-users.ts'
 import { runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
 import { systemClock } from './clock.ts'
@@ -44,10 +43,4 @@ async function audit(knex: Knex): Promise<Said> {
 function signed(text: string): number {
   if (!/^[+-]?[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('expected a whole number, not 0')
   return Number(text)
-}
-
-function reasonText(text: string): string {
-  const reason = line(DETAIL_CHARS_MAX).trim().min(1).safeParse(text)
-  if (!reason.success) throw new InvalidArgumentError(`1 to ${DETAIL_CHARS_MAX} characters on one line`)
-  return reason.data
 }

@@ -1,19 +1,14 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Knex } from 'knex'
-import { knowVal } from '#domain/evidence.ts'
-import { type Residual, residualsOf, type Suspicion, suspicionOf } from '#domain/residual.ts'
-import { addMs, type Instant, toWire } from '#protocol/units.ts'
-import { type RecordRow, readObservations, readRecords } from '#store/fraud.ts'
-import { readHiddenScores } from '#store/hidden.ts'
-import { listAlerts, resolveAlert } from '#store/inspection.ts'
+import { findSuspects, type Suspect } from '#operate/suspects.ts'
+import { addMs, toWire } from '#protocol/units.ts'
+import { listAlerts } from '#store/inspection.ts'
+import { act, reasonText } from './admin-acts.ts'
 import { runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
 import { systemClock } from './clock.ts'
-import { OperatorError } from './operator.ts'
 
 const DAY_MS = 24 * 3600_000
 const DAYS_MAX = 90
-const OBSERVATIONS_MAX = 200_000
-const SCORES_MAX = 20_000
 const ALERTS_SHOWN = 200
 
 /** `xeenet admin fraud` and `xeenet admin alerts`: what the server found, for people to judge. */
@@ -32,32 +27,13 @@ export function addEvidenceVerbs(root: Command): void {
   const alerts = verb(root, 'alerts', 'invariants that did not hold')
     .option('--all', 'also those that were resolved')
     .option('--resolve <id>', 'this one was dealt with', whole)
-  alerts.action((options: Shared & { all?: boolean; resolve?: number }) =>
-    runOnDatabase(options, knex => showAlerts(knex, options)),
-  )
-}
-
-export interface Suspect extends Residual, Suspicion, RecordRow {
-  readonly hostId: RecordRow['hostId']
-}
-
-// Of a host whose weights alone were looked at.
-const NOTHING_SEEN = { results: 0, metric: null, time: null, errors: null } as const
-
-/** Every host that reported since then, the most suspicious first. */
-export async function findSuspects(knex: Knex, { since }: { since: Instant }): Promise<Suspect[]> {
-  const observations = await readObservations(knex, { since, limit: OBSERVATIONS_MAX })
-  const residuals = new Map(residualsOf(observations).map(residual => [residual.hostId, residual]))
-  const scores = await readHiddenScores(knex, { since, limit: SCORES_MAX })
-  const knowing = Map.groupBy(knowVal(scores), score => score.hostId)
-  const records = await readRecords(knex, [...new Set([...residuals.keys(), ...knowing.keys()])])
-  const suspects = records.flatMap(record => {
-    const { hostId } = record
-    const residual = residuals.get(hostId) ?? { hostId, ...NOTHING_SEEN }
-    const facts = { ...record, knowingVal: knowing.get(hostId)?.length ?? 0 }
-    return [{ ...residual, ...record, ...suspicionOf(residual, facts) }]
+    .option('--reason <text>', 'how', reasonText, 'dealt with')
+  alerts.action((options: Shared & { all?: boolean; resolve?: number; reason: string }) => {
+    const { resolve: alertId } = options
+    return alertId === undefined
+      ? runOnDatabase(options, knex => showAlerts(knex, options))
+      : act(options, () => ({ kind: 'resolve_alert', alertId }))
   })
-  return suspects.toSorted((a, b) => b.score - a.score || (a.hostId < b.hostId ? -1 : 1))
 }
 
 function linesOf(hosts: readonly Suspect[]): string[] {
@@ -68,12 +44,7 @@ function linesOf(hosts: readonly Suspect[]): string[] {
   ])
 }
 
-async function showAlerts(
-  knex: Knex,
-  { all = false, resolve }: { all?: boolean; resolve?: number },
-): Promise<Said> {
-  if (resolve !== undefined && (await resolveAlert(knex, resolve, systemClock())) === 0)
-    throw new OperatorError('alert_unknown', `there is no open alert ${resolve}`, 'xeenet admin alerts')
+async function showAlerts(knex: Knex, { all = false }: { all?: boolean }): Promise<Said> {
   const rows = await listAlerts(knex, { all, limit: ALERTS_SHOWN })
   const alerts = rows.map(({ seenAt, lastSeenAt, resolvedAt, ...row }) => ({
     ...row,

@@ -2,13 +2,16 @@ import './node-version.ts'
 import { readFile } from 'node:fs/promises'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Knex } from 'knex'
+import { RoleName } from '#protocol/acts.ts'
 import { NAME_CHARS_MAX } from '#protocol/limits.ts'
 import { type Instant, ResultId } from '#protocol/units.ts'
 import { openBlobs } from '#store/blobs.ts'
 import { listDatasets } from '#store/datasets.ts'
 import { requestArtifacts } from '#store/files.ts'
 import { migrate } from '#store/migrate.ts'
-import { RoleName, Scope } from '#store/tokens.ts'
+import { Scope } from '#store/tokens.ts'
+import { addActVerbs } from './admin-acts.ts'
+import { addAccountActs, addConsoleVerbs, addKernelActs } from './admin-console.ts'
 import { addCreditVerbs } from './admin-credit.ts'
 import { datasetLine, type ImportWish, readDirectory, readText } from './admin-datasets.ts'
 import { addEvidenceVerbs } from './admin-evidence.ts'
@@ -74,7 +77,10 @@ function program(): Command {
         return { json: { userId, deleted: true }, lines: [`${userId}  deleted`] }
       }),
   )
+  addAccountActs(user)
   addHostVerbs(root)
+  addConsoleVerbs(root)
+  addActVerbs(root)
   addKernelVerbs(root)
   addDatasetVerbs(root)
   addUpkeepVerbs(root)
@@ -83,6 +89,7 @@ function program(): Command {
 
 function addKernelVerbs(root: Command): void {
   const kernel = root.command('kernel').description('what volunteers may be asked to compute')
+  addKernelActs(kernel)
   verb(kernel, 'sign <release>', 'sign a release, on any machine that has the key').action(
     (file: string, options: Shared) =>
       run(options, async ({ config }) => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import {
+  ActId,
   ActionId,
   CampaignId,
   DeliveryId,
@@ -27,6 +28,7 @@ export interface Ids {
   result(now: Instant): ResultId
   token(now: Instant): TokenId
   action(now: Instant): ActionId
+  act(now: Instant): ActId
   proposal(now: Instant): ProposalId
   note(now: Instant): NoteId
   webhook(now: Instant): WebhookId
@@ -46,6 +48,7 @@ export function idsFrom(random: (bytes: number) => Uint8Array): Ids {
     result: now => ResultId.parse(text('r', now)),
     token: now => TokenId.parse(text('t', now)),
     action: now => ActionId.parse(text('a', now)),
+    act: now => ActId.parse(text('o', now)),
     proposal: now => ProposalId.parse(text('k', now)),
     note: now => NoteId.parse(text('n', now)),
     webhook: now => WebhookId.parse(text('wh', now)),

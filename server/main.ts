@@ -11,6 +11,7 @@ import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
 import { startSealer } from '#jobs/seal.ts'
 import { startJobs } from '#jobs/start.ts'
 import { webhookPoster } from '#jobs/webhook-post.ts'
+import { openOperate } from '#operate/operate.ts'
 import type { ServerReady } from '#protocol/process.ts'
 import { addMs } from '#protocol/units.ts'
 import { analyse } from '#search/analyse.ts'
@@ -161,6 +162,7 @@ function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, s
       analyse,
       run: (source, recipe, which) => wholeRun({ ...source, secret: secrets.server }, recipe, which),
     },
+    operate: openOperate({ knex, wake, now: systemClock, ids: secureIds, secret: secrets.server }),
     now: systemClock,
     random: Math.random,
     ids: secureIds,

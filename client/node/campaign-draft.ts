@@ -71,6 +71,7 @@ export function draftCampaign({ manifest, dataset, ...draft }: Draft): string {
     '',
     '# grid and random try what is known in advance; sobol spreads; tpe, cmaes, gp, evolution learn from what has finished.',
     'sampler: { name: tpe, seed: 0 }',
+    '# With stop.sprt several may share the budget: beside: [evolution, propose] adds a second sampler and what an agent proposes.',
     '',
     `# The same ${SEEDS} seeds for every experiment; a result counts when ${QUORUM} hosts of different owners agree.`,
     `replicate: { quorum: ${QUORUM}, seeds: ${SEEDS} }`,

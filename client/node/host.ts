@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleepFor } from 'node:timers/promises'
 import type { EnrolBody } from '#protocol/host.ts'
 import { PROTOCOL_VERSION } from '#protocol/limits.ts'
-import { type AgentOptions, PAUSE_REASONS, type PauseReason } from '#runtime/agent-state.ts'
+import { type AgentOptions, MACHINE_REASONS, type MachineReason } from '#runtime/agent-state.ts'
 import { type Endpoint, Refusal, Unreachable } from '#runtime/api.ts'
 import { backoffMs } from '#runtime/backoff.ts'
 import type { FileCache } from '#runtime/cache.ts'
@@ -13,6 +13,7 @@ import { enrolHost, misnamedKey } from '#runtime/enrol.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { type KnownRelease, readyKernel } from '#runtime/known-release.ts'
 import { type Compute, type Ports, type Volunteer, volunteer } from '#runtime/volunteer.ts'
+import { coresOf } from './cores.ts'
 import { openDiskCache } from './disk-cache.ts'
 import { type Engine, type EngineChoice, openEngine } from './engine.ts'
 import { type EngineMemory, openEngineMemory } from './engine-memory.ts'
@@ -63,6 +64,8 @@ export interface HostSettings {
 export interface Host extends Volunteer {
   /** Why this process ended although another one, with the strict engine, can go on; undefined if it did not. */
   engineFailure(): string | undefined
+  /** Lends as this preset says from now on; no run is lost. Niceness only ever grows. */
+  lend(preset: Preset): void
   close(): Promise<void>
 }
 
@@ -86,7 +89,7 @@ export async function startHost(settings: HostSettings): Promise<Host> {
   const known = await releaseAtHand(cache, memory.read().lastRelease)
   const engine = await openEngine({ choice: settings.engine, memory, known })
   settings.onEngine(engine)
-  const pool = openPool(settings.agent.cores)
+  const pool = openPool(Math.max(settings.agent.cores, availableParallelism())) // `lend` may want more later
   try {
     if (known !== undefined) await testMachine(engine, known, pool)
     return await startVolunteer(settings, { cache, memory, engine, pool })
@@ -114,8 +117,7 @@ async function startVolunteer(settings: HostSettings, { cache, memory, engine, p
   const client = `${CLIENT_VERSION} node/${process.versions.node} ${engine.kind}`
   const { enrolled, key } = await ensureEnrolled({ ...settings, client }, directory)
   let engineFailure: string | undefined
-  // Only ever nicer: going back needs rights that a volunteer does not have.
-  if (settings.preset.niceness > getPriority()) setPriority(settings.preset.niceness)
+  beNicer(settings.preset)
   const honest: Compute = ({ task }, control, signal) => pool.run(task, control, signal)
   const running = volunteer(
     {
@@ -142,12 +144,18 @@ async function startVolunteer(settings: HostSettings, { cache, memory, engine, p
     },
     settings.agent,
   )
-  const stopWatching = watchSignals(settings.preset, running)
+  const watched = watchSignals(settings.preset, running)
   return {
     ...running,
+    lend: preset => {
+      beNicer(preset)
+      const cores = coresOf(preset.cores, availableParallelism())
+      if (cores !== undefined) running.send({ type: 'lend', cores })
+      watched.follow(preset)
+    },
     engineFailure: () => engineFailure,
     close: async () => {
-      stopWatching()
+      watched.stop()
       await pool.close()
     },
   }
@@ -237,18 +245,30 @@ async function enrolOnce(settings: EnrolSettings, key: HostKey): Promise<Enrolle
   return { server: endpoint.server, ...reply, kernelKeys: pinned }
 }
 
+/** Only ever nicer: going back needs rights that a volunteer does not have. */
+function beNicer({ niceness }: Preset): void {
+  if (niceness > getPriority()) setPriority(niceness)
+}
+
 /** Turns what the machine says into pauses, every few seconds. */
-function watchSignals(preset: Preset, host: Volunteer): () => void {
+function watchSignals(first: Preset, host: Volunteer): { follow(preset: Preset): void; stop(): void } {
   const machine = thisMachine()
-  let before: readonly PauseReason[] = []
+  let preset = first
+  let before: readonly MachineReason[] = []
   async function look(): Promise<void> {
     const reasons = pausesFor(preset, await machine.signals(), before)
-    for (const reason of PAUSE_REASONS) {
+    for (const reason of MACHINE_REASONS) {
       if (reasons.includes(reason) === before.includes(reason)) continue
       host.send({ type: reasons.includes(reason) ? 'pause' : 'resume', reason })
     }
     before = reasons
   }
   const timer = setInterval(() => void look(), SIGNALS_MS)
-  return () => clearInterval(timer)
+  return {
+    follow: next => {
+      preset = next
+      void look()
+    },
+    stop: () => clearInterval(timer),
+  }
 }

@@ -1,8 +1,12 @@
 import type { ReadStream } from 'node:tty'
+import { controlOf } from '#runtime/agent-control.ts'
 import type { Volunteer } from '#runtime/volunteer.ts'
 
+/** What `s` means. */
+const SNOOZE_MS = 3600_000
+
 /**
- * The keys of the live panel: p pauses and goes on, f finishes what is here, q and Ctrl-C stop. Without a terminal
+ * The keys of the live panel: p pauses and goes on, f finishes what is here, s snoozes for an hour, q and Ctrl-C stop. Without a terminal
  * there are none. Returns how to give the terminal back.
  */
 export function listenToKeys(input: ReadStream, host: Volunteer, stop: () => void): () => void {
@@ -10,9 +14,11 @@ export function listenToKeys(input: ReadStream, host: Volunteer, stop: () => voi
   const onKey = (key: Buffer): void => {
     const pressed = key.toString()
     if (pressed === 'p') {
-      const paused = host.state().pauses.includes('user')
-      host.send({ type: paused ? 'resume' : 'pause', reason: 'user' })
-    } else if (pressed === 'f') host.send({ type: 'finish' })
+      const { state } = controlOf(host.state())
+      host.send({ type: 'control', to: { state: state === 'run' ? 'pause' : 'run' } })
+    } else if (pressed === 'f') host.send({ type: 'control', to: { state: 'finish' } })
+    else if (pressed === 's')
+      host.send({ type: 'control', to: { state: 'snooze', until: Date.now() + SNOOZE_MS } })
     else if (pressed === 'q' || pressed === '\x03') stop() // a raw terminal turns Ctrl-C into a character
   }
   input.setRawMode(true).resume().on('data', onKey)

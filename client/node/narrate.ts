@@ -2,8 +2,9 @@ import type { AgentState } from '#runtime/agent-state.ts'
 import type { VolunteerNews } from '#runtime/volunteer.ts'
 import type { Engine } from './engine.ts'
 import type { Enrolled } from './identity.ts'
+import type { OwnSeat } from './local/seat.ts'
 import { eventFields, sentence } from './news.ts'
-import { openPanel } from './panel.ts'
+import { openPanel, panelLines } from './panel.ts'
 import type { Talk } from './talk.ts'
 
 /** Tells what the volunteer does: NDJSON, a line per event, or a live panel on a terminal. */
@@ -19,12 +20,17 @@ export interface Narrator {
 // Progress is news to a script about once a second.
 const PROGRESS_MS = 1_000
 
-export function narrator(talk: Talk, setting: { cores: number; preset: string }): Narrator {
-  const panel = !talk.json && process.stderr.isTTY ? openPanel(process.stderr, setting) : undefined
+/** @param plain no panel, also on a terminal */
+export function narrator(talk: Talk, seat: OwnSeat, plain = false): Narrator {
+  const lines = (columns: number) => panelLines(seat.snapshot(), seat.status().machineCores, columns)
+  const live = !talk.json && !plain && process.stderr.isTTY
+  const panel = live ? openPanel(process.stderr, lines) : undefined
+  // A key or another program may change what is in force without any news.
+  const timer = panel && setInterval(() => panel.draw(), PROGRESS_MS)
   const told = new Map<string, number>()
 
   function tell(news: VolunteerNews, state: AgentState): void {
-    panel?.update(news, state)
+    seat.heard(news, state)
     if (news.ev === 'result.progress' && !due(news.lease.resultId)) return
     if (news.ev === 'result.done') told.delete(news.lease.resultId)
     const line = sentence(news)
@@ -45,7 +51,7 @@ export function narrator(talk: Talk, setting: { cores: number; preset: string })
     engine: ({ kind, why }) =>
       talk.event('engine', { engine: kind, why }, `computing with the ${kind} engine (${why})`),
     enrolled: ({ hostId, name, userId, server }, fresh) => {
-      panel?.named(name)
+      seat.enrolled({ id: hostId, name })
       const human = `${fresh ? 'enrolled' : 'back'} as ${name} (${hostId}) at ${server}`
       talk.event('enrolled', { host: hostId, name, user: userId, fresh }, human)
     },
@@ -61,6 +67,9 @@ export function narrator(talk: Talk, setting: { cores: number; preset: string })
         { iterations },
         'enrolling without an account: this machine works a few seconds to show that it means it',
       ),
-    close: () => panel?.clear(),
+    close: () => {
+      clearInterval(timer)
+      panel?.clear()
+    },
   }
 }

@@ -13,6 +13,7 @@ import { mcpCommand } from './commands/mcp.ts'
 import { reproCommand } from './commands/repro.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { serveCommand } from './commands/serve.ts'
+import { steeringCommands } from './commands/steer.ts'
 import { type Hooks, upCommand } from './commands/up.ts'
 import { webhookCommand } from './commands/webhook.ts'
 import { explain } from './failure.ts'
@@ -52,6 +53,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
   const commands = [
     upCommand('up', hooks, done),
     upCommand('verify', hooks, done),
+    ...steeringCommands(),
     serveCommand(done),
     adminCommand(done),
     datasetCommand(done),

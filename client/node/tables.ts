@@ -1,5 +1,6 @@
 import type { CampaignView, Leaderboard, ValidateReply } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
+import type { ScienceBoard } from '#protocol/science.ts'
 import { credit } from './news.ts'
 
 /** `lr=0.003 width=64`, keys in order. */
@@ -49,17 +50,63 @@ export function campaignLines(view: CampaignView): string[] {
 
 /** Experiments best first, with the baselines where they belong. */
 export function leaderboardLines({ metric, rows, waiting, baselines }: Leaderboard): string[] {
-  const sign = metric.goal === 'minimize' ? 1 : -1
+  const marked = rows.map(row => ({ ...row, marks: row.baseline ? ['unchanged (baseline)'] : [] }))
+  return [
+    `  # ${metric.name}`,
+    ...rankedLines(metric.goal, marked, baselines),
+    ...(waiting === 0 ? [] : [`    ${waiting} more may lead and wait for the verifier`]),
+  ]
+}
+
+/** One leaderboard of a kernel: configurations best first over all campaigns, with the baselines where they belong. */
+export function scienceLines(board: ScienceBoard): string[] {
+  const { kernel, data, limit, engineClass, metric, rows, waiting, baselines } = board
+  const budget = 'fuel' in limit ? `${limit.fuel / 1e9} Gfuel` : `${limit.updates} updates`
+  const marked = rows.map(({ found, rerun, baseline, ...row }) => ({
+    ...row,
+    marks: [
+      ...(baseline ? ['unchanged (baseline)'] : []),
+      ...(rerun ? ['re-run exactly'] : []),
+      ...(found.proposer === null ? [] : [`by ${found.proposer}`]),
+      found.campaignId,
+    ],
+  }))
+  return [
+    `${board.id}  ${kernel} on ${data}, ${budget}, ${engineClass}`,
+    `  # ${metric.name}`,
+    ...rankedLines(metric.goal, marked, baselines),
+    ...(waiting === 0 ? [] : [`    ${waiting} more wait for the verifier`]),
+    ...(board.complete ? [] : [`    ranked by the best ${board.lookedAt} runs`]),
+  ]
+}
+
+type RankedRow = Pick<
+  Leaderboard['rows'][number],
+  'recipe' | 'n' | 'mean' | 'ci95' | 'diverged' | 'resultId'
+> & {
+  readonly marks: readonly string[]
+}
+
+function rankedLines(
+  goal: Leaderboard['metric']['goal'],
+  rows: readonly RankedRow[],
+  baselines: Leaderboard['baselines'],
+): string[] {
+  const sign = goal === 'minimize' ? 1 : -1
   // What varies is what the question is about; the rest would hide it.
   const varying = varyingNames(rows.map(row => row.recipe))
   const experiments = rows.map(row => {
     const spread = row.ci95 === null ? '       ' : ` ±${row.ci95.toFixed(4)}`
     const shown = Object.fromEntries(varying.map(name => [name, row.recipe[name] ?? '']))
-    const trouble = row.diverged > 0 ? `  ${row.diverged} diverged` : ''
+    const marks = [
+      ...(row.diverged > 0 ? [`${row.diverged} diverged`] : []),
+      ...row.marks,
+      row.resultId ?? '',
+    ]
     const value = row.mean === null ? '  —   ' : row.mean.toFixed(4)
     return {
       at: row.mean,
-      text: `${value}${spread}  n=${row.n}  ${recipeText(shown)}${trouble}${row.baseline ? '  unchanged (baseline)' : ''}  ${row.resultId ?? ''}`,
+      text: `${value}${spread}  n=${row.n}  ${[recipeText(shown), ...marks].join('  ')}`,
     }
   })
   const known = baselines.map(({ name, value }) => ({
@@ -68,11 +115,7 @@ export function leaderboardLines({ metric, rows, waiting, baselines }: Leaderboa
   }))
   const order = (at: number | null): number => (at === null ? Number.POSITIVE_INFINITY : sign * at)
   const sorted = [...experiments, ...known].sort((a, b) => order(a.at) - order(b.at))
-  return [
-    `  # ${metric.name}`,
-    ...sorted.map(({ text }, i) => `${String(i + 1).padStart(3)} ${text}`),
-    ...(waiting === 0 ? [] : [`    ${waiting} more may lead and wait for the verifier`]),
-  ]
+  return sorted.map(({ text }, i) => `${String(i + 1).padStart(3)} ${text}`)
 }
 
 function varyingNames(recipes: readonly Recipe[]): string[] {

@@ -2,40 +2,18 @@
  * A native training run from its beginning, or its checkpoint, to its weights: some updates at a time in one call of the
  * runtime, so that it can report, wait, be saved and be stopped between two calls. What runs the graph is given.
  */
-import type { Recipe } from '#protocol/job.ts'
-import { CURVE_POINTS, curveOf, type Losses } from './curve.ts'
-import { Draws } from './draws.ts'
-import { sizeOf } from './graph.ts'
-import type { Batch, Learner } from './learner.ts'
+import { type Batches, batchesOf, updatesPerCallMax } from './batches.ts'
+import { type Losses, NO_LOSSES, withLoss, withVal } from './curve.ts'
 import { modelBytes } from './model.ts'
-import { numbersOf } from './schedule.ts'
-import { LOSSES, NORMS, NUMBERS, type StateTensor, stateOf, trainingGraph } from './training.ts'
+import { feedsOf, initialState, nextFeeds, parametersIn, stateOfFeeds } from './state.ts'
+import { type Feeds, floatsIn, type NativeRuntime, type Session } from './tensors.ts'
+import { LOSSES, NORMS, type StateTensor, stateOf, trainingGraph } from './training.ts'
 
-/** A tensor outside the runtime. */
-export interface HostTensor {
-  readonly type: 'float32' | 'int32' | 'int64'
-  readonly data: Float32Array | Int32Array | BigInt64Array
-  readonly shape: readonly number[]
-}
-export type Feeds = Readonly<Record<string, HostTensor>>
-
-/** A graph that is ready to run. A call cannot be interrupted. */
-export interface Session {
-  run(feeds: Feeds): Promise<Feeds>
-}
-
-/** ONNX Runtime, in whatever environment. */
-export interface NativeRuntime {
-  open(model: Uint8Array): Promise<Session>
-}
-
-export interface NativeTask {
-  readonly learner: Learner
-  readonly recipe: Recipe
-  readonly seed: number
-  readonly updates: number
+export interface NativeTask extends Batches {
   /** The parameters as the artifact has them, before the first update. */
   readonly initial: Float32Array
+  /** After which of its updates the weights are evaluated, ascending; the run ends with the last of them. */
+  readonly ends: readonly number[]
   /** Of an earlier attempt. */
   readonly resumed?: Progress | undefined
 }
@@ -53,6 +31,8 @@ export interface Pause {
   readonly update: number
   /** Milliseconds that the call took. */
   readonly busyMs: number
+  /** The mean loss of the last update, in the metric's unit. */
+  readonly loss: number
   /** Copies all that the run needs to go on from here. */
   capture(): Progress
 }
@@ -60,6 +40,8 @@ export interface Pause {
 export interface NativeControl {
   /** After each call; `stop` ends the run there. */
   between(pause: Pause): Promise<'go' | 'stop'>
+  /** The validation loss of these parameters, or why the run ends without. `at` is where it goes on if this is stopped. */
+  evaluate(parameters: Float32Array, at: Progress): Promise<number | 'diverged' | 'stopped'>
   nowMs(): number
 }
 
@@ -68,12 +50,10 @@ export interface Trained {
   readonly progress: Progress
   /** The parameters as the artifact has them. */
   readonly parameters: Float32Array
-  readonly curve: ReturnType<typeof curveOf>
 }
 
 /** How long a call should take: long enough to cost nothing, short enough that a pause is felt soon. */
 const CALL_MS = 1_000
-const UPDATES_PER_CALL_MAX = 256
 /** As the kernel has it, in the metric's unit. */
 const DIVERGED_ABOVE_BITS = 100
 
@@ -83,138 +63,97 @@ export async function trainNatively(
   runtime: NativeRuntime,
   control: NativeControl,
 ): Promise<Trained> {
-  const { learner, recipe, updates } = task
-  const tensors = stateOf(learner.model, recipe)
-  const session = await runtime.open(modelBytes(trainingGraph(learner.model, recipe)))
-  const begun = task.resumed ?? beginning(task, tensors)
-  let { update, losses } = begun
-  let feeds = feedsOf(tensors, begun.state)
-  const capture = (): Progress => ({ update, losses, state: stateOfFeeds(tensors, feeds) })
-  for (let count = 1; update < updates; ) {
-    const started = control.nowMs()
-    const made = Math.min(count, updates - update)
-    const reply = await session.run({ ...feeds, ...batchesOf(task, update, made) })
-    const busyMs = control.nowMs() - started
-    const more = addLosses(losses, reply, updates)
-    if (more === 'diverged') return ended(task, 'diverged', capture())
-    feeds = Object.fromEntries(tensors.map(({ name }) => [name, tensorOf(reply, `next.${name}`)]))
-    update += made
-    losses = more
-    if ((await control.between({ update, busyMs, capture })) === 'stop')
-      return ended(task, 'stopped', capture())
+  const { model } = task.learner
+  const tensors = stateOf(model, task.recipe)
+  const session = await runtime.open(modelBytes(trainingGraph(model, task.recipe)))
+  try {
+    const run = new Run(task, tensors, session, control)
+    const status = await run.toItsEnd()
+    const progress = run.capture()
+    return { status, progress, parameters: parametersIn(tensors, model, progress.state) }
+  } finally {
+    await session.close()
+  }
+}
+
+class Run {
+  readonly #task: NativeTask
+  readonly #tensors: readonly StateTensor[]
+  readonly #session: Session
+  readonly #control: NativeControl
+  #update: number
+  #losses: Losses
+  #feeds: Feeds
+  /** Of the next call. */
+  #count = 1
+
+  constructor(task: NativeTask, tensors: readonly StateTensor[], session: Session, control: NativeControl) {
+    const { learner, initial, resumed } = task
+    this.#task = task
+    this.#tensors = tensors
+    this.#session = session
+    this.#control = control
+    this.#update = resumed?.update ?? 0
+    this.#losses = resumed?.losses ?? NO_LOSSES
+    this.#feeds = feedsOf(tensors, resumed?.state ?? initialState(tensors, learner.model, initial))
+  }
+
+  capture(): Progress {
+    return { update: this.#update, losses: this.#losses, state: stateOfFeeds(this.#tensors, this.#feeds) }
+  }
+
+  async toItsEnd(): Promise<Trained['status']> {
+    for (const end of this.#task.ends) {
+      if (this.#isEvaluated(end)) continue
+      while (this.#update < end) {
+        const order = await this.#call(end)
+        if (order !== 'go') return order
+      }
+      const { learner } = this.#task
+      const at = this.capture()
+      const val = await this.#control.evaluate(parametersIn(this.#tensors, learner.model, at.state), at)
+      if (typeof val !== 'number') return val
+      this.#losses = withVal(this.#losses, val, end)
+    }
+    return 'ok'
+  }
+
+  /** Rungs of a short run may end together: one evaluation is for all of them. */
+  #isEvaluated(end: number): boolean {
+    return this.#losses.points.some(({ update, val }) => update === end && val !== null)
+  }
+
+  /** Some updates, at most to `end`. */
+  async #call(end: number): Promise<'go' | 'diverged' | 'stopped'> {
+    const started = this.#control.nowMs()
+    const made = Math.min(this.#count, end - this.#update)
+    const reply = await this.#session.run({ ...this.#feeds, ...batchesOf(this.#task, this.#update, made) })
+    const busyMs = this.#control.nowMs() - started
+    const loss = this.#add(reply)
+    if (loss === undefined) return 'diverged'
+    this.#feeds = nextFeeds(this.#tensors, reply)
+    this.#update += made
     const each = Math.max(busyMs / made, 0.01)
-    count = Math.max(1, Math.min(UPDATES_PER_CALL_MAX, 2 * made, Math.floor(CALL_MS / each)))
+    const most = updatesPerCallMax(this.#task.learner.model)
+    this.#count = Math.max(1, Math.min(most, 2 * made, Math.floor(CALL_MS / each)))
+    const pause = { update: this.#update, busyMs, loss, capture: () => this.capture() }
+    return (await this.#control.between(pause)) === 'stop' ? 'stopped' : 'go'
   }
-  return ended(task, 'ok', capture())
-}
 
-function beginning({ learner, initial }: NativeTask, tensors: readonly StateTensor[]): Progress {
-  const state = new Float32Array(floatsOf(tensors))
-  let at = 0
-  for (const { part, parameter, shape } of tensors) {
-    const size = sizeOf(shape)
-    if (part === 'value') state.set(initial.subarray(parameter.at, parameter.at + size), at)
-    at += size
+  /** Takes in the losses of a call; the last of them, or undefined if a loss or the norm of a gradient left all numbers behind. */
+  #add(reply: Feeds): number | undefined {
+    const nats = floatsIn(reply, LOSSES)
+    const norms = floatsIn(reply, NORMS)
+    let loss = Number.NaN
+    for (let i = 0; i < nats.length; i++) {
+      loss = (nats[i] ?? Number.NaN) * Math.LOG2E
+      if (!(loss <= DIVERGED_ABOVE_BITS) || !Number.isFinite(norms[i])) {
+        this.#update += i
+        return undefined
+      }
+      const at = { update: this.#update + i + 1, updates: this.#task.updates }
+      this.#losses = withLoss(this.#losses, loss, at)
+    }
+    return loss
   }
-  if (initial.length !== learner.model.floats)
-    throw new RangeError(`${initial.length} parameters, not ${learner.model.floats}`)
-  return { update: 0, state, losses: { points: [], sum: 0, count: 0 } }
-}
-
-/** How many floats the state of a run is. */
-export const floatsOf = (tensors: readonly StateTensor[]): number =>
-  tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
-
-function feedsOf(tensors: readonly StateTensor[], state: Float32Array): Feeds {
-  let at = 0
-  return Object.fromEntries(
-    tensors.map(({ name, shape }) => {
-      const data = state.slice(at, at + sizeOf(shape))
-      at += data.length
-      return [name, { type: 'float32', data, shape }] as const
-    }),
-  )
-}
-
-function stateOfFeeds(tensors: readonly StateTensor[], feeds: Feeds): Float32Array {
-  const state = new Float32Array(floatsOf(tensors))
-  let at = 0
-  for (const { name } of tensors) {
-    const data = floatsIn(feeds, name)
-    state.set(data, at)
-    at += data.length
-  }
-  return state
-}
-
-function tensorOf(feeds: Feeds, name: string): HostTensor {
-  const tensor = feeds[name]
-  if (tensor === undefined) throw new Error(`the runtime gives no ${name}`)
-  return tensor
-}
-
-function floatsIn(feeds: Feeds, name: string): Float32Array {
-  const { data } = tensorOf(feeds, name)
-  if (!(data instanceof Float32Array)) throw new Error(`${name} is not of floats`)
-  return data
-}
-
-/** The batches and numbers of `count` updates from update `first` on. */
-function batchesOf({ learner, recipe, seed, updates }: NativeTask, first: number, count: number): Feeds {
-  const { model, drawsPerUpdate, fill } = learner
-  const { inputs, targets, type } = model.batch
-  const size = count * sizeOf(inputs)
-  const batch: Batch = {
-    inputs: type === 'int32' ? new Int32Array(size) : new Float32Array(size),
-    targets: new Int32Array(count * sizeOf(targets)),
-  }
-  const draws = Draws.after(seed, first * drawsPerUpdate)
-  const numbers = new Float32Array(count * NUMBERS.length)
-  for (let i = 0; i < count; i++) {
-    fill(draws, batch, i)
-    numbers.set(numbersOf(recipe, first + i, updates), i * NUMBERS.length)
-  }
-  return {
-    count: { type: 'int64', data: BigInt64Array.of(BigInt(count)), shape: [] },
-    inputs: { type: type === 'int32' ? 'int32' : 'float32', data: batch.inputs, shape: [count, ...inputs] },
-    targets: { type: 'int32', data: batch.targets, shape: [count, ...targets] },
-    numbers: { type: 'float32', data: numbers, shape: [count, NUMBERS.length] },
-  }
-}
-
-const BITS_PER_NAT = Math.LOG2E
-
-function addLosses(before: Losses, reply: Feeds, updates: number): Losses | 'diverged' {
-  const nats = floatsIn(reply, LOSSES)
-  const norms = floatsIn(reply, NORMS)
-  const every = Math.ceil(updates / CURVE_POINTS)
-  const points = [...before.points]
-  let { sum, count } = before
-  for (let i = 0; i < nats.length; i++) {
-    const bits = (nats[i] ?? Number.NaN) * BITS_PER_NAT
-    if (!(bits <= DIVERGED_ABOVE_BITS) || !Number.isFinite(norms[i])) return 'diverged'
-    sum += bits
-    count++
-    if (count < every) continue
-    points.push(sum / count)
-    sum = 0
-    count = 0
-  }
-  return { points, sum, count }
-}
-
-function ended(
-  { learner, recipe, updates }: NativeTask,
-  status: Trained['status'],
-  progress: Progress,
-): Trained {
-  const parameters = new Float32Array(learner.model.floats)
-  let at = 0
-  for (const { part, parameter, shape } of stateOf(learner.model, recipe)) {
-    if (part !== 'value') break
-    const size = sizeOf(shape)
-    parameters.set(progress.state.subarray(at, at + size), parameter.at)
-    at += size
-  }
-  return { status, progress, parameters, curve: curveOf(progress.losses, updates) }
 }

@@ -4,8 +4,15 @@ import type { ResultId, Sha256 } from '#protocol/units.ts'
 /** Milliseconds on this machine's clock, since 1970. Nothing on the server is decided by it. */
 export type LocalMs = number
 
-export type PauseReason = 'user' | 'battery' | 'busy' | 'schedule' | 'hidden'
-export const PAUSE_REASONS: readonly PauseReason[] = ['user', 'battery', 'busy', 'schedule', 'hidden']
+/** `user` and `snooze` are a person's; the others are the machine's. `pressure`: it is hot or overloaded. */
+export type PauseReason = 'user' | 'snooze' | MachineReason
+export type MachineReason = 'battery' | 'busy' | 'schedule' | 'hidden' | 'pressure'
+export const MACHINE_REASONS: readonly MachineReason[] = ['battery', 'busy', 'schedule', 'hidden', 'pressure']
+
+/** What a person asks of a volunteer. `until` is on this machine's clock. */
+export type Control =
+  | { readonly state: 'run' | 'pause' | 'finish' }
+  | { readonly state: 'snooze'; readonly until: LocalMs }
 
 export interface HeldLease {
   readonly lease: Lease
@@ -21,7 +28,7 @@ export interface Block {
   readonly hint: string
 }
 
-/** What the volunteer asked for and did not change since. */
+/** What the volunteer asked for; only `lend` changes it. */
 export interface AgentOptions {
   /** Runs at once. */
   readonly cores: number
@@ -29,6 +36,8 @@ export interface AgentOptions {
   readonly count: number | null
   /** End when the server has no work (`--once`). */
   readonly endWithoutWork: boolean
+  /** Start no run while so many reports wait for a server that does not answer; absent: disk is no concern. */
+  readonly unsentMax?: number
 }
 
 export interface AgentState {
@@ -36,6 +45,8 @@ export interface AgentState {
   /** `finish` computes what is held and takes no more; `stop` gives back or keeps it at once. */
   readonly intent: 'run' | 'finish' | 'stop'
   readonly pauses: readonly PauseReason[]
+  /** When a snooze ends; the pause `snooze` is there exactly while this is not null. */
+  readonly snoozedUntil: LocalMs | null
   readonly block: Block | null
   /** The plain engine of this machine failed a self-test: it stops, and its exit code says so. */
   readonly unfit: boolean
@@ -50,6 +61,8 @@ export interface AgentState {
   /** Reports wait only after a reply that left some of them unanswered. */
   readonly reportAt: LocalMs
   readonly lastCallAt: LocalMs
+  /** Somebody waits for news of what was reported: call soon, whether or not there is more to say. */
+  readonly inquiring: boolean
   /** The last reply brought no work although it was wanted. */
   readonly noWork: boolean
   /** The server wants to know whether this machine is sound: the test runs, or its answer waits for the next call. */
@@ -84,12 +97,17 @@ export type AgentEvent =
   | { readonly type: 'finished'; readonly report: HostReport }
   /** A run was stopped and its checkpoint is on disk: it goes on when this client starts again. */
   | { readonly type: 'kept'; readonly resultId: ResultId }
-  | { readonly type: 'pause' | 'resume'; readonly reason: PauseReason }
+  | { readonly type: 'pause' | 'resume'; readonly reason: MachineReason }
   /** A kernel's self-test ended with another digest here. */
   | { readonly type: 'unfit'; readonly hint: string }
   /** End at once and leave everything on disk, as a kill would: this client starts again by itself. */
   | { readonly type: 'leave' }
-  | { readonly type: 'finish' }
+  /** A person's wish; see `controlled`. */
+  | { readonly type: 'control'; readonly to: Control }
+  /** Lend so many cores from now on: runs beyond them wait, none is lost. */
+  | { readonly type: 'lend'; readonly cores: number }
+  /** Ask the server now what became of what was reported. */
+  | { readonly type: 'inquire' }
   | { readonly type: 'stop' }
 
 export type AgentEffect =
@@ -143,6 +161,7 @@ export const startAgent = (options: AgentOptions): AgentState => ({
   options,
   intent: 'run',
   pauses: [],
+  snoozedUntil: null,
   block: null,
   unfit: false,
   held: [],
@@ -152,6 +171,7 @@ export const startAgent = (options: AgentOptions): AgentState => ({
   askAt: 0,
   reportAt: 0,
   lastCallAt: 0,
+  inquiring: false,
   noWork: false,
   selfTest: null,
   answered: 0,
@@ -168,7 +188,7 @@ export type AgentMode =
 
 /** The one word for people: side states first, since they say why nothing happens. */
 export function modeOf(state: AgentState): AgentMode {
-  const runs = state.held.filter(h => h.phase === 'running').length
+  const runs = Math.min(state.options.cores, state.held.filter(h => h.phase === 'running').length)
   if (state.ended !== null) return { mode: 'stopped' }
   if (state.block !== null) return { mode: 'blocked', block: state.block }
   if (state.pauses.length > 0) return { mode: 'paused', reasons: state.pauses }

@@ -1,6 +1,7 @@
 import { LEASES_PER_CALL_MAX, LEASES_PER_CORE_MAX, REPORTS_PER_CALL_MAX } from '#protocol/limits.ts'
 import type { HostReport, SchedulerReply } from '#protocol/scheduler.ts'
 import type { ResultId } from '#protocol/units.ts'
+import { awake, controlled, letsGo, pausing } from './agent-control.ts'
 import { exitCode } from './agent-ends.ts'
 import { answerEffects, newsOf } from './agent-news.ts'
 import type {
@@ -29,8 +30,11 @@ export function step(state: AgentState, event: AgentEvent, now: LocalMs): Steppe
   if (state.ended !== null) return { state, effects: [] }
   const noted = note(state, event, now)
   if (noted.state.ended !== null) return noted
-  const decided = decide(noted.state, now)
-  return { state: decided.state, effects: [...noted.effects, ...decided.effects] }
+  const woken = awake(noted.state, now)
+  const decided = decide(woken.state, now)
+  const effects = [...noted.effects, ...woken.effects, ...decided.effects]
+  const told = effects.some(effect => effect.type === 'go_on') || !letsGo(state, decided.state)
+  return { state: decided.state, effects: told ? effects : [{ type: 'go_on' }, ...effects] }
 }
 
 function note(state: AgentState, event: AgentEvent, now: LocalMs): Stepped {
@@ -56,10 +60,12 @@ function note(state: AgentState, event: AgentEvent, now: LocalMs): Stepped {
     case 'pause':
     case 'resume':
       return pausing(state, event)
-    case 'finish':
-      return state.intent === 'run'
-        ? { state: { ...state, intent: 'finish' }, effects: [{ type: 'tell', news: { ev: 'draining' } }] }
-        : quiet(state)
+    case 'control':
+      return controlled(state, event.to)
+    case 'lend':
+      return quiet({ ...state, options: { ...state.options, cores: event.cores } })
+    case 'inquire':
+      return quiet({ ...state, inquiring: true })
     case 'stop':
       return stopping(state)
     case 'unfit':
@@ -91,17 +97,6 @@ const changeHeld = (state: AgentState, id: ResultId, change: (h: HeldLease) => H
   ...state,
   held: state.held.map(h => (h.lease.resultId === id ? change(h) : h)),
 })
-
-function pausing(state: AgentState, { type, reason }: AgentEvent & { type: 'pause' | 'resume' }): Stepped {
-  const without = state.pauses.filter(known => known !== reason)
-  const pauses = type === 'pause' ? [...without, reason] : without
-  if (pauses.length === state.pauses.length) return quiet(state)
-  const next = { ...state, pauses }
-  const turned = (pauses.length === 0) !== (state.pauses.length === 0)
-  const ev = pauses.length === 0 ? 'resumed' : 'paused'
-  const tell: AgentEffect = { type: 'tell', news: { ev, reasons: pauses } }
-  return { state: next, effects: turned ? [{ type: pauses.length === 0 ? 'go_on' : 'hold' }, tell] : [tell] }
-}
 
 /** Everything held is released; runs that wait in a pause must wake to stop. */
 function stopping(state: AgentState): Stepped {
@@ -237,7 +232,9 @@ function decide(state: AgentState, now: LocalMs): Stepped {
 
 function startRuns(state: AgentState): Stepped {
   if (state.intent === 'stop' || state.pauses.length > 0 || state.block !== null) return quiet(state)
-  const free = state.options.cores - state.held.filter(h => h.phase === 'running').length
+  const { cores, unsentMax = Number.POSITIVE_INFINITY } = state.options
+  if (state.outbox.length >= unsentMax) return quiet(state)
+  const free = cores - state.held.filter(h => h.phase === 'running').length
   const next = state.held.filter(h => h.phase === 'queued').slice(0, Math.max(0, free))
   const ids = new Set(next.map(h => h.lease.resultId))
   const held = state.held.map(h => (ids.has(h.lease.resultId) ? { ...h, phase: 'running' as const } : h))
@@ -262,9 +259,13 @@ function callServer(state: AgentState, now: LocalMs): Stepped {
   const heartbeat = state.held.length > 0 && now >= state.lastCallAt + HEARTBEAT_MS
   const reports = now >= state.reportAt ? state.outbox.slice(0, REPORTS_PER_CALL_MAX) : []
   const selfTest = state.selfTest === 'running' ? null : state.selfTest
-  if (reports.length === 0 && want === 0 && selfTest === null && !heartbeat) return quiet(state)
+  const silent = reports.length === 0 && want === 0 && selfTest === null
+  if (silent && !heartbeat && !state.inquiring) return quiet(state)
   const call = { type: 'schedule', reports, want, selfTest } as const
-  return { state: { ...state, inFlight: call }, effects: [{ type: 'call', call, held: state.held }] }
+  return {
+    state: { ...state, inFlight: call, inquiring: false },
+    effects: [{ type: 'call', call, held: state.held }],
+  }
 }
 
 /** One lease for each core, and one that waits, so that no core is idle while a report travels. */
@@ -283,7 +284,8 @@ function wakeAt(state: AgentState): LocalMs | undefined {
   const heartbeat = state.held.length > 0 ? state.lastCallAt + HEARTBEAT_MS : Number.POSITIVE_INFINITY
   const report = state.outbox.length > 0 ? state.reportAt : Number.POSITIVE_INFINITY
   const ask = wanted(state) > 0 ? state.askAt : Number.POSITIVE_INFINITY
-  const at = Math.min(heartbeat, report, ask)
+  const snooze = state.snoozedUntil ?? Number.POSITIVE_INFINITY
+  const at = Math.min(heartbeat, report, ask, snooze)
   return Number.isFinite(at) ? at : undefined
 }
 

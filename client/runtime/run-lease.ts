@@ -4,6 +4,7 @@ import type { HostReport, Lease } from '#protocol/scheduler.ts'
 import { signBytes } from '#protocol/signature.ts'
 import { asLines } from '#protocol/text.ts'
 import { fromWire } from '#protocol/units.ts'
+import { onHold } from './agent-control.ts'
 import { download } from './api.ts'
 import { type Gate, openGate } from './gate.ts'
 import { longestPrefix, type Prefix } from './prefix.ts'
@@ -60,7 +61,7 @@ function gateFor(shell: Shell, lease: Lease): Gate {
     nowMs: ports.now,
     sleep: ms => ports.sleep(ms, shell.stopping.signal),
     share: ports.share,
-    onHold: () => shell.state().pauses.length > 0,
+    onHold: () => onHold(shell.state(), resultId),
     onSlice: slice => {
       shell.send({ type: 'progressed', resultId, fraction: slice.fraction })
       shell.tell({ ev: 'result.progress', lease, slice })

@@ -1,7 +1,7 @@
 // The shell around the agent: performs its effects and feeds it what came of them. Without an environment: disk,
 // threads, clock and chance come in as ports.
 
-import type { EngineClass } from '#protocol/host.ts'
+import type { EngineClass } from '#protocol/engine.ts'
 import { DETAIL_CHARS_MAX } from '#protocol/limits.ts'
 import type { Lease, SelfTestAnswer } from '#protocol/scheduler.ts'
 import { asLines } from '#protocol/text.ts'

@@ -54,11 +54,19 @@ export interface Resource<T> {
   put(value: T): void
 }
 
-/** What `load` gives, once; what was loaded stays visible when another attempt fails. Of what changes, see `useLive`. */
-export function useResource<T>(key: string, load: () => Promise<T>): Resource<T> {
+/**
+ * What `load` gives, loaded again every `everyMs` while the page is visible. What was loaded stays visible when a refresh fails,
+ * marked as stale. Of what the server tells by itself, see `useLive`.
+ */
+export function useResource<T>(key: string, load: () => Promise<T>, everyMs = 0): Resource<T> {
   // The key stands for what `load` closes over.
-  const resource = useMemo(() => openResource(load, 0), [key])
-  useEffect(() => resource.refresh(), [resource])
+  const resource = useMemo(() => openResource(load, everyMs), [key])
+  useEffect(() => {
+    resource.refresh()
+    if (everyMs === 0) return
+    const timer = setInterval(() => document.hidden || resource.refresh(), everyMs)
+    return () => clearInterval(timer)
+  }, [resource, everyMs])
   return resource
 }
 

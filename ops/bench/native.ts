@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { loadRuntime } from '#client/node/native/runtime.ts'
 import { learnerFor } from '#client/onnx/learner.ts'
 import { startOf } from '#client/onnx/start.ts'
-import { type NativeRuntime, type NativeTask, trainNatively } from '#client/onnx/train.ts'
+import type { NativeRuntime } from '#client/onnx/tensors.ts'
+import { type NativeTask, trainNatively } from '#client/onnx/train.ts'
 import { sha256 } from '#protocol/canonical.ts'
 import { jobText } from '#protocol/job.ts'
 import { canonicalRecipe } from '#protocol/kernel.ts'
@@ -104,7 +105,7 @@ async function taskOf(
   const asked = { kernel, module: compiled, job, data, fuelMax: manifest.bounds.fuelMax }
   const { preface, parameters } = await startOf(asked)
   const learner = learnerFor(kernel, { recipe, preface, train: data[0] ?? new Uint8Array() })
-  return { learner, recipe, seed: SEED, updates: UPDATES, initial: parameters }
+  return { learner, recipe, seed: SEED, updates: UPDATES, ends: [UPDATES], initial: parameters }
 }
 
 /** Processor time of an update; the first call, which fills the caches, does not count. */
@@ -113,6 +114,7 @@ async function msOfUpdate(task: NativeTask, runtime: NativeRuntime): Promise<num
   let ms = 0
   await trainNatively(task, runtime, {
     nowMs: () => performance.now(),
+    evaluate: async () => 'stopped', // it never comes to its end
     between: async ({ update }) => {
       if (first === 0) [from, first] = [cpuMs(), update]
       const spent = cpuMs() - from

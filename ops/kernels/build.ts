@@ -1,7 +1,7 @@
 // From the sources of a kernel to its release: compile, admit (which meters), pack.
 
 import { createHash } from 'node:crypto'
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
@@ -44,9 +44,12 @@ export type BuiltKernel = z.infer<typeof BuiltKernel>
 export const PublishedKernel = BuiltKernel.omit({ releaseSha256: true, inputsSha256: true })
 export type PublishedKernel = z.infer<typeof PublishedKernel>
 
-/** The kernels of this repository: the folders of `assembly/` that have a manifest. */
+/** The kernels that a server begins with: the folders of `assembly/` whose manifest names no source, which makes a project of its own. */
 export function kernelFolders(): string[] {
   return globSync('assembly/*/manifest.json', { cwd: ROOT })
+    .filter(
+      file => KernelSource.parse(JSON.parse(readFileSync(join(ROOT, file), 'utf8'))).source === undefined,
+    )
     .map(file => file.replaceAll('\\', '/').split('/')[1] ?? '')
     .sort()
 }

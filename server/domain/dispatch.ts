@@ -19,6 +19,8 @@ export function leasesAllowed(host: {
   readonly held: number
   readonly cores: number
   readonly trusted: boolean
+  /** Its streak lets it compute something alone. */
+  readonly proven: boolean
   /** It may compute for others at all: neither out of play nor waiting for its self-test. */
   readonly mayCompute: boolean
   readonly dailyQuota: number
@@ -27,7 +29,7 @@ export function leasesAllowed(host: {
 }): number {
   if (!host.mayCompute) return 0
   const perCores = host.cores * LEASES_PER_CORE_MAX
-  const mayHold = host.trusted ? perCores : Math.min(perCores, LEASES_UNTRUSTED_MAX)
+  const mayHold = host.trusted || host.proven ? perCores : Math.min(perCores, LEASES_UNTRUSTED_MAX)
   // The verifier is the operator's own: a quota would only keep disputes open.
   const quotaLeft = host.trusted ? LEASES_PER_CALL_MAX : host.dailyQuota - host.usedToday
   const room = Math.min(host.want, mayHold - host.held, quotaLeft, LEASES_PER_CALL_MAX - host.resent)

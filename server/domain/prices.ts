@@ -1,4 +1,5 @@
-import type { Price, PriceClass, Quote } from '#protocol/credits.ts'
+import type { Price, Quote } from '#protocol/credits.ts'
+import type { EngineClass } from '#protocol/engine.ts'
 import { FUEL_MAX } from '#protocol/limits.ts'
 import type { MilliCredit } from '#protocol/units.ts'
 import { invariant } from './invariant.ts'
@@ -11,7 +12,7 @@ import type { Policy } from './types.ts'
  * milli-credits. Native code does three to four times as many a second on the same core: at 2,500 `onnx-cpu` pays a
  * core-hour alike. GPU classes pay more a TFLOP, for hardware that fewer people have and that draws more power.
  */
-export const PRICES: Readonly<Record<PriceClass, Price>> = {
+export const PRICES: Readonly<Record<EngineClass, Price>> = {
   wasm: { milli: 10, per: 'Gfuel' },
   'onnx-wasm': { milli: 10, per: 'Gfuel' },
   'onnx-cpu': { milli: 2_500, per: 'TFLOP' },

@@ -4,6 +4,7 @@ import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 /** What becomes of a recipe that somebody outside proposes. */
 export type Proposed =
   | { readonly outcome: 'new'; readonly recipe: Recipe }
+  | { readonly outcome: 'waiting'; readonly recipe: Recipe; readonly experimentId: string }
   | { readonly outcome: 'known'; readonly recipe: Recipe; readonly experimentId: string }
   | { readonly outcome: 'refused'; readonly recipe: Recipe; readonly detail: string }
 
@@ -11,9 +12,14 @@ interface Campaign {
   readonly manifest: KernelManifest
   /** What is the same in every run. */
   readonly fixed: Recipe
+  /** Runs of the budget that nobody has taken yet. */
   readonly remaining: number
+  /** How many more may wait for their turn. */
+  readonly room?: number
   /** The experiment that has this canonical recipe; undefined: none. */
   readonly experimentOf: (recipe: Recipe) => string | undefined
+  /** The experiment that this canonical recipe becomes when its turn comes; undefined: it does not wait. */
+  readonly waitingOf?: (recipe: Recipe) => string | undefined
 }
 
 /**
@@ -22,7 +28,7 @@ interface Campaign {
  */
 export function judgeProposals(
   given: readonly Recipe[],
-  { manifest, fixed, remaining, experimentOf }: Campaign,
+  { manifest, fixed, remaining, room = Infinity, experimentOf, waitingOf = () => undefined }: Campaign,
 ): readonly Proposed[] {
   const fresh = new Map<string, Recipe>()
   return given.map((changes): Proposed => {
@@ -40,9 +46,13 @@ export function judgeProposals(
     const { recipe } = reply
     const experimentId = experimentOf(recipe)
     if (experimentId !== undefined) return { outcome: 'known', recipe, experimentId }
+    const waitingId = waitingOf(recipe)
+    if (waitingId !== undefined) return { outcome: 'waiting', recipe, experimentId: waitingId }
     const key = JSON.stringify(recipe)
     if (!fresh.has(key) && fresh.size >= remaining)
       return { outcome: 'refused', recipe, detail: 'budget.runs: the campaign has no run left for it' }
+    if (!fresh.has(key) && fresh.size >= room)
+      return { outcome: 'refused', recipe, detail: 'so many wait for their turn already that it cannot' }
     fresh.set(key, recipe)
     return { outcome: 'new', recipe }
   })

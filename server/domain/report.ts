@@ -1,4 +1,5 @@
 import { canonicalJson } from '#protocol/canonical.ts'
+import type { EngineClass } from '#protocol/engine.ts'
 import { Job, type Rung, rungEnd } from '#protocol/job.ts'
 import type { KernelMetric } from '#protocol/kernel.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
@@ -66,6 +67,7 @@ export interface ReportedResult {
   readonly digest: Sha256 | null
   readonly unitOpen: boolean
   readonly job: string
+  readonly engineClass: EngineClass
   readonly fuelMax: number
   readonly metric: KernelMetric
   /** No run as asked gives less; null: nobody knows. */
@@ -111,6 +113,8 @@ export function receiveError(result: ReportedResult | undefined, hostId: HostId)
 }
 
 function contradictsJob(run: RunReport, result: ReportedResult): string | undefined {
+  const engine = run.engine ?? 'wasm'
+  if (engine !== result.engineClass) return `engine: asked of ${result.engineClass}, computed by ${engine}`
   const { limit, rungs } = Job.parse(JSON.parse(result.job))
   // Of a prefix less is paid for at most; what it may execute is what the whole run may.
   const fuelMax = 'fuel' in limit ? limit.fuel : result.fuelMax

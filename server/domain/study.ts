@@ -1,10 +1,6 @@
-import type { PriceClass } from '#protocol/credits.ts'
+import { type EngineClass, isExact } from '#protocol/engine.ts'
 import type { Agreement } from '#protocol/study.ts'
 import { ci95, studentT95 } from './statistics.ts'
-
-/** Whether two runs in an engine class give the same bits. */
-export const isExact = (engineClass: PriceClass): boolean =>
-  engineClass === 'wasm' || engineClass === 'onnx-wasm'
 
 /** What a run came to, or is said to have come to. */
 export interface Outcome {
@@ -23,7 +19,7 @@ export interface Compared {
  * the claim's or it is not. With a tolerance the claimed metric lies inside the 95 % prediction interval of one more run,
  * mean ± t·sd·√(1 + 1/n), or, where the runs do not scatter at all, is their value; a claim that did not end ok has to end alike.
  */
-export function compareRuns(engineClass: PriceClass, claim: Outcome, runs: readonly Outcome[]): Compared {
+export function compareRuns(engineClass: EngineClass, claim: Outcome, runs: readonly Outcome[]): Compared {
   const [first] = runs
   if (first === undefined) return { agreement: 'waiting', metric: null }
   if (isExact(engineClass))

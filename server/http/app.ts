@@ -21,6 +21,8 @@ import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
 import { streamEvents } from './live.ts'
 import { answerMcp } from './mcp/route.ts'
+import { type Meter, newMeter } from './meter.ts'
+import { operatorRoutes } from './operator-routes.ts'
 import { addPages, missingPage } from './pages.ts'
 import { appeal, deleteMe, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
@@ -40,8 +42,9 @@ export function createApp(edge: Edge): Express {
   app.set('etag', false) // replies are states of the moment; files have their own
   app.set('query parser', 'simple')
   if (edge.settings.trustedProxies.length > 0) app.set('trust proxy', [...edge.settings.trustedProxies])
-  app.use(nameRequest, helmet())
-  addRoutes(app, edge)
+  const meter = newMeter(edge.now)
+  app.use(nameRequest, helmet(), meter.count)
+  addRoutes(app, edge, meter)
   addPages(app, edge.pages)
   app.use(missingPage(edge.pages))
   app.use((req: express.Request) => {
@@ -51,7 +54,7 @@ export function createApp(edge: Edge): Express {
   return app
 }
 
-function addRoutes(app: Express, edge: Edge): void {
+function addRoutes(app: Express, edge: Edge, meter: Meter): void {
   const readCall = hostCallReader(edge)
   const catalogue = newCatalogue()
   const anonymous = limitAnonymous(edge)
@@ -97,6 +100,7 @@ function addRoutes(app: Express, edge: Edge): void {
     ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
     ...webhookRoutes(edge, `${API}/webhooks`, anonymous),
     ...corpusRoutes(edge, API, anonymous),
+    ...operatorRoutes(edge, `${API}/operator`, { anonymous, meter }),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
     [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },

@@ -21,6 +21,7 @@ async function bearerBy(edge: Edge, token: string): Promise<Bearer> {
   if (bearer === undefined) throw new Refused('token_unknown')
   const expired = bearer.expiresAt !== null && bearer.expiresAt <= edge.now()
   if (expired || bearer.revokedAt !== null) throw new Refused('token_expired')
+  if (bearer.isBlocked) throw new Refused('account_blocked')
   return bearer
 }
 

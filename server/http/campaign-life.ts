@@ -2,12 +2,11 @@ import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import { revise as decideRevision } from '#domain/revision.ts'
 import type { CampaignView } from '#protocol/campaign.ts'
-import { EXPERIMENTS_OPEN_MAX, REVISIONS_MAX } from '#protocol/limits.ts'
+import { REVISIONS_MAX } from '#protocol/limits.ts'
 import { ReviseBody, type RevisionList, type RevisionView, StopBody } from '#protocol/revisions.ts'
 import { type Instant, type TokenId, toWire } from '#protocol/units.ts'
 import {
   type Act,
-  countOpen,
   endCampaign,
   findRevision,
   listRevisions,
@@ -21,7 +20,7 @@ import { keyIdOf, requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import { type CheckedCampaign, checkCampaign } from './campaign-plan.ts'
 import { viewCampaign } from './campaign-view.ts'
-import { campaignOf } from './campaigns.ts'
+import { assertRoom, campaignOf } from './campaigns.ts'
 import { refuseCredit } from './credits.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
@@ -120,9 +119,7 @@ async function apply(
   if (made === 'too_many')
     throw new Refused('revision_invalid', `a campaign has ${REVISIONS_MAX} revisions at most`)
   if (made !== 'revised') refuseCredit(made)
-  const open = await countOpen(trx, campaign.ownerId)
-  if (file.budget.runs > campaign.file.budget.runs && open.experiments > EXPERIMENTS_OPEN_MAX)
-    throw new Refused('campaign_limit', `${EXPERIMENTS_OPEN_MAX} experiments`)
+  if (file.budget.runs > campaign.file.budget.runs) await assertRoom(trx, campaign.ownerId)
 }
 
 function assertRevisable(campaign: CampaignRow, asked: { file: CheckedCampaign['file']; expected: number }) {

@@ -36,17 +36,20 @@ export async function checkCampaign(
   on: Executor,
   planner: Planner,
   file: CampaignFile,
-  begun: Begun = { created: 0, respaced: false },
+  begun?: Begun,
 ): Promise<CheckedCampaign> {
   const kernel = await findKernel(on, file.kernel)
   if (kernel === undefined) throw new Refused('kernel_unknown', `kernel: ${file.kernel}`)
+  // What was submitted before may still be revised.
+  if (kernel.deprecatedAt !== null && begun === undefined)
+    throw new Refused('kernel_deprecated', `kernel: ${file.kernel}`)
   const dataset = await findDataset(on, file.data)
   if (dataset === undefined) throw new Refused('data_unknown', `data: ${file.data}`)
   assertSplits(kernel.manifest, dataset)
   assertContent(kernel.manifest, dataset)
   if (file.derived_from !== undefined && (await findCampaign(on, file.derived_from)) === undefined)
     throw new Refused('campaign_invalid', `derived_from: there is no campaign ${file.derived_from}`)
-  const plan = planner.plan(file, kernel.manifest, begun)
+  const plan = planner.plan(file, kernel.manifest, begun ?? { created: 0, respaced: false })
   if (!plan.ok) throw new Refused(plan.code, plan.detail)
   const study = await studyOf(on, { file, kernel, dataset })
   const { quorum, policy } =

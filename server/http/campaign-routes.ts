@@ -26,8 +26,8 @@ export const SMALL_BODY_BYTES = 16 * 1024
 /** What is done with campaigns, and what is read of them, below the address `at`. */
 export function campaignRoutes(edge: Edge, at: string, anonymous: RequestHandler): Record<string, Methods> {
   const analyses = newAnalyses(edge)
-  const report = reportRoutes(edge, analyses)
   const histories = openHistories()
+  const report = reportRoutes(edge, analyses, histories)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const campaign = bytesUpTo(CAMPAIGN_BYTES_MAX)
   return {

@@ -102,8 +102,8 @@ export async function viewLeaderboard(
   }
 }
 
-// Bits per byte and bits per label of the validation split: neither compares with any other metric.
-function baselinesFor(
+/** What models that only count, and a compressor, reach: bits per byte or per label of val, compared with no other metric. */
+export function baselinesFor(
   metric: string,
   { baselines }: DatasetManifest,
   compressor: number | null,

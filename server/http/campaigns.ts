@@ -4,6 +4,7 @@ import { CampaignFile, type CampaignView, type ValidateReply } from '#protocol/c
 import { CAMPAIGNS_OPEN_MAX, EXPERIMENTS_OPEN_MAX } from '#protocol/limits.ts'
 import { addMs, CampaignId, type Instant, type TokenId, type UserId } from '#protocol/units.ts'
 import { setAside } from '#store/account-credit.ts'
+import { quotaOf } from '#store/accounts.ts'
 import { countOpen } from '#store/campaign-life.ts'
 import { type CampaignRow, findCampaign, insertCampaign } from '#store/campaigns.ts'
 import type { Trx } from '#store/database.ts'
@@ -107,16 +108,22 @@ async function start(
   const amountMilli = quote.reserveMilli
   const fault = await setAside(trx, { campaignId: id, userId: ownerId, keyId, amountMilli, now })
   if (fault !== undefined) refuseCredit(fault)
-  const open = await countOpen(trx, ownerId) // with the account locked: of two submissions one counts the other
-  if (open.campaigns > CAMPAIGNS_OPEN_MAX || open.experiments > EXPERIMENTS_OPEN_MAX)
-    throw new Refused(
-      'campaign_limit',
-      `${CAMPAIGNS_OPEN_MAX} campaigns, ${EXPERIMENTS_OPEN_MAX} experiments`,
-    )
+  await assertRoom(trx, ownerId) // with the account locked: of two submissions one counts the other
   await edge.wake.campaigns(trx, [id])
   const row = await findCampaign(trx, id)
   if (row === undefined) throw new Error('a campaign is there after its insertion')
   return viewCampaign(trx, row, edge.trust.rules)
+}
+
+/** Throws `Refused` when an account has more open than it may: everybody's limits, or those that the operator set for it. */
+export async function assertRoom(trx: Trx, ownerId: UserId): Promise<void> {
+  const [open, quota] = [await countOpen(trx, ownerId), await quotaOf(trx, ownerId)]
+  const { campaigns, experiments } = {
+    campaigns: quota.campaigns ?? CAMPAIGNS_OPEN_MAX,
+    experiments: quota.experiments ?? EXPERIMENTS_OPEN_MAX,
+  }
+  if (open.campaigns > campaigns || open.experiments > experiments)
+    throw new Refused('campaign_limit', `${campaigns} campaigns, ${experiments} experiments`)
 }
 
 /** The campaign that the path names; throws `Refused` (not_found). */

@@ -4,6 +4,7 @@ import { type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
 import { showCorpus, showRun, showSimilar } from './corpus.ts'
 import type { Edge } from './edge.ts'
 import * as exports from './exports.ts'
+import { showScience } from './science.ts'
 import { showAgreement } from './study.ts'
 
 /** What is public of everybody's runs, below the address `at`. */
@@ -17,6 +18,7 @@ export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler):
     },
     [`${at}/corpus`]: { get: [showCorpus(edge)] },
     [`${at}/corpus/similar`]: { get: [showSimilar(edge)] },
+    [`${at}/science`]: { get: [showScience(edge)] },
     [`${at}/corpus/exports`]: { post: [anonymous, small, exports.exportOfMonth(edge)] },
     [`${at}/corpus/:id`]: { get: [showRun(edge)] },
     [`${at}/exports/:id`]: { get: [exports.showExport(edge)] },

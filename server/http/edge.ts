@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { TrustRules } from '#domain/trust.ts'
+import type { Operate } from '#operate/operate.ts'
 import type {
   CampaignId,
   DeliveryId,
@@ -26,6 +27,8 @@ export interface Edge {
   readonly blobs: Blobs
   readonly wake: Wake
   readonly planner: Planner
+  /** What operators do to what others own. */
+  readonly operate: Operate
   /** The built web app; undefined when there is none. */
   readonly pages?: Pages | undefined
   /** Says when something happens in a campaign: for calls that wait, and streams. */

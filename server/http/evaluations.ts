@@ -86,6 +86,7 @@ async function leaseOf(trx: Trx, row: EvaluationLease, catalogue: Catalogue): Pr
   return {
     ...{ resultId: row.id, workUnitId: row.workUnitId, job: row.job, runKey: row.runKey },
     campaign: { id: row.campaignId, title: row.title },
+    engineClass: 'wasm',
     kernel: { name: manifest.name, version: manifest.version, release: { statement, signature } },
     data: [...data, { sha256: row.sha256, bytes: row.bytes }],
     ...{ fuelMax: row.fuelMax, memoryPagesMax: manifest.memoryPagesMax, deadline: toWire(row.deadline) },

@@ -3,9 +3,12 @@ import { invariant } from '#domain/invariant.ts'
 import { judgeProposals, type Proposed } from '#domain/propose.ts'
 import { recipeSha256Of } from '#domain/recipe.ts'
 import { ProposeBody, type ProposeReply } from '#protocol/experiments.ts'
+import { PROPOSALS_WAITING_MAX } from '#protocol/limits.ts'
+import { OUTSIDE, proposersOf } from '#protocol/space.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import { insertExperiments, lockUnsettled, type NewExperiment, type ProgressRow } from '#store/progress.ts'
+import { insertWaiting, listWaiting } from '#store/proposers.ts'
 import { countReports, findExperiments } from '#store/search.ts'
 import { answerOnce } from './answer-once.ts'
 import { requireScope } from './auth.ts'
@@ -17,7 +20,8 @@ import { isDryRun } from './rehearse.ts'
 
 /**
  * POST /campaigns/:id/experiments: its owner, or an agent with the owner's token, has recipes tried beside those of the sampler, which
- * learns from them. They count as runs of the budget, which is reserved already. Repeating a call changes nothing.
+ * learns from them. They count as runs of the budget, which is reserved already. Where those outside are one of several proposers they wait
+ * for their turn. Repeating a call changes nothing.
  */
 export function proposeExperiments(edge: Edge): RequestHandler {
   return async (req, res) => {
@@ -58,21 +62,26 @@ async function propose(
       'sampler: all recipes of this campaign were known when it was submitted',
     )
   const { file, experimentsPlanned, experimentsCreated } = campaign
-  const remaining = experimentsPlanned - experimentsCreated
+  const waits = proposersOf(file.sampler).includes(OUTSIDE)
+  const waiting = waits ? await listWaiting(trx, campaign.id) : []
+  const [remaining, room] = [experimentsPlanned - experimentsCreated, PROPOSALS_WAITING_MAX - waiting.length]
   const known = await findExperiments(trx, campaign.id)
+  const queued = new Map(waiting.map(row => [row.recipeSha256, row.id]))
   const judged = judgeProposals(body.recipes, {
-    ...{ manifest: kernel.manifest, fixed: file.recipe, remaining },
+    ...{ manifest: kernel.manifest, fixed: file.recipe, remaining: remaining - waiting.length },
+    room: waits ? room : Infinity,
     experimentOf: recipe => known.get(recipeSha256Of(recipe)),
+    waitingOf: recipe => queued.get(recipeSha256Of(recipe)),
   })
   const created = body.dryRun
     ? new Map<string, string>()
-    : await create(edge, trx, { campaign, proposerId, judged })
+    : await create(edge, trx, { campaign, proposerId, judged, waits })
   const fresh = new Set(
     judged.flatMap(({ outcome, recipe }) => (outcome === 'new' ? [recipeSha256Of(recipe)] : [])),
   )
   return {
-    experiments: judged.map(proposed => answerOf(proposed, created)),
-    remaining: remaining - fresh.size,
+    experiments: judged.map(proposed => answerOf(proposed, created, waits)),
+    remaining: waits ? remaining : remaining - fresh.size,
     dryRun: body.dryRun,
   }
 }
@@ -90,13 +99,15 @@ interface Judged {
   readonly campaign: ProgressRow
   readonly proposerId: Proposal['proposerId']
   readonly judged: readonly Proposed[]
+  /** Until the turn of those outside comes. */
+  readonly waits: boolean
 }
 
-/** Adds what is new to the locked campaign, whose proposer makes work units of it; gives the ids by the hash of the recipe. */
+/** Adds what is new to the locked campaign, or to what waits in it; gives the ids by the hash of the recipe. */
 async function create(
   edge: Edge,
   trx: Trx,
-  { campaign, proposerId, judged }: Judged,
+  { campaign, proposerId, judged, waits }: Judged,
 ): Promise<Map<string, string>> {
   const now = edge.now()
   const asked = await countReports(trx, campaign.id)
@@ -112,11 +123,13 @@ async function create(
       recipeSha256,
       asked,
       revision: campaign.revision,
-      proposerId,
+      ...{ proposer: OUTSIDE, promotions: 0, proposerId },
     })
   }
   if (experiments.size > 0) {
-    await insertExperiments(trx, campaign.id, [...experiments.values()], now)
+    const rows = [...experiments.values()]
+    if (waits) await insertWaiting(trx, campaign.id, { rows: rows.map(row => ({ ...row, proposerId })), now })
+    else await insertExperiments(trx, campaign.id, rows, now)
     await edge.wake.campaigns(trx, [campaign.id])
   }
   return new Map(Array.from(experiments, ([hash, { id }]) => [hash, id]))
@@ -125,10 +138,13 @@ async function create(
 function answerOf(
   proposed: Proposed,
   created: ReadonlyMap<string, string>,
+  waits: boolean,
 ): ProposeReply['experiments'][number] {
   const { recipe } = proposed
   if (proposed.outcome === 'refused')
     return { outcome: 'refused', experimentId: null, recipe, detail: proposed.detail }
-  if (proposed.outcome === 'known') return { outcome: 'known', experimentId: proposed.experimentId, recipe }
-  return { outcome: 'created', experimentId: created.get(recipeSha256Of(recipe)) ?? null, recipe }
+  if (proposed.outcome !== 'new')
+    return { outcome: proposed.outcome, experimentId: proposed.experimentId, recipe }
+  const experimentId = created.get(recipeSha256Of(recipe)) ?? null
+  return { outcome: waits ? 'waiting' : 'created', experimentId, recipe }
 }

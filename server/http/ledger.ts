@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { OVERRUN_DAILY_MILLI } from '#domain/grants.ts'
 import { CHECKING_SHARE, PRICES } from '#domain/prices.ts'
 import type { LedgerSummary } from '#protocol/campaign.ts'
-import { type LedgerEntry, PriceClass, type PriceList, type Receipt } from '#protocol/credits.ts'
+import type { LedgerEntry, PriceList, Receipt } from '#protocol/credits.ts'
+import { EngineClass } from '#protocol/engine.ts'
 import type { LedgerBlock, LedgerHeads, LedgerLine } from '#protocol/ledger.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import { ResultId, toWire } from '#protocol/units.ts'
@@ -18,7 +19,7 @@ import { stream } from './stream.ts'
 /** GET /prices */
 export function showPrices(): RequestHandler {
   const view: PriceList = {
-    prices: PriceClass.options.map(engineClass => ({ engineClass, ...PRICES[engineClass] })),
+    prices: EngineClass.options.map(engineClass => ({ engineClass, ...PRICES[engineClass] })),
     checkingShare: CHECKING_SHARE,
   }
   return (_req, res) => void res.json(view)

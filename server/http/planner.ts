@@ -7,6 +7,7 @@ import type { SearchView } from '#protocol/search.ts'
 import type { Pruner } from '#protocol/space.ts'
 import type { ExperimentId, ResultId, Sha256 } from '#protocol/units.ts'
 import type { AnalysisRow } from '#store/analysis.ts'
+import type { PromotionRow } from '#store/proposers.ts'
 import type { ReportRow, TrialRow } from '#store/search.ts'
 
 /** Turns campaign files into runs. Its implementation is `server/search`; main.ts hands it down. */
@@ -22,7 +23,7 @@ export interface Planner {
   state(
     file: CampaignFile,
     manifest: KernelManifest,
-    known: { readonly history: SearchHistory; readonly limit: number | undefined },
+    known: { readonly history: SearchHistory; readonly limit: number | undefined; readonly waiting: number },
   ): SearchView | undefined
   /** The recipes nearest to a canonical one, by index, the nearest first, and how new it is, 0…1. */
   similar(
@@ -63,6 +64,8 @@ export interface Analysis {
 interface SearchHistory {
   readonly trials: readonly TrialRow[]
   readonly reports: readonly ReportRow[]
+  /** Those that stand now. */
+  readonly promotions: readonly PromotionRow[]
 }
 
 /** What a campaign has done when it is planned anew. */

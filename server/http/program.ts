@@ -124,6 +124,13 @@ function knowledge({ search, rows }: Program): string[] {
   return [
     ...['', '## What the sampler knows', ''],
     `- Sampler ${sampler}: ${finished} finished, ${pending} pending, ${failed} failed, ${diverged} diverged; ${outside} proposed from outside.`,
+    ...(search.proposers ?? []).map(
+      ({ name, tried, promoted, share }) =>
+        `- Proposer ${name}: ${promoted} promoted of ${tried} tried; ${Math.round(share * 100)} % of what comes next.`,
+    ),
+    ...(search.waiting === undefined
+      ? []
+      : [`- ${search.waiting} proposals from outside wait for the turn of \`propose\`.`]),
     ...(rows === 0
       ? []
       : parameters.map(

@@ -51,6 +51,7 @@ export function showKernels(edge: Edge): RequestHandler {
       kernels: kernels.map(kernel => ({
         ...{ manifest: kernel.manifest, release: signedRelease(kernel) },
         rebuilt: rebuilt.get(kernel.releaseSha256) ?? null,
+        deprecated: kernel.deprecatedAt !== null,
       })),
     }
     res.json(view)

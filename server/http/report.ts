@@ -4,7 +4,7 @@ import { ANALYSIS_PARTS, type AnalysisView } from '#protocol/analysis.ts'
 import type { CampaignFile, Leaderboard } from '#protocol/campaign.ts'
 import type { InteractionView } from '#protocol/interaction.ts'
 import type { ReportView } from '#protocol/report-view.ts'
-import type { Dimension } from '#protocol/space.ts'
+import { type Dimension, proposersOf } from '#protocol/space.ts'
 import { type CampaignId, ExperimentId, toWire } from '#protocol/units.ts'
 import type { Facts } from '#report/facts.ts'
 import { type Report, writeReport } from '#report/report.ts'
@@ -12,6 +12,7 @@ import { readFinalRuns } from '#store/analysis.ts'
 import { listRevisions } from '#store/campaign-life.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
 import { datasetsByHash } from '#store/datasets.ts'
+import type { Histories } from '#store/histories.ts'
 import { newestNotes } from '#store/notes.ts'
 import { readRecipes, readRuns, readTests } from '#store/tests.ts'
 import { withheldOf } from '#store/withheld.ts'
@@ -24,6 +25,7 @@ import { viewInteraction } from './interaction.ts'
 import { newKept } from './kept.ts'
 import { viewNote } from './notes.ts'
 import { parse, Refused } from './problem.ts'
+import { searchViewOf } from './search.ts'
 import { baselineOf, viewComparison, viewTests } from './tests.ts'
 
 // The figures of a report are asked for one by one, and belong to one moment.
@@ -40,14 +42,14 @@ export interface ReportRoutes {
 const FileName = z.string().regex(/^[a-z][a-z0-9_-]{0,60}\.(md|svg)$/)
 
 /** GET /campaigns/:id/report and /campaigns/:id/report/:file */
-export function reportRoutes(edge: Edge, analyses: Analyses): ReportRoutes {
+export function reportRoutes(edge: Edge, analyses: Analyses, histories: Histories): ReportRoutes {
   const kept = newKept<CampaignId, Report & { readonly at: string }>(edge.now, {
     forMs: KEPT_MS,
     most: KEPT_MAX,
   })
   const reportOf = (campaign: CampaignRow) =>
     kept.get(campaign.id, campaign.revision, async () => {
-      const facts = await gather(edge, analyses, campaign)
+      const facts = await gather({ edge, analyses, histories }, campaign)
       return { ...writeReport(facts), at: facts.at }
     })
   return {
@@ -76,8 +78,14 @@ export function reportRoutes(edge: Edge, analyses: Analyses): ReportRoutes {
   }
 }
 
+interface Sources {
+  readonly edge: Edge
+  readonly analyses: Analyses
+  readonly histories: Histories
+}
+
 /** Everything a report is made of. */
-async function gather(edge: Edge, analyses: Analyses, campaign: CampaignRow): Promise<Facts> {
+async function gather({ edge, analyses, histories }: Sources, campaign: CampaignRow): Promise<Facts> {
   const { knex, trust } = edge
   const at = toWire(edge.now())
   const [dataset] = await datasetsByHash(knex, [campaign.datasetSha256])
@@ -102,10 +110,13 @@ async function gather(edge: Edge, analyses: Analyses, campaign: CampaignRow): Pr
     .filter(({ verdict }: InteractionView) => verdict !== 'not_measured')
   const behind = new Set([...rankedIn(leaderboard).slice(0, 1), ...sides.flatMap(({ a, b }) => [a, b])])
   const experimentIds = [...behind].filter(id => !withheld.has(id))
+  const several = proposersOf(campaign.file.sampler).length > 1
+  const searched = several ? await searchViewOf(edge, { histories, campaign, limit: 1 }) : undefined
   const revisions = await listRevisions(knex, campaign.id)
   const notes = await newestNotes(knex, { campaignId: campaign.id, limit: NOTES_MAX })
   return {
     ...{ at, file: campaign.file, analysis, leaderboard, baselineId, comparisons, interactions },
+    proposers: searched?.proposers ?? [],
     campaign: await viewCampaign(knex, campaign, trust.rules),
     tests: viewTests(campaign, { tests: await readTests(knex, campaign.id), runs, withheld }),
     revisions: revisions.map(revision => ({ ...revision, at: toWire(revision.at) })),

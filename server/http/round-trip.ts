@@ -216,6 +216,7 @@ async function buildLeases(
       campaign: { id: row.campaignId, title: row.title },
       job: row.job,
       runKey: row.runKey,
+      engineClass: row.engineClass,
       kernel: { name: manifest.name, version: manifest.version, release: { statement, signature } },
       data: slotFiles(manifest, dataset),
       fuelMax: row.fuelMax,

@@ -1,9 +1,11 @@
 import type { RequestHandler } from 'express'
 import { invariant } from '#domain/invariant.ts'
 import { SearchQuery, type SearchView } from '#protocol/search.ts'
+import { proposersOf } from '#protocol/space.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
 import type { Histories } from '#store/histories.ts'
 import { kernelsByHash } from '#store/kernels.ts'
+import { listPromoted, listWaiting } from '#store/proposers.ts'
 import { withheldOf } from '#store/withheld.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
@@ -42,5 +44,11 @@ export async function searchViewOf(
     await withheldOf(edge.knex, campaign, edge.trust.rules),
   )
   const reports = told.filter(({ ordinal }) => !withheld.has(trials[ordinal]?.id))
-  return edge.planner.state(campaign.file, kernel.manifest, { history: { trials, reports }, limit })
+  const takesTurns = proposersOf(campaign.file.sampler).length > 1
+  const promotions = (takesTurns ? await listPromoted(edge.knex, campaign.id) : []).flatMap(ordinal =>
+    withheld.has(trials[ordinal]?.id) ? [] : [{ ordinal, stands: true }],
+  )
+  const waiting = takesTurns ? (await listWaiting(edge.knex, campaign.id)).length : 0
+  const history = { trials, reports, promotions }
+  return edge.planner.state(campaign.file, kernel.manifest, { history, limit, waiting })
 }

@@ -108,7 +108,7 @@ const PAGES_PER_MIB = 16
 
 async function dealWork(trx: Trx, standings: readonly Standing[], dispatch: Dispatch): Promise<LeaseRow[]> {
   const asking = standings.flatMap(({ visit, held, resend }): Wish[] => {
-    const take = leasesAllowed({ ...termsOf(visit), held, resent: resend.length })
+    const take = leasesAllowed({ ...termsOf(visit, dispatch.rules), held, resent: resend.length })
     return take === 0 ? [] : [{ visit, take, offset: 0 }]
   })
   if (asking.length === 0) return []
@@ -195,10 +195,14 @@ function queue(asking: readonly Wish[]): Wish[] {
 
 const idleOf = ({ host }: Visit): number => host.idleSince ?? Number.MAX_SAFE_INTEGER
 
-const termsOf = ({ call, host, dailyQuota, usedToday, selfTest, isBroken, cheated }: Visit) => ({
+const termsOf = (
+  { call, host, dailyQuota, usedToday, selfTest, isBroken, cheated }: Visit,
+  rules: TrustRules,
+) => ({
   want: call.body.want,
   cores: call.body.cores,
   trusted: host.trusted,
+  proven: Object.keys(provenOf(host, rules)).length > 0,
   mayCompute: cheated === null && !isBroken && (host.trusted || mayCompute({ ...host, selfTest })),
   dailyQuota,
   usedToday,

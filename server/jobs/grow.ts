@@ -2,13 +2,16 @@ import { experimentsPerBatch, experimentsToAsk, experimentsToCreate } from '#dom
 import { invariant } from '#domain/invariant.ts'
 import { recipeSha256Of } from '#domain/recipe.ts'
 import type { Rung } from '#protocol/job.ts'
+import { OUTSIDE, type Proposer, proposersOf } from '#protocol/space.ts'
 import { addMs } from '#protocol/units.ts'
 import type { CampaignSearch } from '#search/campaign-search.ts'
 import type { CampaignPlan } from '#search/plan.ts'
 import { firstRungOf } from '#search/scheduler.ts'
 import { countWork, insertExperiments, type NewExperiment } from '#store/progress.ts'
+import { listWaiting, removeWaiting, type WaitingRow } from '#store/proposers.ts'
 import { listUnitless } from '#store/search.ts'
 import { createUnits, type Growth, type NewRun } from './create-units.ts'
+import { saySharesOf } from './proposers.ts'
 import { moveSpace } from './respace.ts'
 import { letGoOn, type Proposals, type Proposed, propose, tellHistory } from './search.ts'
 
@@ -33,7 +36,7 @@ export async function grow(growing: Growing): Promise<More> {
   })
   if (plan.search !== null) return growSearched(growing, plan.search, { remaining, count, activeHosts })
   if (count === 0) return 'later'
-  const proposals = aheadOf(plan, campaign.experimentsCreated, count)
+  const proposals = aheadOf(plan, campaign.file.sampler.name, { from: campaign.experimentsCreated, count })
   const runs = await createExperiments(growing, proposals)
   if (runs.length === 0) return 'nothing'
   const toCompute = await createUnits(growing, runs)
@@ -52,7 +55,10 @@ async function growSearched(growing: Growing, search: CampaignSearch, room: Room
   const { trx, deps, campaign, plan, now } = growing
   const { id, file } = campaign
   const { seeds } = file.replicate
-  const told = await tellHistory(trx, deps.histories, { id, pruner: plan.pruner, now })
+  const proposers = proposersOf(file.sampler)
+  const takesTurns = proposers.length > 1
+  const told = await tellHistory(trx, deps.histories, { id, pruner: plan.pruner, takesTurns, now })
+  await saySharesOf(growing, told)
   if (room.remaining > 0 && (await moveSpace(growing, told))) return 'now'
   const most = experimentsPerBatch(seeds)
   const rules = { id, pruner: plan.pruner, goal: file.metric.goal, most }
@@ -60,8 +66,12 @@ async function growSearched(growing: Growing, search: CampaignSearch, room: Room
   const chosen = await goOn(room.remaining === 0)
   const inFlight = told.inFlight + chosen.length
   const asked = experimentsToAsk({ ...room, inFlight, seedsPerExperiment: seeds })
-  const proposals = propose(search, told.history, Math.min(room.count, asked))
-  const fresh = await createExperiments(growing, proposals)
+  const waiting = proposers.includes(OUTSIDE) ? await listWaiting(trx, id) : []
+  const proposals = propose(search, told.history, {
+    count: Math.min(room.count, asked),
+    waiting: waiting.map(({ recipe }) => recipe),
+  })
+  const fresh = await createExperiments(growing, proposals, waiting)
   const isRefused = proposals.refusal !== null && fresh.length === 0
   const climbs = isRefused && chosen.length === 0 ? await goOn(true) : chosen
   const further = climbs.flatMap(({ ordinal, rung }) => {
@@ -75,18 +85,25 @@ async function growSearched(growing: Growing, search: CampaignSearch, room: Room
   return toCompute === 0 || climbs.length === most ? 'now' : 'later'
 }
 
-/** Makes experiments of proposals; gives the runs with which they begin. */
-async function createExperiments(growing: Growing, { proposed, refusal }: Proposals): Promise<NewRun[]> {
+/** Makes experiments of proposals, those among them that waited from outside; gives the runs with which they begin. */
+async function createExperiments(
+  growing: Growing,
+  { proposed, refusal }: Proposals,
+  waiting: readonly WaitingRow[] = [],
+): Promise<NewRun[]> {
   const { trx, deps, campaign, now } = growing
   if (refusal !== null)
     deps.log.error({ campaignId: campaign.id, ...refusal }, 'a campaign ends before its plan')
   if (proposed.length === 0) return []
-  const experiments = proposed.map(({ ordinal, recipe, asked }): NewExperiment => {
-    const recipeSha256 = recipeSha256Of(recipe)
-    const { revision } = campaign
-    return { id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked, revision, proposerId: null }
+  const byRecipe = new Map(waiting.map(row => [row.recipeSha256, row]))
+  const experiments = proposed.map((proposal): NewExperiment => {
+    const recipeSha256 = recipeSha256Of(proposal.recipe)
+    const waited = proposal.proposer === OUTSIDE ? byRecipe.get(recipeSha256) : undefined
+    const { id = deps.ids.experiment(now), proposerId = null } = waited ?? {}
+    return { ...proposal, id, recipeSha256, revision: campaign.revision, proposerId }
   })
   await insertExperiments(trx, campaign.id, experiments, now)
+  await removeWaiting(trx, experiments)
   return experiments.flatMap(experiment => firstRunsOf(experiment, growing))
 }
 
@@ -116,11 +133,15 @@ export async function startProposed(
 }
 
 /** The next recipes of a plan that is known in advance. */
-function aheadOf(plan: CampaignPlan, from: number, count: number): Proposals {
+function aheadOf(
+  plan: CampaignPlan,
+  proposer: Proposer,
+  { from, count }: { from: number; count: number },
+): Proposals {
   const proposed: Proposed[] = []
   for (const planned of plan.recipes(from)) {
     if (!planned.ok) return { proposed, refusal: { code: planned.code, detail: planned.detail } }
-    proposed.push({ ordinal: planned.ordinal, recipe: planned.recipe, asked: 0 })
+    proposed.push({ ordinal: planned.ordinal, recipe: planned.recipe, asked: 0, promotions: 0, proposer })
     if (proposed.length === count) break
   }
   return { proposed, refusal: null }

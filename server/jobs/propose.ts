@@ -29,6 +29,7 @@ import { addBaseline } from './baseline.ts'
 import { tellBest } from './best.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { type Growing, grow, type More, startProposed } from './grow.ts'
+import { admitWaiting } from './proposers.ts'
 import { releaseCandidates } from './release.ts'
 import { startStudy } from './study.ts'
 import { judgeTests, moveTests, type Tester } from './tests.ts'
@@ -97,6 +98,7 @@ async function growAndTest(tester: Tester): Promise<More> {
     return 'nothing'
   }
   if (campaign.state === 'paused') return (await isComplete(trx, campaign, growing)) ? 'nothing' : 'later'
+  if (await admitWaiting(tester)) return 'now'
   await startProposed(tester, growing)
   const isTesting = campaign.file.stop?.sprt !== undefined
   if (campaign.endedBy !== null && !isTesting) return 'nothing'

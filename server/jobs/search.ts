@@ -1,12 +1,14 @@
 import type { Recipe } from '#protocol/job.ts'
-import type { Pruner } from '#protocol/space.ts'
+import type { Proposer, Pruner } from '#protocol/space.ts'
 import type { CampaignId, Instant } from '#protocol/units.ts'
+import { newPromotions } from '#search/bandit.ts'
 import type { CampaignSearch } from '#search/campaign-search.ts'
-import type { Goal, History } from '#search/history.ts'
+import type { Goal, History, Promotion } from '#search/history.ts'
 import { lastOutcomes, newReports } from '#search/outcome.ts'
 import { type Climb, nextClimbs, runningOf } from '#search/scheduler.ts'
 import type { Trx } from '#store/database.ts'
 import type { Histories, KnownHistory } from '#store/histories.ts'
+import { appendPromotions, listPromoted, readPromotions } from '#store/proposers.ts'
 import { appendReports, insertClimbs, readClimbs, readRunsSinceReport } from '#store/search.ts'
 
 /** A recipe with what makes its proposal computable again. */
@@ -14,6 +16,8 @@ export interface Proposed {
   readonly ordinal: number
   readonly recipe: Recipe
   readonly asked: number
+  readonly promotions: number
+  readonly proposer: Proposer
 }
 
 /** What a sampler proposes next, and why it proposes no more. */
@@ -24,7 +28,9 @@ export interface Proposals {
 
 /** What a locked campaign knows of its experiments. */
 export interface Told {
-  readonly history: KnownHistory
+  readonly history: KnownHistory & Pick<History, 'promotions'>
+  /** What of it was told now. */
+  readonly promoted: readonly Promotion[]
   /** Those that went on to a further rung; none in a campaign that stops no run early. */
   readonly climbs: readonly Climb[]
   /** How many experiments are on their way to a rung. */
@@ -38,21 +44,29 @@ export interface Told {
 export async function tellHistory(
   trx: Trx,
   histories: Histories,
-  { id, pruner, now }: { id: CampaignId; pruner: Pruner; now: Instant },
+  { id, pruner, takesTurns, now }: { id: CampaignId; pruner: Pruner; takesTurns: boolean; now: Instant },
 ): Promise<Told> {
   const before = await histories.read(trx, id) // under the lock, and before anything is added: what others committed
   const added = newReports(await readRunsSinceReport(trx, id), lastOutcomes(before))
   await appendReports(trx, id, { from: before.reports.length, reports: added, now })
-  const history = { ...before, reports: [...before.reports, ...added] }
+  const known = takesTurns ? await readPromotions(trx, id) : []
+  const promoted = takesTurns ? newPromotions(known, await listPromoted(trx, id)) : []
+  await appendPromotions(trx, id, { from: known.length, promotions: promoted, now })
+  const promotions = [...known, ...promoted]
+  const history = { ...before, reports: [...before.reports, ...added], promotions }
   const climbs = pruner === 'none' ? [] : await readClimbs(trx, id)
-  return { history, climbs, inFlight: runningOf(history, climbs).size }
+  return { history, promoted, climbs, inFlight: runningOf(history, climbs).size }
 }
 
-/** Asks the sampler of a campaign for so many recipes. */
-export function propose(search: CampaignSearch, history: History, count: number): Proposals {
+/** Asks the proposers of a campaign for so many recipes; `waiting` are those from outside that wait for their turn. */
+export function propose(
+  search: CampaignSearch,
+  history: History,
+  { count, waiting }: { readonly count: number; readonly waiting: readonly Recipe[] },
+): Proposals {
   if (count <= 0) return { proposed: [], refusal: null }
-  const reply = search.ask(history, count)
-  const proposed = reply.proposals.map(({ ordinal, recipe, asked }) => ({ ordinal, recipe, asked }))
+  const reply = search.ask(history, count, waiting)
+  const proposed = reply.proposals.map(({ values: _, ...proposal }) => proposal)
   return { proposed, refusal: reply.ok ? null : { code: reply.code, detail: reply.detail } }
 }
 

@@ -23,6 +23,7 @@ export async function startStudy(growth: Growth): Promise<void> {
     const ordinal = experiments.size
     experiments.set(recipeSha256, {
       ...{ id: deps.ids.experiment(now), ordinal, recipe, recipeSha256, asked: 0 },
+      ...{ proposer: null, promotions: 0 },
       ...{ revision: campaign.revision, proposerId: null },
     })
   }

@@ -19,6 +19,11 @@ export const CORPUS_OPERATIONS: readonly Operation[] = [
     summary: 'One published run with its curve, and what was withdrawn of it',
   },
   {
+    ...{ method: 'get', path: '/api/v1/science', reply: 'ScienceList' },
+    summary: 'The best configurations of each kernel, data set and budget over all campaigns, with baselines',
+    query: [...page, 'rows', 'board', 'kernel', 'data'],
+  },
+  {
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/agreement', reply: 'AgreementView' },
     summary: 'Of a study: what was claimed, and whether it came out again',
   },

@@ -1,9 +1,6 @@
 import { z } from 'zod'
+import { EngineClass } from './engine.ts'
 import { MilliCredit, WireInstant } from './units.ts'
-
-/** Classes that have a price, also those that no kernel of this server uses yet. */
-export const PriceClass = z.enum(['wasm', 'onnx-wasm', 'onnx-cpu', 'onnx-webgpu', 'onnx-cuda'])
-export type PriceClass = z.infer<typeof PriceClass>
 
 /** Milli-credits for one Gfuel (10^9 instructions) or one TFLOP (10^12 closed-form training FLOPs). */
 export const Price = z.object({ milli: z.int().positive(), per: z.enum(['Gfuel', 'TFLOP']) })
@@ -11,7 +8,7 @@ export type Price = z.infer<typeof Price>
 
 /** GET /api/v1/prices */
 export const PriceList = z.object({
-  prices: z.array(z.object({ engineClass: PriceClass, ...Price.shape })),
+  prices: z.array(z.object({ engineClass: EngineClass, ...Price.shape })),
   /** Added to every quote for results beyond the plan; what is not used comes back. */
   checkingShare: z.number(),
 })

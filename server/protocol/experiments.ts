@@ -12,16 +12,19 @@ export const ProposeBody = z.strictObject({
 export type ProposeBody = z.infer<typeof ProposeBody>
 
 export const ProposeReply = z.object({
-  /** One answer a recipe, in order. A recipe that the campaign has already is `known`: repeating a call changes nothing. */
+  /**
+   * One answer a recipe, in order. A recipe that the campaign has already is `known`: repeating a call changes nothing. Where the
+   * file names `propose` in `sampler.beside` it is `waiting` for its turn, and is there under its id from then on.
+   */
   experiments: z.array(
     z.object({
-      outcome: z.enum(['created', 'known', 'refused']),
+      outcome: z.enum(['created', 'waiting', 'known', 'refused']),
       experimentId: z.string().nullable(), // null: refused, or a dry run
       recipe: Recipe, // canonical, or as it came if it was refused
       detail: z.string().optional(), // of a refusal
     }),
   ),
-  /** How many experiments the campaign may still create. */
+  /** How many experiments the campaign may still create; what waits is not taken off. */
   remaining: z.int(),
   dryRun: z.boolean(),
 })

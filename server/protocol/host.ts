@@ -1,15 +1,13 @@
 import { z } from 'zod'
 import { canonicalJson, utf8 } from './canonical.ts'
 import { Credit } from './credits.ts'
+import { EngineClass } from './engine.ts'
 import { CLIENT_CHARS_MAX, CORES_MAX, MEMORY_MIB_MAX, NAME_CHARS_MAX, PROTOCOL_VERSION } from './limits.ts'
 import { OwnView } from './people.ts'
 import { PublicKeyText } from './signature.ts'
 import { line } from './text.ts'
 import { HostId, type ResultId, Sha256, UserId, WireInstant } from './units.ts'
 import { EnrolWork } from './work.ts'
-
-export const EngineClass = z.enum(['wasm'])
-export type EngineClass = z.infer<typeof EngineClass>
 
 const name = line(NAME_CHARS_MAX).trim().min(1)
 
@@ -19,7 +17,7 @@ export const EnrolBody = z.strictObject({
   publicKey: PublicKeyText,
   name: name.optional(),
   client: line(CLIENT_CHARS_MAX),
-  engineClasses: z.array(EngineClass).min(1).max(4),
+  engineClasses: z.array(EngineClass).min(1).max(EngineClass.options.length),
   cores: z.int().min(1).max(CORES_MAX),
   memoryMiB: z.int().min(64).max(MEMORY_MIB_MAX),
   /** Needed without a token: a solved challenge of GET /api/v1/hosts/challenge. It enrols one host. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { canonicalJson, sha256Text } from './canonical.ts'
+import type { EngineClass } from './engine.ts'
 import { FUEL_MAX, FUEL_MIN, MARKS, RUNGS_OF_RUN, SEED_MAX, UPDATES_MAX } from './limits.ts'
 import { type Sha256, Versioned } from './units.ts'
 
@@ -50,11 +51,18 @@ export type Job = z.infer<typeof Job>
 export const jobText = (job: Job): string => canonicalJson(job)
 
 /**
- * Names a computation: equal run keys have equal digests, for ever.
+ * Names a computation: equal run keys of an exact class have equal digests, for ever. What a native class computes is another
+ * computation than the kernel's, and of each class another one: there equal keys have results within the tolerance.
  * @param moduleSha256 of the rewritten module @param data SHA-256 of each data file, in slot order
  */
-export function runKeyOf(moduleSha256: Sha256, data: readonly Sha256[], job: Job): Promise<Sha256> {
+export function runKeyOf(
+  moduleSha256: Sha256,
+  data: readonly Sha256[],
+  job: Job,
+  engineClass: EngineClass = 'wasm',
+): Promise<Sha256> {
   const { recipe, seed, limit, marks, task, rungs } = job
   const terms = { kernel: moduleSha256, data, recipe, seed, limit, marks, task }
-  return sha256Text(canonicalJson(rungs === undefined ? terms : { ...terms, rungs }))
+  const engine = engineClass === 'wasm' ? {} : { engine: engineClass }
+  return sha256Text(canonicalJson({ ...terms, ...(rungs === undefined ? {} : { rungs }), ...engine }))
 }

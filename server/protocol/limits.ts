@@ -31,6 +31,11 @@ export const DETAIL_CHARS_MAX = 500
 /** A run may be cut short at the end of a rung; the last one is the whole run. */
 export const RUNGS_OF_RUN = 4
 export const CURVE_POINTS_MAX = 64
+/** Of trained weights: a few kilobytes of a report, however large the model. */
+export const FINGERPRINT_BLOCKS_MAX = 16
+export const FINGERPRINT_PROJECTIONS = 4
+/** No machine trains one model this fast; a rate is a host's own word. */
+export const FLOPS_PER_SECOND_MAX = 1e18
 /** Larger than any loss, small enough that the squares of a thousand of them add up to a double. */
 export const METRIC_ABS_MAX = 1e100
 /** Marks of a trace; mark k is taken at the first step boundary with fuelUsed ≥ k·fuel/8. */
@@ -79,6 +84,8 @@ export const PROPOSAL_REASONS_MAX = 32
 export const EXPERIMENTS_PER_CAMPAIGN_MAX = 100_000
 /** Recipes that somebody outside proposes in one call. */
 export const PROPOSED_PER_CALL_MAX = 100
+/** Proposals of one campaign that wait for their turn among several proposers: more than that is no proposal but a flood. */
+export const PROPOSALS_WAITING_MAX = 1_000
 export const SEEDS_PER_EXPERIMENT_MAX = 64
 /** Of one owner: nobody reads more at a time, and no one account may fill the sweeps of all. */
 export const CAMPAIGNS_OPEN_MAX = 100
@@ -147,6 +154,10 @@ export const ANALYSIS_ROWS_MAX = 200
 /** Recipes that a similar one is looked for among, and how many are shown. A hundred thousand take a second. */
 export const SIMILAR_RECIPES_MAX = 100_000
 export const SIMILAR_SHOWN_MAX = 50
+/** Leaderboards of kernels on a page, rows of each, and of how many of the best runs they are made. */
+export const SCIENCE_BOARDS_MAX = 20
+export const SCIENCE_ROWS_MAX = 100
+export const SCIENCE_RUNS_MAX = 32_000
 /** Results that one study computes again: their lines fit into a campaign file, their units into one transaction. */
 export const STUDY_ORIGINALS_MAX = 400
 /** One file of an export: more than five million runs with short curves as CSV. A larger corpus is exported by campaign. */
@@ -174,6 +185,12 @@ export const WEBHOOK_URL_CHARS_MAX = 2_000
 export const WEBHOOK_MS_MAX = 5_000
 /** What was sent is listed so long. */
 export const WEBHOOK_DELIVERY_DAYS = 30
+/** Work units of one act of an operator, in one transaction of some seconds. */
+export const ACT_UNITS_MAX = 5_000
+/** What was shown of an act holds so long: a phone call with whom it concerns. */
+export const PREVIEW_MS = 10 * 60_000
+/** An act can be taken back for so long: later others have built on it. */
+export const UNDO_MS = 10 * 60_000
 /** How long an exclusion can be appealed; it becomes public when this ends, or with the decision. */
 export const APPEAL_DAYS = 14
 /** A host whose self-test failed so often since it enrolled computes nothing any more: its owner mends it and enrols it again. */

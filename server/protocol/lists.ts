@@ -42,6 +42,8 @@ export const KernelList = z.object({
       release: SignedRelease,
       /** Of a kernel that somebody proposed: whether the operator's compiler gave its module again. Null: the operator's own. */
       rebuilt: z.boolean().nullable(),
+      /** No campaign is submitted with it any more. */
+      deprecated: z.boolean(),
     }),
   ),
 })

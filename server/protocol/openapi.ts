@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody } from './acts.ts'
 import { AnalysisView } from './analysis.ts'
 import {
   CampaignFile,
@@ -29,6 +30,18 @@ import { LedgerBlock, LedgerHeads } from './ledger.ts'
 import { DatasetList, KernelList, WorkUnitList } from './lists.ts'
 import { NoteBody, NoteList, NoteView } from './notes.ts'
 import { type Operation, page } from './operation.ts'
+import {
+  AlertList,
+  AppealList,
+  ErrorsView,
+  HostRows,
+  LimitsView,
+  ResultRows,
+  SuspectList,
+  SymptomsView,
+  UserRows,
+} from './operator.ts'
+import { OPERATOR_OPERATIONS } from './operator-operations.ts'
 import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
 import { Problem } from './problem.ts'
 import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
@@ -36,6 +49,7 @@ import { ReportView } from './report-view.ts'
 import { RESEARCH_OPERATIONS } from './research-operations.ts'
 import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts'
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
+import { ScienceList } from './science.ts'
 import { SearchView } from './search.ts'
 import { AgreementView } from './study.ts'
 import { CompareView, TestList } from './tests.ts'
@@ -80,7 +94,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
-  ...{ AgreementView, CorpusList, CorpusView, SimilarView },
+  ...{ AgreementView, CorpusList, CorpusView, ScienceList, SimilarView },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
@@ -88,6 +102,9 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
+  ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
+  ...{ AlertList, AppealList, ErrorsView, HostRows, LimitsView, ResultRows },
+  ...{ SuspectList, SymptomsView, UserRows },
   Health: z.object({ ok: z.literal(true) }),
 }
 
@@ -166,6 +183,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...RESEARCH_OPERATIONS,
   ...WEBHOOK_OPERATIONS,
   ...CORPUS_OPERATIONS,
+  ...OPERATOR_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },
     summary: 'A published result, by its id or that of its work unit or experiment',

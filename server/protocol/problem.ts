@@ -35,6 +35,7 @@ export const PROBLEMS = {
   token_missing: [401, false, 'No token was given', 'Send authorization: Bearer TOKEN.'],
   token_unknown: [401, false, 'This token is not known here', 'Ask the operator for a new one.'],
   token_expired: [401, false, 'This token has expired or was revoked', 'Ask the operator for a new one.'],
+  account_blocked: [403, false, 'The operator has blocked this account', 'Ask the operator why.'],
   scope_missing: [
     403,
     false,
@@ -120,6 +121,12 @@ export const PROBLEMS = {
   // a campaign
   campaign_invalid: [422, false, 'The campaign file is not valid', 'The detail names the field.'],
   kernel_unknown: [422, false, 'This server has not admitted that kernel', 'See GET /api/v1/kernels.'],
+  kernel_deprecated: [
+    422,
+    false,
+    'The operator has deprecated that kernel',
+    'Take a newer version: see GET /api/v1/kernels.',
+  ],
   kernel_without_rungs: [
     422,
     false,
@@ -196,6 +203,29 @@ export const PROBLEMS = {
     false,
     'The signed statement does not admit this proposal',
     'Sign it with `xeenet kernel sign` and the key of the operator of this server.',
+  ],
+
+  // acts of operators
+  preview_missing: [
+    422,
+    false,
+    'An act needs the token of its preview',
+    'Ask for one of exactly this act (POST /api/v1/operator/preview), look at it, and send its token.',
+  ],
+  preview_outdated: [
+    409,
+    false,
+    'What was shown does not hold any more',
+    'Look at a new preview: an act never touches more than was shown.',
+  ],
+  act_pointless: [409, false, 'There is nothing to do', 'The detail says how things stand.'],
+  act_too_large: [422, false, 'The filter names too much for one act', 'Narrow it, and act several times.'],
+  undo_impossible: [409, false, 'This act cannot be taken back', 'The detail says why; act the other way.'],
+  last_operator: [
+    409,
+    false,
+    'A server keeps its operators',
+    'Make somebody else an operator first, or take the role before blocking.',
   ],
 
   // files

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { NativeClass } from './engine.ts'
+import { Fingerprint } from './fingerprint.ts'
 import { CURVE_POINTS_MAX, FUEL_MAX, MARKS, METRIC_ABS_MAX, OUTPUT_BYTES_MAX, UPDATES_MAX } from './limits.ts'
 import { Sha256 } from './units.ts'
 
@@ -31,17 +33,34 @@ export const RunReport = z
     metric: Metric.nullable(),
     curve: z.array(CurvePoint).max(CURVE_POINTS_MAX),
     counters: z.record(z.string().regex(/^[a-zA-Z][\w.-]{0,39}$/), z.number()),
+    /** Instructions; of a native run the training FLOPs of the updates that were made, floor(lease.flops × made / planned). */
     fuelUsed: z.int().min(0).max(FUEL_MAX),
     trace: z.array(Sha256).max(MARKS),
     artifactSha256: Sha256.nullable(),
+    /** Absent in what the kernel itself computed. */
+    engine: NativeClass.optional(),
+    /** Of the artifact of a native run, with the job's seed. */
+    fingerprint: Fingerprint.optional(),
   })
   .refine(r => (r.status === 'ok') === (r.metric !== null), {
     message: 'a metric belongs to status ok, and only to it',
     path: ['metric'],
   })
-  .refine(r => r.status !== 'ok' || r.trace.length === MARKS, {
+  .refine(r => r.engine !== undefined || r.status !== 'ok' || r.trace.length === MARKS, {
     message: 'a finished run has every mark',
     path: ['trace'],
+  })
+  .refine(r => r.engine === undefined || r.trace.length === 0, {
+    message: 'a native run has no marks: its state differs from device to device',
+    path: ['trace'],
+  })
+  .refine(r => (r.engine !== undefined && r.status === 'ok') === (r.fingerprint !== undefined), {
+    message: 'a fingerprint belongs to a native run that ended ok, and only to it',
+    path: ['fingerprint'],
+  })
+  .refine(r => r.fingerprint === undefined || r.artifactSha256 !== null, {
+    message: 'a native run commits to its weights',
+    path: ['artifactSha256'],
   })
 export type RunReport = z.infer<typeof RunReport>
 
@@ -58,6 +77,7 @@ export const RunErrorCode = z.enum([
   'kernel_refused', // compile, link or xee_init failed
   'output_invalid',
   'self_test_failed',
+  'engine_failed', // the native runtime is missing, or broke
   'host_stopped', // the volunteer gave the task back
   'internal',
 ])

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Credit } from './credits.ts'
-import { EngineClass } from './host.ts'
+import { EngineClass, EngineRates } from './engine.ts'
 import { SignedRelease } from './kernel.ts'
 import {
   CLIENT_CHARS_MAX,
@@ -49,7 +49,9 @@ export type SelfTestAnswer = z.infer<typeof SelfTestAnswer>
 /** POST /api/v1/scheduler: one round trip. A malformed report refuses itself, not its neighbours: see `reports`. */
 export const SchedulerBody = z.strictObject({
   client: line(CLIENT_CHARS_MAX),
-  engineClasses: z.array(EngineClass).min(1).max(4),
+  engineClasses: z.array(EngineClass).min(1).max(EngineClass.options.length),
+  /** Of those that the host has measured. */
+  engineRates: EngineRates.optional(),
   cores: z.int().min(1).max(CORES_MAX),
   memoryMiB: z.int().min(64).max(MEMORY_MIB_MAX),
   /** Parsed one by one as HostReport by the server. */
@@ -72,8 +74,13 @@ export const Lease = z.object({
   job: z.string().max(JOB_BYTES_MAX),
   runKey: Sha256,
   kernel: z.object({ name: z.string(), version: z.int(), release: SignedRelease }),
+  /** What computes it, and every other result of its work unit. */
+  engineClass: EngineClass.default('wasm'),
+  /** Of a native class: closed-form training FLOPs of the whole run, which is what it is paid by. */
+  flops: z.int().positive().optional(),
   /** Files for slots 1…, in order, by hash: GET /api/v1/files/:sha256. */
   data: z.array(z.object({ sha256: Sha256, bytes: z.int().min(0) })).max(9),
+  /** The most instructions that the kernel may execute; in a native run it draws the first weights and judges the last ones. */
   fuelMax: z.int().positive(),
   memoryPagesMax: z.int().positive(),
   deadline: WireInstant,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Recipe } from './job.ts'
 import { PAGE_ROWS_MAX } from './limits.ts'
+import { Proposer } from './space.ts'
 import { ExperimentId } from './units.ts'
 
 /** What an experiment tried: the active parameters of the space only; the rest is the same in every run. */
@@ -28,6 +29,21 @@ export const SearchView = z.object({
     diverged: z.int(),
     outside: z.int(), // of those created, how many were proposed from outside
   }),
+  /** Where several propose: what came of the experiments of each. */
+  proposers: z
+    .array(
+      z.object({
+        name: Proposer,
+        tried: z.int(), // with an outcome
+        pending: z.int(),
+        promoted: z.int(), // of those tried, how many passed a sequential test
+        /** The chance to be asked first for the next experiment; together 1. Who has none to give leaves it to the others. */
+        share: z.number(),
+      }),
+    )
+    .optional(),
+  /** Proposals from outside that wait for the turn of `propose`, where it is one of several. */
+  waiting: z.int().optional(),
   /** Finished ones, best first. */
   best: z.array(Tried.extend({ value: z.number() })),
   parameters: z.array(

@@ -70,7 +70,16 @@ export const ConstraintsFile = z.array(ExpressionText).max(CONSTRAINTS_MAX)
 
 export const SAMPLERS = ['grid', 'random', 'sobol', 'tpe', 'cmaes', 'gp', 'evolution'] as const
 
-export const SamplerFile = z.strictObject({
+/** Recipes that an owner or an agent proposes, as one of several proposers. */
+export const OUTSIDE = 'propose'
+
+const BESIDE = ['random', 'sobol', 'tpe', 'cmaes', 'gp', 'evolution', OUTSIDE] as const
+
+/** Who proposed an experiment. */
+export const Proposer = z.enum([...SAMPLERS, OUTSIDE])
+export type Proposer = z.infer<typeof Proposer>
+
+const SamplerFields = z.strictObject({
   /** Tree-structured Parzen estimators over all parameters at once learn from few runs, of any kind of space. */
   name: z.enum(SAMPLERS).default('tpe'),
   seed: z
@@ -80,8 +89,32 @@ export const SamplerFile = z.strictObject({
     .default(0),
   /** Experiments that a model-based sampler spreads evenly before it trusts its model. */
   startup: z.int().min(1).max(1000).optional(),
+  /**
+   * Further proposers that share the budget with the sampler: who proposed what passed the sequential tests gets more of it.
+   * `propose`: recipes from outside wait for their turn there; without it they begin at once. Needs `stop.sprt`.
+   */
+  beside: z
+    .array(z.enum(BESIDE))
+    .min(1)
+    .max(BESIDE.length)
+    .refine(names => new Set(names).size === names.length, { error: 'each is named once' })
+    .optional(),
+})
+
+export const SamplerFile = SamplerFields.refine(
+  ({ name, beside = [] }) => beside.every(each => each !== name),
+  {
+    error: 'sampler.name is one of them already',
+    path: ['beside'],
+  },
+).refine(({ name, beside }) => name !== 'grid' || beside === undefined, {
+  error: 'a grid is walked from its first point to its last: it has nobody beside it',
+  path: ['beside'],
 })
 export type SamplerFile = z.infer<typeof SamplerFile>
+
+/** Who proposes in a campaign, its sampler first. */
+export const proposersOf = ({ name, beside = [] }: SamplerFile): readonly Proposer[] => [name, ...beside]
 
 /** What the built-in agent may do with the space while a campaign runs, each time by a revision with its reasons. */
 export const AgentFile = z.strictObject({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PriceClass } from './credits.ts'
+import { EngineClass } from './engine.ts'
 import { LAST_RUNG, Limit, Recipe, Rung } from './job.ts'
 import { QUORUM_MAX, SEED_MAX, STUDY_ORIGINALS_MAX } from './limits.ts'
 import { RunStatus } from './report.ts'
@@ -28,7 +28,7 @@ export const StudyFile = z.strictObject({
     .max(STUDY_ORIGINALS_MAX),
   /** Of each original in each engine class, by hosts of different owners, none of whom computed it before. */
   runs: z.int().min(2).max(QUORUM_MAX).default(2),
-  classes: z.array(PriceClass).min(1).max(PriceClass.options.length).default(['wasm']),
+  classes: z.array(EngineClass).min(1).max(EngineClass.options.length).default(['wasm']),
 })
 export type StudyFile = z.infer<typeof StudyFile>
 
@@ -85,7 +85,7 @@ export const AgreementView = z.object({
       claimed: Outcome,
       classes: z.array(
         z.object({
-          engineClass: PriceClass,
+          engineClass: EngineClass,
           /** `digest`: equal to the last bit. `interval`: the claim lies where 95 % of further runs would. */
           by: z.enum(['digest', 'interval']),
           agreement: Agreement,

@@ -24,6 +24,9 @@ export const ResultId = id<'ResultId'>('r')
 export type ResultId = z.infer<typeof ResultId>
 export const ActionId = id<'ActionId'>('a')
 export type ActionId = z.infer<typeof ActionId>
+/** Of what an operator did. */
+export const ActId = id<'ActId'>('o')
+export type ActId = z.infer<typeof ActId>
 export const ProposalId = id<'ProposalId'>('k')
 export type ProposalId = z.infer<typeof ProposalId>
 export const NoteId = id<'NoteId'>('n')

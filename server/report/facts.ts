@@ -4,6 +4,7 @@ import type { InteractionView } from '#protocol/interaction.ts'
 import type { Recipe } from '#protocol/job.ts'
 import type { NoteView } from '#protocol/notes.ts'
 import type { RevisionList } from '#protocol/revisions.ts'
+import type { SearchView } from '#protocol/search.ts'
 import type { CompareView, TestList } from '#protocol/tests.ts'
 import { code } from './text.ts'
 
@@ -29,6 +30,8 @@ export interface Facts {
   /** Of the best experiment with others, by name. */
   readonly comparisons: readonly { readonly against: string; readonly view: CompareView }[]
   readonly interactions: readonly InteractionView[]
+  /** What came of the experiments of each proposer; empty where there is one. */
+  readonly proposers: NonNullable<SearchView['proposers']>
   readonly revisions: RevisionList['revisions']
   /** The newest, oldest first. */
   readonly notes: readonly NoteView[]

@@ -10,6 +10,7 @@ import {
   residualsFigure,
   sliceFigure,
 } from './figures.ts'
+import { proposed } from './proposers.ts'
 import { caveats, history, mattered, reproduction, search, tested } from './sections.ts'
 import { testsFigure } from './tests-figure.ts'
 import { fenced, inline } from './text.ts'
@@ -34,6 +35,7 @@ export function writeReport(facts: Facts): Report {
     ...answer(facts),
     ...mattered(facts, byName),
     ...search(facts, byName),
+    ...proposed(facts),
     ...tested(facts, byName),
     ...caveats(facts),
     ...history(facts),

@@ -1,10 +1,10 @@
 import { invariant } from '#domain/invariant.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
 import { type CanonicalRecipe, canonicalRecipe, type KernelManifest, valueFault } from '#protocol/kernel.ts'
-import type { Dimension } from '#protocol/space.ts'
+import { type Dimension, OUTSIDE, type Proposer, proposersOf } from '#protocol/space.ts'
 import { randomAxis } from './axis.ts'
 import type { Values } from './expression.ts'
-import { type Search, searchWith } from './propose.ts'
+import { type Arm, type Search, searchWith } from './propose.ts'
 import { samplerOf } from './samplers/registry.ts'
 import { compileSpace } from './search-space.ts'
 import { contradiction, type Refusal } from './space.ts'
@@ -37,11 +37,19 @@ export function searchOf(file: CampaignFile, manifest: KernelManifest): Campaign
     },
   })
   if (!space.ok) return { ok: false, code: 'campaign_invalid', detail: space.detail }
-  const reply = samplerOf(space, file.space, file.sampler)
-  if (!reply.ok) return { ok: false, code: 'campaign_invalid', detail: reply.detail }
+  const arms: Arm[] = []
+  for (const name of proposersOf(file.sampler)) {
+    if (name === OUTSIDE) {
+      arms.push({ name, sampler: null })
+      continue
+    }
+    const reply = samplerOf(space, file.space, { ...file.sampler, name })
+    if (!reply.ok) return { ok: false, code: 'campaign_invalid', detail: reply.detail }
+    arms.push({ name, sampler: reply.sampler })
+  }
   const search = searchWith({
     space,
-    sampler: reply.sampler,
+    arms,
     seed: file.sampler.seed,
     goal: file.metric.goal,
     recipeOf: values => {
@@ -52,6 +60,9 @@ export function searchOf(file: CampaignFile, manifest: KernelManifest): Campaign
   })
   return { ok: true, ...search }
 }
+
+/** Those that do not learn. */
+export const OPEN_LOOP: ReadonlySet<Proposer> = new Set(['grid', 'random', 'sobol', OUTSIDE])
 
 /** Why the kernel cannot take all of a dimension, by its ends or all of its choices; undefined when it can. */
 function dimensionFault(manifest: KernelManifest, name: string, dimension: Dimension): string | undefined {

@@ -1,5 +1,6 @@
 import { invariant } from '#domain/invariant.ts'
 import type { Recipe } from '#protocol/job.ts'
+import type { Proposer } from '#protocol/space.ts'
 import { at } from './linear.ts'
 import type { SearchSpace } from './search-space.ts'
 
@@ -19,6 +20,16 @@ export interface Trial {
   readonly recipe: Recipe
   /** How many reports the history had when it was proposed: what makes the ask replayable. */
   readonly asked: number
+  /** Who proposed it; without it the only one who could. */
+  readonly proposer?: Proposer | null | undefined
+  /** How many promotions the history had when it was proposed; only where several propose. */
+  readonly promotions?: number | undefined
+}
+
+/** That a trial passed a sequential test, or that this was withdrawn. A later one of the same trial replaces an earlier one. */
+export interface Promotion {
+  readonly ordinal: number
+  readonly stands: boolean
 }
 
 /** What was learnt of a trial at one time. A later report of the same trial replaces an earlier one. */
@@ -29,17 +40,20 @@ export interface Report {
 
 /**
  * All that a sampler is told: every trial that was proposed, and the reports in the order in which they were recorded. A
- * trial without a report is pending. Who proposed a recipe does not matter: an agent's inform a sampler as its own do.
+ * trial without a report is pending. Who proposed a recipe does not matter to a sampler: an agent's inform it as its own do. Where
+ * several propose, who is asked next follows from it, and from the promotions in the order in which they were told.
  */
 export interface History {
   readonly trials: readonly Trial[]
   readonly reports: readonly Report[]
+  readonly promotions?: readonly Promotion[] | undefined
 }
 
 /** The history as it was when trial `ordinal` was proposed. */
-export const historyAt = ({ trials, reports }: History, ordinal: number): History => ({
+export const historyAt = ({ trials, reports, promotions = [] }: History, ordinal: number): History => ({
   trials: trials.slice(0, ordinal),
   reports: reports.slice(0, trials[ordinal]?.asked ?? reports.length),
+  promotions: promotions.slice(0, trials[ordinal]?.promotions ?? promotions.length),
 })
 
 /** A trial with an outcome, in the coordinates of the space. */

@@ -1,8 +1,8 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
 import type { Limit, Recipe } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
-import type { Pruner } from '#protocol/space.ts'
-import { type CampaignSearch, searchOf } from './campaign-search.ts'
+import { type Pruner, proposersOf } from '#protocol/space.ts'
+import { type CampaignSearch, OPEN_LOOP, searchOf } from './campaign-search.ts'
 import { agentFault } from './respace.ts'
 import { contradiction, limitOf, type PlannedRecipe, planAhead, type Refusal } from './space.ts'
 
@@ -118,25 +118,32 @@ function unchangedRecipe(
 }
 
 const isPlain = ({ sampler, space, constraints = [] }: CampaignFile): boolean =>
+  sampler.beside === undefined &&
   (sampler.name === 'grid' || sampler.name === 'random') &&
   constraints.length === 0 &&
   Object.values(space).every(dimension => dimension.when === undefined)
-
-const OPEN_LOOP: ReadonlySet<string> = new Set(['grid', 'random', 'sobol'])
 
 /** What the file asks for; else `asha` where a sampler learns, nothing is tested and the kernel knows rungs. */
 function prunerOf({ stop, sampler }: CampaignFile, { rungs }: KernelManifest): Pruner {
   if (stop?.prune !== undefined) return stop.prune
   // A test tells the scatter from experiments that came to the end, of which a pruner leaves too few.
-  return OPEN_LOOP.has(sampler.name) || stop?.sprt !== undefined || rungs !== true ? 'none' : 'asha'
+  return proposersOf(sampler).every(name => OPEN_LOOP.has(name)) || stop?.sprt !== undefined || rungs !== true
+    ? 'none'
+    : 'asha'
 }
 
 /** Why a campaign cannot test what it asks to be tested; undefined when it can. */
-function untestable({ stop, replicate, recipe }: CampaignFile, manifest: KernelManifest): string | undefined {
-  if (stop?.sprt === undefined)
+function untestable(
+  { stop, replicate, recipe, sampler }: CampaignFile,
+  manifest: KernelManifest,
+): string | undefined {
+  if (stop?.sprt === undefined) {
+    if (sampler.beside !== undefined)
+      return 'sampler.beside: who gets more of the budget goes by stop.sprt, which is missing'
     return stop?.at === undefined
       ? undefined
       : `stop.at: ${stop.at} goes by stop.sprt.effect, which is missing`
+  }
   if (replicate.seeds < SEEDS_TO_TEST_MIN)
     return `replicate.seeds: stop.sprt tells the scatter from at least ${SEEDS_TO_TEST_MIN} seeds`
   const unchanged = canonicalRecipe(manifest, recipe)

@@ -1,7 +1,8 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
 import { type KernelManifest, sixDigits, valueFault } from '#protocol/kernel.ts'
 import { DETAIL_CHARS_MAX } from '#protocol/limits.ts'
-import type { Dimension } from '#protocol/space.ts'
+import { type Dimension, proposersOf } from '#protocol/space.ts'
+import { OPEN_LOOP } from './campaign-search.ts'
 import type { History } from './history.ts'
 import { lastOutcomes, rungOf } from './outcome.ts'
 
@@ -92,7 +93,7 @@ export const hasRoom = (spaceSize: number | null, { budget }: CampaignFile): boo
 export function agentFault(file: CampaignFile, manifest: KernelManifest): string | undefined {
   const { agent, sampler, space } = file
   if (agent === undefined) return undefined
-  if (['grid', 'random', 'sobol'].includes(sampler.name))
+  if (proposersOf(sampler).every(name => OPEN_LOOP.has(name)))
     return `agent: ${sampler.name} does not learn, and leaves no space to be moved: use another sampler`
   for (const [name, [low, high]] of Object.entries(agent.widen)) {
     const scale = space[name] === undefined ? undefined : scaleOf(space[name])

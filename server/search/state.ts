@@ -1,8 +1,10 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
 import type { SearchView } from '#protocol/search.ts'
+import { OUTSIDE, proposersOf } from '#protocol/space.ts'
 import type { ExperimentId } from '#protocol/units.ts'
 import { coverageOf } from './analysis.ts'
+import { sharesOf, standingsOf } from './bandit.ts'
 import type { Value } from './expression.ts'
 import { type History, type Observation, type Outcome, type Trial, viewOf } from './history.ts'
 import { importances } from './importance.ts'
@@ -21,6 +23,14 @@ interface Recorded extends History {
   readonly trials: readonly RecordedTrial[]
 }
 
+interface Known {
+  /** Its promotions are those that stand now, whatever was told of them. */
+  readonly history: Recorded
+  readonly limit: number | undefined
+  /** Proposals from outside that wait for their turn. */
+  readonly waiting?: number
+}
+
 const ROWS = 5
 // Of three lists together, so that a wide space does not take more than a narrow one.
 const VALUES_SHOWN = 40
@@ -32,7 +42,7 @@ const VALUES_SHOWN = 40
 export function searchState(
   file: CampaignFile,
   manifest: KernelManifest,
-  { history, limit }: { readonly history: Recorded; readonly limit: number | undefined },
+  { history, limit, waiting }: Known,
 ): SearchView | undefined {
   const plan = planCampaign(file, manifest)
   if (!plan.ok || plan.search === null) return undefined
@@ -48,6 +58,7 @@ export function searchState(
   return {
     ...{ sampler: file.sampler.name, metric: file.metric.name, goal: file.metric.goal },
     experiments: countOf(tried, plan.experiments),
+    ...turnsOf(file, history, waiting),
     best: bestOf(tried, file.metric.goal)
       .slice(0, rows)
       .map(({ value, ...each }) => ({ ...row(each), value })),
@@ -63,6 +74,20 @@ export function searchState(
       })
       .slice(0, rows),
   }
+}
+
+/** Of a campaign with one proposer there is nothing to say. */
+function turnsOf(
+  { sampler }: CampaignFile,
+  history: History,
+  waiting = 0,
+): Pick<SearchView, 'proposers' | 'waiting'> {
+  const names = proposersOf(sampler)
+  if (names.length < 2) return {}
+  const standings = standingsOf(names, history)
+  const shares = sharesOf(standings)
+  const proposers = standings.map(standing => ({ ...standing, share: shares.get(standing.name) ?? 0 }))
+  return names.includes(OUTSIDE) ? { proposers, waiting } : { proposers }
 }
 
 interface Tried {

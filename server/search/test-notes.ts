@@ -1,6 +1,9 @@
 import { type Mean, meanOf } from '#domain/comparison.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
+import type { Proposer } from '#protocol/space.ts'
+import { sharesOf, standingsOf } from './bandit.ts'
+import type { History, Promotion } from './history.ts'
 import type { Plateau } from './plateau.ts'
 import type { DoneReason, Judged, PromotionFacts, TestFacts, TestState } from './promotion.ts'
 
@@ -67,3 +70,25 @@ export const endsText = (
   { file, recipes }: { file: CampaignFile; recipes: Recipes },
 ): string =>
   `No more tests: ${WHY[why]}.\nThe incumbent is ${incumbent}: ${recipeText(recipes.get(incumbent), file)}.`
+
+/** Which proposer is asked for how much of what is tried next, and by which promotions. */
+export function sharesText(
+  names: readonly Proposer[],
+  history: History & { readonly trials: readonly { readonly id: string }[] },
+  promoted: readonly Promotion[],
+): string {
+  const standings = standingsOf(names, history)
+  const shares = sharesOf(standings)
+  return [
+    ...promoted.map(({ ordinal, stands }) => {
+      const trial = history.trials[ordinal]
+      const who = `${trial?.id}, which ${trial?.proposer ?? 'nobody known'} proposed,`
+      return stands ? `${who} passed its test.` : `${who} is promoted no more: its test lost a result.`
+    }),
+    'Who proposes what is tried next goes by such promotions:',
+    ...standings.map(({ name, tried, promoted: passed }) => {
+      const share = Math.round(100 * (shares.get(name) ?? 0))
+      return `${name}: ${passed} promoted of ${tried} tried; about ${share} % of what comes next.`
+    }),
+  ].join('\n')
+}

@@ -126,6 +126,12 @@ const APPEALS = `
 export const listAppeals = (on: Executor, page: { all: boolean; limit: number }): Promise<AppealRow[]> =>
   select(on, AppealRow, APPEALS, page)
 
+const OPEN_APPEAL = `select action_id as id from appeals where action_id = :actionId and decision is null`
+
+/** The appeal of an action that waits for its decision. */
+export const findOpenAppeal = async (on: Executor, actionId: ActionId): Promise<ActionId | undefined> =>
+  (await selectFirst(on, z.object({ id: ActionId }), OPEN_APPEAL, { actionId }))?.id
+
 const DECIDE = `
   update appeals set decision = cast(:decision as appeal_decision), reason = :reason, decided_at = :now
   where action_id = :actionId and decision is null`

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { CampaignFile, CampaignState, EndedBy } from '#protocol/campaign.ts'
 import { CampaignId, type Instant, Sha256, UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'
-import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
+import { type Executor, execute, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 const CampaignRow = z.object({
   id: CampaignId,
@@ -38,6 +38,13 @@ export const findCampaign = (on: Executor, id: CampaignId): Promise<CampaignRow 
 /** A campaign, locked until the end of the transaction. */
 export const lockCampaign = (trx: Executor, id: CampaignId): Promise<CampaignRow | undefined> =>
   selectFirst(trx, CampaignRow, `${SELECT} where id = :id for no key update`, { id })
+
+const RUNNING_WITH = `
+  select count(*) as n from campaigns where kernel_sha256 = :moduleSha256 and state = 'running'`
+
+/** How many campaigns run with a kernel. */
+export const countRunningWith = async (on: Executor, moduleSha256: Sha256): Promise<number> =>
+  (await selectOne(on, z.object({ n: z.int() }), RUNNING_WITH, { moduleSha256 })).n
 
 const LIST = `
   ${SELECT} where id < :before and file->>'visibility' is distinct from 'unlisted' order by id desc limit :limit`

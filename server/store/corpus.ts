@@ -76,11 +76,11 @@ const READ_ANSWERS = `
 const INSERT = `
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
-    replicas, published_at, revision, provisional, rung)
+    replicas, published_at, revision, provisional, rung, engine_class)
   select w.id, w.run_key, w.campaign_id, w.experiment_id, r.id, w.kernel_sha256, c.dataset_sha256, e.recipe, w.seed,
     cast(w.job as jsonb)->'limit', x.status, x."metricName", x."metricValue", x.curve, x.counters, x."fuelUsed",
     r.digest, r.artifact_sha256, x.replicas, :now,
-    (select count(*) from corpus o where o.work_unit_id = w.id), x.provisional, w.rung
+    (select count(*) from corpus o where o.work_unit_id = w.id), x.provisional, w.rung, w.engine_class
   from jsonb_to_recordset(cast(:rows as jsonb)) as x("workUnitId" text, "resultId" text, status text,
     "metricName" text, "metricValue" double precision, curve jsonb, counters jsonb, "fuelUsed" bigint, replicas int,
     provisional boolean)
@@ -103,10 +103,10 @@ const ANSWER = `
     returning w.id, w.campaign_id, w.experiment_id, known.work_unit_id as source)
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
-    replicas, published_at, rung)
+    replicas, published_at, rung, engine_class)
   select a.id, c.run_key, a.campaign_id, a.experiment_id, c.result_id, c.kernel_sha256, c.dataset_sha256, c.recipe,
     c.seed, c.job_limit, c.status, c.metric_name, c.metric_value, c.curve, c.counters, c.fuel_used, c.digest,
-    c.artifact_sha256, c.replicas, :now, c.rung
+    c.artifact_sha256, c.replicas, :now, c.rung, c.engine_class
   from answered a join corpus c on c.work_unit_id = a.source and c.retracted_at is null
   returning work_unit_id as id`
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { UNIT_OPEN } from './reports.ts'
 import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
@@ -139,6 +140,7 @@ const LeaseRow = z.object({
   title: z.string(),
   job: z.string(),
   runKey: Sha256,
+  engineClass: EngineClass,
   kernelSha256: Sha256,
   datasetSha256: Sha256,
   fuelMax: z.int(),
@@ -149,7 +151,7 @@ export type LeaseRow = z.infer<typeof LeaseRow>
 
 const LEASE_COLUMNS = `
   r.id as "resultId", r.host_id as "hostId", w.id as "workUnitId", p.id as "campaignId", p.title, w.job,
-  w.run_key as "runKey", w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256",
+  w.run_key as "runKey", w.engine_class as "engineClass", w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256",
   w.fuel_max as "fuelMax", r.deadline`
 
 const LEASE = `

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Observation } from '#domain/residual.ts'
-import { EngineClass } from '#protocol/host.ts'
+import { EngineClass } from '#protocol/engine.ts'
 import { SelfTestState } from '#protocol/people.ts'
 import { CampaignId, HostId, type Instant } from '#protocol/units.ts'
 import { HostState } from './hosts.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { noticeOf } from '#domain/notice.ts'
-import type { EngineClass } from '#protocol/host.ts'
+import type { EngineClass } from '#protocol/engine.ts'
 import { SelfTestState } from '#protocol/people.ts'
 import { HostId, type Instant, Sha256, UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'

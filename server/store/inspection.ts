@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { UnitFacts } from '#domain/inspect.ts'
 import { type Instant, instant, WorkUnitId } from '#protocol/units.ts'
-import { type Executor, execute, recordset, select, selectOne, Timestamp, toDb } from './rows.ts'
+import { type Executor, execute, recordset, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 /** About so many work units, drawn from all there are by PostgreSQL's own generator; all of them while they are few. */
 export async function drawUnits(on: Executor, about: number): Promise<WorkUnitId[]> {
@@ -51,6 +51,12 @@ export const listAlerts = (on: Executor, of: { all: boolean; limit: number }): P
 /** An operator has dealt with it; returns 1, or 0 if it is not open. */
 export const resolveAlert = (on: Executor, id: number, now: Instant): Promise<number> =>
   execute(on, RESOLVE, { id, now: toDb(now) })
+
+/** It was not dealt with after all; returns 1, or 0 if another alert about the same is open. */
+export const reopenAlert = (on: Executor, id: number): Promise<number> => execute(on, REOPEN, { id })
+
+export const findAlert = (on: Executor, id: number): Promise<AlertRow | undefined> =>
+  selectFirst(on, AlertRow, FIND, { id })
 
 export const countAlerts = async (on: Executor): Promise<number> =>
   (await selectOne(on, z.object({ n: z.int() }), COUNT)).n
@@ -118,9 +124,17 @@ const RAISE = `
     do update set last_seen_at = excluded.last_seen_at, detail = excluded.detail
   returning seen_at = last_seen_at as "isNew"`
 
-const LIST = `
+const ALERT = `
   select id, kind, subject, detail, seen_at as "seenAt", last_seen_at as "lastSeenAt", resolved_at as "resolvedAt"
-  from alerts where :all or resolved_at is null order by id desc limit :limit`
+  from alerts`
+
+const LIST = `${ALERT} where :all or resolved_at is null order by id desc limit :limit`
+
+const FIND = `${ALERT} where id = :id`
+
+const REOPEN = `
+  update alerts a set resolved_at = null where id = :id and resolved_at is not null and not exists (
+    select from alerts o where o.kind = a.kind and o.subject = a.subject and o.resolved_at is null)`
 
 const RESOLVE = `update alerts set resolved_at = :now where id = :id and resolved_at is null`
 

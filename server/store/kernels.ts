@@ -3,7 +3,7 @@ import { KernelManifest, ReleaseStatement, type SignedRelease } from '#protocol/
 import { SignatureText } from '#protocol/signature.ts'
 import { type Instant, Sha256, type UserId } from '#protocol/units.ts'
 import { violatedConstraint } from './errors.ts'
-import { type Executor, execute, select, selectFirst, toDb } from './rows.ts'
+import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
 
 const KernelRow = z.object({
   moduleSha256: Sha256,
@@ -14,18 +14,20 @@ const KernelRow = z.object({
   manifest: KernelManifest,
   statement: ReleaseStatement,
   signature: SignatureText,
+  /** Nobody submits with it any more. */
+  deprecatedAt: Timestamp.nullable(),
 })
 /** An admitted kernel: its manifest and what the operator signed. */
 export type KernelRow = z.infer<typeof KernelRow>
 
-export const signedRelease = ({ statement, signature }: KernelRow): SignedRelease => ({
+export const signedRelease = ({ statement, signature }: SignedRelease): SignedRelease => ({
   statement,
   signature,
 })
 
 const SELECT = `
   select module_sha256 as "moduleSha256", release_sha256 as "releaseSha256", name, version, serial, manifest, statement,
-    signature
+    signature, deprecated_at as "deprecatedAt"
   from kernels`
 
 export const listKernels = (on: Executor): Promise<KernelRow[]> =>
@@ -55,7 +57,7 @@ const REASONS: Readonly<Record<string, 'version_taken' | 'serial_taken' | 'modul
 /** Adds an admitted kernel, of which the name is that user's, or the operator's. A version names one module for ever: a refusal changes nothing. */
 export async function insertKernel(
   on: Executor,
-  kernel: KernelRow,
+  kernel: Omit<KernelRow, 'deprecatedAt'>,
   now: Instant,
   ownerId: UserId | null = null,
 ): Promise<'created' | 'version_taken' | 'serial_taken' | 'module_taken'> {
@@ -85,4 +87,13 @@ export async function signAgain(on: Executor, { statement, signature }: SignedRe
   const { moduleSha256, releaseSha256, keyId } = statement
   const bindings = { statement: JSON.stringify(statement), signature, moduleSha256, releaseSha256, keyId }
   return (await execute(on, SIGN_AGAIN, bindings)) === 1
+}
+
+const SET_DEPRECATED = `
+  update kernels set deprecated_at = cast(:at as timestamptz) where name = :stem and version = :version`
+
+/** Nobody submits with this kernel any more, or does again; returns 1. @param name of the form name@version */
+export function setDeprecated(on: Executor, name: string, at: Instant | null): Promise<number> {
+  const [stem = '', version = ''] = name.split('@')
+  return execute(on, SET_DEPRECATED, { stem, version: Number(version), at: toDb(at) })
 }

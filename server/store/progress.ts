@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { CampaignFile, CampaignState, EndedBy } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
+import type { Proposer } from '#protocol/space.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Bindings, execute, recordset, select, selectFirst, selectOne, toDb } from './rows.ts'
@@ -55,7 +56,11 @@ export interface NewExperiment {
   readonly asked: number
   /** Of the campaign's file when it was proposed. */
   readonly revision: number
-  /** Who proposed it; null: the sampler. */
+  /** Which of the proposers of the campaign; null in a study, which proposes nothing. */
+  readonly proposer: Proposer | null
+  /** Of how many promotions the choice among several proposers knew. */
+  readonly promotions: number
+  /** Whose proposal it was; null: no person's. */
   readonly proposerId: UserId | null
 }
 
@@ -115,10 +120,11 @@ const REMAINING = `
       and published_at > :provisionalSince) as "isProvisional"`
 
 const INSERT = `
-  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, revision, proposer_id, created_at)
-  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, revision, "proposerId", :now
+  insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, revision, proposer, promotions,
+    proposer_id, created_at)
+  select id, :campaignId, ordinal, recipe, "recipeSha256", asked, revision, proposer, promotions, "proposerId", :now
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int,
-    revision int, "proposerId" text)`
+    revision int, proposer text, promotions int, "proposerId" text)`
 
 const COUNT_CREATED = `
   update campaigns set experiments_created = experiments_created + :count where id = :campaignId`

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Draw } from '#domain/types.ts'
+import { EngineClass } from '#protocol/engine.ts'
 import { KernelMetric } from '#protocol/kernel.ts'
 import { HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { type Executor, execute, recordset, select, Timestamp, toDb } from './rows.ts'
@@ -17,7 +18,7 @@ const LockedResult = z.object({
   job: z.string(),
   fuelMax: z.int(),
   metric: KernelMetric,
-  engineClass: z.string(),
+  engineClass: EngineClass,
   policy: z.enum(['adaptive', 'fixed']),
   minQuorum: z.int(),
   metricFloor: z.number().nullable(),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Recipe, Rung } from '#protocol/job.ts'
+import { Proposer } from '#protocol/space.ts'
 import { type CampaignId, ExperimentId, type Instant, Sha256 } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Executor, execute, recordset, select, selectOne, toDb } from './rows.ts'
@@ -10,13 +11,14 @@ const TrialRow = z.object({
   asked: z.int(),
   revision: z.int(),
   isOutside: z.boolean(),
+  proposer: Proposer.nullable(),
+  promotions: z.int(),
 })
 export type TrialRow = z.infer<typeof TrialRow>
 
 /**
  * The experiments of a campaign in order, from ordinal `from` on, each with how many reports the history had when it was proposed,
- * under which revision, and whether somebody
- * outside proposed it.
+ * under which revision, and who proposed it.
  */
 export const readTrials = (on: Executor, campaignId: CampaignId, from = 0): Promise<TrialRow[]> =>
   select(on, TrialRow, TRIALS, { campaignId, from })
@@ -102,7 +104,7 @@ export const readRunsSinceReport = (
 ): Promise<z.infer<typeof RunsRow>[]> => select(on, RunsRow, RUNS, { campaignId, lateMs: PUBLISHED_LATE_MS })
 
 const TRIALS = `
-  select id, recipe, asked, revision, proposer_id is not null as "isOutside" from experiments
+  select id, recipe, asked, revision, proposer_id is not null as "isOutside", proposer, promotions from experiments
   where campaign_id = :campaignId and ordinal >= :from and not baseline order by ordinal`
 
 const KNOWN = `

@@ -1,13 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import { RoleName } from '#protocol/acts.ts'
 import { type Instant, Sha256, TokenId, UserId } from '#protocol/units.ts'
 import { type Executor, execute, selectFirst, Timestamp, toDb } from './rows.ts'
 
 export const Scope = z.enum(['enrol', 'verify', 'campaign', 'kernel', 'admin', 'read', 'propose'])
 export type Scope = z.infer<typeof Scope>
-
-export const RoleName = z.enum(['volunteer', 'researcher', 'operator'])
-export type RoleName = z.infer<typeof RoleName>
 
 /** A fresh secret that is shown once; the prefix says to people and to leak scanners what it is. */
 const PREFIXES = { user: 'xu', host: 'xh', key: 'xk' } as const
@@ -28,6 +26,8 @@ const Bearer = z.object({
   revokedAt: Timestamp.nullable(),
   /** An API key: the account gave it away, for certain things only. */
   isKey: z.boolean(),
+  /** The operator blocked the account. */
+  isBlocked: z.boolean(),
 })
 /** Who presents a token, and what it allows. */
 export type Bearer = z.infer<typeof Bearer>
@@ -35,7 +35,7 @@ export type Bearer = z.infer<typeof Bearer>
 const FIND = `
   select t.id as "tokenId", u.id as "userId", u.name as "userName", cast(u.roles as text[]) as roles,
     cast(t.scopes as text[]) as scopes, t.expires_at as "expiresAt", t.revoked_at as "revokedAt",
-    t.is_key as "isKey"
+    t.is_key as "isKey", u.blocked_at is not null as "isBlocked"
   from tokens t join users u on u.id = t.user_id
   where t.hash = :hash`
 

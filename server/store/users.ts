@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { RoleName } from '#protocol/acts.ts'
 import { type Instant, UserId } from '#protocol/units.ts'
 import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
-import { RoleName } from './tokens.ts'
 
 const UserRow = z.object({
   id: UserId,

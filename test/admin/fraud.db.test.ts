@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { findSuspects } from '#operate/suspects.ts'
 import { addMs } from '#protocol/units.ts'
-import { findSuspects } from '#server/admin-evidence.ts'
 import { addHost } from '#support/hosts.ts'
 import { type Lifecycle, reportError, startLifecycle, submit, take } from '#support/lifecycle.ts'
 import { compute, PROVEN, STRANGER } from '#support/trusting.ts'

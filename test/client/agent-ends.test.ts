@@ -104,7 +104,7 @@ describe('the word for people', () => {
     ['working', [start, reply({ leases: [lease(1)], retryAfterMs: 9_000 })]],
     ['reporting', [start, reply({ leases: [lease(1)], retryAfterMs: 9_000 }), finished(1)]],
     ['paused', [start, { type: 'pause', reason: 'busy' }]],
-    ['draining', [start, { type: 'finish' }]],
+    ['draining', [start, { type: 'control', to: { state: 'finish' } }]],
   ])('%s', (mode, events) => {
     expect(modeOf(play(events).state).mode).toBe(mode)
   })

@@ -21,6 +21,7 @@ export const lease = (n: number): Lease => ({
   campaign: { id: CampaignId.parse(`c_${'0'.repeat(26)}`), title: 'a question' },
   job: '{}',
   runKey: hash,
+  engineClass: 'wasm',
   kernel: {
     name: 'toy',
     version: 0,

@@ -101,7 +101,7 @@ describe('what the agent does', () => {
       [
         start,
         reply({ leases: [lease(1)], retryAfterMs: 60_000 }),
-        { type: 'pause', reason: 'user' },
+        { type: 'control', to: { state: 'pause' } },
         finished(1),
       ],
       ['call 1 reports, 0 wanted'],
@@ -111,7 +111,7 @@ describe('what the agent does', () => {
       [
         start,
         reply({ leases: [lease(1)], retryAfterMs: 1 }),
-        { type: 'finish' },
+        { type: 'control', to: { state: 'finish' } },
         finished(1),
         reply({ reports: accepted(1), retryAfterMs: 1 }),
       ],

@@ -7,6 +7,7 @@ import { fingerprint, generateEd25519, signBytes } from '#protocol/signature.ts'
 import { Sha256 } from '#protocol/units.ts'
 import { backoffMs } from '#runtime/backoff.ts'
 import { fetchByHash } from '#runtime/cache.ts'
+import { hoursText, parseHours } from '#runtime/hours.ts'
 import { acceptSuccessor, judgeRelease } from '#runtime/release.ts'
 import { parseCampaign } from '../../client/node/campaign-file.ts'
 import { coresOf } from '../../client/node/cores.ts'
@@ -14,7 +15,7 @@ import { openDiskCache } from '../../client/node/disk-cache.ts'
 import { Failure } from '../../client/node/failure.ts'
 import { lockStateDir } from '../../client/node/lock.ts'
 import { othersBetween } from '../../client/node/machine.ts'
-import { PRESETS, parseSchedule, pausesFor } from '../../client/node/presets.ts'
+import { PRESETS, pausesFor } from '../../client/node/presets.ts'
 
 let directory = ''
 beforeEach(async () => {
@@ -200,12 +201,13 @@ describe('how much of a machine is lent', () => {
   })
 
   test.each([
-    ['22:00-07:00', [1320, 420]],
-    ['9:30-17:00', [570, 1020]],
+    ['22:00-07:00', [1320, 420] as const],
+    ['9:30-17:00', [570, 1020] as const],
     ['24:00-07:00', undefined],
     ['all night', undefined],
   ])('the schedule %s', (text, expected) => {
-    expect(parseSchedule(text)).toEqual(expected)
+    expect(parseHours(text)).toEqual(expected)
+    if (expected !== undefined) expect(parseHours(hoursText([expected[0], expected[1]]))).toEqual(expected)
   })
 
   test("others' share leaves out what we use ourselves", () => {

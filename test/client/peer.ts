@@ -89,6 +89,7 @@ export async function startPeer(script: Script, changes: ToyChanges = {}): Promi
         campaign: { id: CampaignId.parse(`c_${'0'.repeat(26)}`), title: 'Does the toy stir?' },
         job,
         runKey,
+        engineClass: 'wasm' as const,
         kernel: { name: 'toy', version: 0, release: peer.release },
         data: [{ sha256: dataHash, bytes: TOY_DATA.length }],
         fuelMax: TOY_FUEL,

@@ -78,7 +78,9 @@ test('every command of the page does what it says', async () => {
     const verb = args[0] === 'campaign' ? args[1]! : args[0]!
     if (COMPUTING.includes(verb)) continue
     // What is done to a campaign is done to the one of the page; what is read, of one that has results.
-    const id = ['pause', 'resume', 'file', 'revise', 'revisions'].includes(verb) ? submitted : published.id
+    const id = ['pause', 'resume', 'file', 'revise', 'revisions', 'search'].includes(verb)
+      ? submitted
+      : published.id
     const words: Record<string, string> = {
       ...{ ID: id, A: published.a, B: published.b, charlm: 'tiny' },
       ...{ 'question.yaml': file, report: verb === 'report' ? 'report' : join(directory, 'report') },

@@ -163,7 +163,7 @@ describe('what the volunteer says to a run', () => {
       {},
       {
         compute: atTheGate(() => {
-          if (!paused) send({ type: 'pause', reason: 'user' })
+          if (!paused) send({ type: 'control', to: { state: 'pause' } })
           paused = true
         }),
       },
@@ -171,7 +171,7 @@ describe('what the volunteer says to a run', () => {
     await until(async () => (await ports.store.checkpoint(resultId(1))) !== undefined)
     expect(state().pauses).toEqual(['user'])
     expect(sent(peer)).toEqual([])
-    send({ type: 'resume', reason: 'user' })
+    send({ type: 'control', to: { state: 'run' } })
     expect(await done).toBe(EXIT.ok)
     const expected = reported(await runJob(await toyTask({ seed: 1 }), scripted()))
     expect(success(sent(peer)[0]).digest).toBe(expected.digest)

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest'
 import type { Leaderboard } from '#protocol/campaign.ts'
 import type { RunReport } from '#protocol/report.ts'
 import { Sha256 } from '#protocol/units.ts'
-import { startAgent } from '#runtime/agent-state.ts'
 import type { RunOutcome } from '#runtime/run.ts'
+import { EMPTY, type Fate, type Snapshot } from '#runtime/snapshot.ts'
 import { firstDifference } from '../../client/node/commands/repro.ts'
 import { eventFields, sentence } from '../../client/node/news.ts'
-import { openPanel, sparkline } from '../../client/node/panel.ts'
+import { openPanel, panelLines, sparkline } from '../../client/node/panel.ts'
 import { leaderboardLines } from '../../client/node/tables.ts'
 import { lease } from './agent-play.ts'
 
@@ -77,31 +77,105 @@ describe('the leaderboard', () => {
 })
 
 describe('the panel', () => {
-  test('draws three lines in place, with the loss as a curve and a tick for each verdict', () => {
+  const computed = (fate: Fate) => ({
+    ...{
+      resultId: 'r',
+      campaignId: 'c',
+      title: 'a question',
+      at: 0,
+      metric: null,
+      digest: null,
+      fate,
+      milli: 0,
+    },
+  })
+  const working: Snapshot = {
+    ...{
+      ...EMPTY,
+      phase: 'on',
+      mode: { mode: 'working', runs: 2 },
+      host: { id: 'h', name: 'owl-3' },
+      cores: 2,
+    },
+    runs: [
+      {
+        ...{ resultId: 'r', campaign: { id: 'c', title: 'a question' }, kernel: 'charlm@1' },
+        ...{
+          recipe: { lr: 0.00212345, act: 'gelu', width: 64 },
+          seed: 12,
+          fraction: 0.63,
+          secondsLeft: 13.2,
+          saved: null,
+        },
+        curve: [8, 6, 5, 4].map((loss, i) => [i, loss] as const),
+      },
+    ],
+    computed: (['valid', 'invalid', 'valid', 'waiting'] as const).map(computed),
+    balanceMilli: 81_500,
+  }
+
+  test.each([
+    [
+      'working',
+      working,
+      [
+        'owl-3 ● working 2/8 cores · Polite            a question',
+        'lr 0.00212 width 64 seed 12  █▅▃▁  4.00  63%   14 s',
+        '▌✕▌▎  2 valid  1 waiting  +81.5 cr            p pause · f finish · s snooze · q quit',
+      ],
+    ],
+    [
+      'paused, without a server',
+      {
+        ...{ ...working, runs: [], offline: 'fetch failed', computed: [], balanceMilli: null },
+        mode: { mode: 'paused', reasons: ['user', 'battery'] },
+      },
+      [
+        'owl-3 ‖ paused (user, battery) · Polite  ',
+        'the server does not answer: fetch failed',
+        '  0 valid  0 waiting            p pause · f finish · s snooze · q quit',
+      ],
+    ],
+    [
+      'before anything is known',
+      EMPTY,
+      [
+        'this machine ○ enrolling · Polite  ',
+        '',
+        '  0 valid  0 waiting            p pause · f finish · s snooze · q quit',
+      ],
+    ],
+  ] as const)('%s: three lines', (_name, snapshot, lines) => {
+    expect(panelLines(snapshot, 8, 120).map(line => line.trimEnd())).toEqual(
+      lines.map(line => line.trimEnd()),
+    )
+  })
+
+  test('no line is wider than the screen, whatever the title', () => {
+    const [run] = working.runs
+    const long = {
+      ...working,
+      runs: run === undefined ? [] : [{ ...run, campaign: { id: 'c', title: '❄'.repeat(300) } }],
+    }
+    for (const line of panelLines(long, 8, 60)) expect([...line].length).toBeLessThan(60)
+  })
+
+  test('is drawn in place', () => {
     let screen = ''
-    const write = (text: string): boolean => {
-      screen += text
-      return true
-    }
-    const panel = openPanel({ isTTY: true, columns: 120, write }, { cores: 2, preset: 'polite' })
-    const held = [{ lease: lease(1), phase: 'running' as const, fraction: 0.63 }]
-    const state = { ...startAgent({ cores: 2, count: null, endWithoutWork: false }), held }
-    panel.named('owl-3')
-    for (const train of [8, 6, 5, 4]) {
-      const output = { status: 'running' as const, curve: [], counters: {}, train }
-      const slice = { fraction: 0.63, step: 1, busyMs: 1, output }
-      panel.update({ ev: 'result.progress', lease: lease(1), slice }, state)
-    }
-    panel.update(
-      { ev: 'result.verdict', result: 'r', verdict: 'valid', milli: 5, balanceMilli: 81_500 },
-      state,
+    const panel = openPanel(
+      {
+        columns: 80,
+        write: text => {
+          screen += text
+          return true
+        },
+      },
+      () => ['one', 'two', 'three'],
     )
     panel.draw()
-    expect(screen).toBe(
-      'owl-3 ● working 1/2 cores · polite   a question\n█▅▃▁  63%\n▌  1 valid  0 waiting  81.500 cr   p pause · f finish · q quit\n',
-    )
     panel.draw()
-    expect(screen.split('\x1b[3A\x1b[0J')).toHaveLength(2)
+    panel.clear()
+    expect(screen).toBe('one\ntwo\nthree\n\x1b[3A\x1b[0Jone\ntwo\nthree\n\x1b[3A\x1b[0J')
   })
 
   test('a flat curve is a flat line', () => {

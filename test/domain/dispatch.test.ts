@@ -19,13 +19,15 @@ const unit = (n: number) => WorkUnitId.parse(id('w', n))
 
 describe('how many leases a host may be given', () => {
   const terms = {
-    ...{ want: 16, held: 0, cores: 8, trusted: false, mayCompute: true },
+    ...{ want: 16, held: 0, cores: 8, trusted: false, proven: false, mayCompute: true },
     ...{ dailyQuota: 100, usedToday: 0, resent: 0 },
   }
   test.each([
     ['a stranger', {}, LEASES_UNTRUSTED_MAX],
     ['a stranger that holds one', { held: 1 }, 1],
     ['a stranger that holds more than it may', { held: 5 }, 0],
+    ['one that has proven itself', { proven: true }, 16],
+    ['one that has proven itself, with two cores', { proven: true, cores: 2 }, 4],
     ['one that wants nothing', { want: 0 }, 0],
     ['one whose quota is used up', { usedToday: 100 }, 0],
     ['one whose quota was halved below what it used', { usedToday: 100, dailyQuota: 50 }, 0],

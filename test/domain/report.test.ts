@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type ExaminedReport, type ReportedResult, receiveSuccess } from '#domain/report.ts'
 import { KernelMetric } from '#protocol/kernel.ts'
-import type { RunReport } from '#protocol/report.ts'
+import { RunReport } from '#protocol/report.ts'
 import { runReport, sha256, T0, testIds } from '../support/builders.ts'
 
 const HOST = testIds.host(T0)
@@ -16,6 +16,7 @@ const resultOf = (metric: object): ReportedResult => ({
   ...{ hostId: HOST, state: 'in_progress', outcome: null, deadline: T0, graceUntil: T0, digest: null },
   ...{
     unitOpen: true,
+    engineClass: 'wasm',
     metricFloor: null,
     job: JSON.stringify(job),
     fuelMax: 1e9,
@@ -73,4 +74,37 @@ test.each([
   expect(receiveSuccess(examined(run), rungs, HOST, T0)).toEqual(
     detail === undefined ? { type: 'accept', late: false } : refused,
   )
+})
+
+const NATIVE: Partial<RunReport> = {
+  engine: 'onnx-cpu',
+  trace: [],
+  fingerprint: [{ norm: 1, projections: [1, -1, 0.5, 0] }],
+  artifactSha256: sha256('weights'),
+}
+
+test('a report is of the engine class that was asked', () => {
+  const asked = { ...resultOf({ name: 'val_bpb', goal: 'minimize' }), engineClass: 'onnx-cpu' as const }
+  const native = examined(runReport(NATIVE))
+  expect(receiveSuccess(native, asked, HOST, T0)).toEqual({ type: 'accept', late: false })
+  for (const [report, result] of [
+    [native, { ...asked, engineClass: 'wasm' as const }],
+    [native, { ...asked, engineClass: 'onnx-cuda' as const }],
+    [examined(runReport()), asked],
+  ] as const)
+    expect(receiveSuccess(report, result, HOST, T0)).toMatchObject({
+      code: 'report_inconsistent',
+      penal: true,
+    })
+})
+
+test.each([
+  ['marks', { ...NATIVE, trace: runReport().trace }],
+  ['no fingerprint', { ...NATIVE, fingerprint: undefined }],
+  ['no weights', { ...NATIVE, artifactSha256: null }],
+  ['a fingerprint of a diverged run', { ...NATIVE, status: 'diverged', metric: null }],
+  ['a fingerprint of what the kernel computed', { fingerprint: NATIVE.fingerprint }],
+  ['the name of the kernel itself', { ...NATIVE, engine: 'wasm' }],
+])('a native report with %s is none', (_, changes) => {
+  expect(RunReport.safeParse({ ...runReport(), ...changes }).success).toBe(false)
 })

@@ -108,3 +108,32 @@ test('anybody reads what the sampler knows; of a campaign planned in advance the
   expect((await search(id, '?limit=0')).code).toBe('bad_request')
   expect((await search(await submit({ sampler: { name: 'grid' } }))).code).toBe('not_found')
 })
+
+test('where those outside are one of several proposers, recipes wait for their turn, each once, and no more than there are runs', async () => {
+  const sampler = { name: 'tpe', beside: ['random', 'propose'] }
+  const replicate = { quorum: 2, seeds: 2 }
+  id = await submit({ sampler, replicate, stop: { sprt: { effect: 0.1 } } })
+  const dry = ProposeReply.parse((await propose({ recipes, dryRun: true })).json)
+  expect(dry.experiments.map(({ outcome }) => outcome)).toEqual(['waiting', 'waiting', 'waiting', 'refused'])
+  server.woken.campaigns.length = 0
+  const { experiments, remaining } = ProposeReply.parse((await propose({ recipes })).json)
+  expect(remaining).toBe(4)
+  expect(experiments[2]?.experimentId).toBe(experiments[0]?.experimentId)
+  expect(server.woken.campaigns).toEqual([id])
+  expect(await stored()).toEqual([])
+  const again = ProposeReply.parse((await propose({ recipes })).json)
+  expect(again.experiments).toEqual(experiments)
+  const more = ProposeReply.parse((await propose({ recipes: [0.03, 0.04, 0.05].map(lr => ({ lr })) })).json)
+  expect(more.experiments.map(({ outcome }) => outcome)).toEqual(['waiting', 'waiting', 'refused'])
+  const view = SearchView.parse((await server.call('GET', `/api/v1/campaigns/${id}/search`)).json)
+  expect(view).toMatchObject({ sampler: 'tpe', waiting: 4, experiments: { created: 0 } })
+  expect(view.proposers?.map(({ name }) => name)).toEqual(['tpe', 'random', 'propose'])
+  expect(view.proposers?.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9)
+  const report = await server.call('GET', `/api/v1/campaigns/${id}/report/report.md`)
+  expect(report.text).toContain('### Who proposed')
+})
+
+test('a budget that is shared by promotions without a test of them is refused', async () => {
+  const body = { sampler: { name: 'tpe', beside: ['propose'] } }
+  await expect(submit(body)).rejects.toThrow()
+})

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sweepHosts } from '#jobs/sweep.ts'
+import { settleAppeal } from '#operate/appeals.ts'
 import type { HostId, UserId } from '#protocol/units.ts'
-import { settleAppeal } from '#server/appeals.ts'
 import { insertAppeal, lastExclusion } from '#store/actions.ts'
 import { claimHost } from '#store/claims.ts'
 import { inTransaction } from '#store/database.ts'

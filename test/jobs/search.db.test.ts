@@ -79,7 +79,15 @@ test('what somebody outside proposes is computed, told to the sampler, and no pa
   const { id, owner } = await search(20)
   const recipe = { lr: 0.0101, width: 32 }
   await inTransaction(life.knex, async trx => {
-    const outside = { recipe, recipeSha256: sha256('outside'), asked: 0, revision: 1, proposerId: owner }
+    const outside = {
+      recipe,
+      recipeSha256: sha256('outside'),
+      asked: 0,
+      revision: 1,
+      proposerId: owner,
+      proposer: 'propose' as const,
+      promotions: 0,
+    }
     const experiment = { id: testIds.experiment(life.now()), ordinal: 8, ...outside }
     await insertExperiments(trx, id, [experiment], life.now())
     await life.wake.campaigns(trx, [id])

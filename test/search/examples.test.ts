@@ -1,7 +1,8 @@
 import { globSync, readFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseCampaign } from '#client/node/campaign-file.ts'
+import { kernelFolders } from '#ops/kernels/build.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
 import { NO_DATA } from '#protocol/dataset.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
@@ -10,9 +11,7 @@ import { isDatasetName } from '#server/data/import.ts'
 import { manifestOf } from '../assembly/any-kernel.ts'
 
 const root = join(import.meta.dirname, '../..')
-const manifests = globSync('assembly/*/manifest.json', { cwd: root }).map(file =>
-  manifestOf(basename(dirname(file))),
-)
+const manifests = kernelFolders().map(manifestOf)
 const kernelOf = ({ kernel }: CampaignFile): KernelManifest =>
   manifests.find(({ name, version }) => `${name}@${version}` === kernel)!
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { promotionErrors } from '#ops/bench/search/promotions.ts'
-import { nextProposer, type Proposer } from '#search/bandit.ts'
+import { askedInOrder, type Standing } from '#search/bandit.ts'
 import { alphaOf, PAIRS_MAX, PAIRS_MIN, sprt } from '#search/sprt.ts'
 import { streamOf } from '#search/stream.ts'
 
@@ -67,32 +67,32 @@ describe('a sequential test', () => {
 })
 
 describe('a bandit', () => {
-  const proposer = (name: string, tried: number, promoted: number, pending = 0): Proposer => ({
+  const proposer = (name: Standing['name'], tried: number, promoted: number, pending = 0): Standing => ({
     ...{ name, tried, promoted, pending },
   })
-  const share = (proposers: readonly Proposer[], name: string): number =>
-    Array.from({ length: 2000 }, (_, i) => nextProposer(proposers, streamOf(3, i))).filter(
+  const share = (proposers: readonly Standing[], name: string): number =>
+    Array.from({ length: 2000 }, (_, i) => askedInOrder(proposers, streamOf(3, i))[0]).filter(
       each => each === name,
     ).length / 2000
 
   test('starts evenly', () => {
-    expect(share([proposer('tpe', 0, 0), proposer('agent', 0, 0)], 'agent')).toBeCloseTo(0.5, 1)
+    expect(share([proposer('tpe', 0, 0), proposer('propose', 0, 0)], 'propose')).toBeCloseTo(0.5, 1)
   })
 
   test('prefers who was promoted more often, but never drops the other', () => {
-    const proposers = [proposer('tpe', 200, 20), proposer('agent', 200, 2)]
+    const proposers = [proposer('tpe', 200, 20), proposer('propose', 200, 2)]
     expect(share(proposers, 'tpe')).toBeGreaterThan(0.9)
-    expect(share(proposers, 'agent')).toBeGreaterThan(0.03)
+    expect(share(proposers, 'propose')).toBeGreaterThan(0.03)
   })
 
   test('counts what is in flight as tried in vain, so that a batch spreads', () => {
-    const before = share([proposer('tpe', 20, 2), proposer('agent', 20, 1)], 'tpe')
-    expect(share([proposer('tpe', 20, 2, 80), proposer('agent', 20, 1)], 'tpe')).toBeLessThan(before - 0.2)
+    const before = share([proposer('tpe', 20, 2), proposer('propose', 20, 1)], 'tpe')
+    expect(share([proposer('tpe', 20, 2, 80), proposer('propose', 20, 1)], 'tpe')).toBeLessThan(before - 0.2)
   })
 
   test('is the same again for the same stream', () => {
-    const proposers = [proposer('a', 5, 1), proposer('b', 9, 1), proposer('c', 0, 0)]
-    const run = () => Array.from({ length: 50 }, (_, i) => nextProposer(proposers, streamOf(9, i)))
+    const proposers = [proposer('tpe', 5, 1), proposer('gp', 9, 1), proposer('random', 0, 0)]
+    const run = () => Array.from({ length: 50 }, (_, i) => askedInOrder(proposers, streamOf(9, i)))
     expect(run()).toEqual(run())
   })
 })

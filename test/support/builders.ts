@@ -124,6 +124,7 @@ async function addKernel(knex: Knex, manifest: KernelManifest, releaseSha256: Sh
     manifest,
     statement,
     signature,
+    deprecatedAt: null,
   }
   const outcome = await insertKernel(knex, row, T0)
   if (outcome !== 'created') throw new Error(outcome)

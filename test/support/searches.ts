@@ -21,7 +21,13 @@ export function searchOver(source: SpaceSource, sampler: SamplerFile, goal: Goal
   const space = compiled(source)
   const reply = samplerOf(space, source.space, sampler)
   if (!reply.ok) throw new Error(reply.detail)
-  return searchWith({ space, sampler: reply.sampler, seed: sampler.seed, goal, recipeOf: values => values })
+  return searchWith({
+    space,
+    arms: [{ name: sampler.name, sampler: reply.sampler }],
+    seed: sampler.seed,
+    goal,
+    recipeOf: values => values,
+  })
 }
 
 /** A history in the making. */

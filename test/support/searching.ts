@@ -1,8 +1,9 @@
 import type { RunReport } from '#protocol/report.ts'
 import type { CampaignId, HostId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
+import { readPromotions } from '#store/proposers.ts'
 import { readClimbs, readReports, readTrials } from '#store/search.ts'
-import { type Lifecycle, lie, report, take } from './lifecycle.ts'
+import { type Lifecycle, lie, report, reportOnly, rows, runJobs, take } from './lifecycle.ts'
 import { one } from './trusting.ts'
 
 /** The exponent of the best rate. */
@@ -36,10 +37,32 @@ export async function computeAll(
   }
 }
 
+/** As `computeAll`, many runs at a time: the jobs look once after each handful. */
+export async function computeInBatches(
+  life: Lifecycle,
+  host: HostId,
+  of: (run: Computed & { readonly seed: number }) => RunReport,
+): Promise<void> {
+  for (;;) {
+    const ids = await take(life, host, BATCH)
+    if (ids.length === 0) return
+    const runs = await rows(
+      life,
+      `select r.id, e.recipe, w.rung, w.seed_index as seed from results r join work_units w on w.id = r.work_unit_id
+       join experiments e on e.id = w.experiment_id where r.id in (${ids.map(id => `'${id}'`).join(', ')})`,
+    )
+    for (const { id, ...run } of runs) await reportOnly(life, host, [id], of(run))
+    await runJobs(life)
+  }
+}
+
+const BATCH = 16
+
 /** What the sampler of a campaign was told, and who went on. */
 export const historyOf = (life: Lifecycle, id: CampaignId) =>
   inTransaction(life.knex, async trx => ({
     trials: await readTrials(trx, id),
     reports: await readReports(trx, id),
     climbs: await readClimbs(trx, id),
+    promotions: await readPromotions(trx, id),
   }))

@@ -8,6 +8,7 @@ import { createApp } from '#http/app.ts'
 import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
 import { generateKey, type SigningKey } from '#kernels/sign.ts'
+import { openOperate } from '#operate/operate.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import {
   CALL_HEADER,
@@ -81,6 +82,7 @@ export async function startServer(
       ...{ plan: planCampaign, state: searchState, similar: similarTo, analyse },
       run: (source, recipe, which) => wholeRun({ ...source, secret: 'test' }, recipe, which),
     },
+    operate: openOperate({ knex: database.knex, wake, now: () => now, ids: testIds, secret: 'test' }),
     log: pino({ level: process.env.XEENET_LOG_LEVEL ?? 'error' }, pino.destination(2)),
     now: () => now,
     random: seeded(),

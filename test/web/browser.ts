@@ -8,6 +8,7 @@ import { CHROMIUM, FLAGS } from '#ops/exact/chromium.ts'
 import { type Grid, startGrid } from '#ops/grid.ts'
 import { launch, type Program, stop, XEENET, xeenet } from '#ops/process.ts'
 import { CampaignView } from '#protocol/campaign.ts'
+import { playMachine } from './machine.ts'
 
 /** A fresh browser profile. */
 export interface Browser {
@@ -26,6 +27,7 @@ export async function openBrowser(): Promise<Browser> {
     viewport: { width: 1280, height: 900 },
   })
   context.setDefaultTimeout(120_000) // a busy machine is no failure
+  await playMachine(context)
   const complaints: string[] = []
   return {
     context,

@@ -89,7 +89,7 @@ describe.skipIf(missing)('a browser tab', () => {
       await press(second, 'Pause')
       await second.locator('[data-mode=paused]').waitFor()
       paused = await keptOn(second)
-      if (paused === null) await press(second, 'Go on')
+      if (paused === null) await press(second, 'Run')
     }
     await first.close() // with its workers, without a word
     await second.evaluate(() => Object.assign(window, { kept: {} }))

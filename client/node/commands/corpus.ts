@@ -2,9 +2,10 @@ import { Command } from 'commander'
 import { z } from 'zod'
 import { CorpusList, type CorpusRun, CorpusView, SimilarView } from '#protocol/corpus.ts'
 import { ExportFormat } from '#protocol/exports.ts'
+import { ScienceList } from '#protocol/science.ts'
 import { askBoth } from '#runtime/api.ts'
 import { contextOf, options } from '../options.ts'
-import { recipeText } from '../tables.ts'
+import { recipeText, scienceLines } from '../tables.ts'
 import { verb } from '../verb.ts'
 import { fetchExport } from './export.ts'
 
@@ -28,6 +29,13 @@ export function corpusCommand(): Command {
       .requiredOption('--kernel <name@version>', 'the kernel')
       .option('--data <name@version>', 'on this data set')
       .option('--limit <n>', 'how many', '10'),
+    verb('best', 'the best configurations of a kernel over all campaigns, with baselines', best)
+      .option('--kernel <name@version>', 'of this kernel')
+      .option('--data <name@version>', 'on this data set')
+      .option('--board <id>', 'this one only, as the list names it')
+      .option('--rows <n>', 'how many of each', '10')
+      .option('--limit <n>', 'how many boards', '10')
+      .option('--after <board>', 'go on after this board'),
     verb('show', 'one run, and what was withdrawn of it', show).argument('<id>', 'of its work unit'),
     verb('export', 'files of everything that was published in a month', exportMonth)
       .argument('<month>', 'such as 2026-11')
@@ -96,6 +104,19 @@ function parameterOf(given: string): [string, string | number] {
   const at = given.indexOf('=')
   const [name, value] = at < 0 ? [given, ''] : [given.slice(0, at), given.slice(at + 1)]
   return [name, value !== '' && Number.isFinite(Number(value)) ? Number(value) : value]
+}
+
+const BestOptions = z.object({
+  ...{ kernel: text, data: text, board: text, rows: z.string(), limit: z.string(), after: text },
+})
+
+async function best(command: Command): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const path = `/api/v1/science?${query(options(BestOptions, command))}`
+  const { reply, text } = await askBoth(endpoint, ScienceList, { method: 'GET', path })
+  if (talk.json) return talk.data(text)
+  for (const board of reply.boards) talk.data(scienceLines(board).join('\n'))
+  if (reply.nextAfter !== null) talk.say(`more: --after ${reply.nextAfter}`)
 }
 
 async function show(command: Command, id: string): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { SearchView } from '#protocol/search.ts'
+import { OUTSIDE } from '#protocol/space.ts'
 import { askBoth } from '#runtime/api.ts'
 import { contextOf, options } from '../options.ts'
 import { recipeText } from '../tables.ts'
@@ -21,6 +22,10 @@ function searchLines({ sampler, metric, goal, experiments, ...view }: SearchView
   const parts = Object.entries(counts).flatMap(([name, n]) => (n > 0 ? [`${n} ${name}`] : []))
   return [
     `${sampler}: ${goal} ${metric}; ${[`${created} of ${planned} created`, ...parts].join(', ')}`,
+    ...(view.proposers ?? []).map(({ name, tried, pending, promoted, share }) => {
+      const waiting = name === OUTSIDE ? `, ${view.waiting ?? 0} waiting` : ''
+      return `proposer ${name}  ${Math.round(share * 100)} % of what comes next  ${promoted} promoted of ${tried} tried, ${pending} pending${waiting}`
+    }),
     ...view.best.map(row => `best     ${row.ordinal}  ${row.value}  ${recipeText(row.values)}`),
     ...view.parameters.map(({ name, covered, bestQuarter, importance }) => {
       const share = importance === null ? '' : `  importance ${importance}`

@@ -3,16 +3,19 @@ import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import { z } from 'zod'
 import { EXIT } from '#runtime/exit-codes.ts'
+import { type Hours, parseHours } from '#runtime/hours.ts'
 import type { Compute } from '#runtime/volunteer.ts'
 import { coresOf } from '../cores.ts'
 import { ENGINE_CHOICES } from '../engine.ts'
 import { Failure, selfTestFailure, usage } from '../failure.ts'
 import { type Host, startHost } from '../host.ts'
 import { listenToKeys } from '../keys.ts'
+import { openSeat } from '../local/seat.ts'
+import { listenForControl } from '../local/socket.ts'
 import { lockStateDir } from '../lock.ts'
 import { narrator } from '../narrate.ts'
 import { contextOf, DEFAULT_CACHE_DIR, DEFAULT_STATE_DIR, options, withServer } from '../options.ts'
-import { PRESETS, type Preset, parseSchedule } from '../presets.ts'
+import { PRESETS, type Preset } from '../presets.ts'
 
 const UpOptions = z.object({
   name: z.string().trim().min(1).max(60).optional(),
@@ -24,6 +27,8 @@ const UpOptions = z.object({
   engine: z.enum(ENGINE_CHOICES),
   onBattery: z.boolean().default(false),
   schedule: z.string().optional(),
+  quietHours: z.string().optional(),
+  plain: z.boolean().default(false),
   once: z.boolean().default(false),
   count: z.coerce.number().int().min(1).optional(),
   checkpointSeconds: z.coerce.number().min(0.1).max(3600).optional(),
@@ -58,6 +63,8 @@ export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: numb
     )
     .option('--on-battery', 'compute on battery, too')
     .option('--schedule <hours>', 'only in these hours, for example 22:00-07:00')
+    .option('--quiet-hours <hours>', 'never in these hours, for example 09:00-17:00')
+    .option('--plain', 'lines in place of the live panel')
     .option('--once', 'compute one result and end')
     .option('--count <n>', 'compute so many results and end')
     .option('--checkpoint-seconds <s>', 'how often a run is saved')
@@ -75,7 +82,9 @@ async function up(command: Command, hooks: Hooks): Promise<number> {
   if (cores === undefined) throw usage(`--cores ${given.cores}: expected a number, 50%, MAX or MAX-1`)
   const lock = await lockOf(given.stateDir)
   const count = given.once ? 1 : (given.count ?? null)
-  const narrate = narrator(talk, { cores, preset: given.preset })
+  const seat = openSeat({ server: endpoint.server, preset: given.preset, cores, stop: endThisProcess })
+  const unlisten = await listenForControl(given.stateDir, seat)
+  const narrate = narrator(talk, seat, given.plain)
   try {
     const host = await startHost({
       endpoint,
@@ -96,6 +105,7 @@ async function up(command: Command, hooks: Hooks): Promise<number> {
       onWork: narrate.working,
       wrapCompute: hooks.wrapCompute,
     })
+    seat.hosts(host)
     const exit = await untilDone(host)
     const failed = host.engineFailure()
     if (failed === undefined) return exit
@@ -107,6 +117,7 @@ async function up(command: Command, hooks: Hooks): Promise<number> {
     return startAgain(failed)
   } finally {
     narrate.close()
+    await unlisten()
     lock.release()
   }
 }
@@ -124,11 +135,23 @@ function startAgain(reason: string): never {
   )
 }
 
+/** As a signal would, also where there are none; before anybody listens there is nothing to stop. */
+function endThisProcess(): void {
+  if (!process.emit('SIGTERM', 'SIGTERM')) process.exit(EXIT.ok)
+}
+
 function presetOf(given: UpOptions): Preset {
   const preset: Preset = PRESETS[given.preset]
-  const schedule = given.schedule === undefined ? preset.schedule : parseSchedule(given.schedule)
-  if (schedule === undefined) throw usage(`--schedule ${given.schedule}: expected HH:MM-HH:MM`)
-  return { ...preset, schedule, onBattery: preset.onBattery || given.onBattery }
+  const schedule = hoursOf('--schedule', given.schedule) ?? preset.schedule
+  const quiet = hoursOf('--quiet-hours', given.quietHours) ?? null
+  return { ...preset, schedule, quiet, onBattery: preset.onBattery || given.onBattery }
+}
+
+function hoursOf(flag: string, text: string | undefined): Hours | undefined {
+  if (text === undefined) return undefined
+  const hours = parseHours(text)
+  if (hours === undefined) throw usage(`${flag} ${text}: expected HH:MM-HH:MM`)
+  return hours
 }
 
 async function lockOf(stateDir: string) {

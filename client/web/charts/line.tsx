@@ -16,9 +16,19 @@ export interface Line {
   readonly dots?: boolean
 }
 
+/** What lies between two lines, by their labels. */
+interface Between {
+  readonly label: string
+  readonly low: string
+  readonly high: string
+  /** A colour token; drawn at a fifth of its strength. */
+  readonly token: string
+}
+
 interface LineChartProps {
   readonly name: string
   readonly lines: readonly Line[]
+  readonly between?: Between
   readonly x: string
   readonly y: string
   readonly height?: number
@@ -50,8 +60,31 @@ export function LineChart(props: LineChartProps) {
   useEffect(() => plot.current?.setData(aligned(lines)), [lines])
   return (
     <Figure name={name} sentence={sentence} twin={() => twinOf(lines, x)}>
-      <div class="row meta">
-        {lines.map(line => (
+      <Legend {...props} />
+      <div
+        class="chart"
+        ref={place}
+        role="img"
+        aria-label={`${y} over ${x}; the table below has the numbers`}
+      />
+    </Figure>
+  )
+}
+
+function Legend({ lines, between }: LineChartProps) {
+  return (
+    <div class="row meta">
+      {between !== undefined && (
+        <span class="nowrap">
+          <svg width="20" height="8" aria-hidden="true">
+            <rect width="20" height="8" fill={`var(--${between.token})`} opacity={BETWEEN} />
+          </svg>{' '}
+          {between.label}
+        </span>
+      )}
+      {lines
+        .filter(line => line.width !== 0)
+        .map(line => (
           <span key={line.label} class="nowrap">
             <svg width="20" height="8" aria-hidden="true">
               <line
@@ -67,14 +100,7 @@ export function LineChart(props: LineChartProps) {
             {line.label}
           </span>
         ))}
-      </div>
-      <div
-        class="chart"
-        ref={place}
-        role="img"
-        aria-label={`${y} over ${x}; the table below has the numbers`}
-      />
-    </Figure>
+    </div>
   )
 }
 
@@ -82,6 +108,15 @@ const heightOf = ({ height = 220 }: LineChartProps): number => height
 
 // What is counted along x (updates, experiments, percent) has no halves.
 const WHOLE_STEPS = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map(n => n * 10 ** power)).flat()
+
+const BETWEEN = 0.2
+
+function bandsOf({ between, lines }: LineChartProps): uPlot.Band[] {
+  if (between === undefined) return []
+  const seriesOf = (label: string): number => lines.findIndex(line => line.label === label) + 1
+  const fill = colour(between.token).replace(/^rgb\((.*)\)$/, `rgba($1, ${BETWEEN})`)
+  return [{ series: [seriesOf(between.high), seriesOf(between.low)], fill }]
+}
 
 function optionsFor(props: LineChartProps, width: number): uPlot.Options {
   const [ink, grid] = [colour('ink-3'), colour('line')]
@@ -96,6 +131,7 @@ function optionsFor(props: LineChartProps, width: number): uPlot.Options {
       { ...axis, label: props.x, labelSize: 20, incrs: WHOLE_STEPS },
       { ...axis, label: props.y, labelSize: 20, size: 56 },
     ],
+    bands: bandsOf(props),
     series: [
       {},
       ...props.lines.map(line => ({

@@ -1,10 +1,12 @@
+import { useEffect, useRef } from 'preact/hooks'
 import type { HostView } from '#protocol/host.ts'
+import type { Computed, Snapshot } from '#runtime/snapshot.ts'
 import { Rug } from '../charts/rug.tsx'
 import { get } from '../data.ts'
 import { credits, metric, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { Empty, Figures, State } from '../ui/parts.tsx'
-import type { Computed, Snapshot } from '../volunteer/messages.ts'
+import type { Link } from '../volunteer/link.ts'
 
 const TOKENS = {
   waiting: 'warn',
@@ -17,15 +19,24 @@ const TICKS = 60
 // A verdict is told when it is given; without a stream this page looks that often while one is awaited.
 const VERDICT_MS = 1_000
 
-/** What this browser has computed, and what came of it. */
-export function Mine({ of: { computed, host, log } }: { of: Snapshot }) {
+interface MineProps {
+  readonly link: Link
+  readonly of: Snapshot
+  /** `This browser`, or what else computes. */
+  readonly self: string
+}
+
+/** What was computed here, and what came of it. */
+export function Mine({ link, of: { computed, host, log, phase }, self }: MineProps) {
   const waiting = computed.some(one => one.fate === 'waiting')
   const last = computed.slice(-TICKS)
   const count = (fate: Computed['fate']): string => whole(computed.filter(one => one.fate === fate).length)
   return (
     <>
       <h2>Mine</h2>
-      {host !== null && <Earned hostId={host.id} name={host.name} waiting={waiting} />}
+      {host !== null && (
+        <Earned link={link} host={host} waiting={waiting && phase === 'on'} self={self} known={computed} />
+      )}
       <Rug
         label={`The last ${last.length} results: ${count('valid')} valid, ${count('waiting')} waiting`}
         width={TICKS * 3}
@@ -44,18 +55,40 @@ export function Mine({ of: { computed, host, log } }: { of: Snapshot }) {
   )
 }
 
-function Earned({ hostId, name, waiting }: { hostId: string; name: string; waiting: boolean }) {
+interface EarnedProps {
+  readonly link: Link
+  readonly host: { readonly id: string; readonly name: string }
+  readonly waiting: boolean
+  readonly self: string
+  readonly known: readonly Computed[]
+}
+
+function Earned({ link, host: { id: hostId, name }, waiting, self, known }: EarnedProps) {
   const view = useLive(`host ${hostId}`, () => get<HostView>(`/hosts/${hostId}`), {
     topics: [`host:${hostId}`],
     everyMs: waiting ? VERDICT_MS : 15_000,
   })
   const now = view.now.value
-  if (now.state !== 'ready') return <Empty>This browser is {name}.</Empty>
+  const judged = now.state === 'ready' ? now.value.results.valid + now.value.results.invalid : 0
+  const toldOf = useRef(judged)
+  const heard = known.filter(one => one.fate === 'valid' || one.fate === 'invalid').length
+  useEffect(() => {
+    // A verdict is public before the volunteer's next call would bring it.
+    if (waiting && judged > toldOf.current && judged > heard) link.command({ type: 'inquire' })
+    toldOf.current = judged
+  }, [judged, waiting])
+  if (now.state !== 'ready')
+    return (
+      <Empty>
+        {self} is {name}.
+      </Empty>
+    )
   const { results, grantedMilli } = now.value
   return (
     <>
       <p>
-        This browser is {name} ({hostId}). It needs no account; what it earns stays with it.
+        {self} is {name} (<a href={`/h/${hostId}`}>{hostId}</a>). It needs no account; what it earns stays
+        with it.
       </p>
       <Figures
         of={[
@@ -83,11 +116,18 @@ function Results({ of: rows }: { of: readonly Computed[] }) {
   return (
     <ul class="items">
       {rows.map(one => (
-        <li key={one.resultId} class="row" data-computed={one.resultId} data-digest={one.digest}>
+        <li
+          key={one.resultId}
+          class="row"
+          data-computed={one.resultId}
+          data-fate={one.fate}
+          data-digest={one.digest}
+        >
           <State of={one.fate} />
           <a href={`/c/${one.campaignId}`}>{one.title}</a>
           <span class="grow" />
           {one.metric !== null && `${one.metric.name} ${metric(one.metric.value)}`}
+          {one.milli > 0 && <b>+{credits(one.milli)}</b>}
         </li>
       ))}
     </ul>

@@ -1,37 +1,36 @@
 // The volunteer of this browser profile, in a worker of the tab that started it: its timers are not slowed down when the tab is
 // hidden, and it ends with its tab. All tabs hear of it and may steer it.
 
-import { PAUSE_REASONS, type PauseReason } from '#runtime/agent-state.ts'
+import { MACHINE_REASONS } from '#runtime/agent-state.ts'
 import { Refusal } from '#runtime/api.ts'
+import { minuteOfDay } from '#runtime/hours.ts'
+import { EMPTY, ENDED, type Snapshot } from '#runtime/snapshot.ts'
+import { heard, kept, stateShown } from '#runtime/snapshot-told.ts'
 import type { Volunteer } from '#runtime/volunteer.ts'
 import { membership, startHost } from './host.ts'
-import {
-  CHANNEL,
-  type Command,
-  EMPTY,
-  ENDED,
-  type FromWorker,
-  LOCK,
-  type Said,
-  type Snapshot,
-  type ToWorker,
-} from './messages.ts'
+import { CHANNEL, type Command, type FromWorker, LOCK, type Said, type ToWorker } from './messages.ts'
 import { openPool } from './pool.ts'
-import { PRESETS, pausesFor, type Signals } from './presets.ts'
+import { type Lent, lentBy, type Settings, type Signals } from './presets.ts'
 import { type BrowserStore, openStore } from './store.ts'
-import { heard, kept } from './tell.ts'
 
 // Often enough to look alive, seldom enough to cost nothing.
 const SNAPSHOT_MS = 200
+// Some rules are about time: hours of the day, minutes since a tab was hidden. Timers of workers are not slowed down.
+const RULES_MS = 5_000
 
 const channel = new BroadcastChannel(CHANNEL)
 let snapshot: Snapshot | undefined
 let agent: Volunteer | undefined
-let paused: readonly PauseReason[] = []
+/** What the rules are applied to. */
+let machine: { settings: Settings; signals: Signals } | undefined
+let lent: Lent = { cores: 1, share: 1, reasons: [] }
 let told: ReturnType<typeof setTimeout> | undefined
 
 self.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
-  if (data.type === 'signals') return follow(data.signals)
+  if (data.type === 'signals') {
+    if (machine !== undefined) follow({ ...machine, signals: data.signals })
+    return
+  }
   navigator.locks.request(LOCK, { ifAvailable: true }, async lock => {
     if (lock === null) self.postMessage({ type: 'taken' } satisfies FromWorker)
     else await volunteerFor(data)
@@ -44,36 +43,39 @@ channel.addEventListener('message', ({ data }: MessageEvent<Said>) => {
 })
 
 function obey(command: Command): void {
-  if (command === 'pause' || command === 'resume') agent?.send({ type: command, reason: 'user' })
-  else agent?.send({ type: command })
+  if (command.type !== 'settings') agent?.send(command)
+  else if (machine !== undefined) follow({ ...machine, settings: command.settings })
 }
 
 /** Holds the lock until the volunteer ends. */
-async function volunteerFor({ preset, signals }: ToWorker & { type: 'start' }): Promise<void> {
-  const cores = PRESETS[preset].cores(signals)
+async function volunteerFor({ settings, signals }: ToWorker & { type: 'start' }): Promise<void> {
+  machine = { settings, signals }
+  lent = rules(machine)
   const pool = openPool()
-  show({ ...EMPTY, preset, cores })
+  const begin = { ...EMPTY, preset: settings.preset, cores: lent.cores }
+  show(begin)
+  const looks = setInterval(() => machine !== undefined && follow(machine), RULES_MS)
   try {
     const store = await openStore() // refused by a browser that keeps nothing
-    show({ ...EMPTY, preset, cores, computed: await store.computed() })
+    show({ ...begin, computed: await store.computed() })
     const member = await membership(store)
     const { hostId: id, name } = member.enrolled
-    const { share } = PRESETS[preset]
     const tell: Parameters<typeof startHost>[0]['tell'] = (news, state) => {
       const before = snapshot ?? EMPTY
       show(heard(before, news, state, Date.now()))
       remember(store, before, snapshot ?? EMPTY)
     }
     show({ ...(snapshot ?? EMPTY), phase: 'on', host: { id, name } })
-    agent = startHost({ store: tellingSaves(store), pool, member, cores, share, tell })
-    paused = []
-    follow(signals)
+    const share = (): number => lent.share
+    agent = startHost({ store: tellingSaves(store), pool, member, cores: lent.cores, share, tell })
+    for (const reason of lent.reasons) agent.send({ type: 'pause', reason })
     await agent.done
     show({ ...(snapshot ?? EMPTY), ...ENDED })
   } catch (error) {
     show({ ...(snapshot ?? EMPTY), ...ENDED, trouble: reasonOf(error) })
   } finally {
     agent = undefined
+    clearInterval(looks)
     pool.close()
     say()
   }
@@ -93,15 +95,21 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Turns what the machine says into pauses. */
-function follow(signals: Signals): void {
-  if (snapshot === undefined || agent === undefined) return
-  const reasons = pausesFor(snapshot.preset, signals)
-  for (const reason of PAUSE_REASONS) {
-    if (reasons.includes(reason) === paused.includes(reason)) continue
-    agent.send({ type: reasons.includes(reason) ? 'pause' : 'resume', reason })
+const rules = ({ settings, signals }: { settings: Settings; signals: Signals }): Lent =>
+  lentBy(settings, signals, { now: Date.now(), minute: minuteOfDay(new Date()) })
+
+/** Turns what a person chose and what the machine says into cores, shares and pauses. */
+function follow(next: { settings: Settings; signals: Signals }): void {
+  const before = lent
+  machine = next
+  lent = rules(next)
+  if (agent === undefined) return
+  if (lent.cores !== before.cores) agent.send({ type: 'lend', cores: lent.cores })
+  for (const reason of MACHINE_REASONS) {
+    if (lent.reasons.includes(reason) === before.reasons.includes(reason)) continue
+    agent.send({ type: lent.reasons.includes(reason) ? 'pause' : 'resume', reason })
   }
-  paused = reasons
+  show({ ...stateShown(snapshot ?? EMPTY, agent.state()), preset: next.settings.preset })
 }
 
 function show(next: Snapshot): void {

@@ -1,19 +1,19 @@
 import type { FileCache } from '#runtime/cache.ts'
 
-const NAME = 'xeenet-files'
+export const FILES = 'xeenet-files'
 // Cache Storage wants requests; nothing is ever asked of this address.
 const address = (hash: string): string => `/cached/${hash}`
 
 /** Kernels and data in Cache Storage, by hash. The browser evicts when it needs the room. */
 export const browserCache: FileCache = {
   get: async hash => {
-    const response = await (await caches.open(NAME)).match(address(hash))
+    const response = await (await caches.open(FILES)).match(address(hash))
     return response === undefined ? undefined : new Uint8Array(await response.arrayBuffer())
   },
   put: async (hash, bytes) => {
-    await (await caches.open(NAME)).put(address(hash), new Response(new Uint8Array(bytes)))
+    await (await caches.open(FILES)).put(address(hash), new Response(new Uint8Array(bytes)))
   },
   drop: async hash => {
-    await (await caches.open(NAME)).delete(address(hash))
+    await (await caches.open(FILES)).delete(address(hash))
   },
 }

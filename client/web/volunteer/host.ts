@@ -26,6 +26,9 @@ export function machineFacts(): Pick<EnrolBody, 'client' | 'memoryMiB'> & { engi
   return { client: `web ${browser.replace('Version', 'Safari')}`, engineClasses: ['wasm'], memoryMiB }
 }
 
+/** Finished results that a browser keeps for a server that is away, before it computes no more: its disk is not ours. */
+const UNSENT_MAX = 3
+
 export interface Membership {
   readonly enrolled: EnrolReply
   readonly key: HostKey
@@ -68,7 +71,8 @@ interface Hosting {
   readonly pool: Pool
   readonly member: Membership
   readonly cores: number
-  readonly share: number
+  /** Share of each core's time, now. */
+  readonly share: () => number
   readonly tell: Ports['tell']
 }
 
@@ -112,9 +116,9 @@ export function startHost({ store, pool, member, cores, share, tell }: Hosting):
       rng: Math.random,
       sleep,
       tell,
-      share: () => share,
+      share,
     },
-    { cores, count: null, endWithoutWork: false },
+    { cores, count: null, endWithoutWork: false, unsentMax: UNSENT_MAX },
   )
 }
 

@@ -1,50 +1,61 @@
-import { signal } from '@preact/signals'
-import { browserLifecycle, type Lifecycle } from './lifecycle.ts'
-import {
-  CHANNEL,
-  type Command,
-  EMPTY,
-  ENDED,
-  type FromWorker,
-  LOCK,
-  type Said,
-  type Snapshot,
-  type ToWorker,
-} from './messages.ts'
-import type { PresetName, Signals } from './presets.ts'
+import { type Signal, signal } from '@preact/signals'
+import { EMPTY, ENDED, type Snapshot } from '#runtime/snapshot.ts'
+import { browserLifecycle } from './lifecycle.ts'
+import { CHANNEL, type Command, type FromWorker, LOCK, type Said, type ToWorker } from './messages.ts'
+import type { Settings, Signals } from './presets.ts'
 
-/** What this browser profile computes, wherever its worker lives; undefined: nothing. */
-export const volunteering = signal<Snapshot | undefined>(undefined)
-/** Whether the worker is this tab's. */
-export const mine = signal(false)
+/** How a page sees and steers a volunteer, wherever it computes. */
+export interface Link {
+  /** What it computes; undefined: nothing was started. */
+  readonly volunteering: Signal<Snapshot | undefined>
+  /** Whether it would end with this page. */
+  readonly mine: Signal<boolean>
+  /** Cores, and whether this is a phone. */
+  machine(): Pick<Signals, 'cores' | 'phone'>
+  /** Why it cannot compute here, in a sentence; undefined if it can. */
+  obstacle(): string | undefined
+  /** Only ever called by a press of the button. */
+  start(settings: Settings): void
+  command(what: Command): void
+}
 
-const lifecycle: Lifecycle = browserLifecycle()
-/** What this browser tells of its machine now. */
-export const machine = (): Signals => lifecycle.now()
+const volunteering = signal<Snapshot | undefined>(undefined)
+const mine = signal(false)
+const lifecycle = browserLifecycle()
 const channel = new BroadcastChannel(CHANNEL)
 let watching = false
 
 channel.addEventListener('message', ({ data }: MessageEvent<Said>) => {
   if (data.type !== 'snapshot') return
   volunteering.value = data.snapshot
-  if (!mine.value) watchForItsEnd()
+  if (data.snapshot.phase !== 'ended') watchForItsEnd()
 })
 channel.postMessage({ type: 'hello' } satisfies Said)
 
-/** The tab with the worker may be closed without a word; its lock is then free. */
+// The last words of a worker that ends as it should travel on the channel; its lock may be faster.
+const LAST_WORDS_MS = 500
+
+/** A tab with the worker may be closed, and a worker be ended by its browser, without a word; the lock is then free. */
 function watchForItsEnd(): void {
   if (watching) return
   watching = true
   navigator.locks.request(LOCK, { mode: 'shared' }, () => {
     watching = false
-    const { value } = volunteering
-    if (!mine.value && value !== undefined && value.phase !== 'ended')
-      volunteering.value = { ...value, ...ENDED }
+    if (mine.value) setTimeout(closeIt, LAST_WORDS_MS, KILLED)
+    else closeIt(null)
   })
 }
 
-/** Why this browser cannot compute, in a sentence; undefined if it can. */
-export function obstacle(): string | undefined {
+const KILLED =
+  'the browser ended its worker, perhaps for want of memory. Start goes on where the last checkpoint is.'
+
+function closeIt(trouble: string | null): void {
+  const { value } = volunteering
+  if (value === undefined || value.phase === 'ended') return
+  volunteering.value = { ...value, ...ENDED, trouble }
+}
+
+function obstacle(): string | undefined {
   if (!isSecureContext) return 'This page came over plain http. Computing needs https (or this very machine).'
   const missing = [
     ...(typeof WebAssembly === 'undefined' ? ['WebAssembly'] : []),
@@ -55,13 +66,12 @@ export function obstacle(): string | undefined {
   return missing.length === 0 ? undefined : `This browser lacks ${missing.join(', ')}. A newer one will do.`
 }
 
-/** Starts the volunteer in this tab. Only ever called by a press of the button. */
-export function start(preset: PresetName): void {
+function start(settings: Settings): void {
   const worker = new Worker(new URL('./agent-worker.ts', import.meta.url), { type: 'module' })
   const send = (message: ToWorker): void => worker.postMessage(message)
   mine.value = true
   volunteering.value = undefined
-  send({ type: 'start', preset, signals: lifecycle.now() })
+  send({ type: 'start', settings, signals: lifecycle.now() })
   const unwatch = lifecycle.watch(() => send({ type: 'signals', signals: lifecycle.now() }))
   const end = (): void => {
     mine.value = false
@@ -86,5 +96,12 @@ export function start(preset: PresetName): void {
   })
 }
 
-export const command = (what: Command): void =>
-  channel.postMessage({ type: 'command', command: what } satisfies Said)
+/** The volunteer of this browser profile. */
+export const tabLink: Link = {
+  volunteering,
+  mine,
+  machine: () => lifecycle.now(),
+  obstacle,
+  start,
+  command: what => channel.postMessage({ type: 'command', command: what } satisfies Said),
+}

@@ -5,7 +5,7 @@ import { HostReport, Lease } from '#protocol/scheduler.ts'
 import { PublicKeyText } from '#protocol/signature.ts'
 import { Sha256 } from '#protocol/units.ts'
 import type { HostStore } from '#runtime/host-store.ts'
-import type { Computed } from './messages.ts'
+import type { Computed } from '#runtime/snapshot.ts'
 
 /** What this browser profile knows of itself as a host. */
 export const HostKey = z.object({ publicKey: PublicKeyText, privateKey: z.string() })
@@ -23,6 +23,7 @@ interface Schema extends DBSchema {
   artifacts: { key: string; value: Uint8Array<ArrayBuffer> }
   computed: { key: string; value: Computed }
 }
+export const DATABASE = 'xeenet'
 const STORES = ['facts', 'leases', 'checkpoints', 'outbox', 'artifacts', 'computed'] as const
 
 /** As many computed results are remembered for the page; the server has all of them. */
@@ -48,7 +49,7 @@ export interface BrowserStore extends HostStore {
 }
 
 export async function openStore(): Promise<BrowserStore> {
-  const db = await openDB<Schema>('xeenet', 1, {
+  const db = await openDB<Schema>(DATABASE, 1, {
     upgrade: fresh => {
       for (const name of STORES) fresh.createObjectStore(name)
     },

@@ -15,7 +15,7 @@ export function searchFor(problem: Pick<Problem, 'space'>, sampler: SamplerFile)
   if (!reply.ok) throw new Error(reply.detail)
   return searchWith({
     space,
-    sampler: reply.sampler,
+    arms: [{ name: sampler.name, sampler: reply.sampler }],
     seed: sampler.seed,
     goal: 'minimize',
     recipeOf: values => values,

@@ -23,6 +23,7 @@ export function giveWork(state: State, host: HostRow, want: number): SimLease[] 
   const proven = provenFuelOf(state, host, now)
   const take = leasesAllowed({
     ...{ want, held: host.leases.size, cores: host.cores, trusted: host.trusted, resent: 0 },
+    proven: proven > 0,
     ...{ mayCompute: mayCompute(host.standing), dailyQuota: host.standing.dailyQuota },
     usedToday: host.usedToday,
   })

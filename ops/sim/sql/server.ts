@@ -8,6 +8,7 @@ import { newCatalogue } from '#http/catalogue.ts'
 import type { answerCalls } from '#http/round-trip.ts'
 import { createWake } from '#jobs/boss.ts'
 import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
+import { openOperate } from '#operate/operate.ts'
 import { instant } from '#protocol/units.ts'
 import { analyse } from '#search/analyse.ts'
 import { planCampaign } from '#search/plan.ts'
@@ -75,25 +76,21 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   const log = pino({ level: 'error' }, pino.destination(2))
   return {
     ...{ knex, deps, wake, ids, stock: stocked },
-    pending: {
-      transition: queueOf('transition'),
-      validate: queueOf('validate'),
-      assimilate: queueOf('assimilate'),
-      standing: queueOf('standing'),
-      examine: queueOf('examine'),
-      export: queueOf('export'),
-      propose: queueOf('propose'),
-      webhook: queueOf('webhook'),
-    },
+    pending: pendingOf(queueOf),
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
       planner: {
         ...{ plan: planCampaign, state: searchState, similar: similarTo, analyse },
         run: (source, recipe, which) => wholeRun({ ...source, secret }, recipe, which),
       },
+      ...{ operate: openOperate({ knex, wake, now, ids, secret }), trust: { rules, secret } },
       events: openEventHub({ connectionString: postgres.connectionString, warn: console.error }),
-      ...{ random: stream(seed, 'dispatch'), prefixSecret: 'sim', challengeKey: 'sim' },
-      ...{ trust: { rules, secret }, catalogue: newCatalogue() },
+      ...{
+        random: stream(seed, 'dispatch'),
+        prefixSecret: 'sim',
+        challengeKey: 'sim',
+        catalogue: newCatalogue(),
+      },
       settings: {
         ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
         ...{ sharedPrefixes: [], trustedProxies: [] },
@@ -107,3 +104,14 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
     },
   }
 }
+
+const pendingOf = <Queue>(queueOf: (name: QueueName) => Queue) => ({
+  transition: queueOf('transition'),
+  validate: queueOf('validate'),
+  assimilate: queueOf('assimilate'),
+  standing: queueOf('standing'),
+  examine: queueOf('examine'),
+  export: queueOf('export'),
+  propose: queueOf('propose'),
+  webhook: queueOf('webhook'),
+})

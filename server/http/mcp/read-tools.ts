@@ -10,10 +10,12 @@ import {
 import type { KernelManifest } from '#protocol/kernel.ts'
 import { DatasetList, KernelList } from '#protocol/lists.ts'
 import { NoteList } from '#protocol/notes.ts'
+import { problem } from '#protocol/problem.ts'
+import { ScienceList } from '#protocol/science.ts'
 import { SearchView } from '#protocol/search.ts'
 import { CompareView, TestList } from '#protocol/tests.ts'
 import { ExperimentId, Versioned } from '#protocol/units.ts'
-import type { Api } from './api.ts'
+import { type Api, ApiRefusal } from './api.ts'
 import { fitted } from './fence.ts'
 import { campaignId, detail, READS, type Tool, tool } from './tool.ts'
 
@@ -135,13 +137,15 @@ const search = tool({
 const results = tool({
   name: 'xee_results',
   description:
-    'The leaderboard: experiments best first with mean, 95 % confidence half-width and n, and the baselines. Rows that wait for verification are left out and counted.',
+    'The leaderboard of a campaign, or with kernel that of all campaigns: best first with mean, 95 % confidence half-width and n, and the baselines. Rows that wait for verification are left out and counted.',
   hints: READS,
   input: {
-    ...{ campaign_id: campaignId, limit, detail },
+    ...{ campaign_id: campaignId.optional(), limit, detail },
+    kernel: Versioned.optional().describe('instead of campaign_id'),
     cursor: z.int().min(0).default(0).describe('nextCursor of the page before'),
   },
-  run: async (api, { campaign_id: id, limit, cursor, detail }) => {
+  run: async (api, { campaign_id: id, kernel, limit, cursor, detail }) => {
+    if (id === undefined) return science(api, kernel, { limit, detail })
     const { rows: all, ...board } = await api.ask(Leaderboard, get(`${pathOf(id)}/leaderboard`))
     return fitted({ rows: limit, detail }, rows => ({
       ...board,
@@ -150,6 +154,27 @@ const results = tool({
     }))
   },
 })
+
+/** The board of a kernel with the most rows that fit; names and titles are strangers'. */
+const science = (
+  api: Api,
+  kernel: string | undefined,
+  { limit, detail }: Omit<Page, 'id' | 'cursor'>,
+): Promise<string> => {
+  if (kernel === undefined) throw new ApiRefusal(problem('bad_request', 'name a campaign_id or a kernel'))
+  return fitted({ rows: limit, detail }, async rows => {
+    const asked = new URLSearchParams({ kernel, rows: String(rows), limit: '3' })
+    const { boards } = await api.ask(ScienceList, get(`/science?${asked}`))
+    return {
+      boards: boards.map(({ rows: shown, ...board }) => ({
+        ...board,
+        rows: shown.map(({ found: { title, owner, proposer, ...found }, ...row }) => ({
+          ...{ ...row, found, untrusted: { title, owner, proposer } },
+        })),
+      })),
+    }
+  })
+}
 
 const compare = tool({
   name: 'xee_compare',

@@ -1,7 +1,7 @@
 import { loadRuntime } from '#client/node/native/runtime.ts'
 import { GraphBuilder, type Tensor } from '#client/onnx/graph.ts'
 import { modelBytes } from '#client/onnx/model.ts'
-import type { NativeRuntime } from '#client/onnx/train.ts'
+import type { NativeRuntime } from '#client/onnx/tensors.ts'
 
 const loaded = await loadRuntime()
 

@@ -1,18 +1,19 @@
 import { Job } from '#protocol/job.ts'
 import type { Lease } from '#protocol/scheduler.ts'
-import { type AgentState, modeOf } from '#runtime/agent-state.ts'
-import type { RunOutcome, Slice } from '#runtime/run.ts'
-import type { VolunteerNews } from '#runtime/volunteer.ts'
-import { type Computed, FATES, type Fate, type Point, type RunNow, type Snapshot } from './messages.ts'
+import { controlOf } from './agent-control.ts'
+import { type AgentState, modeOf } from './agent-state.ts'
+import type { RunOutcome, Slice } from './run.ts'
+import { type Computed, FATES, type Fate, type Point, type RunNow, type Snapshot } from './snapshot.ts'
+import type { VolunteerNews } from './volunteer.ts'
 
 const LOG_LINES = 50
 /** As many points as a small chart can show. */
 const POINTS_MAX = 200
 
-/** What the tabs see after some news, given what they saw before. */
+/** What the pages see after some news, given what they saw before. */
 export function heard(before: Snapshot, news: VolunteerNews, state: AgentState, now: number): Snapshot {
   const known = new Set(state.held.filter(h => h.phase === 'running').map(h => String(h.lease.resultId)))
-  const next = { ...noted(before, news, now), phase: 'on', mode: modeOf(state) } as const
+  const next = { ...stateShown(noted(before, news, now), state), phase: 'on' } as const
   const line = lineOf(news)
   return {
     ...next,
@@ -20,6 +21,15 @@ export function heard(before: Snapshot, news: VolunteerNews, state: AgentState, 
     log: line === undefined ? next.log : [...next.log, { at: now, text: line }].slice(-LOG_LINES),
   }
 }
+
+/** The same with what the agent's state says by itself. */
+export const stateShown = (before: Snapshot, state: AgentState): Snapshot => ({
+  ...before,
+  mode: modeOf(state),
+  control: controlOf(state),
+  cores: state.options.cores,
+  unsent: state.outbox.length,
+})
 
 /** A checkpoint of that run is on disk. */
 export const kept = (before: Snapshot, resultId: string): Snapshot => ({

@@ -4,7 +4,7 @@ import { addAction, decideAppeal, hostsConcerned, lastExclusion, partyConcerned 
 import type { Trx } from '#store/database.ts'
 import { addHostEvents, setHostState } from '#store/hosts.ts'
 import { liftExclusions } from '#store/standing.ts'
-import type { Ids } from './ids.ts'
+import type { ActDeps } from './deps.ts'
 
 interface Decided {
   readonly actionId: ActionId
@@ -26,7 +26,7 @@ export interface SettledAppeal {
 export async function settleAppeal(
   trx: Trx,
   { actionId, decision, reason, now }: Decided,
-  ids: Pick<Ids, 'action'>,
+  ids: Pick<ActDeps['ids'], 'action'>,
 ): Promise<SettledAppeal | undefined> {
   const state = decision === 'uphold' ? 'upheld' : 'rejected'
   if (!(await decideAppeal(trx, { actionId, decision: state, reason, now }))) return undefined

@@ -1,0 +1,82 @@
+// What the database and the kernel of this machine say of a server under load.
+
+import { globSync, readFileSync } from 'node:fs'
+import type { Knex } from 'knex'
+import { z } from 'zod'
+import { selectOne } from '#store/rows.ts'
+
+/** Where the results are, and what was written so far. Counts are of all campaigns. */
+const Stages = z.object({
+  unsent: z.int(),
+  inProgress: z.int(),
+  reported: z.int(),
+  /** Reported, and not judged. */
+  unjudged: z.int(),
+  /** Judged canonical, and not yet in the corpus. */
+  unpublished: z.int(),
+  /** Work units in the corpus with a canonical result. */
+  published: z.int(),
+  unsealed: z.int(),
+  walBytes: z.int(),
+})
+export type Stages = z.infer<typeof Stages>
+
+// The stages in flight have partial indexes; what is over is counted from the statistics of its own index.
+const STAGES = `
+  select
+    (select count(*) from results where state = 'unsent')::int as unsent,
+    (select count(*) from results where state = 'in_progress')::int as "inProgress",
+    (select count(*) from results where outcome = 'success')::int as reported,
+    (select count(*) from results where outcome = 'success' and verdict = 'pending')::int as unjudged,
+    (select count(*) from work_units where state = 'valid' and published_at is null)::int as unpublished,
+    (select count(*) from work_units where state = 'valid' and published_at is not null)::int as published,
+    ((select count(*) from transfers) - (select coalesce(max(position), 0) from sealed_transfers))::int as unsealed,
+    pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as "walBytes"`
+
+export const stagesOf = (knex: Knex): Promise<Stages> => selectOne(knex, Stages, STAGES)
+
+const TICKS_PER_SECOND = 100 // of /proc, on every Linux that there is
+
+/** Processor seconds of a process, with its children that ended. Zero where there is no /proc. */
+export function processorSeconds(pid: number): number {
+  const fields = statOf(pid)
+  return fields === undefined
+    ? 0
+    : fields.slice(11, 15).reduce((sum, n) => sum + Number(n), 0) / TICKS_PER_SECOND
+}
+
+/** Processor seconds of the children of a process: PostgreSQL's backends. */
+export function childrenSeconds(parent: number): number {
+  return childrenOf(parent).reduce((sum, pid) => sum + processorSeconds(pid), 0)
+}
+
+/** Resident memory, MiB. */
+export function residentMib(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024
+  } catch {
+    return 0 // it ended, or there is no /proc
+  }
+}
+
+const childrenOf = (parent: number): number[] =>
+  globSync('/proc/[0-9]*')
+    .map(path => Number(path.slice('/proc/'.length)))
+    .filter(pid => Number(statOf(pid)?.[1]) === parent)
+
+/** The fields of /proc/PID/stat behind the name, which may contain spaces. */
+function statOf(pid: number): string[] | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return undefined // it ended, or there is no /proc
+  }
+}
+
+/** The process that started another. */
+export const parentOf = (pid: number): number | undefined => {
+  const parent = statOf(pid)?.[1]
+  return parent === undefined ? undefined : Number(parent)
+}

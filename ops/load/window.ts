@@ -1,0 +1,102 @@
+// Two looks at a server, and what happened between them.
+
+import type { Knex } from 'knex'
+import { z } from 'zod'
+import { selectOne } from '#store/rows.ts'
+import type { Figure } from '../figures.ts'
+import type { Seen } from './drive.ts'
+import { childrenSeconds, parentOf, processorSeconds, residentMib, type Stages, stagesOf } from './observe.ts'
+
+export interface Look {
+  readonly seconds: number // on the wall
+  readonly stages: Stages
+  readonly cpu: { readonly server: number; readonly postgres: number; readonly generator: number } // seconds
+  readonly residentMib: number // of the server
+  readonly seen: readonly Seen[]
+}
+
+/** @param pid of the server's process */
+export async function lookAt(knex: Knex, pid: number): Promise<Look> {
+  const { backend } = await selectOne(
+    knex,
+    z.object({ backend: z.int() }),
+    'select pg_backend_pid() as backend',
+  )
+  const postmaster = parentOf(backend)
+  const { user, system } = process.cpuUsage()
+  const stages = await stagesOf(knex)
+  return {
+    seconds: performance.now() / 1000,
+    stages,
+    cpu: {
+      server: processorSeconds(pid),
+      postgres: postmaster === undefined ? 0 : childrenSeconds(postmaster) + processorSeconds(postmaster),
+      generator: (user + system) / 1e6,
+    },
+    residentMib: residentMib(pid),
+    seen: [],
+  }
+}
+
+const rate = (before: Look, after: Look, of: (stages: Stages) => number): number =>
+  (of(after.stages) - of(before.stages)) / (after.seconds - before.seconds)
+
+/** Calls that were answered, and results through the whole lifecycle, in one line. */
+export function lineOf(before: Look, after: Look, seen: Seen): string {
+  const seconds = after.seconds - before.seconds
+  const { unsent, inProgress, unjudged, unpublished, unsealed } = after.stages
+  const words = [
+    `${(seen.calls / seconds).toFixed(0)} calls/s`,
+    `p99 ${quantile(seen.latencies, 0.99).toFixed(0)} ms`,
+    `${rate(before, after, s => s.reported).toFixed(0)} reported/s`,
+    `${rate(before, after, s => s.published).toFixed(0)} published/s`,
+    `unsent ${unsent}, in progress ${inProgress}, unjudged ${unjudged}, unpublished ${unpublished}, unsealed ${unsealed}`,
+    `${after.residentMib.toFixed(0)} MiB`,
+    ...[...seen.trouble].map(([what, n]) => `${n} × ${what}`),
+  ]
+  return words.join(' · ')
+}
+
+const backlog = ({ unjudged, unpublished, unsealed }: Stages): number => unjudged + unpublished + unsealed
+
+/** What is compared: rates, latencies, processor time of a result, bytes of the log, and what was left behind. */
+export function figuresOf(first: Look, last: Look): Figure[] {
+  const seconds = last.seconds - first.seconds
+  const latencies = last.seen.flatMap(seen => seen.latencies)
+  const calls = latencies.length / seconds
+  const results = rate(first, last, stages => stages.published)
+  const published = Math.max(1, last.stages.published - first.stages.published)
+  const figure = (name: string, value: number, unit: string): Figure => ({
+    ...{ name, value: Number(value.toPrecision(4)), unit },
+  })
+  const cpu = (of: keyof Look['cpu']): number => last.cpu[of] - first.cpu[of]
+  return [
+    figure('rpc_per_s', calls, '1/s'),
+    figure('rpc_p50_ms', quantile(latencies, 0.5), 'ms'),
+    figure('rpc_p95_ms', quantile(latencies, 0.95), 'ms'),
+    figure('rpc_p99_ms', quantile(latencies, 0.99), 'ms'),
+    figure(
+      'reported_per_s',
+      rate(first, last, stages => stages.reported),
+      '1/s',
+    ),
+    figure('results_per_s', results, '1/s'),
+    figure('backlog_growth_per_s', rate(first, last, backlog), '1/s'),
+    figure('cpu_ms_per_result', (1000 * (cpu('server') + cpu('postgres'))) / published, 'ms'),
+    figure('cpu_server_ms_per_result', (1000 * cpu('server')) / published, 'ms'),
+    figure('cpu_postgres_ms_per_result', (1000 * cpu('postgres')) / published, 'ms'),
+    figure('cpu_generator_share', cpu('generator') / seconds, 'cores'),
+    figure('wal_bytes_per_result', (last.stages.walBytes - first.stages.walBytes) / published, 'bytes'),
+    figure('memory_mib', last.residentMib, 'MiB'),
+    figure(
+      'troubles',
+      last.seen.reduce((sum, seen) => sum + [...seen.trouble.values()].reduce((a, b) => a + b, 0), 0),
+      '',
+    ),
+  ]
+}
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0
+}

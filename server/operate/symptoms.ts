@@ -1,0 +1,59 @@
+import { diagnose, type Facts } from '#domain/diagnosis.ts'
+import { DEAD_QUEUE } from '#jobs/boss.ts'
+import type { SymptomsView } from '#protocol/operator.ts'
+import { type Instant, toWire } from '#protocol/units.ts'
+import type { Executor } from '#store/rows.ts'
+import { type Counts, type Queue, readCounts, readQueues } from '#store/symptoms.ts'
+import { readLedgerState } from '#store/views.ts'
+
+/** What is wrong and the figures behind it; `failedShare` of requests is known to the edge only, and 0 elsewhere. */
+export async function readSymptoms(
+  on: Executor,
+  { now, failedShare }: { now: Instant; failedShare: number },
+): Promise<Omit<SymptomsView, 'requests'>> {
+  const counts = await readCounts(on, now)
+  const queues = await readQueues(on)
+  const { sumMilli } = await readLedgerState(on, now)
+  const facts = factsOf({ counts, queues, now, balanced: sumMilli === 0, failedShare })
+  const { success, error, noReply } = counts
+  return {
+    now: toWire(now),
+    findings: diagnose(facts),
+    results: { unsent: counts.unsent, inProgress: counts.inProgress, pending: counts.pending },
+    lastHour: { success, error, noReply, rate: facts.errorRate },
+    daemons: [...facts.daemons],
+    deadLetters: facts.deadLetters,
+    lastDay: { users: counts.newUsers, hosts: counts.newHosts },
+    hosts: {
+      ...{ active: counts.activeHosts, verifiers: counts.verifiers },
+      ...{ quarantined: counts.quarantined, paused: counts.paused },
+    },
+    campaigns: { running: counts.running },
+    ledger: { balanced: facts.balanced, sumMilli, unsealedSeconds: facts.unsealedSeconds },
+    open: { alerts: counts.alerts, appeals: counts.appeals, proposals: counts.proposals },
+    database: { bytes: counts.databaseBytes, connections: counts.connections },
+  }
+}
+
+interface Known {
+  readonly counts: Counts
+  readonly queues: readonly Queue[]
+  readonly now: Instant
+  readonly balanced: boolean
+  readonly failedShare: number
+}
+
+function factsOf({ counts, queues, now, ...known }: Known): Facts {
+  const secondsSince = (at: Instant | null) => (at === null ? null : Math.max(0, (now - at) / 1000))
+  const ended = counts.success + counts.error + counts.noReply
+  const due = { name: 'sweep', waiting: counts.due, oldestSeconds: secondsSince(counts.dueSince) }
+  return {
+    ...counts,
+    ...known,
+    ended,
+    errorRate: ended === 0 ? null : (counts.error + counts.noReply) / ended,
+    daemons: [due, ...queues.filter(({ name }) => name !== DEAD_QUEUE)],
+    deadLetters: queues.find(({ name }) => name === DEAD_QUEUE)?.waiting ?? 0,
+    unsealedSeconds: secondsSince(counts.unsealedSince),
+  }
+}
