@@ -201,8 +201,3 @@ function keepCurrent<T>(
     clearInterval(poll)
   }
 }
-
-/** Hears news of topics as they come; `again` when some may have been missed. */
-export function useNews(topics: readonly Topic[], tell: (news: News) => void, again: () => void): void {
-  useEffect(() => follow({ topics, tell, again }), [topics.join()])
-}

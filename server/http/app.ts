@@ -108,14 +108,18 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
     [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
     [`${API}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
-    [`${API}/prices`]: { get: [ledger.showPrices()] },
-    [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
-    [`${API}/ledger/heads`]: { get: [ledger.showHeads(edge)] },
-    [`${API}/ledger/blocks/:number`]: { get: [ledger.showBlock(edge)] },
-    [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
+    ...ledgerRoutes(edge),
   }
   for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
 }
+
+const ledgerRoutes = (edge: Edge): Record<string, Methods> => ({
+  [`${API}/prices`]: { get: [ledger.showPrices()] },
+  [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
+  [`${API}/ledger/heads`]: { get: [ledger.showHeads(edge)] },
+  [`${API}/ledger/blocks/:number`]: { get: [ledger.showBlock(edge)] },
+  [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
+})
 
 function addRoute(app: Express, path: string, { get, post, put, delete: remove }: Methods): void {
   const route = app.route(path)

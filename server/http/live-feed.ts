@@ -5,7 +5,7 @@ import { findCampaign } from '#store/campaigns.ts'
 import { isUnavailable } from '#store/errors.ts'
 import { listStream, type StreamRow, streamEnd } from '#store/stream.ts'
 import { withheldOf } from '#store/withheld.ts'
-import { newBell } from './bell.ts'
+import { type Bell, newBell } from './bell.ts'
 import type { Edge } from './edge.ts'
 
 /** What happened since the last batch: rows in their order, and topics of which only that is known. */
@@ -26,7 +26,6 @@ export interface Feed {
   join(listener: Listener): Promise<() => void>
   /** Where it has read to. */
   readonly cursor: EventCursor
-  readonly listeners: number
 }
 
 // Batches are no closer than this: what happens in between is one write for each reader. A tenth of a second is still `now`.
@@ -36,62 +35,37 @@ const LOOK_MS_MIN = 100
 const LOOK_MS_MAX = 2_000
 
 export function newFeed(edge: Edge): Feed {
-  const { knex, log, events } = edge
-  const listeners = new Set<Listener>()
+  const { events, log } = edge
   const bell = newBell(events.closing)
-  let cursor = EventCursor.parse('0-0')
-  let changes = new Set<string>()
+  const tail: Tail = { listeners: new Set(), cursor: EventCursor.parse('0-0'), changes: new Set() }
   let running: Promise<void> | undefined
-  let stopListening = (): void => undefined
-
   async function start(): Promise<void> {
-    stopListening = events.listen(({ channel, payload }) => {
-      if (channel === 'changes') changes.add(payload)
+    const stopListening = events.listen(({ channel, payload }) => {
+      if (channel === 'changes') tail.changes.add(payload)
       bell.ring()
     })
-    try {
-      cursor = await streamEnd(knex)
-    } catch (error) {
+    const end = (): void => {
       stopListening()
       running = undefined
+    }
+    try {
+      tail.cursor = await streamEnd(edge.knex)
+    } catch (error) {
+      end()
       throw error
     }
-    read().catch((error: unknown) => log.error({ err: error }, 'the feed of the streams ended'))
+    // It ends in the same turn in which it sees that nobody listens: who joins later starts another one.
+    read(edge, tail, bell, end).catch((error: unknown) => {
+      end()
+      log.error({ err: error }, 'the feed of the streams ended')
+    })
   }
-  /** As long as anybody listens. */
-  async function read(): Promise<void> {
-    let lookMs = LOOK_MS_MAX
-    while (listeners.size > 0 && !events.closing.aborted) {
-      const rang = await bell.wait(lookMs)
-      if (rang) await new Promise(resolve => setTimeout(resolve, BATCH_MS_MIN))
-      while ((await readBatch()) === STREAM_EVENTS_PER_WRITE_MAX);
-      lookMs = rang ? LOOK_MS_MIN : Math.min(LOOK_MS_MAX, lookMs * 2)
-    }
-    stopListening()
-    running = undefined
-  }
-  async function readBatch(): Promise<number> {
-    try {
-      const page = await listStream(knex, { after: cursor, limit: STREAM_EVENTS_PER_WRITE_MAX })
-      const wanted = new Set([...listeners].flatMap(listener => listener.experiments))
-      const rows = await withoutWithheld(edge, page, wanted)
-      const batch = { rows, changes }
-      changes = new Set()
-      cursor = page.at(-1)?.cursor ?? cursor
-      if (rows.length > 0 || batch.changes.size > 0) for (const listener of listeners) listener.hear(batch)
-      return page.length
-    } catch (error) {
-      if (!isUnavailable(error)) log.error({ err: error }, 'what the streams tell could not be read')
-      return 0 // nothing was passed over: the next look begins where this one did
-    }
-  }
-
   return {
     async join(listener) {
-      listeners.add(listener)
+      tail.listeners.add(listener)
       const leave = (): void => {
-        listeners.delete(listener)
-        if (listeners.size === 0) bell.ring()
+        tail.listeners.delete(listener)
+        if (tail.listeners.size === 0) bell.ring()
       }
       running ??= start()
       await running.catch((error: unknown) => {
@@ -101,11 +75,53 @@ export function newFeed(edge: Edge): Feed {
       return leave
     },
     get cursor() {
-      return cursor
+      return tail.cursor
     },
-    get listeners() {
-      return listeners.size
-    },
+  }
+}
+
+interface Tail {
+  readonly listeners: Set<Listener>
+  cursor: EventCursor
+  changes: Set<string>
+}
+
+/** Reads and tells as long as anybody listens. */
+async function read(edge: Edge, tail: Tail, bell: Bell, end: () => void): Promise<void> {
+  let lookMs = LOOK_MS_MAX
+  while (tail.listeners.size > 0 && !edge.events.closing.aborted) {
+    const rang = await bell.wait(lookMs)
+    if (rang) await new Promise(resolve => setTimeout(resolve, BATCH_MS_MIN))
+    while (await tellSome(edge, tail));
+    lookMs = rang ? LOOK_MS_MIN : Math.min(LOOK_MS_MAX, lookMs * 2)
+  }
+  end()
+}
+
+/** Tells what is new, up to a limit; whether there is probably more. */
+async function tellSome(edge: Edge, tail: Tail): Promise<boolean> {
+  const found = await readSome(edge, tail)
+  if (found === undefined) return false // nothing was passed over: the next look begins where this one did
+  const batch = { rows: found.rows, changes: tail.changes }
+  tail.changes = new Set()
+  tail.cursor = found.page.at(-1)?.cursor ?? tail.cursor
+  if (batch.rows.length > 0 || batch.changes.size > 0)
+    for (const listener of tail.listeners) listener.hear(batch)
+  return found.page.length === STREAM_EVENTS_PER_WRITE_MAX
+}
+
+/** The rows after a cursor, and what may be told of them. */
+async function readSome(
+  edge: Edge,
+  { cursor: after, listeners }: Tail,
+): Promise<{ page: readonly StreamRow[]; rows: readonly StreamRow[] } | undefined> {
+  try {
+    const page = await listStream(edge.knex, { after, limit: STREAM_EVENTS_PER_WRITE_MAX })
+    const wanted = new Set([...listeners].flatMap(listener => listener.experiments))
+    return { page, rows: await withoutWithheld(edge, page, wanted) }
+  } catch (error) {
+    if (!isUnavailable(error)) edge.log.error({ err: error }, 'what the streams tell could not be read')
+    return undefined
   }
 }
 

@@ -70,7 +70,7 @@ export const StreamEvent = z.object({
 })
 export type StreamEvent = z.infer<typeof StreamEvent>
 
-/** Runs that became public together. It says no more of them than how many: what each shows is read from its page. */
+/** `event: ticks`, of `home` and `campaign:…`, gives an array of these: runs that became public together. It says no more of them than how many: what each shows is read from its page. */
 export const StreamTick = z.object({
   campaignId: CampaignId,
   at: WireInstant,
@@ -82,9 +82,6 @@ export const StreamTick = z.object({
   agreed: z.int().min(0),
 })
 export type StreamTick = z.infer<typeof StreamTick>
-
-/** `event: ticks`, of `home` and `campaign:…`. */
-export const StreamTicks = z.array(StreamTick)
 
 /** `event: changed`, of `experiment:…`, `host:…` and `account`: read it again. */
 export const StreamChanged = z.object({ topic: z.string() })

@@ -101,40 +101,29 @@ export const forgetTicks = (
   { before, limit }: { before: Instant; limit: number },
 ): Promise<number> => execute(trx, FORGET, { before: toDb(before), limit })
 
+const IS_LISTED = `c.file->>'visibility' is distinct from 'unlisted'`
+const IS_WANTED = `(e.xid, e.id) > (cast(:xid as xid8), cast(:id as bigint)) and e.xid < pg_snapshot_xmin(pg_current_snapshot())
+     and (:all or e.campaign_id = any(:campaigns) or (:home and ${IS_LISTED})`
+
 // One branch for each table, each by its index of the order; below the oldest running transaction nothing can appear any more.
-const branch = (
-  table: 'campaign_events' | 'ticks',
-  columns: string,
-  experiments: string,
-  also: string,
-): string => `
-  (select e.xid, e.id, e.campaign_id, e.at, c.file->>'visibility' is distinct from 'unlisted' as listed, ${columns}
-   from ${table} e join campaigns c on c.id = e.campaign_id
-   where (e.xid, e.id) > (cast(:xid as xid8), cast(:id as bigint)) and e.xid < pg_snapshot_xmin(pg_current_snapshot())
-     and (:all or e.campaign_id = any(:campaigns) or (:home and c.file->>'visibility' is distinct from 'unlisted')
-       or ${experiments} && cast(:experiments as text[]))
-     and ${also}
+const EVENTS = `
+  (select e.xid, e.id, e.campaign_id, e.at, ${IS_LISTED} as listed, 'event' as type, ${EVENT_KIND} as kind, e.work_unit_id,
+     e.experiment_id, e.detail, cast(null as int) as runs, cast(null as int) as failed, cast(null as int) as agreed,
+     cast(null as text[]) as experiments
+   from campaign_events e join campaigns c on c.id = e.campaign_id
+   where ${IS_WANTED} or e.experiment_id = any(:experiments)) and ${EVENT_IS_TOLD}
+   order by e.xid, e.id limit :limit)`
+const TICKS = `
+  (select e.xid, e.id, e.campaign_id, e.at, ${IS_LISTED}, 'tick', null, null, null, null, e.runs, e.failed, e.agreed,
+     e.experiments
+   from ticks e join campaigns c on c.id = e.campaign_id
+   where ${IS_WANTED} or e.experiments && cast(:experiments as text[]))
    order by e.xid, e.id limit :limit)`
 
 const LIST = `
   select cast(p.xid as text) || '-' || p.id as cursor, p.type, p.campaign_id as "campaignId", p.at, p.listed, p.kind,
     p.work_unit_id as "workUnitId", p.experiment_id as "experimentId", p.detail, p.runs, p.failed, p.agreed, p.experiments
-  from (
-    ${branch(
-      'campaign_events',
-      `'event' as type, ${EVENT_KIND} as kind, e.work_unit_id, e.experiment_id, e.detail,
-         cast(null as int) as runs, cast(null as int) as failed, cast(null as int) as agreed,
-         cast(null as text[]) as experiments`,
-      'array[e.experiment_id]',
-      EVENT_IS_TOLD,
-    )}
-    union all
-    ${branch(
-      'ticks',
-      `'tick', null, null, null, null, e.runs, e.failed, e.agreed, e.experiments`,
-      'e.experiments',
-      'true',
-    )}) as p
+  from (${EVENTS} union all ${TICKS}) as p
   order by p.xid, p.id limit :limit`
 
 const END = `
