@@ -25,6 +25,7 @@ import { runExport, sweepExports } from './export.ts'
 import { forgetTraces } from './forget.ts'
 import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
+import { proveWeights } from './prove.ts'
 import { runStanding } from './standing.ts'
 import { sweepCampaigns, sweepCredit, sweepHosts, sweepWorkUnits } from './sweep.ts'
 import { runTransition } from './transition.ts'
@@ -138,6 +139,7 @@ function startSweepers(deps: JobDeps) {
     repeat(log, { name: 'exports', when: EVERY_MINUTE, what: () => sweepExports(deps) }),
     repeat(log, { name: 'canaries', when: EVERY_MINUTE, what: () => supplyCanaries(deps) }),
     repeat(log, { name: 'weights', when: EVERY_MINUTE, what: () => planEvaluations(deps) }),
+    repeat(log, { name: 'proofs', when: EVERY_OTHER_SECOND, what: () => proveWeights(deps) }),
     repeat(log, { name: 'deliveries', when: EVERY_MINUTE, what: () => checkUndelivered(deps) }),
     repeat(log, { name: 'liars', when: EVERY_MINUTE, what: () => excludeLiars(deps) }),
     repeat(log, { name: 'audits', when: EVERY_FOUR_MINUTES, what: () => drawAudits(deps) }),

@@ -78,7 +78,7 @@ export function planCampaign(
     const detail = `the space has ${size} points, budget.runs asks for ${wanted}`
     return { ok: false, code: 'space_too_small', detail }
   }
-  const limit = limitOf(file)
+  const limit = limitOf(file, manifest)
   return {
     ok: true,
     spaceSize: Number.isFinite(size) ? size : null,
@@ -92,7 +92,7 @@ export function planCampaign(
 function planStudy(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
   const detail = contradiction(file, manifest)
   if (detail !== undefined) return { ok: false, code: 'campaign_invalid', detail }
-  const limit = limitOf(file)
+  const limit = limitOf(file, manifest)
   return {
     ...{
       ok: true,
@@ -124,8 +124,9 @@ const isPlain = ({ sampler, space, constraints = [] }: CampaignFile): boolean =>
   Object.values(space).every(dimension => dimension.when === undefined)
 
 /** What the file asks for; else `asha` where a sampler learns, nothing is tested and the kernel knows rungs. */
-function prunerOf({ stop, sampler }: CampaignFile, { rungs }: KernelManifest): Pruner {
+function prunerOf({ stop, sampler, budget }: CampaignFile, { rungs }: KernelManifest): Pruner {
   if (stop?.prune !== undefined) return stop.prune
+  if (budget.flops_per_run !== undefined) return 'none'
   // A test tells the scatter from experiments that came to the end, of which a pruner leaves too few.
   return proposersOf(sampler).every(name => OPEN_LOOP.has(name)) || stop?.sprt !== undefined || rungs !== true
     ? 'none'
