@@ -23,6 +23,8 @@ const PAGES: Readonly<Record<PageName, Page>> = {
   log: late(async () => (await import('./pages/log.tsx')).LogPage),
   docs: late(async () => (await import('./pages/docs.tsx')).DocsPage),
   api: late(async () => (await import('./pages/api.tsx')).ApiPage),
+  login: late(async () => (await import('./pages/login.tsx')).LoginPage),
+  signup: late(async () => (await import('./pages/signup.tsx')).SignupPage),
   start: late(async () => (await import('./pages/start.tsx')).StartPage),
 }
 

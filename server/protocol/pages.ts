@@ -12,6 +12,8 @@ export const PAGE_PATHS = {
   log: '/log',
   docs: '/docs',
   api: '/api',
+  login: '/login',
+  signup: '/signup',
 } as const
 
 export type PageName = keyof typeof PAGE_PATHS

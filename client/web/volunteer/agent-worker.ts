@@ -7,14 +7,17 @@ import { minuteOfDay } from '#runtime/hours.ts'
 import { EMPTY, ENDED, type Snapshot } from '#runtime/snapshot.ts'
 import { heard, kept, stateShown } from '#runtime/snapshot-told.ts'
 import type { Volunteer } from '#runtime/volunteer.ts'
-import { membership, startHost } from './host.ts'
+import { openNative, type WebNative } from '../volunteer-native/native.ts'
+import { machineFacts, membership, startHost } from './host.ts'
 import { CHANNEL, type Command, type FromWorker, LOCK, type Said, type ToWorker } from './messages.ts'
 import { openPool } from './pool.ts'
 import { type Lent, lentBy, type Settings, type Signals } from './presets.ts'
 import { type BrowserStore, openStore } from './store.ts'
 
-// Often enough to look alive, seldom enough to cost nothing.
-const SNAPSHOT_MS = 200
+// What changed in kind is shown at once. Progress alone once a second: each snapshot has all tabs draw, and where no graphics card
+// does that it costs the core that computes (five a second took a quarter of it; ops/LOG.md).
+const CHANGE_MS = 50
+const PROGRESS_MS = 1_000
 // Some rules are about time: hours of the day, minutes since a tab was hidden. Timers of workers are not slowed down.
 const RULES_MS = 5_000
 
@@ -25,6 +28,7 @@ let agent: Volunteer | undefined
 let machine: { settings: Settings; signals: Signals } | undefined
 let lent: Lent = { cores: 1, share: 1, reasons: [] }
 let told: ReturnType<typeof setTimeout> | undefined
+let tellsSoon = false
 
 self.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === 'signals') {
@@ -52,6 +56,7 @@ async function volunteerFor({ settings, signals }: ToWorker & { type: 'start' })
   machine = { settings, signals }
   lent = rules(machine)
   const pool = openPool()
+  let native: WebNative | undefined
   const begin = { ...EMPTY, preset: settings.preset, cores: lent.cores }
   show(begin)
   const looks = setInterval(() => machine !== undefined && follow(machine), RULES_MS)
@@ -67,7 +72,8 @@ async function volunteerFor({ settings, signals }: ToWorker & { type: 'start' })
     }
     show({ ...(snapshot ?? EMPTY), phase: 'on', host: { id, name } })
     const share = (): number => lent.share
-    agent = startHost({ store: tellingSaves(store), pool, member, cores: lent.cores, share, tell })
+    native = await openNative(machineFacts().memoryMiB)
+    agent = startHost({ store: tellingSaves(store), pool, native, member, cores: lent.cores, share, tell })
     for (const reason of lent.reasons) agent.send({ type: 'pause', reason })
     await agent.done
     show({ ...(snapshot ?? EMPTY), ...ENDED })
@@ -77,6 +83,7 @@ async function volunteerFor({ settings, signals }: ToWorker & { type: 'start' })
     agent = undefined
     clearInterval(looks)
     pool.close()
+    native?.close()
     say()
   }
 }
@@ -113,13 +120,30 @@ function follow(next: { settings: Settings; signals: Signals }): void {
 }
 
 function show(next: Snapshot): void {
+  const soon = snapshot === undefined || isOther(snapshot, next)
   snapshot = next
-  told ??= setTimeout(say, SNAPSHOT_MS)
+  if (soon && !tellsSoon) clearTimeout(told)
+  if (soon && !tellsSoon) told = setTimeout(say, CHANGE_MS)
+  else told ??= setTimeout(say, PROGRESS_MS)
+  tellsSoon ||= soon
 }
+
+/** Whether anything but progress differs. */
+const isOther = (a: Snapshot, b: Snapshot): boolean =>
+  a.phase !== b.phase ||
+  a.control.state !== b.control.state ||
+  a.computed !== b.computed ||
+  a.offline !== b.offline ||
+  a.preset !== b.preset ||
+  a.cores !== b.cores ||
+  a.mode?.mode !== b.mode?.mode ||
+  a.runs.map(run => `${run.resultId} ${run.saved}`).join() !==
+    b.runs.map(run => `${run.resultId} ${run.saved}`).join()
 
 function say(): void {
   clearTimeout(told)
   told = undefined
+  tellsSoon = false
   if (snapshot !== undefined) channel.postMessage({ type: 'snapshot', snapshot } satisfies Said)
 }
 
