@@ -10,7 +10,7 @@ import {
 import { StreamQuery, type Topics, topicsOf } from '#protocol/stream.ts'
 import { toWire } from '#protocol/units.ts'
 import { isOfPast, listStream, missingTopics, streamEnd } from '#store/stream.ts'
-import { bearerOf } from './auth.ts'
+import { callerOf } from './auth.ts'
 import type { Edge } from './edge.ts'
 import { type Batch, type Feed, newFeed, withoutWithheld } from './live-feed.ts'
 import { beat, isBefore, message, retryAfter, textMaker, textOf } from './live-text.ts'
@@ -91,7 +91,7 @@ async function askedBy(edge: Edge, req: Request): Promise<Asked> {
   const header = req.headers['last-event-id']
   const after = header === undefined || header === '' ? query.after : parse(EventCursor, header)
   const topics = topicsOf(query.topics)
-  const account = topics.account ? `account:${(await bearerOf(edge, req)).userId}` : undefined
+  const account = topics.account ? `account:${(await callerOf(edge, req)).userId}` : undefined
   const missing = await missingTopics(edge.knex, topics)
   if (missing.length > 0) throw new Refused('not_found', missing.join(', '))
   return { list: query.topics, topics, after, account }
