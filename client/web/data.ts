@@ -11,19 +11,43 @@ export type Loaded<T> =
 // A request that hangs for ever would keep its page from ever asking again, and from saying that it is stale.
 const REQUEST_MS = 30_000
 
-/** What the server says at a path of its API, in the words of its problem when it refuses. */
-export async function get<T>(path: string): Promise<T> {
-  const response = await fetch(`/api/v1${path}`, { signal: AbortSignal.timeout(REQUEST_MS) })
-  if (!response.ok) throw new Error(await reasonOf(response))
+/** The server refused, and said why: in words for people, and by a code. */
+export class Refusal extends Error {
+  readonly problem: Problem
+  constructor(problem: Problem) {
+    const { title, detail, hint } = problem
+    super(detail === undefined ? `${title}. ${hint}` : `${title}: ${detail}. ${hint}`)
+    this.problem = problem
+  }
+}
+
+/** What the server says at a path of its API. @throws Refusal with its problem when it refuses */
+export const get = <T>(path: string): Promise<T> => send<T>('GET', path)
+
+interface Sent {
+  /** Text goes as it is, everything else as JSON. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** One call of the API. Throws as `get` does. */
+export async function send<T>(method: string, path: string, { body, headers = {} }: Sent = {}): Promise<T> {
+  const response = await fetch(`/api/v1${path}`, {
+    method,
+    signal: AbortSignal.timeout(REQUEST_MS),
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  if (!response.ok) throw await refusalOf(response)
   const value: T = await response.json() // our own server's, of the same version as this page
   return value
 }
 
-async function reasonOf(response: Response): Promise<string> {
+async function refusalOf(response: Response): Promise<Error> {
   if (!response.headers.get('content-type')?.startsWith('application/problem+json'))
-    return `The server answered with status ${response.status}.`
+    return new Error(`The server answered with status ${response.status}.`)
   const problem: Problem = await response.json()
-  return `${problem.title}. ${problem.hint}`
+  return new Refusal(problem)
 }
 
 /** Every row of a list that comes page by page, 10,000 and more. */
@@ -44,16 +68,23 @@ export async function getAll<T>(
 
 export interface Resource<T> {
   readonly now: Signal<Loaded<T>>
+  /** How often it should be new; 0: it is read once. */
+  readonly everyMs: number
+  /** How long the last reading took. */
+  readonly tookMs: number
+  /** Reads it again; while it is being read: once more after that, since what is read may be older than the reason. */
   refresh(): void
+  /** Shows a value that somebody knows already. */
+  put(value: T): void
 }
 
 /**
- * What `load` gives, loaded again every `everyMs` while the page is visible. What was loaded stays visible when a refresh
- * fails, marked as stale.
+ * What `load` gives, loaded again every `everyMs` while the page is visible. What was loaded stays visible when a refresh fails,
+ * marked as stale. Of what the server tells by itself, see `useLive`.
  */
 export function useResource<T>(key: string, load: () => Promise<T>, everyMs = 0): Resource<T> {
   // The key stands for what `load` closes over.
-  const resource = useMemo(() => openResource(load), [key])
+  const resource = useMemo(() => openResource(load, everyMs), [key])
   useEffect(() => {
     resource.refresh()
     if (everyMs === 0) return
@@ -63,26 +94,44 @@ export function useResource<T>(key: string, load: () => Promise<T>, everyMs = 0)
   return resource
 }
 
-function openResource<T>(load: () => Promise<T>): Resource<T> {
+export function openResource<T>(load: () => Promise<T>, everyMs: number): Resource<T> {
   const now = signal<Loaded<T>>({ state: 'loading' })
   let running = false
+  let wanted = false
+  let tookMs = 0
+  const put = (value: T): void => {
+    now.value = { state: 'ready', value, at: Date.now(), stale: undefined }
+  }
   async function attempt(): Promise<void> {
+    const began = Date.now()
     try {
-      now.value = { state: 'ready', value: await load(), at: Date.now(), stale: undefined }
+      put(await load())
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       const known = now.value
       now.value = known.state === 'ready' ? { ...known, stale: why } : { state: 'failed', why }
     }
+    tookMs = Date.now() - began
+  }
+  async function run(): Promise<void> {
+    while (wanted) {
+      wanted = false
+      await attempt()
+    }
+    running = false
   }
   return {
     now,
+    everyMs,
+    get tookMs() {
+      return tookMs
+    },
+    put,
     refresh: () => {
+      wanted = true
       if (running) return
       running = true
-      attempt().finally(() => {
-        running = false
-      })
+      void run()
     },
   }
 }

@@ -125,10 +125,44 @@ export const WAIT_SECONDS_MAX = 60
 export const WAITERS_PER_ADDRESS_MAX = 16
 /** Of one process. */
 export const WAITERS_MAX = 1_000
+/** Server-Sent Events: each stream holds a connection until somebody hangs up. */
+export const STREAMS_PER_ADDRESS_MAX = 8
+/** Of one process: they cost it memory and, at twenty events a second, a fifth of a core for 500 (ops/LOG.md). */
+export const STREAMS_MAX = 2_000
+export const TOPICS_PER_STREAM_MAX = 16
+/** So often a stream says that it lives; who hears nothing for twice as long has lost it. */
+export const STREAM_BEAT_MS = 15_000
+/** What may wait for a reader; one that is slower is let go and comes back with the id of the last event it read. */
+export const STREAM_BUFFER_BYTES_MAX = 256 * 1024
+/** Events of one write. At half a kilobyte each they fit into the buffer twice. */
+export const STREAM_EVENTS_PER_WRITE_MAX = 100
+/** Events that a stream makes up for when it is resumed; who missed more is told to read everything again. */
+export const STREAM_RESUME_MAX = 5_000
+/** How long it is kept when runs were published: for the rugs of a day and for whoever was away. */
+export const TICKS_HOURS = 25
 /** A call is known by its idempotency key for so long. */
 export const IDEMPOTENCY_DAYS = 7
 /** API keys of one account, revoked ones among them: one for each agent and script that somebody runs. */
 export const KEYS_PER_ACCOUNT_MAX = 200
+
+/** Letters of a name somebody signs up with; accounts that an operator makes have NAME_CHARS_MAX. */
+export const USER_NAME_CHARS_MIN = 2
+export const USER_NAME_CHARS_MAX = 40
+/** Long enough that it cannot be guessed at the pace we allow; hashing takes the same time for every length. */
+export const PASSWORD_CHARS_MIN = 10
+export const PASSWORD_CHARS_MAX = 256
+export const EMAIL_CHARS_MAX = 254
+/** A browser that nobody used for so long is logged out; each is after SESSION_MS, whatever it did. */
+export const SESSION_IDLE_MS = 14 * 24 * 3600_000
+export const SESSION_MS = 90 * 24 * 3600_000
+/** Browsers in which one account is logged in; one more ends the oldest. */
+export const SESSIONS_PER_ACCOUNT_MAX = 50
+/** Passwords that are hashed at once by a process, 19 MiB each on threads of their own, and calls that wait for that. */
+export const HASHES_AT_ONCE_MAX = 2
+export const HASHES_WAITING_MAX = 32
+export const INVITATION_USES_MAX = 1_000
+/** Open ones that one operator made. */
+export const INVITATIONS_MAX = 500
 
 export const PAGE_ROWS_MAX = 1_000
 /** Points of a plot: parallel coordinates of so many lines take a browser a quarter of a second. */
@@ -189,6 +223,8 @@ export const SELF_TESTS_FAILED_MAX = 5
 export const PREFIX_DAYS = 30
 
 const relations: readonly (readonly [boolean, string])[] = [
+  [USER_NAME_CHARS_MAX <= NAME_CHARS_MAX, 'a name that was signed up with is a name'],
+  [SESSION_IDLE_MS <= SESSION_MS, 'a session can be idle for as long as it may'],
   [REPORTS_PER_CALL_MAX <= LEASES_PER_CALL_MAX, 'a host cannot report more than it may be leased'],
   [REPORTS_PER_CALL_MAX * OUTPUT_BYTES_MAX * 2 < BODY_BYTES_MAX, 'a full call fits in a body'],
   [CAMPAIGN_BYTES_MAX < BODY_BYTES_MAX, 'a campaign file fits in a body'],
@@ -196,6 +232,10 @@ const relations: readonly (readonly [boolean, string])[] = [
   [PROPOSAL_BYTES_MAX <= RELEASE_BYTES_MAX, 'a proposal is a release'],
   [EXPERIMENTS_PER_CAMPAIGN_MAX <= EXPERIMENTS_OPEN_MAX, 'the largest campaign is allowed'],
   [FUEL_MAX < Number.MAX_SAFE_INTEGER, 'fuel is exact as a number'],
+  [
+    2 * STREAM_EVENTS_PER_WRITE_MAX * (DETAIL_CHARS_MAX + 500) < STREAM_BUFFER_BYTES_MAX,
+    'a reader may be one write behind',
+  ],
   [SEED_MAX <= Number.MAX_SAFE_INTEGER, 'seeds are exact as numbers'],
   [MEMORY_PAGES_DEFAULT <= MEMORY_PAGES_MAX, 'the default memory is allowed'],
   [

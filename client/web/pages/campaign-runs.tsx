@@ -1,14 +1,17 @@
 import { useComputed } from '@preact/signals'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { metric, setting } from '../format.ts'
+import { useLive } from '../live.ts'
 import { query, setQuery } from '../router.ts'
 import { cellOf, filterOf, type Row, sorted } from '../runs-filter.ts'
 import { Empty, Scroll, Shown } from '../ui/parts.tsx'
 
 /** The experiments of a campaign; filter and order stand in the address. */
 export function Runs({ campaign: { id, experiments } }: { campaign: CampaignView }) {
-  const board = useResource(`board ${id}`, () => get<Leaderboard>(`/campaigns/${id}/leaderboard`), 10_000)
+  const board = useLive(`board ${id}`, () => get<Leaderboard>(`/campaigns/${id}/leaderboard`), {
+    topics: [`campaign:${id}`],
+  })
   const text = query.value.get('q') ?? ''
   const fits = filterOf(text)
   return (
@@ -76,6 +79,11 @@ function Board({ of: board, fits, created }: BoardProps) {
                 <td class="n">{row.rank}</td>
                 <td class="n">
                   {row.baseline && <span class="tag">unchanged</span>}{' '}
+                  {row.exactness === 'not_rerun' && (
+                    <span class="tag" title={`computed by ${row.engines.join(', ')}`}>
+                      not re-run exactly
+                    </span>
+                  )}{' '}
                   <a href={`/e/${row.experimentId}`}>{row.mean === null ? 'diverged' : metric(row.mean)}</a>
                 </td>
                 <td class="n dim">{row.ci95 === null ? '' : metric(row.ci95)}</td>
