@@ -12,6 +12,7 @@ import { openTwin } from './engines.ts'
 import { exactFigures } from './exact.ts'
 import { meteringFigures } from './metering.ts'
 import { nativeFigures } from './native.ts'
+import { curveFigures } from './native-curve.ts'
 import { productFigures } from './products.ts'
 import { tabFigures } from './tab.ts'
 import { updateFigures } from './updates.ts'
@@ -34,6 +35,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   exact: exactFigures,
   tab: tabFigures,
   onnx: bench => withTwin(twin => nativeFigures(twin, bench)),
+  curve: () => curveFigures(),
 }
 const KERNELS = ['metering', 'gemm', 'step', 'cost', 'denormal']
 const QUICK = ['metering', 'gemm', 'cost']

@@ -10,6 +10,7 @@ import { addPages, openPages } from '#http/pages.ts'
 import { CHROMIUM, FLAGS } from '#ops/exact/chromium.ts'
 import { sha256Text } from '#protocol/canonical.ts'
 import type { NativeClass } from '#protocol/engine.ts'
+import { RunReport } from '#protocol/report.ts'
 import { HostReport, type Lease } from '#protocol/scheduler.ts'
 import { freely } from '#runtime/self-test.ts'
 import { listen } from '#server/listen.ts'
@@ -19,6 +20,10 @@ import { aReply } from '../client/replies.ts'
 import { openBrowser } from './browser.ts'
 
 const PAGES = join(import.meta.dirname, '..', '..', 'build', 'web')
+const WEBGPU_FLAGS = [
+  ...FLAGS.filter(flag => flag !== '--disable-gpu'),
+  ...['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
+]
 // Never in CI: there a missing browser, or a missing package, is a failure.
 const missing = (!existsSync(CHROMIUM) || (await loadRuntime('wasm')) === undefined) && !process.env.CI
 
@@ -112,5 +117,16 @@ describe.skipIf(missing)('a tab that computes natively', () => {
     expect(offered).toEqual(['onnx-wasm', 'wasm'])
     expect(rates['onnx-wasm']).toBeGreaterThan(1e7)
     expect(early).toEqual([])
+  })
+
+  test('with a device: a run on WebGPU, near to that of the processor', async () => {
+    const { report, offered, rates } = await computeInTab('onnx-webgpu', WEBGPU_FLAGS)
+    const { engine, status, metric, curve } = RunReport.parse(JSON.parse(report.report))
+    expect({ engine, status }).toEqual({ engine: 'onnx-webgpu', status: 'ok' })
+    const { report: cpu } = await here('onnx-cpu')
+    expect(Math.abs((metric?.value ?? 0) - (cpu.metric?.value ?? 9))).toBeLessThan(2e-3)
+    expect(curve.map(({ update }) => update)).toEqual(cpu.curve.map(({ update }) => update))
+    expect(offered).toEqual(['onnx-webgpu', 'wasm'])
+    expect(rates['onnx-webgpu']).toBeGreaterThan(0)
   })
 })

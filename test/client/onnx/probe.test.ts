@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { loadRuntime } from '#client/node/native/runtime.ts'
-import { probe } from '#client/onnx/probe.ts'
+import { probe, TEXT, TEXT_FLOPS } from '#client/onnx/probe.ts'
 import type { NativeRuntime } from '#client/onnx/tensors.ts'
+import { flopsOfUpdate } from '#protocol/native.ts'
+import { manifestOf } from '../../assembly/any-kernel.ts'
 import { isMissing, nativeRuntime } from './session.ts'
 
 const nowMs = () => performance.now()
@@ -23,6 +25,12 @@ const wrong = (change: (name: string, data: Float32Array) => Float32Array): Nati
       },
     }
   },
+})
+
+test('its rate counts the FLOPs that runs are paid by', () => {
+  const { native } = manifestOf('charlm')
+  if (native === undefined) throw new Error('charlm has a native form')
+  expect(flopsOfUpdate(native, TEXT)).toBe(TEXT_FLOPS)
 })
 
 describe.skipIf(isMissing)('the self-test of a native engine', () => {
