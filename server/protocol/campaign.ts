@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
+import { InteractionFile } from './interaction.ts'
 import { Limit, Recipe } from './job.ts'
 import { KeyView } from './keys.ts'
 import { LedgerHead } from './ledger.ts'
@@ -49,6 +50,7 @@ const CampaignFields = z.strictObject({
   constraints: ConstraintsFile.optional(),
   sampler: SamplerFile.default({ name: 'tpe', seed: 0 }),
   stop: StopFile.optional(),
+  interaction: InteractionFile.optional(),
   /** Without it nobody moves the space but its owner. */
   agent: AgentFile.optional(),
   /**

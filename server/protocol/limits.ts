@@ -96,6 +96,12 @@ export const REVISIONS_MAX = 200
 /** Of them those of the agent: each doubles a range at most, and what needs more was asked wrongly. */
 export const AGENT_REVISIONS_MAX = 20
 export const QUORUM_MAX = 8
+/** Fewer pairs of seeds decide nothing: their deviation is hardly known. */
+export const PAIRS_MIN = 5
+/** A difference that 64 pairs do not settle is too small to matter to the campaign. */
+export const PAIRS_MAX = 64
+/** Seed indexes from here on are for interactions: those of screening and of tests end far below. */
+export const INTERACTION_FIRST_SEED = 1_000_000
 /** Fresh runs of a campaign's sequential tests. */
 export const TEST_RUNS_MAX = 100_000
 export const SPACE_DIMENSIONS_MAX = 32
