@@ -2,6 +2,7 @@
 import { sha256 } from '#protocol/canonical.ts'
 import type { NativeClass } from '#protocol/engine.ts'
 import { fingerprintOf } from '#protocol/fingerprint.ts'
+import { flopsMade } from '#protocol/native.ts'
 import type { Metric, RunReport } from '#protocol/report.ts'
 import { reportText } from '#runtime/report.ts'
 import type { RunOutcome } from '#runtime/run.ts'
@@ -67,7 +68,7 @@ const countersOf = ({ counters, progress, updates, flops }: Ended): Record<strin
   ...counters,
   updates: progress.update,
   updatesPlanned: updates,
-  flops: Math.floor((flops * progress.update) / updates),
+  flops: flopsMade(flops, progress.update, updates),
 })
 
-const fuelUsed = ({ flops, updates }: Reported, made: number): number => Math.floor((flops * made) / updates)
+const fuelUsed = ({ flops, updates }: Reported, made: number): number => flopsMade(flops, made, updates)

@@ -73,7 +73,14 @@ export function faultOfReport(
         examined,
         {
           ...{ hostId: HOST, state: 'in_progress', outcome: null, deadline: null, graceUntil: null },
-          ...{ digest: null, unitOpen: true, engineClass: 'wasm', job: task.job, fuelMax: task.fuelMax },
+          ...{
+            digest: null,
+            unitOpen: true,
+            engineClass: 'wasm',
+            flops: null,
+            job: task.job,
+            fuelMax: task.fuelMax,
+          },
           ...{ metric: manifest.metric, metricFloor: null },
         },
         HOST,

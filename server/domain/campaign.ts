@@ -1,4 +1,5 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
+import type { EngineClass } from '#protocol/engine.ts'
 import { DEADLINE_MS_DEFAULT, TEST_RUNS_MAX } from '#protocol/limits.ts'
 import type { CampaignId, ExperimentId, WorkUnitId } from '#protocol/units.ts'
 import { type ByRung, plannedByRung, type UnitsPlanned } from './rungs.ts'
@@ -59,12 +60,13 @@ interface NewUnit {
   readonly id: WorkUnitId
   readonly campaignId: CampaignId
   readonly experimentId: ExperimentId
-  readonly engineClass: string
+  readonly engineClass: EngineClass
   readonly policy: Policy
   readonly quorum: number
   readonly check: UnitCheck
   readonly deadlineMs: number | undefined // of the campaign file
   readonly fuelMax: number
+  readonly flops?: number | null
 }
 
 /** An open work unit with the parameters that its campaign gives it. */

@@ -1,3 +1,4 @@
+import type { EngineClass, EngineRates } from '#protocol/engine.ts'
 import {
   LEASES_PER_CALL_MAX,
   LEASES_PER_CORE_MAX,
@@ -49,6 +50,8 @@ export interface Asking {
 interface Candidate {
   readonly resultId: ResultId
   readonly workUnitId: WorkUnitId
+  /** What the host would compute it as; absent where nobody chooses. */
+  readonly engineClass?: EngineClass
   /** The host computed the same run to an earlier rung, and nobody else is at this one. */
   readonly goesOn?: boolean
 }
@@ -64,15 +67,19 @@ const MIX = 8
 
 /**
  * Deals results to hosts one at a time in turn, each drawn at random from the first few that the host may have, so
- * that pairs of owners mix. No result is dealt twice, and no owner and no network gets two results of one work unit. Among the
+ * that pairs of owners mix. No result is dealt twice, and no owner and no network gets two results of one work unit,
+ * and whoever comes after the first computes it in the same class. Among the
  * few, a run that the host goes on with comes first: only as the first replica, so that who checks it is drawn as ever.
  */
 export function deal(asking: readonly Asking[], random: Random): Assignment[] {
   const taken = new Set<ResultId>()
   const partiesIn = new Map<WorkUnitId, Set<string>>()
+  const classOf = new Map<WorkUnitId, EngineClass | undefined>()
   const dealt: Assignment[] = []
   const isFree = (host: Asking, c: Candidate): boolean =>
-    !taken.has(c.resultId) && !partiesOf(host).some(party => partiesIn.get(c.workUnitId)?.has(party))
+    !taken.has(c.resultId) &&
+    (!classOf.has(c.workUnitId) || classOf.get(c.workUnitId) === c.engineClass) &&
+    !partiesOf(host).some(party => partiesIn.get(c.workUnitId)?.has(party))
   for (let round = 0, progress = true; progress; round++) {
     progress = false
     for (const host of asking) {
@@ -85,10 +92,35 @@ export function deal(asking: readonly Asking[], random: Random): Assignment[] {
       taken.add(choice.resultId)
       const parties = partiesIn.get(choice.workUnitId) ?? new Set()
       partiesIn.set(choice.workUnitId, parties.union(new Set(partiesOf(host))))
+      classOf.set(choice.workUnitId, choice.engineClass)
       dealt.push({ hostId: host.hostId, resultId: choice.resultId })
     }
   }
   return dealt
+}
+
+/** Classes that a host offers, with the FLOPs a second that it measured, where it did. */
+export interface Offer {
+  readonly engineClasses: readonly EngineClass[]
+  readonly engineRates: EngineRates
+}
+
+/**
+ * As what a host computes a unit that is of several classes still: the fastest that it offers. A class in which the run would
+ * not end before its deadline, by the host's own rate, is left out; undefined: none is left.
+ */
+export function classFor(
+  choices: readonly { readonly engineClass: EngineClass; readonly fuelMax: number }[],
+  { engineClasses, engineRates }: Offer,
+  deadlineMs: number,
+): EngineClass | undefined {
+  const rateOf = (engineClass: EngineClass): number => engineRates[engineClass] ?? 0
+  const fitting = choices.filter(({ engineClass, fuelMax }) => {
+    if (!engineClasses.includes(engineClass)) return false
+    const rate = engineClass === 'wasm' ? 0 : rateOf(engineClass) // the kernel is bounded by instructions, not by FLOPs
+    return rate === 0 || (fuelMax / rate) * 1_000 <= deadlineMs
+  })
+  return fitting.toSorted((a, b) => rateOf(b.engineClass) - rateOf(a.engineClass))[0]?.engineClass
 }
 
 const partiesOf = ({ ownerKey, prefix }: Asking): string[] =>

@@ -1,4 +1,6 @@
+import { isExact } from '#protocol/engine.ts'
 import { Job } from '#protocol/job.ts'
+import type { RunReport } from '#protocol/report.ts'
 import type { HostId, ResultId } from '#protocol/units.ts'
 import { robustZ } from './residual.ts'
 import { median } from './statistics.ts'
@@ -7,6 +9,13 @@ import { median } from './statistics.ts'
 const ASKED_SHARE = 0.005
 /** Of what is delivered, what nobody looks at: who delivers cannot know. */
 const DECOY_SHARE = 0.5
+
+/**
+ * Whether a success is judged only once its weights were looked at: where the class has a tolerance, the metric that counts is the
+ * one which they give (DESIGN §8, V1).
+ */
+export const awaitsWeights = ({ engine, status }: Pick<RunReport, 'engine' | 'status'>): boolean =>
+  engine !== undefined && !isExact(engine) && status === 'ok'
 
 /** Whether weights are asked for, and whether that is for show, given the draws of the result. */
 export const drawWeights = ([ask, look]: readonly [number, number]): 'none' | 'decoy' | 'evaluate' => {

@@ -1,3 +1,4 @@
+import { type EngineClass, isExact } from '#protocol/engine.ts'
 import type { ResultId } from '#protocol/units.ts'
 import { unreachable } from './invariant.ts'
 import { votesNeeded } from './trust.ts'
@@ -34,6 +35,7 @@ export interface Judged {
   readonly minQuorum: number
   readonly disputed: boolean
   readonly check: UnitCheck
+  readonly engineClass: EngineClass
   readonly canonical: Claim | null
 }
 
@@ -86,9 +88,16 @@ function judgeOpen(unit: Judged, claims: Claims): Judgement {
   if (voters.some(claim => claim.draw === 'verifier')) return undecided
   if (unit.check === 'sample' && !voters.some(claim => claim.proven))
     return { ...undecided, demand: 'sample' }
-  if (isRecord(candidate.id)) return { ...undecided, demand: 'record' }
+  if (!isVouchedFor(unit, voters) && isRecord(candidate.id)) return { ...undecided, demand: 'record' }
   return { ...compareAll(candidate, pending, same), canonicalId: candidate.id }
 }
+
+/**
+ * Where runs are compared with a tolerance, their weights were looked at by now (V1): then a record needs an equal result of a proven
+ * host of another owner, instead of the verifier (DESIGN §8).
+ */
+const isVouchedFor = ({ engineClass }: Judged, voters: readonly Claim[]): boolean =>
+  !isExact(engineClass) && voters.length > 1 && voters.some(claim => claim.proven)
 
 // Who differs from an answer that no trusted host gave may be right: the verifier says, as long as one may be asked.
 function judgeValid(unit: Judged, canonical: Claim, claims: Claims): Judgement {

@@ -7,17 +7,30 @@ import type { UnitsPlanned } from './rungs.ts'
 import type { Policy } from './types.ts'
 
 /**
- * The price list: what one unit of work of each engine class is worth, the same whether the host is fast or slow.
- * `charlm` does 1.15 GFLOP with a Gfuel (ops/LOG.md, the first loop), so that a TFLOP in `wasm` earns some 8,700
- * milli-credits. Native code does three to four times as many a second on the same core: at 2,500 `onnx-cpu` pays a
- * core-hour alike. GPU classes pay more a TFLOP, for hardware that fewer people have and that draws more power.
+ * What a core-hour earns is the same in every class: price per FLOP = price of a FLOP in `wasm` × speed of `wasm` / speed of the
+ * class. `charlm` does 1.15 GFLOP with a Gfuel (ops/LOG.md, the first loop), so that a GFLOP in `wasm` is worth 10 / 1.15 = 8.7, and
+ * on one thread ONNX Runtime does 2.2 times as many a second as the kernel (`npm run bench -- onnx`, widths 256 and 512): 4.0. All
+ * native classes have one price, because nobody can see from outside on what a run was computed: a GPU earns more by doing more,
+ * and nobody by calling his processor a GPU (ops/decisions/0035).
  */
+const MILLI_PER_GFLOP = { wasm: 9, native: 4 } as const
+
+/** Milli-credits for a GFLOP of a run whose budget counts FLOPs. */
+export const priceOfGflop = (engineClass: EngineClass): MilliCredit =>
+  engineClass === 'wasm' ? MILLI_PER_GFLOP.wasm : MILLI_PER_GFLOP.native
+
+/** Of charlm: what a budget in FLOPs takes of the kernel's instructions. */
+const FLOPS_PER_FUEL = 1.15
+
+const native: Price = { milli: 1_000 * MILLI_PER_GFLOP.native, per: 'TFLOP' }
+
+/** The price list: what one unit of work of each engine class is worth, the same whether the host is fast or slow. */
 export const PRICES: Readonly<Record<EngineClass, Price>> = {
   wasm: { milli: 10, per: 'Gfuel' },
-  'onnx-wasm': { milli: 10, per: 'Gfuel' },
-  'onnx-cpu': { milli: 2_500, per: 'TFLOP' },
-  'onnx-webgpu': { milli: 3_000, per: 'TFLOP' },
-  'onnx-cuda': { milli: 3_500, per: 'TFLOP' },
+  'onnx-wasm': native,
+  'onnx-cpu': native,
+  'onnx-webgpu': native,
+  'onnx-cuda': native,
 }
 
 const UNITS = { Gfuel: 1_000_000_000n, TFLOP: 1_000_000_000_000n } as const
@@ -34,20 +47,21 @@ export function priceOf(work: number, { milli, per }: Price): MilliCredit {
   return Number((BigInt(work) * BigInt(milli) + UNITS[per] - 1n) / UNITS[per])
 }
 
-/** What one valid result earns: its fuel at the campaign's price, never more than was planned for it. */
+/** What one valid result earns: its work, in instructions or FLOPs, at the price of 10^9, never more than was planned for it. */
 export function earned(run: { fuelUsed: number; fuelMax: number; priceMilliPerGfuel: number }): MilliCredit {
   return priceOf(Math.min(run.fuelUsed, run.fuelMax), { milli: run.priceMilliPerGfuel, per: 'Gfuel' })
 }
 
 export interface Plan {
-  readonly engineClass: 'wasm'
+  /** Where its budget counts FLOPs: the classes that its units may be of. Null: it counts fuel, and the kernel computes it. */
+  readonly byFlops: readonly EngineClass[] | null
   readonly units: readonly UnitsPlanned[]
   readonly quorum: number
   readonly policy: Policy
 }
 
 /** How many results of a unit may have to be paid: a stranger's alone is always checked, be it by a second one. */
-const replicasOf = ({ quorum, policy }: Omit<Plan, 'units'>): number =>
+const replicasOf = ({ quorum, policy }: Pick<Plan, 'quorum' | 'policy'>): number =>
   policy === 'adaptive' ? Math.max(quorum, 2) : quorum
 
 /**
@@ -55,16 +69,19 @@ const replicasOf = ({ quorum, policy }: Omit<Plan, 'units'>): number =>
  * milli-credit. What checks did not use, second replicas that trusted hosts made needless, and rungs that runs did not come to
  * come back; `likelyMilli` is what it comes to if as many are stopped as usual.
  */
-export function quote({ units, ...plan }: Plan): Omit<Quote, 'experiments'> {
-  const price = PRICES[plan.engineClass]
+export function quote({ units, byFlops, ...plan }: Plan): Omit<Quote, 'experiments'> {
+  const dearest = byFlops === null ? null : Math.max(...byFlops.map(priceOfGflop))
+  const price = { milli: dearest ?? PRICES.wasm.milli, per: 'Gfuel' } as const // by 10^9 of either
   const replicas = replicasOf(plan)
   const sumOf = (of: (each: UnitsPlanned) => number) => units.reduce((sum, each) => sum + of(each), 0)
   const fuelWhole = Math.max(0, ...units.map(each => each.fuelMax))
+  const planned = replicas * sumOf(each => each.workUnits * each.fuelMax)
   const likely = sumOf(each => each.likelyRuns) * replicas * priceOf(fuelWhole, price)
   return {
     workUnits: sumOf(each => each.workUnits),
-    fuelPlanned: replicas * sumOf(each => each.workUnits * each.fuelMax),
-    priceMilliPerGfuel: price.milli,
+    fuelPlanned: Math.round(planned / (dearest === null ? 1 : FLOPS_PER_FUEL)),
+    ...(dearest === null ? {} : { flopsPlanned: planned, priceMilliPerGflop: dearest }),
+    priceMilliPerGfuel: PRICES.wasm.milli,
     checkingShare: CHECKING_SHARE,
     reserveMilli: checked(sumOf(each => each.workUnits * replicas * priceOf(each.fuelMax, price))),
     likelyMilli: checked(Math.ceil(likely)),

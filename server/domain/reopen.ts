@@ -1,6 +1,7 @@
 import type { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { StandingGrant } from './grants.ts'
-import { grantOf, type Success } from './settle.ts'
+import type { Success } from './settle.ts'
+import { grantOf } from './settle-pay.ts'
 import { isDoubtedBy, type Standing, streakOf } from './trust.ts'
 import type { WorkUnit } from './types.ts'
 

@@ -2,6 +2,7 @@ import { canonicalJson } from '#protocol/canonical.ts'
 import type { EngineClass } from '#protocol/engine.ts'
 import { Job, type Rung, rungEnd } from '#protocol/job.ts'
 import type { KernelMetric } from '#protocol/kernel.ts'
+import { flopsMade } from '#protocol/native.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import { RunReport } from '#protocol/report.ts'
 import type { SuccessReport } from '#protocol/scheduler.ts'
@@ -69,6 +70,8 @@ export interface ReportedResult {
   readonly job: string
   readonly engineClass: EngineClass
   readonly fuelMax: number
+  /** Where the budget counts FLOPs: those of the whole run. */
+  readonly flops: number | null
   readonly metric: KernelMetric
   /** No run as asked gives less; null: nobody knows. */
   readonly metricFloor: number | null
@@ -116,6 +119,10 @@ function contradictsJob(run: RunReport, result: ReportedResult): string | undefi
   const engine = run.engine ?? 'wasm'
   if (engine !== result.engineClass) return `engine: asked of ${result.engineClass}, computed by ${engine}`
   const { limit, rungs } = Job.parse(JSON.parse(result.job))
+  if (run.engine !== undefined && 'updates' in limit) {
+    const reason = contradictsPlan(run, { planned: limit.updates, flops: result.fuelMax })
+    if (reason !== undefined) return reason
+  }
   // Of a prefix less is paid for at most; what it may execute is what the whole run may.
   const fuelMax = 'fuel' in limit ? limit.fuel : result.fuelMax
   if (run.fuelUsed > fuelMax) return `fuelUsed: ${run.fuelUsed} is more than the limit ${fuelMax}`
@@ -130,6 +137,28 @@ function contradictsJob(run: RunReport, result: ReportedResult): string | undefi
   if ('updates' in limit && run.curve.some(point => point.update > limit.updates))
     return `curve: more than ${limit.updates} updates`
   return rungs === undefined || run.status !== 'ok' ? undefined : endsElsewhere(run, rungs.until)
+}
+
+/** A native run makes all its updates, unless it diverges before, and is paid by those it made. */
+function contradictsPlan(
+  { status, counters, fuelUsed }: RunReport,
+  { planned, flops }: { readonly planned: number; readonly flops: number },
+): string | undefined {
+  const made = counters.updates ?? 0
+  if (!Number.isInteger(made) || made < 0 || made > planned) return `updates: ${made} of ${planned}`
+  if (status === 'ok' && made !== planned) return `updates: ended ok after ${made} of ${planned}`
+  const due = flopsMade(flops, made, planned)
+  return fuelUsed === due
+    ? undefined
+    : `fuelUsed: ${made} of ${planned} updates are ${due} FLOPs, not ${fuelUsed}`
+}
+
+/** What a success is paid by where its unit's budget counts FLOPs; null: by its fuel. */
+export function workOf(run: RunReport, { job, flops }: Pick<ReportedResult, 'job' | 'flops'>): number | null {
+  const { limit } = Job.parse(JSON.parse(job))
+  if (flops === null || !('updates' in limit)) return null
+  const made = Math.max(0, Math.floor(run.counters.updates ?? 0))
+  return flopsMade(flops, made, limit.updates)
 }
 
 /** A prefix ends where its own plan says, and is evaluated wherever a rung before it ends. */

@@ -38,7 +38,7 @@ function wantedReplicas(workUnit: WorkUnit, results: readonly Result[], roomInTo
   const succeeded = results.filter(isSuccess).length
   const live = results.filter(result => isLive(result) && !(workUnit.canary && result.kind === 'check'))
   const room = Math.min(roomInTotal, Math.max(0, workUnit.maxSuccessResults - succeeded - live.length))
-  const pending = results.filter(result => isPending(result) && !(workUnit.canary && isTrusted(result)))
+  const pending = results.filter(result => isUnjudged(result) && !(workUnit.canary && isTrusted(result)))
   const { target, needed, lane } = seatsOf(workUnit, results)
   const alive = pending.length + live.length
   const missing = Math.max(0, target - alive)
@@ -53,7 +53,7 @@ function seatsOf(workUnit: WorkUnit, results: readonly Result[]): Pick<Wanted, '
   if (workUnit.canary) return { target: 1, needed: 1, lane: 'unproven' }
   if (workUnit.policy === 'fixed')
     return { target: workUnit.targetResults, needed: workUnit.minQuorum, lane: 'anyone' }
-  const holders = holdersOf(results.filter(result => isPending(result) || result.state === 'in_progress'))
+  const holders = holdersOf(results.filter(result => isUnjudged(result) || result.state === 'in_progress'))
   if (holders.length === 0) return { target: 1, needed: 1, lane: 'anyone' } // perhaps a proven host takes it
   const needed = votesNeeded(workUnit, holders)
   // The check of a proven host is work for newcomers: what they say of it counts for them, and not for its streak.
@@ -69,11 +69,21 @@ export const holdersOf = (results: readonly Result[]): { proven: boolean; draw: 
       : [],
   )
 
-export const isPending = (result: Result): boolean =>
+/** A success that has no verdict yet, whether or not it may be judged already. */
+const isUnjudged = (result: Result): boolean =>
   result.state === 'over' && result.outcome === 'success' && result.verdict === 'pending'
+const isUnproved = (result: Result): boolean =>
+  isUnjudged(result) && 'proof' in result && result.proof === 'awaited'
+/** A success to be judged now. */
+export const isPending = (result: Result): boolean => isUnjudged(result) && !isUnproved(result)
+/** A success to be judged now whose weights speak against it, whatever others say. */
+export const isRefuted = (result: Result): boolean =>
+  isPending(result) && 'proof' in result && result.proof === 'refuted'
 export const isLive = (result: Result): boolean => result.state === 'unsent' || result.state === 'in_progress'
 export const isLiveCheck = (result: Result): boolean =>
-  (isLive(result) && result.kind === 'check') || (result.state === 'in_progress' && result.trusted)
+  (isLive(result) && result.kind === 'check') ||
+  (result.state === 'in_progress' && result.trusted) ||
+  (isUnproved(result) && isTrusted(result))
 export const isSuccess = (result: Result): boolean => result.state === 'over' && result.outcome === 'success'
 export const isError = (result: Result): boolean =>
   result.state === 'over' && result.outcome === 'error' && !result.givenBack
@@ -85,7 +95,7 @@ export const needsVerifier = (workUnit: WorkUnit): boolean =>
 
 export function awaitsVerifier(workUnit: WorkUnit, results: readonly Result[]): boolean {
   if (needsVerifier(workUnit)) return true
-  const pending = results.filter(isPending)
+  const pending = results.filter(isUnjudged)
   if (workUnit.canary) return !pending.some(isTrusted)
   return pending.some(result => 'draw' in result && result.draw === 'verifier')
 }

@@ -1,12 +1,10 @@
 import type { HostId, Instant, MilliCredit, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Grant, StandingGrant } from './grants.ts'
 import { type Claim, type Demand, type Judgement, judge } from './judge.ts'
-import { payeeAccount } from './ledger.ts'
 import { disputeNotes, type HostNote, type News, notesOn } from './notes.ts'
-import { earned } from './prices.ts'
 import { nextQuota } from './quota.ts'
+import { earnedBy, payOf } from './settle-pay.ts'
 import {
-  bearsChecks,
   exclude,
   fault,
   finish,
@@ -30,6 +28,8 @@ export interface Success {
   readonly confirmed: boolean
   readonly reportedAt: Instant
   readonly fuelUsed: number
+  /** Where the budget counts FLOPs: those that were made, which it is paid by. */
+  readonly work?: number | null
   /** How often a verdict was given before. */
   readonly decision: number
   /** What it was paid for an earlier verdict, that of `decision`; `vested`: not held any more. */
@@ -40,8 +40,10 @@ export interface Success {
   } | null
   /** Another run gave the same digest. Recipes that differ in what has no effect do; wrong as well, it was copied. */
   readonly copied?: boolean
-  /** Why the report cannot be read at all; null: it can. */
+  /** Why the report cannot be read at all, or contradicts itself; null: it does neither. */
   readonly unreadable: string | null
+  /** Its weights were asked for and never came: that is no lie, and nothing is paid for it. */
+  readonly undelivered?: boolean
 }
 
 export interface Case {
@@ -149,7 +151,7 @@ function judgeCase(facts: Case, standings: ReadonlyMap<HostId, Standing>): Judge
   const canonical = successes.find(success => success.id === canonicalId)
   const isVerified = successes.some(success => success.trusted && success.verdict === 'valid')
   const standing = canonical === undefined ? null : claimOf(canonical)
-  const readable = successes.filter(success => success.unreadable === null)
+  const readable = successes.filter(s => s.unreadable === null && s.undelivered !== true)
   const judgement = judge(
     {
       ...workUnit,
@@ -162,10 +164,12 @@ function judgeCase(facts: Case, standings: ReadonlyMap<HostId, Standing>): Judge
       isRecord,
     },
   )
-  const unreadable = successes.filter(s => s.verdict === 'pending' && s.unreadable !== null)
+  const unfit = successes.filter(s => s.verdict === 'pending' && !readable.includes(s))
+  const verdictOn = ({ id, unreadable }: Success) =>
+    [id, unreadable === null ? 'inconclusive' : 'invalid'] as const
   return {
     ...judgement,
-    verdicts: new Map([...judgement.verdicts, ...unreadable.map(({ id }) => [id, 'invalid'] as const)]),
+    verdicts: new Map([...judgement.verdicts, ...unfit.map(verdictOn)]),
   }
 }
 
@@ -246,53 +250,4 @@ function decidedOf(
     const amountMilli = verdict === 'valid' ? earnedBy(facts, success, standings) : 0
     return [{ resultId: success.id, verdict, amountMilli, confirmed: isConfirmed, provisional }]
   })
-}
-
-function earnedBy(
-  { workUnit, priceMilliPerGfuel, payerId }: Case,
-  { hostId, trusted, fuelUsed, paid, reportedAt }: Success,
-  standings: ReadonlyMap<HostId, Standing>,
-): MilliCredit {
-  const host = standings.get(hostId)
-  if (paid !== null) {
-    const isBorne = host !== undefined && bearsChecks(host, workUnit.engineClass, reportedAt)
-    return isBorne ? 0 : paid.amountMilli
-  }
-  if (trusted || host === undefined || host.state === 'quarantined') return 0
-  if (host.userId !== null && host.userId === payerId) return 0
-  return earned({ fuelUsed, fuelMax: workUnit.fuelMax, priceMilliPerGfuel })
-}
-
-/** The grant that a result was given before, for taking it back or letting it go. */
-export function grantOf(
-  { campaignId }: Pick<WorkUnit, 'campaignId'>,
-  { id: resultId, paid }: Pick<Success, 'id' | 'paid'>,
-  host: Pick<Standing, 'id' | 'userId'> | undefined,
-): StandingGrant[] {
-  return paid === null || host === undefined
-    ? []
-    : [{ resultId, campaignId, payee: payeeAccount(host), ...paid }]
-}
-
-function payOf(
-  { workUnit, successes }: Case,
-  verdicts: readonly Decided[],
-  standings: ReadonlyMap<HostId, Standing>,
-): Pick<Settlement, 'grants' | 'reversals' | 'vests'> {
-  const of = new Map(successes.map(success => [success.id, success]))
-  const grants: Grant[] = []
-  const reversals: StandingGrant[] = []
-  const vests: Grant[] = []
-  for (const { resultId, amountMilli, verdict, provisional } of verdicts) {
-    const success = of.get(resultId)
-    const host = success === undefined ? undefined : standings.get(success.hostId)
-    if (success === undefined || host === undefined) continue
-    const { decision, paid } = success
-    const { campaignId } = workUnit
-    if (paid === null && amountMilli > 0)
-      grants.push({ resultId, decision, campaignId, payee: payeeAccount(host), amountMilli })
-    else if (verdict !== 'valid' || amountMilli === 0) reversals.push(...grantOf(workUnit, success, host))
-    else if (!provisional && paid?.vested === false) vests.push(...grantOf(workUnit, success, host))
-  }
-  return { grants, reversals, vests }
 }

@@ -6,6 +6,7 @@ import {
   isError,
   isLiveCheck,
   isPending,
+  isRefuted,
   isSuccess,
   isTrusted,
   needsVerifier,
@@ -142,7 +143,10 @@ function decideClosed(closed: Closed, results: readonly Result[], now: Instant):
   const pending = results.filter(isPending)
   // Against a canonical result a late one is judged at once, unless it waits for the verifier; without a canonical one,
   // together with whatever may still come.
-  if (pending.some(isTrusted) || (pending.length > 0 && !isHeldUp && (hasAnswer || awaited.length === 0)))
+  if (
+    pending.some(result => isTrusted(result) || isRefuted(result)) ||
+    (pending.length > 0 && !isHeldUp && (hasAnswer || awaited.length === 0))
+  )
     return [...drops, ...awaitAnswer('request_validation', now)]
   if (wantsCheck && kept.length === 0) {
     const check = { type: 'create_results', kind: 'check', lane: 'verifier', count: 1 } as const
@@ -156,6 +160,7 @@ function decideClosed(closed: Closed, results: readonly Result[], now: Instant):
 // asked for while a trusted host computes: its answer would come too late to stop a wrong one.
 function canBeJudged(workUnit: WorkUnit, results: readonly Result[]): boolean {
   const pending = results.filter(isPending)
+  if (pending.some(isRefuted)) return true
   if (pending.some(isTrusted))
     return !workUnit.canary || workUnit.disputed || pending.some(result => !isTrusted(result))
   const trustedComputes = results.some(result => result.state === 'in_progress' && result.trusted)

@@ -1,3 +1,4 @@
+import type { EngineClass } from '#protocol/engine.ts'
 import type { CampaignId, ExperimentId, HostId, Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
 
 export type FailureReason = 'too_many_errors' | 'too_many_results' | 'too_many_successes' | 'no_eligible_host'
@@ -25,7 +26,7 @@ export type WorkUnit = {
   readonly id: WorkUnitId
   readonly campaignId: CampaignId
   readonly experimentId: ExperimentId
-  readonly engineClass: string
+  readonly engineClass: EngineClass
   readonly policy: Policy
   /** Two hosts disagreed; from then on only a trusted result settles the unit. */
   readonly disputed: boolean
@@ -46,6 +47,8 @@ export type WorkUnit = {
   readonly graceMs: number // how long after its deadline, or its cancellation, a report still counts
   readonly giveUpMs: number // how long an unsent result waits for an eligible host
   readonly fuelMax: number
+  /** Where the budget counts FLOPs: those of the whole run, which it is paid by instead of its fuel. */
+  readonly flops?: number | null
 } & WorkUnitState
 
 export type WorkUnitState =
@@ -72,6 +75,11 @@ export type ResultState =
       readonly outcome: 'success'
       readonly verdict: Verdict
       readonly draw: Draw
+      /**
+       * Of a tolerance class (V1): its weights have not been looked at yet, and before that it is not judged; or they do not give its
+       * metric, or never came. Absent: nothing speaks against judging it.
+       */
+      readonly proof?: 'awaited' | 'refuted'
     } & Holder)
   /** `givenBack`: the volunteer stopped; that says nothing about the run. */
   | ({ readonly state: 'over'; readonly outcome: 'error'; readonly givenBack: boolean } & Holder)

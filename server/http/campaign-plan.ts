@@ -1,6 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { plannedUnits } from '#domain/campaign.ts'
 import { quote } from '#domain/prices.ts'
+import { enginesOf } from '#protocol/budget.ts'
 import type { CampaignFile, RunPlan } from '#protocol/campaign.ts'
 import type { Quote } from '#protocol/credits.ts'
 import { baselineMetric, type DatasetManifest } from '#protocol/dataset.ts'
@@ -56,8 +57,10 @@ export async function checkCampaign(
     file.study === undefined ? file.replicate : { quorum: file.study.runs, policy: 'fixed' as const }
   const experiments =
     study === undefined ? plan.experiments : new Set(study.map(run => run.recipeSha256)).size
-  const { engine: engineClass } = kernel.manifest
-  const costs = { experiments, ...quote({ engineClass, units: plannedUnits(file, plan), quorum, policy }) }
+  const { flops_per_run: flops } = file.budget
+  const units = plannedUnits(file, flops === undefined ? plan : { ...plan, fuelMax: flops })
+  const byFlops = flops === undefined ? null : enginesOf(file)
+  const costs = { experiments, ...quote({ byFlops, units, quorum, policy }) }
   const budgetMilli = milliOf(file.budget.credits)
   if (costs.reserveMilli > budgetMilli) {
     const detail = `budget.credits: the quote is ${costs.reserveMilli / 1000} credits, the budget ${file.budget.credits}`

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import { OVERRUN_DAILY_MILLI } from '#domain/grants.ts'
-import { CHECKING_SHARE, PRICES } from '#domain/prices.ts'
+import { CHECKING_SHARE, PRICES, priceOfGflop } from '#domain/prices.ts'
 import type { LedgerSummary } from '#protocol/campaign.ts'
 import type { LedgerEntry, PriceList, Receipt } from '#protocol/credits.ts'
 import { EngineClass } from '#protocol/engine.ts'
@@ -19,7 +19,11 @@ import { stream } from './stream.ts'
 /** GET /prices */
 export function showPrices(): RequestHandler {
   const view: PriceList = {
-    prices: EngineClass.options.map(engineClass => ({ engineClass, ...PRICES[engineClass] })),
+    prices: [
+      ...EngineClass.options.map(engineClass => ({ engineClass, ...PRICES[engineClass] })),
+      // What the kernel computes of a campaign whose budget counts FLOPs.
+      { engineClass: 'wasm', milli: 1_000 * priceOfGflop('wasm'), per: 'TFLOP' },
+    ],
     checkingShare: CHECKING_SHARE,
   }
   return (_req, res) => void res.json(view)
@@ -105,7 +109,7 @@ export function showReceipt(edge: Edge): RequestHandler {
     const view: Receipt = {
       ...{ resultId: id, campaignId: paid.campaignId, verdict: paid.verdict, fuelUsed: paid.fuelUsed },
       fuelPaid: Math.min(paid.fuelUsed, paid.fuelMax),
-      priceMilliPerGfuel: paid.priceMilliPerGfuel,
+      ...{ priceMilliPerGfuel: paid.priceMilliPerGfuel, per: paid.per, engineClass: paid.engineClass },
       level: levelOf(paid),
       ...stateOf(transfers),
       transfers,

@@ -1,4 +1,5 @@
-import { type Reception, type Refusal, receiveError, receiveSuccess } from '#domain/report.ts'
+import { awaitsWeights } from '#domain/evidence.ts'
+import { type Reception, type Refusal, receiveError, receiveSuccess, workOf } from '#domain/report.ts'
 import { drawCheck, drawn, mayCompute, provenFuel, streakOf } from '#domain/trust.ts'
 import type { Draw } from '#domain/types.ts'
 import { PROBLEMS } from '#protocol/problem.ts'
@@ -66,6 +67,8 @@ function accept(
     ...{ resultId, hostId, digest, report: text, signature },
     ...{ artifactSha256, fuelUsed, cpuMs, late },
     ...{ metric: metric?.value ?? null, ...standingOf(visit, report.run.status === 'ok', result, desk) },
+    work: workOf(report.run, result),
+    weights: awaitsWeights(report.run) ? 'awaited' : null,
   })
   return { ...result, state: 'over', outcome: 'success', digest }
 }

@@ -12,7 +12,7 @@ import { addHostEvents, type HostCall, type LockedHost, lockHosts, saveCalls } f
 import { tellNotices } from '#store/notices.ts'
 import { findOddFuel, lockReported, storeErrors, storeSuccesses, tellVerdicts } from '#store/reports.ts'
 import { excludeHosts } from '#store/standing.ts'
-import { findCopied } from '#store/verdicts.ts'
+import { findBorrowed, findCopied } from '#store/verdicts.ts'
 import type { ParsedCall } from './call.ts'
 import { type Catalogue, slotFiles } from './catalogue.ts'
 import { readCredits } from './credits.ts'
@@ -20,7 +20,7 @@ import type { Edge } from './edge.ts'
 import { giveEvaluations, receiveEvaluations } from './evaluations.ts'
 import { noteHosts } from './host-notes.ts'
 import { receiveReports } from './reception.ts'
-import { newVisit, reportedIds, successesIn, type Visit } from './visit.ts'
+import { nativeIn, newVisit, reportedIds, successesIn, type Visit } from './visit.ts'
 import { giveWork, type Work } from './work.ts'
 
 /** The answer to a call: the text of a SchedulerReply, kept byte for byte for a repeated call, or a refusal. */
@@ -56,7 +56,12 @@ export async function answerCalls(
   await noteHosts(trx, visits, now)
   const results = new Map(reported.map(result => [String(result.id), result]))
   const successes = visits.flatMap(visit => successesIn(visit.call))
-  const doubtful = new Set([...(await findCopied(trx, successes)), ...(await findOddFuel(trx, successes))])
+  const native = visits.flatMap(visit => nativeIn(visit.call))
+  const doubtful = new Set([
+    ...(await findCopied(trx, successes)),
+    ...(await findOddFuel(trx, successes)),
+    ...(await findBorrowed(trx, native)),
+  ])
   const evaluated = await receiveEvaluations(trx, visits, now)
   for (const visit of visits) receiveReports(visit, { results, doubtful, evaluated, trust: edge.trust, now })
   await storeReports(trx, visits, edge, now)
@@ -90,7 +95,9 @@ async function storeReports(trx: Trx, visits: readonly Visit[], edge: Edge, now:
     stored === successes.length + errors.length,
     'a locked result takes the report it was judged fit for',
   )
-  const asked = successes.filter(({ resultId, metric }) => metric !== null && isAsked(edge, resultId))
+  const asked = successes.filter(
+    ({ resultId, metric, weights }) => metric !== null && (weights !== null || isAsked(edge, resultId)),
+  )
   await requestArtifacts(
     trx,
     asked.map(({ resultId }) => resultId),
@@ -219,7 +226,9 @@ async function buildLeases(
       engineClass: row.engineClass,
       kernel: { name: manifest.name, version: manifest.version, release: { statement, signature } },
       data: slotFiles(manifest, dataset),
-      fuelMax: row.fuelMax,
+      ...(row.engineClass === 'wasm'
+        ? { fuelMax: row.fuelMax }
+        : { fuelMax: manifest.bounds.fuelMax, flops: row.fuelMax }),
       memoryPagesMax: manifest.memoryPagesMax,
       deadline: toWire(row.deadline),
     })

@@ -51,6 +51,14 @@ export function holdAgainst(visit: Visit, quota: QuotaEvent, event: string, deta
 export const reportedIds = (call: ParsedCall): ResultId[] =>
   call.reports.flatMap(report => (report.type === 'refused' ? [] : [report.sent.resultId]))
 
+/** The native runs that the host reports, by the weights that they commit to. */
+export const nativeIn = (call: ParsedCall): { resultId: ResultId; artifactSha256: Sha256 }[] =>
+  call.reports.flatMap(report => {
+    if (report.type !== 'success' || report.run.engine === undefined) return []
+    const { artifactSha256 } = report.run
+    return artifactSha256 === null ? [] : [{ resultId: report.sent.resultId, artifactSha256 }]
+  })
+
 /** The finished runs that the host reports; `fuelUsed` is null of those that did not end ok. */
 export const successesIn = (
   call: ParsedCall,

@@ -1,6 +1,7 @@
 import {
   type Assignment,
   candidatesFor,
+  classFor,
   deal,
   leasesAllowed,
   OWNERS_FOR_QUORUM,
@@ -26,6 +27,7 @@ import {
   readLeases,
 } from '#store/dispatch.ts'
 import { countProvenOwners } from '#store/streaks.ts'
+import { bindWorkUnits } from '#store/unit-classes.ts'
 import type { Edge } from './edge.ts'
 import type { Visit } from './visit.ts'
 
@@ -160,11 +162,27 @@ async function dealOnce(
   const candidates = await lockCandidates(trx, hosts, patience)
   const asking = wishes.map(({ visit: { host, call }, take }) => ({
     ...{ hostId: host.id, ownerKey: host.ownerKey, prefix: networkOf(host, call), take },
-    candidates: candidates.filter(candidate => candidate.hostId === host.id),
+    candidates: candidates.flatMap(candidate => (candidate.hostId === host.id ? asOf(candidate, call) : [])),
   }))
   const dealt = deal(asking, dispatch.random)
+  const chosen = new Map(asking.map(({ hostId, candidates: own }) => [hostId, own]))
   const proven = new Map(hosts.map(host => [host.hostId, host.provenFuel]))
-  return storeLeases(trx, { dealt, candidates, proven }, dispatch)
+  return storeLeases(trx, { dealt, candidates: [...chosen.values()].flat(), proven }, dispatch)
+}
+
+/** A candidate as the host would compute it; nothing where it is of none of the host's classes in time. */
+function asOf(candidate: CandidateRow, { body }: Visit['call']): CandidateRow[] {
+  const { choices, engineClass, fuelMax, deadlineMs, attempt } = candidate
+  const { engineClasses, engineRates = {} } = body
+  const chosen = classFor(
+    choices ?? [{ engineClass, fuelMax }],
+    { engineClasses, engineRates },
+    deadlineFor({ deadlineMs }, attempt),
+  )
+  const choice = choices?.find(each => each.engineClass === chosen)
+  return chosen === undefined
+    ? []
+    : [{ ...candidate, engineClass: chosen, fuelMax: choice?.fuelMax ?? fuelMax }]
 }
 
 type ProvenFuel = Readonly<Record<string, number>>
@@ -219,15 +237,22 @@ async function storeLeases(
   { dealt, candidates, proven }: Deal,
   { now, wake }: Dispatch,
 ): Promise<LeaseRow[]> {
-  const byId = new Map(candidates.map(candidate => [candidate.resultId, candidate]))
-  const leases = dealt.flatMap(({ hostId, resultId }) => {
-    const candidate = byId.get(resultId)
-    if (candidate === undefined) return []
+  const nameOf = (of: Assignment): string => `${of.hostId} ${of.resultId}`
+  const byName = new Map(candidates.map(candidate => [nameOf(candidate), candidate]))
+  const given = dealt.flatMap(assignment => byName.get(nameOf(assignment)) ?? [])
+  await bindWorkUnits(
+    trx,
+    given.flatMap(({ workUnitId: id, engineClass, choices }) =>
+      choices === null ? [] : [{ id, engineClass }],
+    ),
+  )
+  const leases = given.map(candidate => {
+    const { hostId, resultId } = candidate
     const { attempt, graceMs, engineClass, fuelMax, workUnitId, policy } = candidate
     const deadline = addMs(now, deadlineFor(candidate, attempt))
     const isProven = (proven.get(hostId)?.[engineClass] ?? 0) >= fuelMax
     const lease = { hostId, resultId, deadline, graceUntil: addMs(deadline, graceMs), proven: isProven }
-    return [{ lease, wakes: policy === 'adaptive' && !isProven ? [workUnitId] : [] }]
+    return { lease, wakes: policy === 'adaptive' && !isProven ? [workUnitId] : [] }
   })
   const stored = await lease(
     trx,

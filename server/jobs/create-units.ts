@@ -1,15 +1,19 @@
 import { newWorkUnit } from '#domain/campaign.ts'
+import { invariant } from '#domain/invariant.ts'
+import { priceOfGflop } from '#domain/prices.ts'
 import { fuelBoundOf } from '#domain/rungs.ts'
 import { transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
+import { isExact } from '#protocol/engine.ts'
 import { LAST_RUNG, type Recipe, type Rung, rungsUntil } from '#protocol/job.ts'
-import type { ExperimentId, Instant } from '#protocol/units.ts'
+import type { ExperimentId, Instant, Sha256 } from '#protocol/units.ts'
 import type { CampaignPlan } from '#search/plan.ts'
-import { buildRun, type RunSource } from '#search/space.ts'
-import { answerFromCorpus } from '#store/corpus.ts'
+import { buildRun, type Run, type RunSource } from '#search/space.ts'
+import { answerFromCorpus, knownRunKeys } from '#store/corpus.ts'
 import type { Trx } from '#store/database.ts'
 import type { ProgressRow } from '#store/progress.ts'
 import { refreshScores } from '#store/scores.ts'
+import type { UnitClass } from '#store/unit-classes.ts'
 import { insertWorkUnits, type NewWorkUnit } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import type { JobDeps } from './deps.ts'
@@ -37,21 +41,35 @@ export interface NewRun {
 export async function createUnits(growth: Growth, runs: readonly NewRun[]): Promise<number> {
   const { trx, deps, campaign, plan, source, now } = growth
   const { quorum, policy } = campaign.file.replicate
-  const engineClass = source.manifest.engine
-  const units: NewWorkUnit[] = []
+  const built: Built[] = []
   for (const { experimentId, recipe, seedIndex, rung = LAST_RUNG } of runs) {
-    const id = deps.ids.workUnit(now)
-    const fuelMax = fuelBoundOf(plan.limit, plan.fuelMax, rung)
-    const workUnit = newWorkUnit({
-      ...{ id, campaignId: campaign.id, experimentId, engineClass, policy, quorum, fuelMax },
-      deadlineMs: campaign.file.deadline_ms,
-      check: drawSample(drawn(deps.secret, 'sample', id), deps.trust),
-    })
     // Whole runs of a campaign that stops runs early know rungs as well: they are what its prefixes are prefixes of.
     const rungs = plan.pruner === 'none' ? undefined : rungsUntil(rung)
-    const run = await buildRun(source, recipe, seedIndex, rungs)
-    units.push({ workUnit, seedIndex, rung, ...run, kernelSha256: source.moduleSha256 })
+    built.push({ experimentId, seedIndex, rung, run: await buildRun(source, recipe, seedIndex, rungs) })
   }
+  const several = built.flatMap(({ run }) => (run.classes.length > 1 ? run.classes : []))
+  const known = await knownRunKeys(
+    trx,
+    several.map(({ runKey }) => runKey),
+  )
+  const units = built.map(({ experimentId, seedIndex, rung, run }): NewWorkUnit => {
+    const id = deps.ids.workUnit(now)
+    const fuelMax = fuelBoundOf(plan.limit, plan.fuelMax, rung)
+    const classes = classesOf(run, fuelMax, known)
+    const { engineClass, runKey, ...first } = classes[0]
+    const workUnit = newWorkUnit({
+      ...{ id, campaignId: campaign.id, experimentId, engineClass, policy, quorum },
+      ...{ fuelMax: first.fuelMax, flops: run.flops, deadlineMs: campaign.file.deadline_ms },
+      check: drawSample(drawn(deps.secret, 'sample', id), deps.trust),
+    })
+    return {
+      ...{ workUnit, seedIndex, rung, job: run.job, runKey, seed: run.seed },
+      kernelSha256: source.moduleSha256,
+      priceMilli: run.flops === null ? null : first.priceMilli,
+      exactKey: run.exactKey,
+      choices: classes.length > 1 ? classes : null,
+    }
+  })
   await insertWorkUnits(trx, units, now)
   const ids = units.map(({ workUnit }) => workUnit.id)
   const answered = new Set(await answerFromCorpus(trx, ids, now))
@@ -64,4 +82,22 @@ export async function createUnits(growth: Growth, runs: readonly NewRun[]): Prom
     .map(({ workUnit }) => ({ workUnit, effects: transition(workUnit, [], now) }))
   await applyDecisions(trx, deps, decisions, now)
   return decisions.length
+}
+
+type Built = Omit<NewRun, 'recipe'> & { readonly rung: Rung; readonly run: Run }
+
+/**
+ * What a unit is in each class that it may be of. What the corpus knows in one of them is not computed in another; the kernel's
+ * own answer comes before that of any other class.
+ */
+function classesOf(run: Run, fuelMax: number, known: ReadonlySet<Sha256>): [UnitClass, ...UnitClass[]] {
+  const [first, ...others] = run.classes.map(({ engineClass, runKey }) => ({
+    ...{ engineClass, runKey, priceMilli: priceOfGflop(engineClass) },
+    fuelMax: engineClass === 'wasm' ? fuelMax : (run.flops ?? fuelMax),
+  }))
+  invariant(first !== undefined, 'a run has a class')
+  const all: [UnitClass, ...UnitClass[]] = [first, ...others]
+  const answered = all.filter(({ runKey }) => known.has(runKey))
+  const best = answered.find(({ engineClass }) => isExact(engineClass)) ?? answered[0]
+  return best === undefined ? all : [best]
 }

@@ -14,7 +14,7 @@ import { excludeHosts } from '#store/standing.ts'
 import { demandChecks, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
-type EvaluateDeps = Pick<JobDeps, 'knex' | 'now' | 'secret' | 'ids' | 'enqueue'>
+export type EvaluateDeps = Pick<JobDeps, 'knex' | 'now' | 'secret' | 'ids' | 'enqueue'>
 
 const PER_ROUND = 200
 

@@ -1,5 +1,5 @@
 import { reopen } from '#domain/reopen.ts'
-import { grantOf } from '#domain/settle.ts'
+import { grantOf } from '#domain/settle-pay.ts'
 import { isFinalBy, spreadExclusion, streakOf } from '#domain/trust.ts'
 import type { HostId } from '#protocol/units.ts'
 import { judgedResultsOf, listJoint, partHost } from '#store/claims.ts'

@@ -7,6 +7,7 @@ import { setWakes } from '#store/work-units.ts'
 import { runAssimilate } from './assimilate.ts'
 import { runBatch } from './batch.ts'
 import { bossEnqueue } from './boss.ts'
+import { sweepContributions } from './contributions.ts'
 import {
   EVERY_FIVE_SECONDS,
   EVERY_FOUR_MINUTES,
@@ -24,6 +25,7 @@ import { runExport, sweepExports } from './export.ts'
 import { forgetTraces } from './forget.ts'
 import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
+import { proveWeights } from './prove.ts'
 import { runStanding } from './standing.ts'
 import { sweepCampaigns, sweepCredit, sweepHosts, sweepWorkUnits } from './sweep.ts'
 import { runTransition } from './transition.ts'
@@ -130,12 +132,14 @@ function startSweepers(deps: JobDeps) {
     repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
     repeat(log, { name: 'webhooks', when: EVERY_SECOND, what: () => sweepWebhooks(deps) }),
     repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
+    repeat(log, { name: 'contributions', when: EVERY_OTHER_SECOND, what: () => sweepContributions(deps) }),
     repeat(log, { name: 'statistics', when: EVERY_FIVE_SECONDS, what: () => countGrown(deps.knex) }),
     repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
     repeat(log, { name: 'proposals', when: EVERY_MINUTE, what: () => sweepProposals(deps) }),
     repeat(log, { name: 'exports', when: EVERY_MINUTE, what: () => sweepExports(deps) }),
     repeat(log, { name: 'canaries', when: EVERY_MINUTE, what: () => supplyCanaries(deps) }),
     repeat(log, { name: 'weights', when: EVERY_MINUTE, what: () => planEvaluations(deps) }),
+    repeat(log, { name: 'proofs', when: EVERY_OTHER_SECOND, what: () => proveWeights(deps) }),
     repeat(log, { name: 'deliveries', when: EVERY_MINUTE, what: () => checkUndelivered(deps) }),
     repeat(log, { name: 'liars', when: EVERY_MINUTE, what: () => excludeLiars(deps) }),
     repeat(log, { name: 'audits', when: EVERY_FOUR_MINUTES, what: () => drawAudits(deps) }),

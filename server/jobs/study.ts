@@ -53,5 +53,6 @@ function unitOf(
     check: drawSample(drawn(deps.secret, 'sample', id), deps.trust),
   })
   const kernelSha256 = source.moduleSha256
-  return { workUnit, seedIndex, rung, seed, job, runKey, kernelSha256, independent: true }
+  const ofWasm = { priceMilli: null, exactKey: null, choices: null }
+  return { workUnit, seedIndex, rung, seed, job, runKey, kernelSha256, ...ofWasm, independent: true }
 }

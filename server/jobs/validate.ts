@@ -10,10 +10,11 @@ import { readExperimentScores, readScores } from '#store/scores.ts'
 import { lockStandings } from '#store/standing.ts'
 import { paidOf, readSuccesses, type SuccessRow } from '#store/verdicts.ts'
 import { lockWorkUnits } from '#store/work-units.ts'
-import { type ExactOutput, whereTheyPart } from '#validators/exact.ts'
+import type { ReadOutput } from '#validators/output.ts'
 import { validatorOf } from '#validators/registry.ts'
 import type { JobDeps, WorkUnitHandler } from './deps.ts'
 import { applySettlements } from './settle.ts'
+import { type Bounds, learnBounds, readBounds } from './tolerance.ts'
 
 /**
  * Judges pending successes, pays for the valid ones in the same transaction, and says what follows for the hosts. What
@@ -35,16 +36,19 @@ export const runValidate: WorkUnitHandler = (deps, ids) =>
       successes.map(success => success.hostId),
     )
     const board = await readBoard(trx, deps, judged)
+    const bounds = await readBounds(trx, successes)
     const settlements: Settlement[] = []
     let standings = before
     for (const workUnit of judged) {
       const mine = successes.filter(success => success.workUnitId === workUnit.id)
-      const outcome = settle(caseOf(workUnit, mine, board), standings, now)
+      const facts = caseOf(workUnit, mine, { board, bounds })
+      const outcome = settle(facts, standings, now)
       settlements.push(outcome.settlement)
       standings = outcome.standings
       board.add(workUnit, metricOf(mine, outcome.settlement.canonicalId))
     }
     await applySettlements(trx, deps, { judged, settlements, before, after: standings, now })
+    await learnBounds(trx, { successes, settlements, now })
   })
 
 /** The leading metrics of the campaigns of a batch, kept up while it is judged. */
@@ -83,14 +87,20 @@ async function readBoard(
 const metricOf = (rows: readonly SuccessRow[], id: ResultId | null): number | null =>
   rows.find(row => row.id === id)?.metric ?? null
 
+interface Known {
+  readonly board: Board
+  readonly bounds: Bounds
+}
+
 /** The facts about one work unit: every report is read once, and its digest is checked again. */
-function caseOf(workUnit: WorkUnit, rows: readonly SuccessRow[], board: Board): Case {
-  const outputs = new Map<ResultId, ExactOutput>()
+function caseOf(workUnit: WorkUnit, rows: readonly SuccessRow[], { board, bounds }: Known): Case {
+  const outputs = new Map<ResultId, ReadOutput>()
   const [first] = rows
   invariant(first !== undefined, 'a judged work unit has successes')
-  const validator = validatorOf(first.engineClass)
-  const successes = rows.map(({ report, digest, ...row }) => {
-    const success = { ...row, paid: paidOf(row) }
+  const validator = validatorOf(first.engineClass, bounds.of(first))
+  const successes = rows.filter(isProved).map(({ report, digest, ...row }) => {
+    const success = { ...row, paid: paidOf(row), undelivered: row.weights === 'missing' }
+    if (row.weights === 'different') return { ...success, unreadable: FALSE_METRIC }
     const output = validator.read(report)
     if ('unreadable' in output) return { ...success, unreadable: output.unreadable }
     if (sha256Hex(report) !== digest)
@@ -98,7 +108,7 @@ function caseOf(workUnit: WorkUnit, rows: readonly SuccessRow[], board: Board): 
     outputs.set(success.id, output)
     return { ...success, unreadable: null }
   })
-  const outputOf = (id: ResultId): ExactOutput => {
+  const outputOf = (id: ResultId): ReadOutput => {
     const output = outputs.get(id)
     invariant(output !== undefined, 'only readable reports are compared')
     return output
@@ -110,8 +120,13 @@ function caseOf(workUnit: WorkUnit, rows: readonly SuccessRow[], board: Board): 
     payerId: first.payerId,
     same: (a, b) => validator.same(outputOf(a), outputOf(b)),
     isRecord: id => board.isRecord(workUnit, metricOf(rows, id)),
-    whereTheyPart: (a, b) => whereTheyPart(outputOf(a).report, outputOf(b).report),
+    whereTheyPart: (a, b) => validator.whereTheyPart(outputOf(a), outputOf(b)),
   }
 }
+
+/** Of a class with a tolerance: what nobody has looked at the weights of is not judged yet, and nothing is compared with it. */
+const isProved = ({ weights, verdict }: SuccessRow): boolean => verdict !== 'pending' || weights !== 'awaited'
+
+const FALSE_METRIC = 'its weights are not those of its metric and fingerprint'
 
 const sha256Hex = (text: string): string => createHash('sha256').update(text).digest('hex')

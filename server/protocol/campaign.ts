@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BudgetFile, EnginesFile } from './budget.ts'
 import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
 import { InteractionFile } from './interaction.ts'
@@ -8,13 +9,9 @@ import { LedgerHead } from './ledger.ts'
 import {
   DEADLINE_MS_MAX,
   DEADLINE_MS_MIN,
-  EXPERIMENTS_PER_CAMPAIGN_MAX,
-  FUEL_MAX,
-  FUEL_MIN,
   QUORUM_MAX,
   SEEDS_PER_EXPERIMENT_MAX,
   TITLE_CHARS_MAX,
-  UPDATES_MAX,
 } from './limits.ts'
 import { AgentFile, ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
 import { StudyFile, studyMismatch } from './study.ts'
@@ -31,19 +28,9 @@ const CampaignFields = z.strictObject({
   /** Left out for a kernel that reads none. */
   data: Versioned.default(NO_DATA),
   metric: z.strictObject({ name: z.string().max(40), goal: z.enum(['minimize', 'maximize']) }),
-  budget: z
-    .strictObject({
-      fuel_per_run: z.int().min(FUEL_MIN).max(FUEL_MAX).optional(),
-      updates_per_run: z.int().min(1).max(UPDATES_MAX).optional(),
-      /** How many experiments. */
-      runs: z.int().min(1).max(EXPERIMENTS_PER_CAMPAIGN_MAX),
-      /** The most this campaign may reserve. */
-      credits: z.number().positive().max(1e9),
-    })
-    .refine(b => (b.fuel_per_run === undefined) !== (b.updates_per_run === undefined), {
-      error: 'give either fuel_per_run or updates_per_run',
-      path: ['fuel_per_run'],
-    }),
+  budget: BudgetFile,
+  /** Where it may be computed; without it, by the kernel itself. Native classes take `budget.flops_per_run`. */
+  engines: EnginesFile.optional(),
   /** What is the same in every run. */
   recipe: Recipe.default({}),
   space: SpaceFile,

@@ -18,7 +18,10 @@ export type PriceList = z.infer<typeof PriceList>
 export const Quote = z.object({
   experiments: z.int(),
   workUnits: z.int(),
+  /** Where the budget counts FLOPs, about what they take when the kernel computes them. */
   fuelPlanned: z.number(),
+  flopsPlanned: z.number().optional(),
+  priceMilliPerGflop: z.int().optional(),
   priceMilliPerGfuel: z.int(),
   checkingShare: z.number(),
   reserveMilli: MilliCredit,
@@ -56,10 +59,14 @@ export const Receipt = z.object({
   resultId: z.string(),
   campaignId: z.string(),
   verdict: z.string(),
+  engineClass: EngineClass,
+  /** Instructions, or FLOPs where the campaign's budget counts those: `per` says which. */
   fuelUsed: z.int(),
   /** What was paid for: never more than was planned for the run. */
   fuelPaid: z.int(),
+  /** For 10^9 of them. */
   priceMilliPerGfuel: z.int(),
+  per: z.enum(['Gfuel', 'GFLOP']),
   /** V3: equal to a trusted re-run; V2: to another owner's; alone: its host had earned that. Null unless valid. */
   level: z.enum(['V2', 'V3', 'alone']).nullable(),
   state: z.enum(['unpaid', 'held', 'final', 'reversed']),

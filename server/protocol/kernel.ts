@@ -10,6 +10,7 @@ import {
   SELF_TEST_BYTES_MAX,
   UPDATES_MAX,
 } from './limits.ts'
+import { NativeForm } from './native.ts'
 import { PublicKeyText, SignatureText } from './signature.ts'
 import { line } from './text.ts'
 import { Sha256 } from './units.ts'
@@ -139,6 +140,8 @@ export const KernelManifest = z.strictObject({
   steadyFuel: z.boolean().optional(),
   /** Knows jobs with rungs; of another kernel no run can be cut short. */
   rungs: z.boolean().optional(),
+  /** Absent: only the kernel itself computes it. */
+  native: NativeForm.optional(),
   metric: KernelMetric,
   bounds: z.strictObject({
     fuelMax: z.int().positive().max(FUEL_MAX),
@@ -154,7 +157,7 @@ export const KernelSource = KernelManifest.extend({ selfTest: SelfTest.omit({ di
 export type KernelSource = z.infer<typeof KernelSource>
 
 /** What a manifest says about recipes. */
-type RecipeTerms = Pick<KernelManifest, 'recipe' | 'rules' | 'memory' | 'memoryPagesMax'>
+type RecipeTerms = Pick<KernelManifest, 'recipe' | 'rules' | 'memory' | 'memoryPagesMax' | 'native'>
 
 /** What an operator signs to admit a release. */
 export const ReleaseStatement = z.strictObject({
@@ -222,20 +225,33 @@ function brokenBy(rule: RecipeRule, recipe: Recipe): string | undefined {
 
 /** Why a manifest contradicts itself, or undefined. A name that is nobody's would silently count as 0. */
 export function manifestFault(manifest: RecipeTerms): string | undefined {
-  const { rules, memory, recipe } = manifest
-  const known = new Set(Object.keys(recipe.properties))
-  const strangers = (names: readonly string[]): string[] => names.filter(name => !known.has(name))
-  const found = rules.flatMap(rule =>
-    strangers('require' in rule ? [...namesIn(rule.require), ...rule.of] : rule.divides),
-  )
-  for (const [name, formula] of memory?.define ?? []) {
-    found.push(...strangers(namesIn(formula)))
-    known.add(name)
-  }
-  found.push(...strangers(namesIn(memory?.bytes ?? 0)))
+  const { rules, memory, recipe, native } = manifest
+  const parameters = Object.keys(recipe.properties)
+  const found = [
+    ...rules
+      .flatMap(rule => ('require' in rule ? [...namesIn(rule.require), ...rule.of] : [...rule.divides]))
+      .filter(name => !parameters.includes(name)),
+    ...strangersIn(parameters, memory?.define ?? [], memory?.bytes ?? 0),
+    ...strangersIn(parameters, native?.flops.define ?? [], native?.flops.update ?? 0),
+  ]
   if (found.length > 0) return `${found[0]}: no parameter, and not defined before it is used`
   const defaults = canonicalRecipe(manifest, {})
   return defaults.ok ? undefined : `the defaults are no recipe: ${defaults.reason}`
+}
+
+/** Names in a formula, or in what it is defined by, that nobody has defined before. */
+function strangersIn(
+  parameters: readonly string[],
+  define: readonly (readonly [string, Formula])[],
+  result: Formula,
+): string[] {
+  const known = new Set(parameters)
+  const found: string[] = []
+  for (const [name, formula] of define) {
+    found.push(...namesIn(formula).filter(used => !known.has(used)))
+    known.add(name)
+  }
+  return [...found, ...namesIn(result).filter(used => !known.has(used))]
 }
 
 const PAGE_BYTES = 64 * 1024

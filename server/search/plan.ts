@@ -79,7 +79,7 @@ export function planCampaign(
     const detail = `the space has ${size} points, budget.runs asks for ${wanted}`
     return { ok: false, code: 'space_too_small', detail }
   }
-  const limit = limitOf(file)
+  const limit = limitOf(file, manifest)
   return {
     ok: true,
     spaceSize: Number.isFinite(size) ? size : null,
@@ -93,7 +93,7 @@ export function planCampaign(
 function planStudy(file: CampaignFile, manifest: KernelManifest): CampaignPlan | Refusal {
   const detail = contradiction(file, manifest)
   if (detail !== undefined) return { ok: false, code: 'campaign_invalid', detail }
-  const limit = limitOf(file)
+  const limit = limitOf(file, manifest)
   return {
     ...{
       ok: true,
@@ -126,8 +126,9 @@ const isPlain = ({ sampler, space, constraints = [], interaction }: CampaignFile
   Object.values(space).every(dimension => dimension.when === undefined)
 
 /** What the file asks for; else `asha` where a sampler learns, nothing is tested and the kernel knows rungs. */
-function prunerOf({ stop, sampler, interaction }: CampaignFile, { rungs }: KernelManifest): Pruner {
+function prunerOf({ stop, sampler, interaction, budget }: CampaignFile, { rungs }: KernelManifest): Pruner {
   if (stop?.prune !== undefined) return stop.prune
+  if (budget.flops_per_run !== undefined) return 'none'
   // A test tells the scatter from experiments that came to the end, of which a pruner leaves too few.
   const tests = stop?.sprt !== undefined || interaction !== undefined
   return tests || rungs !== true || proposersOf(sampler).every(name => OPEN_LOOP.has(name)) ? 'none' : 'asha'

@@ -1,5 +1,7 @@
 import { type SeedSource, seedFor } from '#domain/seeds.ts'
+import { enginesOf } from '#protocol/budget.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
+import type { EngineClass } from '#protocol/engine.ts'
 import {
   type Job,
   jobText,
@@ -12,6 +14,7 @@ import {
 } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 import { MARKS, REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
+import { updatesWithin } from '#protocol/native.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Sha256 } from '#protocol/units.ts'
 import { type Axis, canonicalValue, gridAxis, randomAxis } from './axis.ts'
@@ -60,7 +63,7 @@ export function planAhead(file: CampaignFile, manifest: KernelManifest): PlanAhe
     const tooSmall = `the space has ${space.size} points, budget.runs asks for ${experiments}`
     return { ok: false, code: 'space_too_small', detail: tooSmall }
   }
-  const limit = limitOf(file)
+  const limit = limitOf(file, manifest)
   return {
     ok: true,
     spaceSize: space.size,
@@ -81,6 +84,12 @@ export interface Run {
   readonly job: string
   readonly runKey: Sha256
   readonly seed: number
+  /** Where it may be computed natively: the run key that the kernel itself gives it. */
+  readonly exactKey: Sha256 | null
+  /** Of a campaign whose budget counts FLOPs: those of this run. */
+  readonly flops: number | null
+  /** In which classes it may be computed, and its run key there; `runKey` is that of the first. */
+  readonly classes: readonly { readonly engineClass: EngineClass; readonly runKey: Sha256 }[]
 }
 
 /** The run of a canonical recipe with the campaign's seed number `seedIndex`; `rungs` says where it ends and is evaluated. */
@@ -92,9 +101,32 @@ export async function buildRun(
 ): Promise<Run> {
   const { file, moduleSha256, data } = source
   const seed = seedFor(source, seedIndex)
-  const whole: Job = { kernel: file.kernel, task: 'train', recipe, seed, limit: limitOf(file), marks: MARKS }
+  const { limit, flops } = boundsOf(source, recipe)
+  const whole: Job = { kernel: file.kernel, task: 'train', recipe, seed, limit, marks: MARKS }
   const job = rungs === undefined ? whole : { ...whole, rungs }
-  return { job: jobText(job), runKey: await runKeyOf(moduleSha256, data, job), seed }
+  const native = enginesOf(file).some(name => name !== 'wasm')
+  const [first, ...others] = await Promise.all(
+    enginesOf(file).map(async engineClass => ({
+      engineClass,
+      runKey: await runKeyOf(moduleSha256, data, job, engineClass),
+    })),
+  )
+  if (first === undefined) throw new TypeError('a campaign file names an engine class') // EnginesFile refuses none
+  const exactKey = native ? await runKeyOf(moduleSha256, data, job) : null
+  return { job: jobText(job), runKey: first.runKey, exactKey, seed, flops, classes: [first, ...others] }
+}
+
+/** What bounds a run of this recipe: where the budget counts FLOPs, as many updates as they are enough for. */
+function boundsOf(
+  { file, manifest }: Pick<RunSource, 'file' | 'manifest'>,
+  recipe: Recipe,
+): { readonly limit: Limit; readonly flops: number | null } {
+  const { flops_per_run: budget } = file.budget
+  if (budget === undefined || manifest.native === undefined)
+    return { limit: limitOf(file, manifest), flops: null }
+  const { updatesMax } = manifest.bounds
+  const { updates, flops } = updatesWithin(manifest.native, { recipe, flops: budget, updatesMax })
+  return { limit: { updates }, flops }
 }
 
 /** The whole run of a recipe, which knows rungs where the campaign stops runs early. */
@@ -119,6 +151,8 @@ export function contradiction(file: CampaignFile, manifest: KernelManifest): str
   if ((budget.fuel_per_run ?? 0) > fuelMax) return `budget.fuel_per_run: the kernel takes at most ${fuelMax}`
   if ((budget.updates_per_run ?? 0) > updatesMax)
     return `budget.updates_per_run: the kernel takes at most ${updatesMax}`
+  const mismatch = engineFault(file, manifest)
+  if (mismatch !== undefined) return mismatch
   if (file.rungs && !manifest.rungs) return 'rungs: the kernel evaluates a run only at its end'
   const both = Object.keys(space).find(name => Object.hasOwn(recipe, name))
   return both === undefined ? undefined : `space.${both}: the recipe fixes it already`
@@ -139,11 +173,30 @@ function spaceOf(file: CampaignFile): Space | Refusal {
   return { ok: true, axes, size }
 }
 
-/** What bounds a run of this campaign. */
-export function limitOf(file: CampaignFile): Limit {
-  const { fuel_per_run: fuel, updates_per_run: updates } = file.budget
+/** Why a campaign cannot be computed where it asks to be; undefined when it can. */
+function engineFault(file: CampaignFile, { native }: KernelManifest): string | undefined {
+  const classes = enginesOf(file)
+  const foreign = classes.find(name => name !== 'wasm' && native?.engines.includes(name) !== true)
+  if (foreign !== undefined) return `engines: ${file.kernel} has no form for ${foreign}`
+  const isByFlops = file.budget.flops_per_run !== undefined
+  if (isByFlops && native === undefined)
+    return `budget.flops_per_run: ${file.kernel} does not state its FLOPs`
+  if (!isByFlops && classes.some(name => name !== 'wasm'))
+    return 'budget: native classes count no instructions: give flops_per_run'
+  if (!isByFlops) return undefined
+  if (file.study !== undefined) return 'budget.flops_per_run: a study has the limits of its originals'
+  if (file.rungs) return 'rungs: only where the budget counts fuel or updates'
+  return file.stop?.prune === undefined || file.stop.prune === 'none'
+    ? undefined
+    : `stop.prune: where the budget counts FLOPs every run is whole: leave out ${file.stop.prune}`
+}
+
+/** What bounds a run of this campaign; where its budget counts FLOPs, any run: each has its own. */
+export function limitOf(file: CampaignFile, manifest: KernelManifest): Limit {
+  const { fuel_per_run: fuel, updates_per_run: updates, flops_per_run: flops } = file.budget
   if (fuel !== undefined) return { fuel }
   if (updates !== undefined) return { updates }
+  if (flops !== undefined) return { updates: manifest.bounds.updatesMax }
   throw new TypeError('a campaign file has a limit') // CampaignFile refuses it
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { RunReport } from '#protocol/report.ts'
-import { CampaignId, type Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
+import { CampaignId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { execute, recordset, select, toDb } from './rows.ts'
 
@@ -52,6 +52,12 @@ export async function answerFromCorpus(
   return answered.map(row => row.id)
 }
 
+/** Which of these run keys the corpus can answer. */
+export async function knownRunKeys(trx: Trx, runKeys: readonly Sha256[]): Promise<ReadonlySet<Sha256>> {
+  if (runKeys.length === 0) return new Set()
+  return new Set((await select(trx, z.object({ runKey: Sha256 }), KNOWN, { runKeys })).map(row => row.runKey))
+}
+
 /** Marks what these work units published as retracted; the rows stay. Gives the campaigns it happened to. */
 export async function retractCorpus(
   trx: Trx,
@@ -87,6 +93,9 @@ const INSERT = `
   join work_units w on w.id = x."workUnitId" join results r on r.id = x."resultId"
   join experiments e on e.id = w.experiment_id join campaigns c on c.id = w.campaign_id
   on conflict (work_unit_id) where retracted_at is null do nothing`
+
+const KNOWN = `
+  select distinct run_key as "runKey" from corpus where run_key = any(:runKeys) and not provisional and retracted_at is null`
 
 // The first publication of a run key stands for all: equal keys have equal digests. What is provisional answers nothing.
 const ANSWER = `

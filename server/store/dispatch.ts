@@ -26,7 +26,9 @@ const CandidateRow = z.object({
   deadlineMs: z.int(),
   graceMs: z.int(),
   fuelMax: z.int(),
-  engineClass: z.string(),
+  engineClass: EngineClass,
+  /** While it may be of several classes: what a run takes in each. */
+  choices: z.array(z.object({ engineClass: EngineClass, fuelMax: z.int() })).nullable(),
   policy: z.enum(['adaptive', 'fixed']),
   goesOn: z.boolean(),
 })
@@ -43,7 +45,7 @@ const eligible = (lane: string): string => `
   join kernels k on k.module_sha256 = w.kernel_sha256
   where r.state = 'unsent' and r.lane = ${lane}
     and (r.kind = 'check' or (w.state = 'open' and p.state = 'running' and p.paused_at is null))
-    and w.engine_class = any(h."engineClasses")
+    and (w.engine_class = any(h."engineClasses") or w.engines && h."engineClasses")
     and cast(k.manifest->>'memoryPagesMax' as bigint) <= h."memoryPages"
     and case when h.trusted then
       (r.kind = 'check' and r.priority >= w.priority) or r.kind = 'replica' and not w.independent and (select true from results o where o.work_unit_id = w.id and o.trusted
@@ -60,6 +62,8 @@ const eligible = (lane: string): string => `
 const COLUMNS = `
   r.id as "resultId", w.id as "workUnitId", r.priority, r.attempt, w.deadline_ms as "deadlineMs",
   w.grace_ms as "graceMs", w.fuel_max as "fuelMax", w.engine_class as "engineClass", w.policy,
+  case when w.engines is not null then (select jsonb_agg(jsonb_build_object('engineClass', u.engine_class,
+    'fuelMax', u.fuel_max)) from unit_classes u where u.work_unit_id = w.id) end as choices,
   exists (select from work_units e join results er on er.work_unit_id = e.id
       where e.experiment_id = w.experiment_id and e.seed_index = w.seed_index and e.rung < w.rung
         and er.host_id = h."hostId" and er.outcome = 'success')
@@ -162,9 +166,9 @@ const LEASE = `
     from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, deadline double precision,
       "graceUntil" double precision, proven boolean) join hosts h on h.id = x."hostId"),
   leased as (
-    update results r set state = 'in_progress', host_id = x."hostId", owner_key = x.owner_key, trusted = x.trusted,
+    update results r set state = 'in_progress', host_id = x."hostId", engine_class = u.engine_class, owner_key = x.owner_key, trusted = x.trusted,
       proven = x.proven, prefix = x.prefix, sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
-    from x where r.id = x."resultId" and r.state = 'unsent'
+    from x, work_units u where r.id = x."resultId" and r.state = 'unsent' and u.id = r.work_unit_id
     returning r.id, r.host_id, r.work_unit_id, r.deadline),
   woken as (
     update work_units w set wake_at = least(w.wake_at, l.deadline)

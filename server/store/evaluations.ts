@@ -93,7 +93,7 @@ const DELIVERED = `
     c.dataset_sha256 as "datasetSha256"
   from file_requests f join results r on r.id = f.result_id join work_units w on w.id = r.work_unit_id
   join campaigns c on c.id = w.campaign_id
-  where f.received_at is not null and r.metric is not null
+  where f.received_at is not null and r.metric is not null and r.weights is null
     and not exists (select from evaluations e where e.result_id = f.result_id)
   order by f.received_at, f.result_id limit :limit`
 
@@ -108,11 +108,13 @@ const INSERT = `
 const COLUMNS = `
   select e.id, e.host_id as "hostId", w.id as "workUnitId", c.id as "campaignId", c.title, e.job,
     e.run_key as "runKey", w.kernel_sha256 as "kernelSha256", c.dataset_sha256 as "datasetSha256", e.sha256, f.bytes,
-    w.fuel_max as "fuelMax", e.deadline,
+    case when w.engine_class = 'wasm' then w.fuel_max else cast(k.manifest->'bounds'->>'fuelMax' as bigint) end as "fuelMax",
+    e.deadline,
     case when h.sha256 is not null then jsonb_build_object('sha256', h.sha256, 'bytes', h.bytes) end as hidden`
 const JOINS = `
   join files f on f.sha256 = e.sha256 left join files h on h.sha256 = e.hidden_sha256 join results r on r.id = e.result_id
-  join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id`
+  join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
+  join kernels k on k.module_sha256 = w.kernel_sha256`
 
 const LEASE = `
   with e as (

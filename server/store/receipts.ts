@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, HostId, ResultId, type UserId } from '#protocol/units.ts'
 import { type Executor, select, selectFirst, selectOne, Timestamp } from './rows.ts'
 
@@ -10,6 +11,8 @@ const PaidRow = z.object({
   fuelUsed: z.int().nullable(),
   fuelMax: z.int(),
   priceMilliPerGfuel: z.int(),
+  engineClass: EngineClass,
+  per: z.enum(['Gfuel', 'GFLOP']),
   trusted: z.boolean(),
   hasTrustedEqual: z.boolean(),
   hasEqual: z.boolean(),
@@ -62,7 +65,9 @@ export const pendingOfUser = async (on: Executor, userId: UserId): Promise<numbe
 
 const PAID = `
   select r.id as "resultId", w.campaign_id as "campaignId", w.published_at is not null as published, r.verdict,
-    r.fuel_used as "fuelUsed", w.fuel_max as "fuelMax", c.price_milli_per_gfuel as "priceMilliPerGfuel", r.trusted,
+    coalesce(r.work, r.fuel_used) as "fuelUsed", coalesce(w.flops, w.fuel_max) as "fuelMax",
+    coalesce(w.price_milli, c.price_milli_per_gfuel) as "priceMilliPerGfuel", w.engine_class as "engineClass",
+    case when w.flops is null then 'Gfuel' else 'GFLOP' end as per, r.trusted,
     coalesce(bool_or(o.trusted), false) as "hasTrustedEqual", count(o.id) > 0 as "hasEqual"
   from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
   left join results o on o.work_unit_id = w.id and o.id <> r.id and o.verdict = 'valid'
@@ -85,7 +90,8 @@ const LAST_ENTRIES = `
   left join sealed_transfers s on s.transfer_id = t.id
   order by t.id desc limit :limit`
 
-const EARNING = `ceil(least(r.fuel_used, w.fuel_max) * cast(c.price_milli_per_gfuel as numeric) / 1000000000)`
+const EARNING = `ceil(least(coalesce(r.work, r.fuel_used), coalesce(w.flops, w.fuel_max))
+  * cast(coalesce(w.price_milli, c.price_milli_per_gfuel) as numeric) / 1000000000)`
 
 const PENDING = `
   select r.host_id as "hostId", cast(sum(${EARNING}) as bigint) as milli

@@ -19,6 +19,7 @@ const LockedResult = z.object({
   fuelMax: z.int(),
   metric: KernelMetric,
   engineClass: EngineClass,
+  flops: z.int().nullable(),
   policy: z.enum(['adaptive', 'fixed']),
   minQuorum: z.int(),
   metricFloor: z.number().nullable(),
@@ -35,7 +36,7 @@ export const UNIT_OPEN = `(w.state = 'open' and (w.reopened_at is null or r.trus
 // waits for a result without holding its work unit.
 const LOCK = `
   select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.state, r.outcome, r.deadline,
-    r.grace_until as "graceUntil", r.digest, ${UNIT_OPEN} as "unitOpen", w.job, w.fuel_max as "fuelMax",
+    r.grace_until as "graceUntil", r.digest, ${UNIT_OPEN} as "unitOpen", w.job, w.fuel_max as "fuelMax", w.flops,
     w.engine_class as "engineClass", w.policy, w.min_quorum as "minQuorum", k.manifest->'metric' as metric,
     case when k.manifest->'metric'->>'name' = 'val_bpb' then d.metric_floor end as "metricFloor"
   from results r join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
@@ -88,15 +89,19 @@ export interface AcceptedSuccess {
   readonly metric: number | null
   readonly proven: boolean
   readonly draw: Draw
+  /** Where the budget counts FLOPs: those that were made. */
+  readonly work: number | null
+  /** Its weights are to be looked at before it is judged. */
+  readonly weights: 'awaited' | null
 }
 
 const SUCCEED = `
   update results r set state = 'over', outcome = 'success', verdict = 'pending', digest = x.digest, report = x.report,
     signature = x.signature, artifact_sha256 = x."artifactSha256", fuel_used = x."fuelUsed", cpu_ms = x."cpuMs",
-    late = x.late, metric = x.metric, proven = x.proven, draw = x.draw, fraction = 1, reported_at = :now
+    late = x.late, metric = x.metric, proven = x.proven, draw = x.draw, work = x.work, weights = x.weights, fraction = 1, reported_at = :now
   from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, digest text, report text,
     signature text, "artifactSha256" text, "fuelUsed" bigint, "cpuMs" bigint, late boolean,
-    metric double precision, proven boolean, draw check_draw)
+    metric double precision, proven boolean, draw check_draw, work bigint, weights text)
   where r.id = x."resultId" and r.host_id = x."hostId"
     and (r.state = 'in_progress' or r.outcome in ('no_reply', 'cancelled', 'not_needed'))`
 

@@ -75,6 +75,7 @@ const ResultRow = z.object({
   hostId: HostId.nullable(),
   trusted: z.boolean(),
   proven: z.boolean(),
+  weights: z.enum(['awaited', 'equal', 'different', 'missing']).nullable(),
   draw: z.enum(['none', 'replica', 'verifier']),
   deadline: Timestamp.nullable(),
   graceUntil: Timestamp.nullable(),
@@ -95,7 +96,8 @@ function stateOf(row: ResultRow): ResultState {
   if (hostId !== null) {
     const holder = { hostId, trusted, proven }
     if (outcome === 'error') return { state: 'over', outcome, givenBack, ...holder }
-    if (outcome === 'success' && verdict !== null) return { state: 'over', outcome, verdict, draw, ...holder }
+    if (outcome === 'success' && verdict !== null)
+      return { state: 'over', outcome, verdict, draw, ...proofOf(row), ...holder }
     if (graceUntil !== null && outcome === 'no_reply')
       return { state: 'over', outcome, graceUntil, ...holder }
     if (graceUntil !== null && deadline !== null && state === 'in_progress')
@@ -104,10 +106,15 @@ function stateOf(row: ResultRow): ResultState {
   throw new Error(`result ${row.id} is ${outcome ?? state} without what belongs to it`) // the CHECKs forbid it
 }
 
+function proofOf({ weights }: ResultRow): { readonly proof?: 'awaited' | 'refuted' } {
+  if (weights === null || weights === 'equal') return {}
+  return { proof: weights === 'awaited' ? 'awaited' : 'refuted' }
+}
+
 const LOCK = `
   select id, work_unit_id as "workUnitId", kind, lane, attempt, created_at as "createdAt", state, outcome, verdict,
     error_code is not distinct from 'host_stopped' as "givenBack", host_id as "hostId", trusted, proven,
-    draw, deadline, grace_until as "graceUntil"
+    weights, draw, deadline, grace_until as "graceUntil"
   from results where work_unit_id = any(:workUnitIds) order by id for no key update`
 
 const EXPIRE = `

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Decided } from '#domain/settle.ts'
+import { EngineClass } from '#protocol/engine.ts'
 import { ExperimentId, HostId, ResultId, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { column, execute, select, Timestamp } from './rows.ts'
@@ -22,11 +23,14 @@ const SuccessRow = z.object({
   vested: z.boolean(),
   reportedAt: Timestamp,
   fuelUsed: z.int(),
+  work: z.int().nullable(),
   metric: z.number().nullable(),
   copied: z.boolean(),
   digest: Sha256,
   report: z.string(),
-  engineClass: z.string(),
+  engineClass: EngineClass,
+  weights: z.enum(['awaited', 'equal', 'different', 'missing']).nullable(),
+  kernelSha256: Sha256,
   priceMilliPerGfuel: z.int(),
   payerId: UserId,
 })
@@ -122,14 +126,29 @@ export async function findCopied(
   return new Set(rows.map(row => row.id))
 }
 
+/** Which of these native results commit to weights that another run was reported with. */
+export async function findBorrowed(
+  trx: Trx,
+  reports: readonly { readonly resultId: ResultId; readonly artifactSha256: Sha256 }[],
+): Promise<ReadonlySet<ResultId>> {
+  if (reports.length === 0) return new Set()
+  const rows = await select(trx, z.object({ id: ResultId }), FIND_BORROWED, {
+    ids: column(reports, r => r.resultId),
+    artifacts: column(reports, r => r.artifactSha256),
+  })
+  return new Set(rows.map(row => row.id))
+}
+
 const COLUMNS = `
   r.id, r.work_unit_id as "workUnitId", w.experiment_id as "experimentId", r.host_id as "hostId",
   r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict, r.confirmed, r.provisional, r.decision,
   r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", r.vested,
-  r.reported_at as "reportedAt", r.fuel_used as "fuelUsed", r.metric, r.digest, w.engine_class as "engineClass",
+  r.reported_at as "reportedAt", r.fuel_used as "fuelUsed", r.work, r.metric, r.digest, w.engine_class as "engineClass", r.weights,
+  w.kernel_sha256 as "kernelSha256",
   r.metric is not null and exists (select from results o join work_units ow on ow.id = o.work_unit_id
-    where o.digest = r.digest and o.metric is not null and ow.run_key <> w.run_key) as copied,
-  c.price_milli_per_gfuel as "priceMilliPerGfuel", c.owner_id as "payerId"`
+    where (o.digest = r.digest or r.weights is not null and o.artifact_sha256 = r.artifact_sha256)
+      and o.metric is not null and ow.run_key <> w.run_key) as copied,
+  coalesce(w.price_milli, c.price_milli_per_gfuel) as "priceMilliPerGfuel", c.owner_id as "payerId"`
 const OF_UNITS = `
   from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
   where r.work_unit_id = any(:workUnitIds) and r.outcome = 'success' order by r.id`
@@ -183,6 +202,14 @@ const LIST_FINAL = `
 const FINALISE = `update results set provisional = false where id = any(:ids) and provisional`
 
 const MARK_VESTED = `update results set vested = true where id = any(:ids) and granted_milli > 0`
+
+// The weights of another run under a report of one's own.
+const FIND_BORROWED = `
+  select r.id from results r join work_units w on w.id = r.work_unit_id
+  where r.id = any(:ids) and exists (
+    select from unnest(:ids::text[], :artifacts::text[]) as x (id, artifact)
+    join results o on o.artifact_sha256 = x.artifact join work_units ow on ow.id = o.work_unit_id
+    where x.id = r.id and o.id <> r.id and ow.run_key <> w.run_key)`
 
 // Those that are asked about count among themselves as well: a lazy host gives the same answer to a whole call's leases.
 const FIND_COPIED = `

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import type { Demand } from '#domain/judge.ts'
 import type { FailureReason, Result, WorkUnit, WorkUnitState } from '#domain/types.ts'
+import { EngineClass } from '#protocol/engine.ts'
 import type { Rung } from '#protocol/job.ts'
 import { CampaignId, ExperimentId, type Instant, ResultId, type Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { lockResultsOf } from './results.ts'
 import { column, execute, recordset, select, Timestamp, toDb } from './rows.ts'
+import { insertUnitClasses, type UnitClass } from './unit-classes.ts'
 
 export interface LoadedWorkUnit {
   readonly workUnit: WorkUnit
@@ -133,13 +135,29 @@ export interface NewWorkUnit {
   readonly job: string
   readonly runKey: Sha256
   readonly kernelSha256: Sha256
+  /** Of 10^9 of its work; null: the campaign's. */
+  readonly priceMilli: number | null
+  /** Of a native class: the run key that the kernel itself gives it. */
+  readonly exactKey: Sha256 | null
+  /** What it is in each class that its first host may choose from; null: it is of its class for good. */
+  readonly choices: readonly UnitClass[] | null
   /** No replica goes to an owner who computed this run before, in any campaign. */
   readonly independent?: true
 }
 
-export function insertWorkUnits(trx: Trx, units: readonly NewWorkUnit[], now: Instant): Promise<number> {
-  const rows = units.map(({ workUnit, ...rest }) => ({ ...workUnit, ...rest }))
-  return execute(trx, INSERT, { rows: recordset(rows), now: toDb(now) })
+export async function insertWorkUnits(trx: Trx, units: readonly NewWorkUnit[], now: Instant): Promise<void> {
+  const rows = units.map(({ workUnit, choices, ...rest }) => ({
+    ...workUnit,
+    ...rest,
+    engines: choices?.map(choice => choice.engineClass) ?? null,
+  }))
+  await execute(trx, INSERT, { rows: recordset(rows), now: toDb(now) })
+  await insertUnitClasses(
+    trx,
+    units.flatMap(({ workUnit, choices }) =>
+      (choices ?? []).map(choice => ({ workUnitId: workUnit.id, ...choice })),
+    ),
+  )
 }
 
 const IdRow = z.object({ id: WorkUnitId })
@@ -152,7 +170,7 @@ const WorkUnitRow = z.object({
   failure: z
     .enum(['too_many_errors', 'too_many_results', 'too_many_successes', 'no_eligible_host'])
     .nullable(),
-  engineClass: z.string(),
+  engineClass: EngineClass,
   policy: z.enum(['adaptive', 'fixed']),
   disputed: z.boolean(),
   check: z.enum(['none', 'sample', 'verifier']),
@@ -169,6 +187,7 @@ const WorkUnitRow = z.object({
   graceMs: z.int(),
   giveUpMs: z.int(),
   fuelMax: z.int(),
+  flops: z.int().nullable(),
 })
 type WorkUnitRow = z.infer<typeof WorkUnitRow>
 
@@ -197,7 +216,8 @@ const READ = `
     canonical_result_id as "canonicalId", published_at as "publishedAt", min_quorum as "minQuorum",
     target_results as "targetResults", max_error_results as "maxErrorResults",
     max_total_results as "maxTotalResults", max_success_results as "maxSuccessResults",
-    deadline_ms as "deadlineMs", grace_ms as "graceMs", ${PATIENCE} as "giveUpMs", fuel_max as "fuelMax"
+    deadline_ms as "deadlineMs", grace_ms as "graceMs", ${PATIENCE} as "giveUpMs", fuel_max as "fuelMax",
+    flops
   from work_units where id = any(:ids) order by id`
 
 const LOCK_DUE = `
@@ -248,11 +268,12 @@ const PUBLISH = `
 const INSERT = `
   insert into work_units (id, campaign_id, experiment_id, seed_index, rung, seed, job, run_key, engine_class, kernel_sha256,
     min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
-    give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at, independent)
+    give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at, independent, flops, price_milli, exact_key, engines)
   select id, "campaignId", "experimentId", "seedIndex", rung, seed, job, "runKey", "engineClass", "kernelSha256",
     "minQuorum", "targetResults", "maxErrorResults", "maxTotalResults", "maxSuccessResults", "deadlineMs", "graceMs",
-    "giveUpMs", "fuelMax", policy, "check", :now, :now, coalesce(independent, false)
+    "giveUpMs", "fuelMax", policy, "check", :now, :now, coalesce(independent, false), flops, "priceMilli", "exactKey", engines
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
     rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
     "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
-    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, independent boolean)`
+    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, independent boolean, flops bigint, "priceMilli" bigint,
+    "exactKey" text, engines text[])`

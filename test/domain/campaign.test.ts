@@ -4,7 +4,7 @@ import { workUnit } from '#support/work-units.ts'
 
 const { id, campaignId, experimentId } = workUnit()
 const ids = {
-  ...{ id, campaignId, experimentId, engineClass: 'wasm' },
+  ...({ id, campaignId, experimentId, engineClass: 'wasm' } as const),
   ...({ policy: 'adaptive', check: 'none' } as const),
 }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   type Asking,
+  classFor,
   deal,
   leasesAllowed,
   mayTake,
@@ -186,5 +187,52 @@ describe('when to call again', () => {
 
   test('replicas starve at once when fewer than three owners are there', () => {
     expect([0, 2, 3, 10].map(owners => starveAfter(owners, 60_000))).toEqual([0, 0, 60_000, 60_000])
+  })
+})
+
+describe('as what a host computes a unit of several classes', () => {
+  const choices = [
+    { engineClass: 'wasm', fuelMax: 1e15 },
+    { engineClass: 'onnx-cpu', fuelMax: 60e9 },
+    { engineClass: 'onnx-cuda', fuelMax: 60e9 },
+  ] as const
+  const MINUTE_MS = 60_000
+  test.each([
+    ['the only one that it offers', ['wasm'], {}, 'wasm'],
+    [
+      'its fastest',
+      ['wasm', 'onnx-cpu', 'onnx-cuda'],
+      { 'onnx-cpu': 2e9, 'onnx-cuda': 9e9, wasm: 1e9 },
+      'onnx-cuda',
+    ],
+    [
+      'one that it measured before one that it did not',
+      ['wasm', 'onnx-cpu'],
+      { 'onnx-cpu': 2e9 },
+      'onnx-cpu',
+    ],
+    ['none in which it is too slow', ['wasm', 'onnx-cpu'], { 'onnx-cpu': 0.9e9 }, 'wasm'],
+    ['nothing when it is too slow in all', ['onnx-cpu'], { 'onnx-cpu': 0.9e9 }, undefined],
+    ['nothing when it offers other ones', ['onnx-webgpu'], {}, undefined],
+  ] as const)('%s', (_, engineClasses, engineRates, chosen) => {
+    expect(classFor(choices, { engineClasses, engineRates }, MINUTE_MS)).toBe(chosen)
+  })
+
+  test('whoever is dealt another result of a unit in the same breath computes it in the same class', () => {
+    const candidate = (n: number, engineClass: 'wasm' | 'onnx-cpu') => ({
+      ...{ resultId: result(n), workUnitId: unit(Math.ceil(n / 2)), engineClass },
+    })
+    const asking = (n: number, engineClass: 'wasm' | 'onnx-cpu'): Asking => ({
+      ...{ hostId: host(n), ownerKey: `owner ${n}`, prefix: null, take: 4 },
+      candidates: [1, 2, 3, 4].map(r => candidate(r, engineClass)),
+    })
+    const dealt = deal([asking(1, 'wasm'), asking(2, 'onnx-cpu'), asking(3, 'onnx-cpu')], () => 0)
+    const unitOf = (r: string): string => String(Math.ceil(Number(r.slice(2)) / 2))
+    const hostsOf = Map.groupBy(dealt, d => unitOf(d.resultId))
+    for (const group of hostsOf.values()) {
+      const isWasm = group.map(d => d.hostId === host(1))
+      expect(new Set(isWasm).size).toBe(1)
+    }
+    expect(new Set(dealt.map(d => d.hostId)).size).toBeGreaterThan(1)
   })
 })

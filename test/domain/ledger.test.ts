@@ -11,8 +11,9 @@ import {
   starter,
   starterLimit,
 } from '#domain/ledger.ts'
-import { earned, PRICES, priceOf, quote } from '#domain/prices.ts'
+import { earned, PRICES, priceOf, priceOfGflop, quote } from '#domain/prices.ts'
 import { wholeRuns } from '#domain/rungs.ts'
+import { NativeClass } from '#protocol/engine.ts'
 import { FUEL_MAX } from '#protocol/limits.ts'
 import { UserId } from '#protocol/units.ts'
 import { campaignId, hostId } from '#support/work-units.ts'
@@ -30,14 +31,30 @@ test.each([
   expect(priceOf(fuel, PRICES.wasm)).toBe(milli)
 })
 
-test('a TFLOP costs what its class says, and GPU classes more than CPU ones', () => {
-  expect(priceOf(1e12, PRICES['onnx-cpu'])).toBe(PRICES['onnx-cpu'].milli)
-  expect(priceOf(3e12, PRICES['onnx-cuda'])).toBe(3 * PRICES['onnx-cuda'].milli)
-  for (const gpu of ['onnx-cuda', 'onnx-webgpu'] as const)
-    expect(PRICES[gpu].milli).toBeGreaterThan(PRICES['onnx-cpu'].milli)
+test('a TFLOP costs the same in every native class: nobody earns more by naming another one', () => {
+  for (const engineClass of NativeClass.options) {
+    expect(PRICES[engineClass]).toEqual(PRICES['onnx-cpu'])
+    expect(priceOf(3e12, PRICES[engineClass])).toBe(3_000 * priceOfGflop(engineClass))
+  }
 })
 
-const wasm = { engineClass: 'wasm', policy: 'fixed' } as const
+test('a core-hour earns about the same in wasm and native', () => {
+  const perGfuel = 1.15 // GFLOP, of charlm
+  expect(Math.abs(priceOfGflop('wasm') / (PRICES.wasm.milli / perGfuel) - 1)).toBeLessThan(0.05)
+  const speedUp = 2.2 // of ONNX Runtime over the kernel
+  expect(Math.abs((priceOfGflop('onnx-cpu') * speedUp) / priceOfGflop('wasm') - 1)).toBeLessThan(0.05)
+})
+
+test('where a budget counts FLOPs, a quote reserves the dearest class that the campaign allows', () => {
+  const units = wholeRuns(3, 2e12)
+  const plan = { units, quorum: 2, policy: 'fixed' } as const
+  const dear = quote({ ...plan, byFlops: ['onnx-cpu', 'wasm'] })
+  const cheap = quote({ ...plan, byFlops: ['onnx-cpu', 'onnx-cuda'] })
+  expect(cheap).toMatchObject({ flopsPlanned: 12e12, priceMilliPerGflop: 4, reserveMilli: 52_800 })
+  expect(dear).toMatchObject({ flopsPlanned: 12e12, priceMilliPerGflop: 9, reserveMilli: 118_800 })
+})
+
+const wasm = { byFlops: null, policy: 'fixed' } as const
 
 test('a quote is every result at its full fuel and a tenth more, rounded up', () => {
   expect(quote({ ...wasm, units: wholeRuns(24, 2_000_000_000), quorum: 2 })).toEqual({

@@ -17,6 +17,7 @@ const resultOf = (metric: object): ReportedResult => ({
   ...{
     unitOpen: true,
     engineClass: 'wasm',
+    flops: null,
     metricFloor: null,
     job: JSON.stringify(job),
     fuelMax: 1e9,

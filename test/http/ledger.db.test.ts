@@ -58,7 +58,8 @@ test('the price list is public', async () => {
   const { prices, checkingShare } = PriceList.parse((await get('/api/v1/prices')).json)
   expect(checkingShare).toBe(0.1)
   expect(prices.map(({ engineClass, per }) => `${engineClass} ${per}`)).toEqual([
-    ...['wasm Gfuel', 'onnx-wasm Gfuel', 'onnx-cpu TFLOP', 'onnx-webgpu TFLOP', 'onnx-cuda TFLOP'],
+    ...['wasm Gfuel', 'onnx-wasm TFLOP', 'onnx-cpu TFLOP', 'onnx-cuda TFLOP', 'onnx-webgpu TFLOP'],
+    'wasm TFLOP',
   ])
 })
 

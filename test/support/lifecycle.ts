@@ -146,7 +146,7 @@ export async function submit(
   const plan = { experiments: runs, limit: { fuel: FUEL }, fuelMax: FUEL, pruner, baseline }
   const units = plannedUnits(file, plan)
   const { reserveMilli, priceMilliPerGfuel } = quote({
-    ...{ engineClass: 'wasm', policy: 'adaptive', units, quorum },
+    ...{ byFlops: null, policy: 'adaptive', units, quorum },
   })
   await inTransaction(life.knex, async trx => {
     await insertCampaign(trx, {
@@ -236,7 +236,15 @@ export async function reportOnly(
       const proven = !host.trusted && provenFuel(streak, host.exclusions, life.deps.trust) >= unit.fuelMax
       const facts = { unit, ok: run.status === 'ok', proven, streak: streak.count }
       const draw = host.trusted ? 'none' : drawCheck(facts, life.draw, life.deps.trust)
-      return { ...success, resultId: unit.id, late: unit.state === 'over', proven, draw }
+      return {
+        ...success,
+        resultId: unit.id,
+        late: unit.state === 'over',
+        proven,
+        draw,
+        work: null,
+        weights: null,
+      }
     })
     const stored = await storeSuccesses(trx, reports, life.now())
     if (stored !== ids.length) throw new Error(`${stored} of ${ids.length} reports stored`)

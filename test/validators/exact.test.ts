@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { canonicalJson } from '#protocol/canonical.ts'
 import type { RunReport } from '#protocol/report.ts'
 import { runReport, sha256 } from '#support/builders.ts'
-import { type ExactOutput, exact, whereTheyPart } from '#validators/exact.ts'
+import { exact } from '#validators/exact.ts'
+import type { ReadOutput } from '#validators/output.ts'
 import { validatorOf } from '#validators/registry.ts'
 
-const readable = (run: RunReport): ExactOutput => {
+const readable = (run: RunReport): ReadOutput => {
   const output = exact.read(canonicalJson(run))
   if ('unreadable' in output) throw new Error(output.unreadable)
   return output
@@ -52,8 +53,10 @@ describe('where two runs part', () => {
     [runReport({ status: 'diverged', metric: null }), 'ok against diverged'],
     [runReport({ fuelUsed: 1 }), 'equal traces, different outputs'],
   ])('%#: %o', (other, sentence) => {
-    expect(whereTheyPart(runReport(), other)).toBe(sentence)
-    expect(whereTheyPart(other, runReport())).toContain(sentence.includes('against') ? 'against' : sentence)
+    expect(exact.whereTheyPart(readable(runReport()), readable(other))).toBe(sentence)
+    expect(exact.whereTheyPart(readable(other), readable(runReport()))).toContain(
+      sentence.includes('against') ? 'against' : sentence,
+    )
   })
 })
 

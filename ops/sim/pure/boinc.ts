@@ -1,6 +1,7 @@
 import { payeeAccount } from '#domain/ledger.ts'
 import { earned } from '#domain/prices.ts'
-import { grantOf, type Success } from '#domain/settle.ts'
+import type { Success } from '#domain/settle.ts'
+import { grantOf } from '#domain/settle-pay.ts'
 import { type Effect, transition } from '#domain/transition.ts'
 import { type Streak, streakOf, type TrustRules } from '#domain/trust.ts'
 import { addMs, type Instant, instant } from '#protocol/units.ts'

@@ -87,7 +87,7 @@ function submit(state: State, spec: CampaignSpec): CampaignRow['id'] {
   const id = state.ids.campaign(now)
   const { experiments, seeds, quorum } = spec
   const costs = quote({
-    engineClass: 'wasm',
+    byFlops: null,
     units: wholeRuns(experiments * seeds, FUEL),
     quorum,
     policy: 'adaptive',

@@ -1,4 +1,5 @@
-import { type Case, grantOf, type Settlement, type Success, settle } from '#domain/settle.ts'
+import { type Case, type Settlement, type Success, settle } from '#domain/settle.ts'
+import { grantOf } from '#domain/settle-pay.ts'
 import { isWanted, transition } from '#domain/transition.ts'
 import { isFinalBy, type Standing, streakOf } from '#domain/trust.ts'
 import { type HostId, instant } from '#protocol/units.ts'

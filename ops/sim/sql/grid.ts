@@ -104,7 +104,7 @@ async function submit({ server, clock, numbers }: Life, spec: CampaignSpec): Pro
     ...{ sampler: { name: 'random', seed: number }, replicate: { quorum, seeds }, deadline_ms: DEADLINE_MS },
   })
   const costs = quote({
-    engineClass: 'wasm',
+    byFlops: null,
     units: wholeRuns(experiments * seeds, FUEL),
     quorum,
     policy: 'adaptive',

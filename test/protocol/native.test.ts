@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { canonicalRecipe, KernelManifest, manifestFault } from '#protocol/kernel.ts'
+import { FUEL_MAX } from '#protocol/limits.ts'
+import { flopsMade, flopsOfUpdate, type NativeForm, updatesWithin } from '#protocol/native.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const manifestOf = async (folder: string) =>
+  KernelManifest.omit({ selfTest: true })
+    .loose()
+    .parse(JSON.parse(await readFile(join(ROOT, 'assembly', folder, 'manifest.json'), 'utf8')))
+
+test('charlm’s closed form is six FLOPs a weight and token, and attention: by hand for its defaults', async () => {
+  const manifest = await manifestOf('charlm')
+  const recipe = canonicalRecipe(manifest, {})
+  if (!recipe.ok || manifest.native === undefined) throw new Error('no recipe, or no native form')
+  // width 32, 2 layers, context 32, batch 8, MLP four times as wide; 96 symbols in the head
+  const weights = 2 * (4 * 32 * 32 + 2 * 32 * 128) + 96 * 32
+  const attention = 2 * 32 * 32
+  expect(flopsOfUpdate(manifest.native, recipe.recipe)).toBe(8 * 32 * 6 * (weights + attention))
+  expect(
+    manifestFault({ ...manifest, native: { ...manifest.native, flops: { define: [], update: 'depht' } } }),
+  ).toBe('depht: no parameter, and not defined before it is used')
+})
+
+const linear: Pick<NativeForm, 'flops'> = { flops: { define: [], update: { product: ['width', 1000] } } }
+
+test('a recipe makes as many updates as its budget is enough for, and one at least', () => {
+  const within = (width: number, flops: number) =>
+    updatesWithin(linear, { recipe: { width }, flops, updatesMax: 100 })
+  expect(within(2, 9_999)).toEqual({ updates: 4, flops: 8_000 })
+  expect(within(50, 9_999)).toEqual({ updates: 1, flops: 50_000 })
+  expect(within(1, 1e9)).toEqual({ updates: 100, flops: 100_000 })
+})
+
+test('what was made of a run is exact up to the largest budget, grows with the updates and ends with all of it', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: FUEL_MAX }),
+      fc.integer({ min: 1, max: 1_000_000 }),
+      fc.integer({ min: 0, max: 999_999 }),
+      (flops, planned, some) => {
+        const made = some % planned
+        expect(flopsMade(flops, planned, planned)).toBe(flops)
+        expect(flopsMade(flops, 0, planned)).toBe(0)
+        const now = BigInt(flopsMade(flops, made, planned))
+        expect(now * BigInt(planned) <= BigInt(flops) * BigInt(made)).toBe(true)
+        expect((now + 1n) * BigInt(planned) > BigInt(flops) * BigInt(made)).toBe(true)
+      },
+    ),
+  )
+})
