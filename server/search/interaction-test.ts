@@ -134,7 +134,7 @@ export function judgeInteraction(
       isComplete = false
       break
     }
-    const [low, high, swappedLow, swappedHigh] = four.map(valueOf)
+    const [low, high, swappedLow, swappedHigh] = four.map(measuredOf)
     if (low === undefined || high === undefined || swappedLow === undefined || swappedHigh === undefined)
       continue
     costs.push(sign * (swappedLow - low + swappedHigh - high))
@@ -156,7 +156,7 @@ export function judgeInteraction(
     : { ...known, state: 'running', seedsNext }
 }
 
-const valueOf = (outcome: RunOutcome | undefined): number | undefined =>
+const measuredOf = (outcome: RunOutcome | undefined): number | undefined =>
   outcome?.state === 'ok' ? outcome.value : undefined
 
 /** How many seeds are asked for next: as many as before when the budget has no more. */
