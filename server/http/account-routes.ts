@@ -3,9 +3,12 @@ import * as accounts from './accounts.ts'
 import type { Network } from './address.ts'
 import { bytesUpTo } from './body.ts'
 import { type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
+import * as devices from './devices.ts'
 import type { Edge } from './edge.ts'
 import * as login from './login.ts'
-import { newThrottle } from './throttle.ts'
+import { exportMe } from './my-data.ts'
+import * as myHosts from './my-hosts.ts'
+import type { Throttle } from './throttle.ts'
 
 interface Given {
   readonly networkOf: (req: Request) => Network
@@ -13,15 +16,15 @@ interface Given {
   readonly anonymous: RequestHandler
   /** Bounds the calls of an address, whoever they say they are. */
   readonly everybody: RequestHandler
+  readonly throttle: Throttle
 }
 
 /** Accounts that people make themselves: signing up, logging in and out. */
 export function accountRoutes(
   edge: Edge,
   api: string,
-  { networkOf, anonymous, everybody }: Given,
+  { networkOf, anonymous, everybody, throttle }: Given,
 ): Record<string, Methods> {
-  const throttle = newThrottle(edge)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   return {
     [`${api}/accounts`]: { post: [everybody, small, accounts.signUp(edge, networkOf)] },
@@ -34,6 +37,14 @@ export function accountRoutes(
     [`${api}/sessions`]: { get: [login.showSessions(edge)] },
     [`${api}/sessions/revoke`]: { post: [anonymous, small, login.revokeSessions(edge)] },
     [`${api}/me/password`]: { post: [everybody, small, login.changePassword(edge, throttle)] },
+    [`${api}/me/export`]: { get: [exportMe(edge)] },
+    [`${api}/hosts/:id/name`]: { put: [anonymous, small, myHosts.rename(edge)] },
+    [`${api}/hosts/:id/retire`]: { post: [anonymous, myHosts.retire(edge)] },
+    [`${api}/devices`]: { post: [everybody, small, devices.startDevice(edge)] },
+    // Bounded by its own pace: a family behind one address may set up several machines.
+    [`${api}/devices/token`]: { post: [small, devices.pollDevice(edge)] },
+    [`${api}/devices/look`]: { post: [everybody, small, devices.lookAtDevice(edge, throttle)] },
+    [`${api}/devices/decide`]: { post: [everybody, small, devices.decideOnDevice(edge, throttle)] },
     [`${api}/invitations`]: {
       get: [accounts.showInvitations(edge)],
       post: [anonymous, small, accounts.createInvitation(edge)],

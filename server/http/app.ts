@@ -32,6 +32,7 @@ import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
 import { showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
+import { newThrottle } from './throttle.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
 const API = '/api/v1'
@@ -66,6 +67,7 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
   const catalogue = newCatalogue()
   const anonymous = limitCalls(edge, req => namesCaller(edge, req))
   const everybody = limitCalls(edge, () => false)
+  const throttle = newThrottle(edge)
   const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const routes: Record<string, Methods> = {
@@ -108,10 +110,10 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
     ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
     ...webhookRoutes(edge, `${API}/webhooks`, anonymous),
     ...corpusRoutes(edge, API, anonymous),
-    ...accountRoutes(edge, API, { networkOf, anonymous, everybody }),
+    ...accountRoutes(edge, API, { networkOf, anonymous, everybody, throttle }),
     ...operatorRoutes(edge, `${API}/operator`, { anonymous, meter }),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
-    [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
+    [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, small, deleteMe(edge, throttle)] },
     [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
     [`${API}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
