@@ -31,7 +31,8 @@ async function waitForToken(
   { deviceCode, intervalMs }: DeviceStart,
 ): Promise<DeviceToken> {
   const asked = {
-    ...{ method: 'POST', path: '/api/v1/devices/token' },
+    method: 'POST',
+    path: '/api/v1/devices/token',
     body: JSON.stringify({ deviceCode }),
   } as const
   for (let waitMs = intervalMs; ; ) {

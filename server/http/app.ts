@@ -19,20 +19,18 @@ import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
-import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
 import { answerMcp } from './mcp/route.ts'
 import { type Meter, newMeter } from './meter.ts'
 import { operatorRoutes } from './operator-routes.ts'
 import { addPages, missingPage } from './pages.ts'
-import { appeal, deleteMe, showActions } from './people.ts'
+import { appeal, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import { showGuide } from './program.ts'
 import * as proposals from './proposals.ts'
 import * as reads from './reads.ts'
 import { showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
-import { newThrottle } from './throttle.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
 const API = '/api/v1'
@@ -67,7 +65,6 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
   const catalogue = newCatalogue()
   const anonymous = limitCalls(edge, req => namesCaller(edge, req))
   const everybody = limitCalls(edge, () => false)
-  const throttle = newThrottle(edge)
   const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const routes: Record<string, Methods> = {
@@ -110,12 +107,9 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
     ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
     ...webhookRoutes(edge, `${API}/webhooks`, anonymous),
     ...corpusRoutes(edge, API, anonymous),
-    ...accountRoutes(edge, API, { networkOf, anonymous, everybody, throttle }),
+    ...accountRoutes(edge, API, { networkOf, anonymous, everybody }),
     ...operatorRoutes(edge, `${API}/operator`, { anonymous, meter }),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
-    [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, small, deleteMe(edge, throttle)] },
-    [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
-    [`${API}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
     [`${API}/prices`]: { get: [ledger.showPrices()] },
     [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },

@@ -44,6 +44,7 @@ import {
 import { DryRun } from './dry-run.ts'
 import { EventList, WaitReply } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
+import { ExploreView } from './explore.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
 import { EnrolBody, EnrolReply, HostView } from './host.ts'
 import { InteractionView } from './interaction.ts'
@@ -84,6 +85,7 @@ import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { ScienceList } from './science.ts'
 import { SearchView } from './search.ts'
+import { SpentView } from './spent.ts'
 import { AgreementView } from './study.ts'
 import { CompareView, TestList } from './tests.ts'
 import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
@@ -130,7 +132,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ AgreementView, CorpusList, CorpusView, ScienceList, SimilarView },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
-  ...{ AnalysisView, BoardList, EventList, ReportView },
+  ...{ AnalysisView, BoardList, EventList, ExploreView, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ DryRun, WaitReply },
   ...{ DeviceBody, DeviceDecideBody, DeviceLookBody, DeviceStart, DeviceToken, DeviceTokenBody, DeviceView },
@@ -141,7 +143,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
   ...{ AlertList, AppealList, ErrorsView, HostRows, LimitsView, ResultRows },
-  ...{ SuspectList, SymptomsView, UserRows },
+  ...{ SpentView, SuspectList, SymptomsView, UserRows },
   Health: z.object({ ok: z.literal(true) }),
 }
 
@@ -253,6 +255,10 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/api/v1/ledger/summary',
     summary: 'Balances, and that they sum to zero',
     reply: 'LedgerSummary',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/spent', reply: 'SpentView' },
+    summary: 'What was computed here, its core-hours, and an estimate of its watt-hours',
   },
   { method: 'get', path: '/api/v1/prices', summary: 'What work is worth', reply: 'PriceList' },
   {

@@ -7,12 +7,15 @@ export const PAGE_PATHS = {
   experiment: '/e/:id',
   start: '/start',
   host: '/h/:id',
+  explore: '/x',
   status: '/status',
   log: '/log',
   docs: '/docs',
   api: '/api',
   login: '/login',
   signup: '/signup',
+  device: '/device',
+  me: '/me',
 } as const
 
 export type PageName = keyof typeof PAGE_PATHS

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ACCOUNT_PROBLEMS } from './account-problems.ts'
 
 /**
  * The closed list of refusals. Each code is documented once, here: its HTTP status, whether the same call may succeed
@@ -36,36 +37,7 @@ export const PROBLEMS = {
     'This token may not do that',
     'Use a token with the scope named in the detail.',
   ],
-  login_failed: [
-    401,
-    false,
-    'Name and password do not go together',
-    'Check both; capitals count in the password.',
-  ],
-  login_throttled: [
-    429,
-    true,
-    'Too many wrong attempts',
-    'Wait for retryAfterMs. A browser that was logged in before need not wait for others.',
-  ],
-  session_over: [401, false, 'You are not logged in any more', 'Log in again.'],
-  csrf_refused: [403, false, 'Not from a page of this server', 'Send the csrf cookie back as x-xeenet-csrf.'],
-  signup_closed: [403, false, 'No accounts without an invitation', 'Ask the operator; computing needs none.'],
-  invitation_unknown: [404, false, 'This invitation is not known, used up or over', 'Ask for a new one.'],
-  invitations_full: [409, false, 'There are as many open invitations as may be', 'Revoke some.'],
-  device_pending: [409, true, 'Nobody has confirmed this login yet', 'Ask again after retryAfterMs.'],
-  device_slow_down: [429, true, 'Asked too soon', 'Ask again after retryAfterMs, and keep to it.'],
-  device_denied: [403, false, 'The login was refused', 'Ask anew, if that was a mistake.'],
-  device_expired: [410, false, 'This login was not confirmed in time, or was given out', 'Ask anew.'],
-  device_unknown: [
-    404,
-    false,
-    'No machine shows this code now',
-    'Check the letters; a code lives ten minutes.',
-  ],
-  name_taken: [409, false, 'This name is taken, or looks too much like one that is', 'Choose another.'],
-  name_refused: [422, false, 'Nobody can have this name', 'The detail says why: choose another.'],
-  password_weak: [422, false, 'This password is too easy to guess', 'The detail says why: choose another.'],
+  ...ACCOUNT_PROBLEMS,
   signature_invalid: [
     401,
     false,
@@ -227,6 +199,13 @@ export const PROBLEMS = {
     false,
     'The signed statement does not admit this proposal',
     'Sign it with `xeenet kernel sign` and the key of the operator of this server.',
+  ],
+
+  query_too_slow: [
+    422,
+    false,
+    'The question takes too long',
+    'Narrow it: one campaign, one data set, fewer conditions.',
   ],
 
   // acts of operators

@@ -19,6 +19,7 @@ import { lockStateDir } from '../lock.ts'
 import { narrator } from '../narrate.ts'
 import { contextOf, DEFAULT_CACHE_DIR, DEFAULT_STATE_DIR, options, withServer } from '../options.ts'
 import { PRESETS, type Preset } from '../presets.ts'
+import type { Talk } from '../talk.ts'
 
 const UpOptions = z.object({
   name: z.string().trim().min(1).max(60).optional(),
