@@ -67,7 +67,7 @@ function Known({ name, roles }: { name: string; roles: readonly string[] }) {
         <a href="/api/v1/me/export" download="xeenet-account.json">
           Everything that is kept of this account
         </a>{' '}
-        as JSON, its whole ledger included.
+        in one JSON document, its whole ledger included.
       </p>
       <Deletion />
     </>
