@@ -5,7 +5,9 @@ import type { ResultView } from '#protocol/campaign.ts'
 import type { CorpusRow } from '#protocol/corpus.ts'
 import { RunReport } from '#protocol/report.ts'
 import { ExperimentId, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { CampaignRow } from '#store/campaigns.ts'
 import { readCorpusPage } from '#store/corpus-rows.ts'
+import { inSnapshot } from '#store/database.ts'
 import {
   findResult,
   findResultOfExperiment,
@@ -31,13 +33,18 @@ export function showResult(edge: Edge, catalogue: Catalogue): RequestHandler {
     const kernel = await catalogue.kernel(edge.knex, found.kernelSha256)
     const dataset = await catalogue.dataset(edge.knex, found.datasetSha256)
     const report = RunReport.parse(JSON.parse(found.report))
-    const { resultId, workUnitId, experimentId, campaignId, digest, fuelMax } = found
+    const { resultId, workUnitId, experimentId, campaignId, digest, engineClass } = found
+    // To compute it again is to compute it exactly, wherever it was computed.
+    const isNative = engineClass !== 'wasm'
+    const run = { job: found.job, runKey: (isNative ? found.exactKey : null) ?? found.runKey }
+    const fuelMax = isNative ? kernel.manifest.bounds.fuelMax : found.fuelMax
     const view: ResultView = {
       ...{ resultId, workUnitId, experimentId, campaignId, digest },
-      plan: runPlan({ run: found, kernel, dataset, fuelMax }),
+      plan: runPlan({ run, kernel, dataset, fuelMax }),
       status: report.status,
       metric: report.metric,
       provisional: found.provisional,
+      ...{ engineClass, exactness: found.exactness },
       answeredFrom: found.answeredFrom,
       report,
     }
@@ -70,12 +77,10 @@ export function exportCampaign(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { format } = parse(ExportQuery, req.query)
     const campaign = await campaignOf(edge, req)
-    const withheld = await withheldOf(edge.knex, campaign, edge.trust.rules)
-    const pages = { campaignId: campaign.id, from: null, until: null, withheld, limit: ROWS_PER_PAGE }
-    const first = await readCorpusPage(edge.knex, { ...pages, after: '' })
+    const first = await readPage(edge, campaign, '')
     res.setHeader('content-type', CONTENT_TYPES[format])
     res.setHeader('content-disposition', `attachment; filename="${campaign.id}.${format}"`)
-    await stream(res, linesOf(format, allRows(edge, pages, first)))
+    await stream(res, linesOf(format, allRows(edge, campaign, first)))
   }
 }
 
@@ -86,14 +91,18 @@ async function* linesOf(format: 'ndjson' | 'csv', rows: AsyncIterable<CorpusRow>
 
 const ROWS_PER_PAGE = 500
 
-async function* allRows(
-  edge: Edge,
-  pages: Omit<Parameters<typeof readCorpusPage>[1], 'after'>,
-  first: CorpusRow[],
-): AsyncGenerator<CorpusRow> {
+async function* allRows(edge: Edge, campaign: CampaignRow, first: CorpusRow[]): AsyncGenerator<CorpusRow> {
   for (let page = first; page.length > 0; ) {
     yield* page
     const after = page.at(-1)?.workUnitId ?? ''
-    page = page.length < ROWS_PER_PAGE ? [] : await readCorpusPage(edge.knex, { ...pages, after })
+    page = page.length < ROWS_PER_PAGE ? [] : await readPage(edge, campaign, after)
   }
 }
+
+/** What is withheld is read with the rows: a run that comes to lead while somebody reads slowly is not told of. */
+const readPage = (edge: Edge, campaign: CampaignRow, after: string): Promise<CorpusRow[]> =>
+  inSnapshot(edge.knex, async trx => {
+    const withheld = await withheldOf(trx, campaign, edge.trust.rules)
+    const scope = { campaignId: campaign.id, from: null, until: null }
+    return readCorpusPage(trx, { ...scope, withheld, after, limit: ROWS_PER_PAGE })
+  })

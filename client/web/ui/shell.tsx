@@ -8,6 +8,7 @@ import { theme, turnTheme } from '../theme.ts'
 
 const LINKS: readonly (readonly [PageName, string, string])[] = [
   ['campaigns', '/c', 'Campaigns'],
+  ['top', '/top', 'Leaderboards'],
   ['explore', '/x', 'Data'],
   ['status', '/status', 'Status'],
   ['docs', '/docs', 'Docs'],
@@ -56,6 +57,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
       </main>
       <footer>
         <a href="/log">Public action log</a>
+        <a href="/ops">Operators</a>
         <a href="/api">API</a>
         <a href="/api/v1/openapi.json">OpenAPI</a>
         <a href="/api/v1/ledger/heads">Ledger heads</a>
