@@ -74,7 +74,8 @@ test.skipIf(missing)(
 
       const places = ['--state-dir', join(dir, 'owl'), '--cache-dir', join(dir, 'cache')]
       const up = launch('up', [
-        ...[XEENET, 'up', '--login', '--server', grid.url, '--name', HOSTILE, '--once', '--json', ...places],
+        XEENET,
+        ...['up', '--login', '--server', grid.url, '--name', HOSTILE, '--once', '--json', ...places],
       ])
       const { url, code } = Asked.parse(await up.until(event => event.ev === 'need_login'))
       await page.goto(`${url}?code=${code}`)
