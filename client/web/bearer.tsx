@@ -1,56 +1,45 @@
 import { signal } from '@preact/signals'
-import type { Problem } from '#protocol/problem.ts'
+import { send } from './data.ts'
+import { loginPath, may, post } from './session.ts'
 
 /** A token that was typed here. It is kept by this page only, and gone with it. */
 export const token = signal('')
 
-/** What a server said no to, with its problem. */
-export class CallRefused extends Error {
-  readonly problem: Problem
+/** Whether this page may do such things: by a token that was typed, or as who is logged in. */
+export const isAllowed = (scope: 'campaign' | 'admin'): boolean => token.value !== '' || may(scope)
 
-  constructor(problem: Problem) {
-    super(`${problem.title}${problem.detail === undefined ? '' : ` (${problem.detail})`}. ${problem.hint}`)
-    this.problem = problem
-  }
-}
-
-const REQUEST_MS = 60_000
-
-/** Calls the API below /api/v1 under the token. A body that is a text is YAML. @throws CallRefused */
-export async function call<T>(
+/** Calls the API below /api/v1 under the token, or as who is logged in. A body that is a text is YAML. @throws Refusal */
+export function call<T>(
   method: 'GET' | 'POST',
   path: string,
   body?: string | object,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<T> {
-  const isText = typeof body === 'string'
-  const response = await fetch(`/api/v1${path}`, {
-    method,
-    headers: {
-      ...(token.value === '' ? {} : { authorization: `Bearer ${token.value}` }),
-      ...(body === undefined ? {} : { 'content-type': isText ? 'application/yaml' : 'application/json' }),
-      ...headers,
-    },
-    ...(body === undefined ? {} : { body: isText ? body : JSON.stringify(body) }),
-    signal: AbortSignal.timeout(REQUEST_MS),
-  })
-  if (!response.headers.get('content-type')?.includes('json'))
-    throw new Error(`The server answered with status ${response.status}.`)
-  const json = await response.json() // our own server's, of the same version as this page
-  if (!response.ok) throw new CallRefused(json)
-  return json
+  const kind = typeof body === 'string' ? { 'content-type': 'application/yaml' } : {}
+  if (token.value !== '')
+    return send<T>(method, path, {
+      body,
+      headers: { authorization: `Bearer ${token.value}`, ...kind, ...headers },
+    })
+  return method === 'GET' ? send<T>(method, path) : post<T>(path, body, { headers: { ...kind, ...headers } })
 }
 
-/** Where a token is typed. */
-export const TokenField = ({ scope }: { scope: string }) => (
-  <label class="row">
-    <span>Token of scope {scope}</span>
-    <input
-      type="password"
-      autocomplete="off"
-      value={token.value}
-      onChange={event => (token.value = event.currentTarget.value.trim())}
-    />
-    <span class="meta">It stays in this page and is gone when you leave it.</span>
-  </label>
-)
+/** The ways to be allowed: the login, or a token that is typed. Nothing for who is. */
+export const TokenField = ({ scope }: { scope: 'campaign' | 'admin' }) =>
+  may(scope) ? null : (
+    <>
+      <p>
+        <a href={loginPath()}>Log in</a>, or use a token.
+      </p>
+      <label class="row">
+        <span>Token of scope {scope}</span>
+        <input
+          type="password"
+          autocomplete="off"
+          value={token.value}
+          onChange={event => (token.value = event.currentTarget.value.trim())}
+        />
+        <span class="meta">It stays in this page and is gone when you leave it.</span>
+      </label>
+    </>
+  )

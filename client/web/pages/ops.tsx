@@ -1,5 +1,5 @@
 import type { SymptomsView } from '#protocol/operator.ts'
-import { call, TokenField, token } from '../bearer.tsx'
+import { call, isAllowed, TokenField, token } from '../bearer.tsx'
 import { useResource } from '../data.ts'
 import { query } from '../router.ts'
 import { useTitle } from '../title.ts'
@@ -31,7 +31,7 @@ export function OpsPage() {
   return (
     <>
       <h1>Operator console</h1>
-      {token.value === '' ? (
+      {!isAllowed('admin') ? (
         <>
           <Empty>Only operators see this. Make a token: xeenet admin user token NAME --scope admin</Empty>
           <TokenField scope="admin" />

@@ -4,8 +4,8 @@ import type { CampaignView, ValidateReply } from '#protocol/campaign.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
 import type { DatasetList, KernelList } from '#protocol/lists.ts'
-import { CallRefused, call, TokenField, token } from '../bearer.tsx'
-import { get, useResource } from '../data.ts'
+import { call, isAllowed, TokenField, token } from '../bearer.tsx'
+import { get, Refusal, useResource } from '../data.ts'
 import { go } from '../router.ts'
 import { useTitle } from '../title.ts'
 import { Empty, Shown } from '../ui/parts.tsx'
@@ -122,7 +122,7 @@ async function check(text: string): Promise<Checked> {
   try {
     return { state: 'good', reply: await call<ValidateReply>('POST', '/campaigns/validate', text) }
   } catch (error) {
-    if (!(error instanceof CallRefused)) return { state: 'bad', why: String(error), line: undefined }
+    if (!(error instanceof Refusal)) return { state: 'bad', why: String(error), line: undefined }
     const { title, detail, hint, line } = error.problem
     return { state: 'bad', why: `${detail ?? title}. ${hint}`, line }
   }
@@ -201,7 +201,7 @@ function Sending({ text, ready }: { text: string; ready: boolean }) {
       go(`/c/${id}`)
     } catch (error) {
       why.value = error instanceof Error ? error.message : String(error)
-      if (error instanceof CallRefused) key.value = crypto.randomUUID()
+      if (error instanceof Refusal) key.value = crypto.randomUUID()
     }
     sending.value = false
   }
@@ -212,7 +212,7 @@ function Sending({ text, ready }: { text: string; ready: boolean }) {
         <button
           type="button"
           class="primary"
-          disabled={!ready || sending.value || token.value === ''}
+          disabled={!ready || sending.value || !isAllowed('campaign')}
           onClick={() => void submit()}
         >
           Submit
@@ -225,8 +225,7 @@ function Sending({ text, ready }: { text: string; ready: boolean }) {
           Download
         </a>
         <span class="meta">
-          {token.value === '' &&
-            'Submitting needs a token; at the command line: xeenet campaign submit campaign.yaml'}
+          {!isAllowed('campaign') && 'At the command line: xeenet campaign submit campaign.yaml'}
         </span>
       </p>
       {why.value !== '' && (
