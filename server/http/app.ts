@@ -7,6 +7,7 @@ import { openApiDocument } from '#protocol/openapi-document.ts'
 import { isReady } from '#store/settings.ts'
 import { networkReader, originReader } from './address.ts'
 import { tokenOf } from './auth.ts'
+import { showContributors } from './boards.ts'
 import { bytesUpTo } from './body.ts'
 import { campaignRoutes, type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
 import { newCatalogue } from './catalogue.ts'
@@ -74,6 +75,7 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
     [`${API}/hosts/:id/claim`]: { post: [anonymous, small, claim(edge, readCall)] },
     [`${API}/hosts/:id/appeal`]: { post: [anonymous, small, appeal(edge, readCall)] },
     [`${API}/actions`]: { get: [showActions(edge)] },
+    [`${API}/contributors`]: { get: [showContributors(edge)] },
     [`${API}/scheduler`]: {
       post: [anonymous, bytesUpTo(BODY_BYTES_MAX), scheduler(edge, readCall, networkOf)],
     },

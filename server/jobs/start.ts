@@ -7,6 +7,7 @@ import { setWakes } from '#store/work-units.ts'
 import { runAssimilate } from './assimilate.ts'
 import { runBatch } from './batch.ts'
 import { bossEnqueue } from './boss.ts'
+import { sweepContributions } from './contributions.ts'
 import {
   EVERY_FIVE_SECONDS,
   EVERY_FOUR_MINUTES,
@@ -131,6 +132,7 @@ function startSweepers(deps: JobDeps) {
     repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
     repeat(log, { name: 'webhooks', when: EVERY_SECOND, what: () => sweepWebhooks(deps) }),
     repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
+    repeat(log, { name: 'contributions', when: EVERY_OTHER_SECOND, what: () => sweepContributions(deps) }),
     repeat(log, { name: 'statistics', when: EVERY_FIVE_SECONDS, what: () => countGrown(deps.knex) }),
     repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
     repeat(log, { name: 'proposals', when: EVERY_MINUTE, what: () => sweepProposals(deps) }),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody } from './acts.ts'
 import { AnalysisView } from './analysis.ts'
+import { BoardList } from './boards.ts'
 import {
   CampaignFile,
   CampaignList,
@@ -96,7 +97,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ AgreementView, CorpusList, CorpusView, ScienceList, SimilarView },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
-  ...{ AnalysisView, EventList, ReportView },
+  ...{ AnalysisView, BoardList, EventList, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ DryRun, WaitReply },
   ...{ KeyBody, KeyList, KeyView, NewKey },
@@ -149,6 +150,11 @@ export const OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'get', path: '/api/v1/actions', security: 'anybody', reply: 'ActionList', query: page },
     summary: 'What was done to volunteers, newest first; everything for operators',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/contributors', security: 'anybody', reply: 'BoardList' },
+    summary: 'Volunteers by what they gave: contribution, recent, impact',
+    query: [...page, 'board', 'via', 'span'],
   },
   {
     ...{ method: 'post', path: '/api/v1/scheduler', summary: 'Report, ask for work, hear what changed' },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BoardSpan, BoardVia } from './boards.ts'
 import { EventCursor } from './events.ts'
 import { CALL_HEADER, HOST_HEADER, SIGNATURE_HEADER } from './host.ts'
 import { PAGE_ROWS_MAX, WAIT_SECONDS_MAX } from './limits.ts'
@@ -21,6 +22,8 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   before: { about: 'Where the page before ended' },
   cursor: { about: 'nextAfter of the reply before', schema: EventCursor },
   timeout: { about: 'Seconds to wait at most', schema: z.number().min(0).max(WAIT_SECONDS_MAX) },
+  via: { about: 'Computed in browser tabs, by the command line, or both', schema: BoardVia },
+  span: { about: 'The last 7 or 365 days (UTC), or all', schema: BoardSpan },
   format: { about: 'Of an export', schema: z.enum(['ndjson', 'csv']) },
   dry_run: {
     about: 'true: say what the call would do and cost, and change nothing',
