@@ -31,7 +31,10 @@ async function main(): Promise<void> {
       assetsInlineLimit: 0, // the pages' policy forbids data addresses for all but images
       modulePreload: { polyfill: false },
       reportCompressedSize: false,
-      rolldownOptions: { checks: { bundlerTimings: false } }, // who starts a server has no use for them
+      rolldownOptions: {
+        input: ['index.html', 'local.html'].map(name => join(ROOT, 'client', 'web', name)),
+        checks: { bundlerTimings: false }, // who starts a server has no use for them
+      },
     },
   })
   await compress(fresh)

@@ -10,9 +10,11 @@ import { kernelCommand } from './commands/kernel.ts'
 import { keyCommand } from './commands/key.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { mcpCommand } from './commands/mcp.ts'
+import { openCommand } from './commands/open.ts'
 import { reproCommand } from './commands/repro.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { serveCommand } from './commands/serve.ts'
+import { serviceCommand } from './commands/service.ts'
 import { steeringCommands } from './commands/steer.ts'
 import { type Hooks, upCommand } from './commands/up.ts'
 import { webhookCommand } from './commands/webhook.ts'
@@ -54,6 +56,8 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     upCommand('up', hooks, done),
     upCommand('verify', hooks, done),
     ...steeringCommands(),
+    openCommand(done),
+    serviceCommand(done),
     serveCommand(done),
     adminCommand(done),
     datasetCommand(done),

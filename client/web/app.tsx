@@ -18,6 +18,7 @@ const PAGES: Readonly<Record<PageName, Page>> = {
   campaign: late(async () => (await import('./pages/campaign.tsx')).CampaignPage),
   experiment: late(async () => (await import('./pages/experiment.tsx')).ExperimentPage),
   host: late(async () => (await import('./pages/host.tsx')).HostPage),
+  explore: late(async () => (await import('./pages/explore.tsx')).ExplorePage),
   status: late(async () => (await import('./pages/status.tsx')).StatusPage),
   log: late(async () => (await import('./pages/log.tsx')).LogPage),
   docs: late(async () => (await import('./pages/docs.tsx')).DocsPage),

@@ -3,8 +3,10 @@ import { bytesUpTo } from './body.ts'
 import { type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
 import { showCorpus, showRun, showSimilar } from './corpus.ts'
 import type { Edge } from './edge.ts'
+import { explore } from './explore.ts'
 import * as exports from './exports.ts'
 import { showScience } from './science.ts'
+import { showSpent } from './spent.ts'
 import { showAgreement } from './study.ts'
 
 /** What is public of everybody's runs, below the address `at`. */
@@ -17,10 +19,12 @@ export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler):
       post: [anonymous, small, exports.exportOfCampaign(edge)],
     },
     [`${at}/corpus`]: { get: [showCorpus(edge)] },
+    [`${at}/corpus/explore`]: { get: [explore(edge)] },
     [`${at}/corpus/similar`]: { get: [showSimilar(edge)] },
     [`${at}/science`]: { get: [showScience(edge)] },
     [`${at}/corpus/exports`]: { post: [anonymous, small, exports.exportOfMonth(edge)] },
     [`${at}/corpus/:id`]: { get: [showRun(edge)] },
+    [`${at}/spent`]: { get: [showSpent(edge)] },
     [`${at}/exports/:id`]: { get: [exports.showExport(edge)] },
   }
 }

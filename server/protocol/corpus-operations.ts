@@ -3,6 +3,11 @@ import { type Operation, page } from './operation.ts'
 /** What is public of everybody's runs, and files of it. */
 export const CORPUS_OPERATIONS: readonly Operation[] = [
   {
+    ...{ method: 'get', path: '/api/v1/corpus/explore', reply: 'ExploreView' },
+    summary: 'Runs of a kernel that fit conditions, as rows or in groups with median, mean and n',
+    query: ['kernel', 'data', 'campaign', 'status', 'rung', 'where', 'group', ...page],
+  },
+  {
     ...{ method: 'get', path: '/api/v1/corpus', reply: 'CorpusList' },
     summary: 'Published runs of everybody, newest first, failures included',
     query: [

@@ -170,6 +170,11 @@ export const WEBHOOK_URL_CHARS_MAX = 2_000
 export const WEBHOOK_MS_MAX = 5_000
 /** What was sent is listed so long. */
 export const WEBHOOK_DELIVERY_DAYS = 30
+/** Runs that one question to the corpus looks at, the newest; their groups; and for how long. */
+export const EXPLORE_ROWS_MAX = 200_000
+export const EXPLORE_GROUPS_MAX = 1_000
+export const EXPLORE_MS_MAX = 5_000
+
 /** Work units of one act of an operator, in one transaction of some seconds. */
 export const ACT_UNITS_MAX = 5_000
 /** What was shown of an act holds so long: a phone call with whom it concerns. */

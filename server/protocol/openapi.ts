@@ -22,6 +22,7 @@ import { DatasetManifest } from './dataset.ts'
 import { DryRun } from './dry-run.ts'
 import { EventList, WaitReply } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
+import { ExploreView } from './explore.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
 import { EnrolBody, EnrolReply, HostView } from './host.ts'
 import { InteractionView } from './interaction.ts'
@@ -52,6 +53,7 @@ import { ReviseBody, RevisionList, RevisionView, StopBody } from './revisions.ts
 import { HostReport, SchedulerBody, SchedulerReply, UploadReply } from './scheduler.ts'
 import { ScienceList } from './science.ts'
 import { SearchView } from './search.ts'
+import { SpentView } from './spent.ts'
 import { AgreementView } from './study.ts'
 import { CompareView, TestList } from './tests.ts'
 import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
@@ -97,7 +99,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ AgreementView, CorpusList, CorpusView, ScienceList, SimilarView },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
-  ...{ AnalysisView, BoardList, EventList, ReportView },
+  ...{ AnalysisView, BoardList, EventList, ExploreView, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ DryRun, WaitReply },
   ...{ KeyBody, KeyList, KeyView, NewKey },
@@ -105,7 +107,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
   ...{ AlertList, AppealList, ErrorsView, HostRows, LimitsView, ResultRows },
-  ...{ SuspectList, SymptomsView, UserRows },
+  ...{ SpentView, SuspectList, SymptomsView, UserRows },
   Health: z.object({ ok: z.literal(true) }),
 }
 
@@ -215,6 +217,10 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/api/v1/ledger/summary',
     summary: 'Balances, and that they sum to zero',
     reply: 'LedgerSummary',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/spent', reply: 'SpentView' },
+    summary: 'What was computed here, its core-hours, and an estimate of its watt-hours',
   },
   { method: 'get', path: '/api/v1/prices', summary: 'What work is worth', reply: 'PriceList' },
   {

@@ -7,6 +7,7 @@ export const PAGE_PATHS = {
   experiment: '/e/:id',
   start: '/start',
   host: '/h/:id',
+  explore: '/x',
   status: '/status',
   log: '/log',
   docs: '/docs',

@@ -20,6 +20,8 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   limit: { about: 'How many rows at most', schema: z.int().min(1).max(PAGE_ROWS_MAX) },
   after: { about: 'nextAfter of the page before' },
   before: { about: 'Where the page before ended' },
+  where: { about: 'Conditions that all hold, such as lr>0.001 width=64' },
+  group: { about: 'One or two fields, in bins or as they are, such as lr:log8,depth' },
   cursor: { about: 'nextAfter of the reply before', schema: EventCursor },
   timeout: { about: 'Seconds to wait at most', schema: z.number().min(0).max(WAIT_SECONDS_MAX) },
   via: { about: 'Computed in browser tabs, by the command line, or both', schema: BoardVia },

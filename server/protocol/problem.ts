@@ -199,6 +199,13 @@ export const PROBLEMS = {
     'Sign it with `xeenet kernel sign` and the key of the operator of this server.',
   ],
 
+  query_too_slow: [
+    422,
+    false,
+    'The question takes too long',
+    'Narrow it: one campaign, one data set, fewer conditions.',
+  ],
+
   // acts of operators
   preview_missing: [
     422,

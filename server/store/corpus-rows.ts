@@ -80,6 +80,12 @@ const NAMED = `select id, file->'metric'->>'goal' as goal from campaigns where i
 export const campaignsIn = (on: Executor, scope: RowScope): Promise<z.infer<typeof RankedRow>[]> =>
   select(on, RankedRow, CAMPAIGNS, bindingsOf(scope))
 
+const USING = `select id from campaigns where kernel_sha256 = :kernel order by id`
+
+/** The campaigns of a kernel. */
+export const campaignsUsing = async (on: Executor, kernel: Sha256): Promise<CampaignId[]> =>
+  (await select(on, z.object({ id: CampaignId }), USING, { kernel })).map(row => row.id)
+
 /** What campaigns rank by. */
 export const goalsOf = (on: Executor, ids: readonly CampaignId[]): Promise<z.infer<typeof RankedRow>[]> =>
   ids.length === 0 ? Promise.resolve([]) : select(on, RankedRow, NAMED, { ids })

@@ -1,3 +1,7 @@
+/** Whether a statement was ended because it took longer than it may. SQLSTATE 57014. */
+export const isCutOff = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === '57014'
+
 /** The constraint that a statement violated, or undefined when `error` is something else. */
 export function violatedConstraint(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || !('constraint' in error)) return undefined

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { z } from 'zod'
 import { CorpusList, type CorpusRun, CorpusView, SimilarView } from '#protocol/corpus.ts'
+import { ExploreView } from '#protocol/explore.ts'
 import { ExportFormat } from '#protocol/exports.ts'
 import { ScienceList } from '#protocol/science.ts'
 import { askBoth } from '#runtime/api.ts'
@@ -23,6 +24,16 @@ export function corpusCommand(): Command {
       .option('--metric-min <x>', 'with --kernel')
       .option('--metric-max <x>', 'with --kernel')
       .option('--limit <n>', 'how many', '20')
+      .option('--after <id>', 'go on after this run'),
+    verb('explore', 'runs of a kernel that fit conditions, as rows or in groups', explore)
+      .requiredOption('--kernel <name@version>', 'the kernel')
+      .option('--data <name@version>', 'on this data set')
+      .option('--campaign <id>', 'of this campaign')
+      .option('--status <status>', 'ok, diverged, trapped or infeasible')
+      .option('--rung <n>', '3: whole runs')
+      .option('--where <conditions>', 'such as "lr>0.001 width=64"')
+      .option('--group <fields>', 'one or two, such as lr:log8,depth')
+      .option('--limit <n>', 'how many runs', '50')
       .option('--after <id>', 'go on after this run'),
     verb('similar', 'what was tried that is most like a recipe, and how new that is', similar)
       .argument('[parameters...]', 'lr=0.01 width=64 …; what is left out has the kernel’s default')
@@ -77,6 +88,30 @@ function runLine({ workUnitId, kernel, data, metricName, metricValue, status, ..
   const value = metricValue === null ? status : `${metricName} ${metricValue}`
   const said = marks.length === 0 ? '' : `  [${marks.join(', ')}]`
   return `${workUnitId}  ${kernel} ${data}  ${value}${said}  ${recipeText(run.recipe)} seed=${run.seed}`
+}
+
+const ExploreOptions = z.object({
+  ...{ kernel: z.string(), data: text, campaign: text, status: text, rung: text, where: text, group: text },
+  ...{ limit: z.string(), after: text },
+})
+
+async function explore(command: Command): Promise<void> {
+  const { talk, endpoint } = await contextOf(command)
+  const path = `/api/v1/corpus/explore?${query(options(ExploreOptions, command))}`
+  const { reply, text } = await askBoth(endpoint, ExploreView, { method: 'GET', path })
+  if (talk.json) return talk.data(text)
+  for (const { key, n, ok, median, mean, min, max } of reply.groups ?? []) {
+    const sums = Object.entries({ median, mean, min, max }).map(
+      ([name, value]) => `${name} ${value === null ? '-' : value.toFixed(4)}`,
+    )
+    talk.data(`${key.map(String).join('  ')}  n ${n} (${ok} ok)  ${sums.join('  ')}`)
+  }
+  for (const { workUnitId, metric, status, recipe, seed } of reply.runs ?? [])
+    talk.data(
+      `${workUnitId}  ${metric === null ? status : metric.toFixed(4)}  ${recipeText(recipe)} seed=${seed}`,
+    )
+  talk.say(`${reply.matched} runs fit${reply.truncated ? ', or more' : ''}`)
+  if (reply.nextAfter !== null) talk.say(`more: --after ${reply.nextAfter}`)
 }
 
 const SimilarOptions = z.object({ kernel: z.string(), data: text, limit: z.string() })

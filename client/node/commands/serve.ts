@@ -1,4 +1,5 @@
 import { type ChildProcess, type ForkOptions, fork, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -39,6 +40,8 @@ interface ServeOptions {
 
 async function serve(flags: readonly string[], given: ServeOptions): Promise<number> {
   const talk = openTalk(given.json === true)
+  if (!existsSync(join(SERVER_DIRECTORY, 'main.ts')))
+    throw new Failure(EXIT.failure, 'server_missing', { what: 'this installation has no server part' })
   await buildKernels(talk)
   await buildPages(talk)
   const server = fork(join(SERVER_DIRECTORY, 'main.ts'), [...flags], CHILD)

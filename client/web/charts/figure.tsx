@@ -74,9 +74,10 @@ const quoted = (cell: string | number | null): string => {
 export const csv = ({ columns, rows }: Twin): string =>
   [columns, ...rows].map(row => `${row.map(quoted).join(',')}\r\n`).join('')
 
-function save(name: string, text: string): void {
+/** Gives a file to the reader. */
+export function save(name: string, content: BlobPart, type = 'text/csv'): void {
   const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/csv' }))
+  link.href = URL.createObjectURL(new Blob([content], { type }))
   link.download = name
   link.click()
   URL.revokeObjectURL(link.href)

@@ -18,7 +18,8 @@ export function LocalData({ link }: { link: Link }) {
       () => undefined, // a browser that keeps nothing has nothing to delete
     )
   }
-  useEffect(look, [on])
+  const done = link.volunteering.value?.computed.length ?? 0
+  useEffect(look, [on, done])
   const forget = async (): Promise<void> => {
     said.value = (await deleteLocalData())
       ? 'Everything was deleted.'

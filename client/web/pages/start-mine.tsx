@@ -6,6 +6,7 @@ import { get, useResource } from '../data.ts'
 import { credits, metric, whole } from '../format.ts'
 import { Empty, Figures, State } from '../ui/parts.tsx'
 import type { Link } from '../volunteer/link.ts'
+import { SaveToAccount } from './start-claim.tsx'
 
 const TOKENS = {
   waiting: 'warn',
@@ -23,10 +24,12 @@ interface MineProps {
   readonly of: Snapshot
   /** `This browser`, or what else computes. */
   readonly self: string
+  /** Whether its host can be given to an account here. */
+  readonly savable: boolean
 }
 
 /** What was computed here, and what came of it. */
-export function Mine({ link, of: { computed, host, log, phase }, self }: MineProps) {
+export function Mine({ link, of: { computed, host, log, phase }, self, savable }: MineProps) {
   const waiting = computed.some(one => one.fate === 'waiting')
   const last = computed.slice(-TICKS)
   const count = (fate: Computed['fate']): string => whole(computed.filter(one => one.fate === fate).length)
@@ -36,6 +39,7 @@ export function Mine({ link, of: { computed, host, log, phase }, self }: MinePro
       {host !== null && (
         <Earned link={link} host={host} waiting={waiting && phase === 'on'} self={self} known={computed} />
       )}
+      {host !== null && savable && <SaveToAccount />}
       <Rug
         label={`The last ${last.length} results: ${count('valid')} valid, ${count('waiting')} waiting`}
         width={TICKS * 3}

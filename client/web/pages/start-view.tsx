@@ -16,6 +16,8 @@ export interface Words {
   readonly before: string
   readonly elsewhere: string
   readonly self: string
+  /** Whether its host can be given to an account on this page. */
+  readonly savable: boolean
 }
 
 interface VolunteeringProps {
@@ -39,7 +41,7 @@ export function Volunteering({ link, words, children }: VolunteeringProps) {
         <Off link={link} before={snapshot} words={words} />
       )}
       <HowMuch link={link} on={on} />
-      {snapshot !== undefined && <Mine link={link} of={snapshot} self={words.self} />}
+      {snapshot !== undefined && <Mine link={link} of={snapshot} self={words.self} savable={words.savable} />}
       <Explained />
       {children}
     </>

@@ -14,4 +14,5 @@ const TAB = {
   before: 'Nothing is installed. Nothing runs before you press Start, nor after a reload.',
   elsewhere: 'It runs in another tab of this browser. This one shows it and steers it.',
   self: 'This browser',
+  savable: true,
 } as const

@@ -1,5 +1,6 @@
 import type { LedgerSummary, ServerView } from '#protocol/campaign.ts'
 import type { PriceList } from '#protocol/credits.ts'
+import type { SpentView } from '#protocol/spent.ts'
 import { get, useResource } from '../data.ts'
 import { ago, credits, whole } from '../format.ts'
 import { useTitle } from '../title.ts'
@@ -11,6 +12,7 @@ const loadAll = async () => ({
   ledger: await get<LedgerSummary>('/ledger/summary'),
   prices: await get<PriceList>('/prices'),
   campaigns: await loadCampaigns(),
+  spent: await get<SpentView>('/spent'),
 })
 
 /** What anyone may check about this server. */
@@ -21,7 +23,7 @@ export function StatusPage() {
     <>
       <h1>Status</h1>
       <Shown from={all} what="the status">
-        {({ server, ledger, prices, campaigns }) => (
+        {({ server, ledger, prices, campaigns, spent }) => (
           <>
             <p class="row">
               <State of={ledger.balanced && ledger.alerts === 0 ? 'active' : 'failed'} />
@@ -32,6 +34,10 @@ export function StatusPage() {
               of={[
                 ['running campaigns', whole(campaigns.filter(c => c.state === 'running').length)],
                 ['campaigns', whole(campaigns.length)],
+                ['results waiting', whole(spent.queue.unsent)],
+                ['in progress', whole(spent.queue.inProgress)],
+                ['hosts, last hour', whole(spent.hosts)],
+                ['their cores', whole(spent.cores)],
                 ['ledger rows', whole(ledger.transfers)],
                 ['sum of all accounts', credits(ledger.sumMilli)],
                 [
@@ -46,6 +52,7 @@ export function StatusPage() {
                 ? 'no sealed block yet'
                 : `last sealed block ${ledger.head.statement.number}, ${ago(ledger.head.statement.sealedAt, Date.now())}`}
             </p>
+            <Spent of={spent} />
             <Kernels of={server.kernels} />
             <h2>Prices</h2>
             <p>
@@ -61,6 +68,45 @@ export function StatusPage() {
     </>
   )
 }
+
+/** What everything that was computed here has cost the world, with the sum that says so. */
+function Spent({
+  of: { results, gfuel, coreHours, wattHours, formula, assumptions, lastDay },
+}: {
+  of: SpentView
+}) {
+  return (
+    <section>
+      <h2>Spent so far</h2>
+      <Figures
+        of={[
+          ['accepted results', whole(results)],
+          ['Gfuel', short(gfuel)],
+          ['core-hours', short(coreHours)],
+          ['watt-hours, about', short(wattHours.typical)],
+        ]}
+      />
+      <p>
+        In the last day: {whole(lastDay.results)} results, {short(lastDay.gfuel)} Gfuel,{' '}
+        {short(lastDay.coreHours)} core-hours. A Gfuel is 10⁹ executed instructions.
+      </p>
+      <h3>How the watt-hours are estimated</h3>
+      <p>
+        {formula}: {short(coreHours)} core-hours give between {short(wattHours.low)} and{' '}
+        {short(wattHours.high)} Wh. The assumptions:
+      </p>
+      <ul>
+        {assumptions.map(assumption => (
+          <li key={assumption}>{assumption}</li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+/** Three digits say what a sum of estimates can. */
+const short = (value: number): string =>
+  value.toLocaleString('en', { maximumSignificantDigits: 3, notation: value >= 1e6 ? 'compact' : 'standard' })
 
 function Kernels({ of: kernels }: { of: ServerView['kernels'] }) {
   return (

@@ -7,6 +7,7 @@ import { theme, turnTheme } from '../theme.ts'
 
 const LINKS: readonly (readonly [PageName, string, string])[] = [
   ['campaigns', '/c', 'Campaigns'],
+  ['explore', '/x', 'Data'],
   ['status', '/status', 'Status'],
   ['docs', '/docs', 'Docs'],
 ]

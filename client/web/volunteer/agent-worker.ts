@@ -13,8 +13,10 @@ import { openPool } from './pool.ts'
 import { type Lent, lentBy, type Settings, type Signals } from './presets.ts'
 import { type BrowserStore, openStore } from './store.ts'
 
-// Often enough to look alive, seldom enough to cost nothing.
-const SNAPSHOT_MS = 200
+// What changed in kind is shown at once. Progress alone once a second: each snapshot has all tabs draw, and where no graphics card
+// does that it costs the core that computes (five a second took a quarter of it; ops/LOG.md).
+const CHANGE_MS = 50
+const PROGRESS_MS = 1_000
 // Some rules are about time: hours of the day, minutes since a tab was hidden. Timers of workers are not slowed down.
 const RULES_MS = 5_000
 
@@ -25,6 +27,7 @@ let agent: Volunteer | undefined
 let machine: { settings: Settings; signals: Signals } | undefined
 let lent: Lent = { cores: 1, share: 1, reasons: [] }
 let told: ReturnType<typeof setTimeout> | undefined
+let tellsSoon = false
 
 self.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === 'signals') {
@@ -113,13 +116,30 @@ function follow(next: { settings: Settings; signals: Signals }): void {
 }
 
 function show(next: Snapshot): void {
+  const soon = snapshot === undefined || isOther(snapshot, next)
   snapshot = next
-  told ??= setTimeout(say, SNAPSHOT_MS)
+  if (soon && !tellsSoon) clearTimeout(told)
+  if (soon && !tellsSoon) told = setTimeout(say, CHANGE_MS)
+  else told ??= setTimeout(say, PROGRESS_MS)
+  tellsSoon ||= soon
 }
+
+/** Whether anything but progress differs. */
+const isOther = (a: Snapshot, b: Snapshot): boolean =>
+  a.phase !== b.phase ||
+  a.control.state !== b.control.state ||
+  a.computed !== b.computed ||
+  a.offline !== b.offline ||
+  a.preset !== b.preset ||
+  a.cores !== b.cores ||
+  a.mode?.mode !== b.mode?.mode ||
+  a.runs.map(run => `${run.resultId} ${run.saved}`).join() !==
+    b.runs.map(run => `${run.resultId} ${run.saved}`).join()
 
 function say(): void {
   clearTimeout(told)
   told = undefined
+  tellsSoon = false
   if (snapshot !== undefined) channel.postMessage({ type: 'snapshot', snapshot } satisfies Said)
 }
 

@@ -117,8 +117,12 @@ function hostStore(
       return { leases, reports }
     },
     nextCall: async now => {
-      const number = Math.max(((await fact('call', Call)) ?? 0) + 1, now)
-      await saveFact('call', number)
+      // One transaction: the page may call beside the volunteer, and no number may be given out twice.
+      const transaction = db.transaction('facts', 'readwrite', DURABLE)
+      const last = Call.safeParse(await transaction.store.get('call'))
+      const number = Math.max((last.success ? last.data : 0) + 1, now)
+      await transaction.store.put(number, 'call')
+      await transaction.done
       return number
     },
     saveLease: lease => save(db, 'leases', lease.resultId, lease),

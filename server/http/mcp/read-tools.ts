@@ -7,6 +7,7 @@ import {
   ServerView,
   ValidateReply,
 } from '#protocol/campaign.ts'
+import { ExploreView } from '#protocol/explore.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
 import { DatasetList, KernelList } from '#protocol/lists.ts'
 import { NoteList } from '#protocol/notes.ts'
@@ -142,9 +143,21 @@ const results = tool({
   input: {
     ...{ campaign_id: campaignId.optional(), limit, detail },
     kernel: Versioned.optional().describe('instead of campaign_id'),
+    where: z
+      .string()
+      .max(1_000)
+      .optional()
+      .describe('with kernel: only runs that fit, such as lr>0.001 width=64'),
+    group: z
+      .string()
+      .max(200)
+      .optional()
+      .describe('with kernel: median, mean and n by fields, such as lr:log8,depth'),
     cursor: z.int().min(0).default(0).describe('nextCursor of the page before'),
   },
-  run: async (api, { campaign_id: id, kernel, limit, cursor, detail }) => {
+  run: async (api, { campaign_id: id, kernel, where, group, limit, cursor, detail }) => {
+    if (kernel !== undefined && (where ?? group) !== undefined)
+      return explored(api, { kernel, where, group }, { limit, detail })
     if (id === undefined) return science(api, kernel, { limit, detail })
     const { rows: all, ...board } = await api.ask(Leaderboard, get(`${pathOf(id)}/leaderboard`))
     return fitted({ rows: limit, detail }, rows => ({
@@ -175,6 +188,28 @@ const science = (
     }
   })
 }
+
+/** Runs that fit, or groups of them. Values of a recipe may be a stranger's words. */
+const explored = (
+  api: Api,
+  {
+    kernel,
+    where = '',
+    group = '',
+  }: { kernel: string; where: string | undefined; group: string | undefined },
+  { limit, detail }: Omit<Page, 'id' | 'cursor'>,
+): Promise<string> =>
+  fitted({ rows: limit, detail }, async rows => {
+    const asked = new URLSearchParams({ kernel, where, group, limit: String(rows) })
+    const {
+      groups,
+      runs,
+      fields: _,
+      nextAfter: __,
+      ...head
+    } = await api.ask(ExploreView, get(`/corpus/explore?${asked}`))
+    return { ...head, untrusted: { groups: groups?.slice(0, rows), runs } }
+  })
 
 const compare = tool({
   name: 'xee_compare',
