@@ -1,7 +1,7 @@
 /** `npm run build`, second half: the web app of `client/web` into `build/web`. What is up to date is left alone. */
 import { createHash } from 'node:crypto'
 import { globSync } from 'node:fs'
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 
@@ -11,7 +11,18 @@ const OUT = join(ROOT, 'build', 'web')
 const STAMP = '.built-from'
 
 const SOURCES =
-  '{client/web/**/*,client/runtime/*.ts,server/protocol/*.ts,package-lock.json,ops/build-web.ts}'
+  '{client/web/**/*,client/{runtime,onnx}/*.ts,server/protocol/*.ts,package-lock.json,ops/build-web.ts}'
+
+/** ONNX Runtime for tabs, fetched only by one that computes with it: files of its package by the names under which they are served. */
+const LIBRARY = join(ROOT, 'node_modules', 'onnxruntime-web')
+const LIBRARY_FILES = {
+  'wasm.js': 'ort.wasm.min.mjs',
+  'wasm-loader.js': 'ort-wasm-simd-threaded.mjs',
+  'wasm.wasm': 'ort-wasm-simd-threaded.wasm',
+  'webgpu.js': 'ort.webgpu.min.mjs',
+  'webgpu-loader.js': 'ort-wasm-simd-threaded.asyncify.mjs',
+  'webgpu.wasm': 'ort-wasm-simd-threaded.asyncify.wasm',
+}
 
 async function main(): Promise<void> {
   const source = await hashOfSources()
@@ -37,6 +48,7 @@ async function main(): Promise<void> {
       },
     },
   })
+  await copyLibrary(join(fresh, 'assets'))
   await compress(fresh)
   await writeFile(join(fresh, STAMP), source)
   await putInPlace(fresh, source)
@@ -54,17 +66,30 @@ async function hashOfSources(): Promise<string> {
   return hash.digest('hex')
 }
 
+/** Where the optional package is missing, tabs compute kernels only, and say so. */
+async function copyLibrary(assets: string): Promise<void> {
+  const about = await readFile(join(LIBRARY, 'package.json'), 'utf8').catch(() => undefined)
+  if (about === undefined) return
+  const { version } = JSON.parse(about)
+  for (const [name, file] of Object.entries(LIBRARY_FILES))
+    await copyFile(join(LIBRARY, 'dist', file), join(assets, `ort-${version}-${name}`))
+}
+
 /** Once at build time and as small as it gets, rather than with every answer. */
 async function compress(directory: string): Promise<void> {
   const files = (await readdir(directory, { recursive: true })).filter(name =>
-    /\.(js|css|html|svg)$/.test(name),
+    /\.(js|css|html|svg|wasm)$/.test(name),
   )
   for (const name of files) {
     const bytes = await readFile(join(directory, name))
-    await writeFile(join(directory, `${name}.gz`), gzipSync(bytes, { level: 9 }))
-    await writeFile(join(directory, `${name}.br`), brotliCompressSync(bytes))
+    const isLarge = bytes.length > LARGE_BYTES
+    await writeFile(join(directory, `${name}.gz`), gzipSync(bytes, { level: isLarge ? 6 : 9 }))
+    if (!isLarge) await writeFile(join(directory, `${name}.br`), brotliCompressSync(bytes))
   }
 }
+
+/** Brotli takes a minute for megabytes of WebAssembly, and saves a fifth. */
+const LARGE_BYTES = 2 * 1024 ** 2
 
 /** Another process may build at the same time: whoever is second leaves what the first put there, which may be read by now. */
 async function putInPlace(fresh: string, source: string): Promise<void> {

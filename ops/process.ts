@@ -26,7 +26,7 @@ const root = join(import.meta.dirname, '..')
 export const XEENET = join(root, 'client/node/xeenet.js')
 const LAST_WORDS_CHARS = 8_000
 
-/** Starts a TypeScript file of the project as a process of its own. */
+/** Starts a TypeScript file of the project as a process of its own. A volunteer computes kernels, unless it is told otherwise. */
 export function launch(
   name: string,
   [file, ...args]: readonly [string, ...string[]],
@@ -34,7 +34,7 @@ export function launch(
 ): Program {
   const child = spawn(process.execPath, [file, ...args], {
     cwd: root,
-    env: { ...process.env, ...env },
+    env: { XEENET_ENGINES: 'wasm', ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const events: Event[] = []

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import envPaths from 'env-paths'
 import { z } from 'zod'
 import { QUEUES } from '#jobs/deps.ts'
+import { SignupPolicy } from '#protocol/accounts.ts'
 import { ENROL_WORK_MAX, ENROL_WORK_MIN } from '#protocol/limits.ts'
 import { LOG_LEVELS } from './log.ts'
 
@@ -72,6 +73,10 @@ const Settings = z.object({
   XEENET_ENROL_PER_MINUTE: z.coerce.number().int().min(1).default(120),
   /** The same in a day (UTC) from one network that is not shared. */
   XEENET_ENROL_PER_PREFIX_DAY: z.coerce.number().int().min(1).default(50),
+  /** Who may make an account: anybody, whoever an operator invites, or nobody. */
+  XEENET_SIGNUP: SignupPolicy.default('open'),
+  /** What an account may do that was made without an invitation: a researcher gets a starter and submits campaigns. */
+  XEENET_SIGNUP_ROLE: z.enum(['volunteer', 'researcher']).default('volunteer'),
 })
 
 /** Everything the server can be told, parsed once. */
@@ -98,6 +103,8 @@ export interface Config {
   readonly enrolWork: number
   readonly perMinute: number // enrolments without a token
   readonly perPrefixDay: number
+  readonly signup: SignupPolicy
+  readonly signupRole: 'volunteer' | 'researcher'
 }
 
 /** A setting that cannot be used; the message names it. */
@@ -138,6 +145,8 @@ export function readConfig(
     enrolWork: s.XEENET_ENROL_WORK,
     perMinute: s.XEENET_ENROL_PER_MINUTE,
     perPrefixDay: s.XEENET_ENROL_PER_PREFIX_DAY,
+    signup: s.XEENET_SIGNUP,
+    signupRole: s.XEENET_SIGNUP_ROLE,
   }
 }
 

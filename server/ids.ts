@@ -8,10 +8,12 @@ import {
   ExportId,
   HostId,
   type Instant,
+  InvitationId,
   idText,
   NoteId,
   ProposalId,
   ResultId,
+  SessionId,
   TokenId,
   UserId,
   WebhookId,
@@ -34,6 +36,8 @@ export interface Ids {
   webhook(now: Instant): WebhookId
   delivery(now: Instant): DeliveryId
   export(now: Instant): ExportId
+  session(now: Instant): SessionId
+  invitation(now: Instant): InvitationId
 }
 
 /** Ids whose random part comes from `random`, which returns that many bytes. */
@@ -54,6 +58,8 @@ export function idsFrom(random: (bytes: number) => Uint8Array): Ids {
     webhook: now => WebhookId.parse(text('wh', now)),
     delivery: now => DeliveryId.parse(text('d', now)),
     export: now => ExportId.parse(text('x', now)),
+    session: now => SessionId.parse(text('s', now)),
+    invitation: now => InvitationId.parse(text('i', now)),
   }
 }
 

@@ -29,6 +29,7 @@ import { admitDirectory } from './admission.ts'
 import { systemClock } from './clock.ts'
 import { type Config, readConfig } from './config.ts'
 import { importMissing } from './datasets.ts'
+import { inviteFirstOperator } from './first-operator.ts'
 import { secureIds } from './ids.ts'
 import { listen } from './listen.ts'
 import { type Log, openLog } from './log.ts'
@@ -123,7 +124,9 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const { dataDir, sharedPrefixes } = config
   log.info({ url, dataDir }, `serving ${url}`)
   log.info({ sharedPrefixes }, 'anonymous hosts from these networks count as owners by themselves')
-  return { type: 'ready', url, serverId: edge.serverId, dataDir, verifyTokenFile }
+  const operatorUrl = await inviteFirstOperator(knex, { ids: secureIds, now: now(), url })
+  const places = { url, dataDir, verifyTokenFile, ...(operatorUrl === undefined ? {} : { operatorUrl }) }
+  return { type: 'ready', serverId: edge.serverId, ...places }
 }
 
 async function openPostgres(config: Config, closers: Closers): Promise<string> {
@@ -152,7 +155,7 @@ interface Parts {
 function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, serverId, log }: Parts): Edge {
   const { publicKey, keyId } = secrets.operator
   const { pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
-  const { enrolWork, perMinute, perPrefixDay, publicUrl } = config
+  const { enrolWork, perMinute, perPrefixDay, publicUrl, signup, signupRole } = config
   return {
     ...{ knex, events, blobs, wake, pages, serverId, log },
     planner: {
@@ -173,7 +176,7 @@ function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, s
     trust: { rules: TRUST, secret: secrets.server },
     settings: {
       ...{ pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
-      ...{ enrolWork, perMinute, perPrefixDay, publicUrl },
+      ...{ enrolWork, perMinute, perPrefixDay, publicUrl, signup, signupRole },
     },
   }
 }

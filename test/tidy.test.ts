@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'client/onnx/': ['client/onnx/', 'client/runtime/', 'server/protocol/', 'zod', 'onnxruntime-common'],
   'client/node/': ['client/node/', 'client/onnx/', 'client/runtime/', 'server/protocol/', '*'],
-  'client/web/': ['client/web/', 'client/runtime/', 'server/protocol/', '*'],
+  'client/web/': ['client/web/', 'client/onnx/', 'client/runtime/', 'server/protocol/', '*'],
   'validators/': ['validators/', 'server/protocol/', 'zod'],
 }
 

@@ -42,5 +42,6 @@ export async function openEngineMemory(directory: string, machine = thisEngine()
   }
 }
 
-const thisEngine = (): string =>
+/** Node, V8 and processor of this process. */
+export const thisEngine = (): string =>
   `node ${process.versions.node}, v8 ${process.versions.v8}, ${process.arch}, ${cpus()[0]?.model ?? 'unknown'}`

@@ -3,13 +3,8 @@
 import { availableParallelism, getPriority, setPriority, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleepFor } from 'node:timers/promises'
-import type { EnrolBody } from '#protocol/host.ts'
-import { PROTOCOL_VERSION } from '#protocol/limits.ts'
 import { type AgentOptions, MACHINE_REASONS, type MachineReason } from '#runtime/agent-state.ts'
-import { type Endpoint, Refusal, Unreachable } from '#runtime/api.ts'
-import { backoffMs } from '#runtime/backoff.ts'
 import type { FileCache } from '#runtime/cache.ts'
-import { enrolHost, misnamedKey } from '#runtime/enrol.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { type KnownRelease, readyKernel } from '#runtime/known-release.ts'
 import { type Compute, type Ports, type Volunteer, volunteer } from '#runtime/volunteer.ts'
@@ -18,28 +13,21 @@ import { openDiskCache } from './disk-cache.ts'
 import { type Engine, type EngineChoice, openEngine } from './engine.ts'
 import { type EngineMemory, openEngineMemory } from './engine-memory.ts'
 import { Failure, selfTestFailure } from './failure.ts'
-import {
-  type Enrolled,
-  freshHostKey,
-  type HostKey,
-  hostDirectory,
-  hostKey,
-  loadEnrolled,
-  saveEnrolled,
-} from './identity.ts'
+import { hostDirectory } from './identity.ts'
 import { releaseAtHand } from './known-kernels.ts'
 import { thisMachine } from './machine.ts'
+import { type Enrolling, ensureEnrolled } from './membership.ts'
+import { machineOffer, type NativeNews, nativeCompute } from './native/compute.ts'
+import { type EngineWish, type FoundEngines, findEngines } from './native/offers.ts'
 import { CLIENT_VERSION } from './options.ts'
 import { computeIn, openPool, type Pool } from './pool.ts'
 import { type Preset, pausesFor } from './presets.ts'
 import { retest } from './retest.ts'
 import { openHostStore } from './state-dir.ts'
 
-export interface HostSettings {
-  readonly endpoint: Endpoint
+export interface HostSettings extends Omit<Enrolling, 'machine'> {
   readonly stateDir: string
   readonly cacheDir: string
-  readonly name: string | undefined
   readonly agent: AgentOptions
   readonly preset: Preset
   readonly engine: EngineChoice
@@ -47,14 +35,12 @@ export interface HostSettings {
   readonly share: number
   readonly checkpointMs: number | undefined
   readonly patienceMs: number | undefined
-  /** Refuse a server whose kernels are not signed by this key. */
-  readonly keyFingerprint: string | undefined
   readonly tell: Ports['tell']
   readonly onEngine: (engine: Pick<Engine, 'kind' | 'why'>) => void
-  readonly onEnrolled: (enrolled: Enrolled, fresh: boolean) => void
-  readonly onOffline: (reason: string, retryMs: number) => void
-  /** Enrolling without a token takes work first: so many hash iterations on average. */
-  readonly onWork?: (iterations: number) => void
+  /** Which engine classes to offer, of those that this machine has. */
+  readonly engines: EngineWish
+  readonly onNative: (found: FoundEngines) => void
+  readonly tellNative: (news: NativeNews) => void
   /** In place of this machine's own: how a test plays one that is broken. */
   readonly selfTest?: Ports['selfTest']
   /** Wraps the computation: how a test or a demonstration makes a host that lies. */
@@ -70,8 +56,6 @@ export interface Host extends Volunteer {
 }
 
 const MIB = 1024 ** 2
-// A server that starts beside us is up within seconds; after this a person should look.
-const ENROL_PATIENCE_MS = 30_000
 const SIGNALS_MS = 5_000
 
 const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
@@ -89,15 +73,24 @@ export async function startHost(settings: HostSettings): Promise<Host> {
   const known = await releaseAtHand(cache, memory.read().lastRelease)
   const engine = await openEngine({ choice: settings.engine, memory, known })
   settings.onEngine(engine)
+  const native = await findEngines(settings.stateDir, settings.engines)
+  settings.onNative(native)
+  if (!native.wasm && native.offers.length === 0) throw noEngine(native)
   const pool = openPool(Math.max(settings.agent.cores, availableParallelism())) // `lend` may want more later
   try {
     if (known !== undefined) await testMachine(engine, known, pool)
-    return await startVolunteer(settings, { cache, memory, engine, pool })
+    return await startVolunteer(settings, { cache, memory, engine, native, pool })
   } catch (error) {
     await pool.close()
     throw error
   }
 }
+
+const noEngine = ({ missing }: FoundEngines): Failure =>
+  new Failure(EXIT.failure, 'no_engine', {
+    what: `none of the engines that --engines names can be used here: ${missing.map(({ engine, reason }) => `${engine}, ${reason}`).join('; ')}`,
+    hint: 'xeenet doctor says what each of them lacks; without --engines all that pass are offered.',
+  })
 
 /** A machine that computes something else than all others must not be given work. */
 async function testMachine(engine: Engine, known: KnownRelease, pool: Pool): Promise<void> {
@@ -109,16 +102,21 @@ interface Parts {
   readonly cache: FileCache
   readonly memory: EngineMemory
   readonly engine: Engine
+  readonly native: FoundEngines
   readonly pool: Pool
 }
 
-async function startVolunteer(settings: HostSettings, { cache, memory, engine, pool }: Parts): Promise<Host> {
+async function startVolunteer(settings: HostSettings, parts: Parts): Promise<Host> {
+  const { cache, memory, engine, native, pool } = parts
   const directory = await hostDirectory(settings.stateDir, settings.endpoint.server)
   const client = `${CLIENT_VERSION} node/${process.versions.node} ${engine.kind}`
-  const { enrolled, key } = await ensureEnrolled({ ...settings, client }, directory)
+  const machine = { client, ...machineOffer(native), memoryMiB: Math.max(64, Math.floor(totalmem() / MIB)) }
+  const { engineRates: _, ...facts } = machine
+  const { enrolled, key } = await ensureEnrolled({ ...settings, machine: facts }, directory)
   let engineFailure: string | undefined
   beNicer(settings.preset)
-  const honest: Compute = ({ task }, control, signal) => pool.run(task, control, signal)
+  const byKernel: Compute = ({ task }, control, signal) => pool.run(task, control, signal)
+  const honest = nativeCompute(byKernel, native, settings.tellNative)
   const running = volunteer(
     {
       endpoint: { server: settings.endpoint.server, fetch: settings.endpoint.fetch },
@@ -133,7 +131,7 @@ async function startVolunteer(settings: HostSettings, { cache, memory, engine, p
         return fitness
       },
       selfTest: settings.selfTest ?? (() => retest(cache, memory, pool)),
-      machine: machineFacts(client),
+      machine,
       now: () => Date.now(),
       rng: Math.random,
       sleep,
@@ -159,90 +157,6 @@ async function startVolunteer(settings: HostSettings, { cache, memory, engine, p
       await pool.close()
     },
   }
-}
-
-/** @param client program, Node and engine: shown to people, and looked at by nobody else */
-const machineFacts = (client: string) => ({
-  client,
-  engineClasses: ['wasm'] as const,
-  memoryMiB: Math.max(64, Math.floor(totalmem() / MIB)),
-})
-
-interface Membership {
-  readonly enrolled: Enrolled
-  readonly key: HostKey
-}
-
-type EnrolSettings = HostSettings & { readonly client: string }
-
-async function ensureEnrolled(settings: EnrolSettings, directory: string): Promise<Membership> {
-  const key = await hostKey(directory)
-  const known = await loadEnrolled(directory)
-  if (known !== undefined) {
-    settings.onEnrolled(known, false)
-    return { enrolled: known, key }
-  }
-  const member = await enrolPatiently(settings, directory, key)
-  await saveEnrolled(directory, member.enrolled)
-  settings.onEnrolled(member.enrolled, true)
-  return member
-}
-
-async function enrolPatiently(
-  settings: EnrolSettings,
-  directory: string,
-  first: HostKey,
-): Promise<Membership> {
-  const started = Date.now()
-  let key = first
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return { enrolled: await enrolOnce(settings, key), key }
-    } catch (error) {
-      // A kill between the server's reply and our disk: the server knows the key, we do not know the token.
-      if (error instanceof Refusal && error.problem.code === 'key_taken' && key === first) {
-        key = await freshHostKey(directory)
-        continue
-      }
-      const floorMs = mayPass(error)
-      const retryMs = backoffMs(attempt, Math.random, floorMs ?? 0)
-      if (floorMs === undefined || Date.now() - started + retryMs > ENROL_PATIENCE_MS) throw error
-      settings.onOffline(error instanceof Error ? error.message : String(error), retryMs)
-      await sleep(retryMs)
-    }
-  }
-}
-
-/** How long the server asks to wait, or undefined if another attempt is pointless. */
-function mayPass(error: unknown): number | undefined {
-  if (error instanceof Unreachable) return 0
-  if (error instanceof Refusal && error.problem.retryable) return error.problem.retryAfterMs ?? 0
-  return undefined
-}
-
-async function enrolOnce(settings: EnrolSettings, key: HostKey): Promise<Enrolled> {
-  const { name, endpoint, keyFingerprint, client } = settings
-  const body: Omit<EnrolBody, 'work'> = {
-    protocol: PROTOCOL_VERSION,
-    publicKey: key.publicKey,
-    ...(name === undefined ? {} : { name }),
-    cores: availableParallelism(),
-    ...machineFacts(client),
-    engineClasses: ['wasm'],
-  }
-  const reply = await enrolHost(endpoint, body, settings)
-  const misnamed = await misnamedKey(reply)
-  if (misnamed !== undefined)
-    throw new Failure(EXIT.auth, 'key_mismatch', {
-      what: `the server names a key ${misnamed} that has another fingerprint`,
-    })
-  const pinned = reply.kernelKeys.filter(k => keyFingerprint === undefined || k.keyId === keyFingerprint)
-  if (pinned.length === 0)
-    throw new Failure(EXIT.auth, 'key_mismatch', {
-      what: `the server's kernels are not signed by the key ${keyFingerprint ?? '(none)'}`,
-      hint: 'Compare the fingerprint with the one that the operator published.',
-    })
-  return { server: endpoint.server, ...reply, kernelKeys: pinned }
 }
 
 /** Only ever nicer: going back needs rights that a volunteer does not have. */

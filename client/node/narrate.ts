@@ -3,6 +3,9 @@ import type { VolunteerNews } from '#runtime/volunteer.ts'
 import type { Engine } from './engine.ts'
 import type { Enrolled } from './identity.ts'
 import type { OwnSeat } from './local/seat.ts'
+import type { NativeNews } from './native/compute.ts'
+import type { FoundEngines } from './native/offers.ts'
+import { nativeLines, nativeSentence } from './native/words.ts'
 import { eventFields, sentence } from './news.ts'
 import { openPanel, panelLines } from './panel.ts'
 import type { Talk } from './talk.ts'
@@ -11,6 +14,8 @@ import type { Talk } from './talk.ts'
 export interface Narrator {
   readonly tell: (news: VolunteerNews, state: AgentState) => void
   readonly engine: (engine: Pick<Engine, 'kind' | 'why'>) => void
+  readonly native: (found: FoundEngines) => void
+  readonly tellNative: (news: NativeNews) => void
   readonly enrolled: (enrolled: Enrolled, fresh: boolean) => void
   readonly offline: (reason: string, retryMs: number) => void
   readonly working: (iterations: number) => void
@@ -50,6 +55,13 @@ export function narrator(talk: Talk, seat: OwnSeat, plain = false): Narrator {
     tell,
     engine: ({ kind, why }) =>
       talk.event('engine', { engine: kind, why }, `computing with the ${kind} engine (${why})`),
+    native: found => {
+      for (const line of nativeLines(found)) talk.event('engine', line.fields, line.words)
+    },
+    tellNative: news => {
+      const { ev, ...fields } = news
+      talk.event(ev, fields, nativeSentence(news))
+    },
     enrolled: ({ hostId, name, userId, server }, fresh) => {
       seat.enrolled({ id: hostId, name })
       const human = `${fresh ? 'enrolled' : 'back'} as ${name} (${hostId}) at ${server}`

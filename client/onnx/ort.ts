@@ -28,6 +28,7 @@ export const runtimeOf = (ort: Library, options: Ort.InferenceSession.SessionOpt
 const ONE_THREAD: Ort.InferenceSession.SessionOptions = {
   ...{ intraOpNumThreads: 1, interOpNumThreads: 1, executionMode: 'sequential' },
   graphOptimizationLevel: 'all',
+  logSeverityLevel: 3, // errors: that some nodes run on the CPU is no news
 }
 
 /** Brings a tensor from wherever it is. A graph of this program gives floats, and nothing else. */

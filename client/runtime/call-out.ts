@@ -64,10 +64,11 @@ async function bodyOf(shell: Shell, call: Call, held: CallEffect['held']): Promi
     const bytes = await ports.store.artifact(call.resultId)
     return bytes === undefined ? undefined : { type: 'upload', hash: call.sha256, bytes }
   }
-  const { client, engineClasses, memoryMiB } = ports.machine
+  const { client, engineClasses, engineRates, memoryMiB } = ports.machine
   const body: SchedulerBody = {
     client,
     engineClasses: [...engineClasses],
+    ...(engineRates === undefined ? {} : { engineRates }),
     cores: shell.state().options.cores,
     memoryMiB,
     reports: [...call.reports],

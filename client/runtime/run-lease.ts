@@ -95,7 +95,8 @@ async function compute(shell: Shell, { lease, gate, signal }: Running): Promise<
   const checkpoint = await ports.store.checkpoint(lease.resultId)
   const prefix = checkpoint === undefined ? await prefixOf(shell, lease) : undefined
   signal.throwIfAborted()
-  return ports.compute({ lease, task: { ...prepared.task, checkpoint, prefix } }, gate.control, signal)
+  const { task, kernel } = prepared
+  return ports.compute({ lease, task: { ...task, checkpoint, prefix }, kernel }, gate.control, signal)
 }
 
 /** What this host computed of the run before, to an earlier rung. */

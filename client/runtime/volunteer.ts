@@ -1,7 +1,7 @@
 // The shell around the agent: performs its effects and feeds it what came of them. Without an environment: disk,
 // threads, clock and chance come in as ports.
 
-import type { EngineClass } from '#protocol/engine.ts'
+import type { EngineClass, EngineRates } from '#protocol/engine.ts'
 import { DETAIL_CHARS_MAX } from '#protocol/limits.ts'
 import type { Lease, SelfTestAnswer } from '#protocol/scheduler.ts'
 import { asLines } from '#protocol/text.ts'
@@ -28,7 +28,7 @@ import type { ReadyKernel } from './self-test.ts'
 
 /** Computes one run. Anything that answers like `runJob` will do; `signal` is the kill switch. */
 export type Compute = (
-  run: { readonly lease: Lease; readonly task: RunTask },
+  run: { readonly lease: Lease; readonly task: RunTask; readonly kernel: ReadyKernel },
   control: RunControl,
   signal: AbortSignal,
 ) => Promise<RunOutcome>
@@ -61,6 +61,7 @@ export interface Ports {
   readonly machine: {
     readonly client: string
     readonly engineClasses: readonly EngineClass[]
+    readonly engineRates?: EngineRates
     readonly memoryMiB: number
   }
   readonly now: () => LocalMs

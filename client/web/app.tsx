@@ -18,11 +18,14 @@ const PAGES: Readonly<Record<PageName, Page>> = {
   campaign: late(async () => (await import('./pages/campaign.tsx')).CampaignPage),
   experiment: late(async () => (await import('./pages/experiment.tsx')).ExperimentPage),
   host: late(async () => (await import('./pages/host.tsx')).HostPage),
+  top: late(async () => (await import('./pages/top.tsx')).TopPage),
   explore: late(async () => (await import('./pages/explore.tsx')).ExplorePage),
   status: late(async () => (await import('./pages/status.tsx')).StatusPage),
   log: late(async () => (await import('./pages/log.tsx')).LogPage),
   docs: late(async () => (await import('./pages/docs.tsx')).DocsPage),
   api: late(async () => (await import('./pages/api.tsx')).ApiPage),
+  login: late(async () => (await import('./pages/login.tsx')).LoginPage),
+  signup: late(async () => (await import('./pages/signup.tsx')).SignupPage),
   start: late(async () => (await import('./pages/start.tsx')).StartPage),
 }
 

@@ -11,19 +11,43 @@ export type Loaded<T> =
 // A request that hangs for ever would keep its page from ever asking again, and from saying that it is stale.
 const REQUEST_MS = 30_000
 
-/** What the server says at a path of its API, in the words of its problem when it refuses. */
-export async function get<T>(path: string): Promise<T> {
-  const response = await fetch(`/api/v1${path}`, { signal: AbortSignal.timeout(REQUEST_MS) })
-  if (!response.ok) throw new Error(await reasonOf(response))
+/** The server refused, and said why: in words for people, and by a code. */
+export class Refusal extends Error {
+  readonly problem: Problem
+  constructor(problem: Problem) {
+    const { title, detail, hint } = problem
+    super(detail === undefined ? `${title}. ${hint}` : `${title}: ${detail}. ${hint}`)
+    this.problem = problem
+  }
+}
+
+/** What the server says at a path of its API. @throws Refusal with its problem when it refuses */
+export const get = <T>(path: string): Promise<T> => send<T>('GET', path)
+
+interface Sent {
+  /** Text goes as it is, everything else as JSON. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** One call of the API. Throws as `get` does. */
+export async function send<T>(method: string, path: string, { body, headers = {} }: Sent = {}): Promise<T> {
+  const response = await fetch(`/api/v1${path}`, {
+    method,
+    signal: AbortSignal.timeout(REQUEST_MS),
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  if (!response.ok) throw await refusalOf(response)
   const value: T = await response.json() // our own server's, of the same version as this page
   return value
 }
 
-async function reasonOf(response: Response): Promise<string> {
+async function refusalOf(response: Response): Promise<Error> {
   if (!response.headers.get('content-type')?.startsWith('application/problem+json'))
-    return `The server answered with status ${response.status}.`
+    return new Error(`The server answered with status ${response.status}.`)
   const problem: Problem = await response.json()
-  return `${problem.title}. ${problem.hint}`
+  return new Refusal(problem)
 }
 
 /** Every row of a list that comes page by page, 10,000 and more. */

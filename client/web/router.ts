@@ -1,7 +1,8 @@
 import { computed, signal } from '@preact/signals'
 import { type Place, placeOf } from '#protocol/pages.ts'
 
-const address = signal(new URL(location.href))
+/** Where the browser is. */
+export const address = signal(new URL(location.href))
 addEventListener('popstate', () => {
   address.value = new URL(location.href)
 })

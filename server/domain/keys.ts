@@ -2,12 +2,12 @@ import { KeyScope } from '#protocol/keys.ts'
 import type { MilliCredit, TokenId } from '#protocol/units.ts'
 
 /**
- * The scopes that the holder of an account's own token may give to a key: never more than it has. Who holds enrolment tokens only gives
- * none: these lie on many machines.
+ * The scopes that the holder of an account's own token, or a person who is logged in, may give to a key: never more than they have. Who
+ * holds enrolment tokens only gives none: these lie on many machines.
  */
-export function grantableScopes(held: readonly string[]): readonly KeyScope[] {
+export function grantableScopes(held: readonly string[], isLoggedIn = false): readonly KeyScope[] {
   const has = (scope: string): boolean => held.includes('admin') || held.includes(scope)
-  if (!has('campaign') && !has('kernel')) return []
+  if (!isLoggedIn && !has('campaign') && !has('kernel')) return []
   return KeyScope.options.filter(
     scope => scope === 'read' || has(scope) || (scope === 'propose' && has('campaign')),
   )

@@ -5,8 +5,9 @@ import { CAMPAIGN_SCHEMA_PATH, campaignSchema } from '#protocol/campaign-schema.
 import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi-document.ts'
 import { isReady } from '#store/settings.ts'
+import { accountRoutes } from './account-routes.ts'
 import { networkReader, originReader } from './address.ts'
-import { tokenOf } from './auth.ts'
+import { namesCaller } from './auth.ts'
 import { showContributors } from './boards.ts'
 import { bytesUpTo } from './body.ts'
 import { campaignRoutes, type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
@@ -18,7 +19,6 @@ import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
-import * as keys from './keys.ts'
 import * as ledger from './ledger.ts'
 import { answerMcp } from './mcp/route.ts'
 import { type Meter, newMeter } from './meter.ts'
@@ -43,7 +43,7 @@ export function createApp(edge: Edge): Express {
   app.set('query parser', 'simple')
   if (edge.settings.trustedProxies.length > 0) app.set('trust proxy', [...edge.settings.trustedProxies])
   const meter = newMeter(edge.now)
-  app.use(nameRequest, helmet(), meter.count)
+  app.use(nameRequest, helmet(), keepPrivate, meter.count)
   addRoutes(app, edge, meter)
   addPages(app, edge.pages)
   app.use(missingPage(edge.pages))
@@ -54,10 +54,17 @@ export function createApp(edge: Edge): Express {
   return app
 }
 
+// What somebody is told who is logged in is kept by no cache between us.
+const keepPrivate: RequestHandler = (req, res, next) => {
+  if (req.headers.cookie !== undefined) res.setHeader('cache-control', 'no-store')
+  next()
+}
+
 function addRoutes(app: Express, edge: Edge, meter: Meter): void {
   const readCall = hostCallReader(edge)
   const catalogue = newCatalogue()
-  const anonymous = limitAnonymous(edge)
+  const anonymous = limitCalls(edge, req => namesCaller(edge, req))
+  const everybody = limitCalls(edge, () => false)
   const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const routes: Record<string, Methods> = {
@@ -100,11 +107,10 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
     ...campaignRoutes(edge, `${API}/campaigns`, anonymous),
     ...webhookRoutes(edge, `${API}/webhooks`, anonymous),
     ...corpusRoutes(edge, API, anonymous),
+    ...accountRoutes(edge, API, { networkOf, anonymous, everybody }),
     ...operatorRoutes(edge, `${API}/operator`, { anonymous, meter }),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
-    [`${API}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
-    [`${API}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
     [`${API}/prices`]: { get: [ledger.showPrices()] },
     [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
@@ -136,13 +142,13 @@ function addRoute(app: Express, path: string, { get, post, put, delete: remove }
 const MINUTE_MS = 60_000
 
 // Who has no token is known by the address only. Calls with one are bounded by what the token may do; a wrong token is
-// found out by one lookup of a hash.
-function limitAnonymous(edge: Edge): RequestHandler {
+// found out by one lookup of a hash. Where no account acts, as at logging in, nobody is spared.
+function limitCalls(edge: Edge, isSpared: (req: express.Request) => boolean): RequestHandler {
   const originOf = originReader(edge.settings.sharedPrefixes)
   return rateLimit({
     windowMs: MINUTE_MS,
     limit: edge.settings.anonymousPerMinute,
-    skip: req => tokenOf(req) !== undefined || originOf(req).shared,
+    skip: req => originOf(req).shared || isSpared(req),
     standardHeaders: 'draft-8',
     legacyHeaders: false,
     handler: (req, res) => {

@@ -2,7 +2,14 @@ import { createHmac } from 'node:crypto'
 import { createChallenge, verifySolution } from 'altcha-lib'
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2'
 import type { Request, RequestHandler } from 'express'
-import { coolDownUntil, enrolmentWindows, fullFor, termsOf, workOf } from '#domain/enrolment.ts'
+import {
+  coolDownUntil,
+  type EnrolmentWindow,
+  enrolmentWindows,
+  fullFor,
+  termsOf,
+  workOf,
+} from '#domain/enrolment.ts'
 import { CHALLENGE_MS } from '#protocol/limits.ts'
 import { addMs, fromWire, type Instant, toWire } from '#protocol/units.ts'
 import { EnrolChallenge, type EnrolWork } from '#protocol/work.ts'
@@ -36,7 +43,7 @@ export function issueChallenge(edge: Edge, networkOf: (req: Request) => Network)
 }
 
 // The library's own expiry is by this machine's clock; ours is handed down, and is signed like everything else.
-async function newChallenge(edge: Edge, now: Instant): Promise<EnrolChallenge> {
+export async function newChallenge(edge: Edge, now: Instant): Promise<EnrolChallenge> {
   const { cost, digits } = termsOf(edge.settings.enrolWork)
   const challenge = await createChallenge({
     ...{ algorithm: 'PBKDF2/SHA-256', cost, keyPrefix: '0'.repeat(digits), deriveKey },
@@ -73,11 +80,18 @@ export async function admitAnonymous(
   edge: Edge,
   { work, network, now }: { work: EnrolWork; network: Network; now: Instant },
 ): Promise<void> {
+  await refuseWhileCooling(trx, network, now)
+  await takeWork(trx, { work, windows: enrolmentWindows(network.prefix, edge.settings, now), now })
+}
+
+/** Spends a challenge and counts in these windows. Throws `Refused`. */
+export async function takeWork(
+  trx: Trx,
+  { work, windows, now }: { work: EnrolWork; windows: readonly EnrolmentWindow[]; now: Instant },
+): Promise<void> {
   const { nonce, data } = work.challenge.parameters
   if (!(await spendChallenge(trx, { nonce, expiresAt: fromWire(data.expiresAt) })))
     throw new Refused('challenge_spent')
-  await refuseWhileCooling(trx, network, now)
-  const windows = enrolmentWindows(network.prefix, edge.settings, now)
   refuseWhenFull(windows, await countEnrolment(trx, windows), now)
 }
 
@@ -90,8 +104,9 @@ async function refuseWhileCooling(on: Executor, { prefix }: Network, now: Instan
   throw new Refused('rate_limited', detail, { retryAfterMs: until - now })
 }
 
-function refuseWhenFull(
-  windows: ReturnType<typeof enrolmentWindows>,
+/** Throws `Refused` while as many enrolled in one of these windows as may. */
+export function refuseWhenFull(
+  windows: readonly EnrolmentWindow[],
   counts: EnrolmentCounts,
   now: Instant,
 ): void {

@@ -3,7 +3,7 @@ import { ClaimBody, type ClaimReply } from '#protocol/people.ts'
 import { HostId, type UserId } from '#protocol/units.ts'
 import { claimHost } from '#store/claims.ts'
 import { inTransaction } from '#store/database.ts'
-import { bearerWith } from './auth.ts'
+import { callerWith } from './auth.ts'
 import { bodyOf, parseJson, sha256Of } from './body.ts'
 import type { Edge } from './edge.ts'
 import { type HostCallReader, spend } from './host-call.ts'
@@ -20,7 +20,7 @@ export function claim(edge: Edge, readCall: HostCallReader): RequestHandler {
     const signed = await readCall(req, sha256Of(bytes))
     if (signed.host.id !== id) throw new Refused('signature_invalid', 'another host signed this call')
     const { userToken } = parse(ClaimBody, parseJson(bytes))
-    const { userId } = await bearerWith(edge, userToken, 'enrol')
+    const { userId } = await callerWith(edge, userToken, 'enrol')
     await spend(edge, signed)
     res.json(await claimPatiently(edge, id, userId))
   }

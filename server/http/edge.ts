@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { TrustRules } from '#domain/trust.ts'
 import type { Operate } from '#operate/operate.ts'
+import type { SignupPolicy } from '#protocol/accounts.ts'
 import type {
   CampaignId,
   DeliveryId,
@@ -9,10 +10,13 @@ import type {
   ExportId,
   HostId,
   Instant,
+  InvitationId,
   NoteId,
   ProposalId,
+  SessionId,
   Sha256,
   TokenId,
+  UserId,
   WebhookId,
 } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
@@ -46,6 +50,9 @@ export interface Edge {
     delivery(now: Instant): DeliveryId
     export(now: Instant): ExportId
     token(now: Instant): TokenId
+    user(now: Instant): UserId
+    session(now: Instant): SessionId
+    invitation(now: Instant): InvitationId
   }
   readonly serverId: string
   readonly version: string
@@ -71,4 +78,6 @@ interface EdgeSettings {
   readonly enrolWork: number // hash iterations that an enrolment without a token takes on average
   readonly perMinute: number // enrolments without a token, by all processes together
   readonly perPrefixDay: number // the same of one network in a day (UTC)
+  readonly signup: SignupPolicy
+  readonly signupRole: 'volunteer' | 'researcher' // of who signs up without an invitation
 }

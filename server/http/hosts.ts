@@ -5,10 +5,10 @@ import { DAILY_QUOTA_START, PROTOCOL_VERSION } from '#protocol/limits.ts'
 import { HostId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { insertHost, type NewHost } from '#store/hosts.ts'
-import { type Bearer, newTokenText, tokenHash } from '#store/tokens.ts'
+import { newTokenText, tokenHash } from '#store/tokens.ts'
 import { readHostView } from '#store/views.ts'
 import type { Network } from './address.ts'
-import { requireScope, tokenOf } from './auth.ts'
+import { type Caller, callerIfAny, hasScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import { admitAnonymous, verifyWork } from './challenge.ts'
 import { readCredits } from './credits.ts'
@@ -25,15 +25,17 @@ import { parse, Refused } from './problem.ts'
 export function enrol(edge: Edge, networkOf: (req: Request) => Network): RequestHandler {
   return async (req, res) => {
     const body = readBody(req)
-    const bearer = tokenOf(req) === undefined ? undefined : await requireScope(edge, req, 'enrol', 'verify')
+    const caller = await callerIfAny(edge, req)
+    if (caller !== undefined && !hasScope(caller, 'enrol', 'verify'))
+      throw new Refused('scope_missing', 'needs the scope enrol or verify')
     const now = edge.now()
     const network = networkOf(req)
-    const work = bearer === undefined ? await verifyWork(edge, body.work, now) : undefined
+    const work = caller === undefined ? await verifyWork(edge, body.work, now) : undefined
     const id = edge.ids.host(now)
     const token = newTokenText('host')
     const host: NewHost = {
       id,
-      ...ownership({ id, bearer, network }),
+      ...ownership({ id, caller, network }),
       name: body.name ?? generatedName(id),
       publicKey: body.publicKey,
       tokenHash: tokenHash(token),
@@ -75,20 +77,20 @@ function readBody(req: Request): EnrolBody {
 
 interface Enrolling {
   readonly id: HostId
-  readonly bearer: Bearer | undefined
+  readonly caller: Caller | undefined
   readonly network: Network
 }
 
 /** Who counts as the owner: the user; of an anonymous host its network, unless many people share that by design. */
 function ownership({
   id,
-  bearer,
+  caller,
   network: { prefix },
 }: Enrolling): Pick<NewHost, 'userId' | 'trusted' | 'ownerKey' | 'prefix'> {
-  if (bearer?.scopes.includes('verify'))
-    return { userId: bearer.userId, trusted: true, ownerKey: 'platform', prefix }
-  if (bearer !== undefined)
-    return { userId: bearer.userId, trusted: false, ownerKey: `user:${bearer.userId}`, prefix }
+  if (caller?.scopes.includes('verify'))
+    return { userId: caller.userId, trusted: true, ownerKey: 'platform', prefix }
+  if (caller !== undefined)
+    return { userId: caller.userId, trusted: false, ownerKey: `user:${caller.userId}`, prefix }
   const ownerKey = prefix === null ? `host:${id}` : `prefix:${prefix}`
   return { userId: null, trusted: false, ownerKey, prefix }
 }

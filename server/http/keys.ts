@@ -6,7 +6,7 @@ import { fromWire, TokenId, toWire } from '#protocol/units.ts'
 import { insertKey, type KeyRow, listKeys, revokeKey } from '#store/keys.ts'
 import { newTokenText, tokenHash } from '#store/tokens.ts'
 import { answerOnce } from './answer-once.ts'
-import { bearerOf, requireAccount, requireScope } from './auth.ts'
+import { callerOf, requireAccount, requireOwn } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
@@ -14,10 +14,10 @@ import { parse, Refused } from './problem.ts'
 /** POST /keys: for an agent or a script, with no more than its maker may do. */
 export function createKey(edge: Edge): RequestHandler {
   return async (req, res) => {
-    const { userId, scopes: held } = await requireAccount(edge, req, 'campaign', 'kernel')
+    const { userId, scopes: held, sessionId } = await requireAccount(edge, req, 'campaign', 'kernel')
     const { expiresAt, ...asked } = parse(KeyBody, parseJson(bodyOf(req)))
     const now = edge.now()
-    const grantable = grantableScopes(held)
+    const grantable = grantableScopes(held, sessionId !== null)
     const excess = asked.scopes.find(scope => !grantable.includes(scope))
     if (excess !== undefined)
       throw new Refused('scope_missing', `scopes: this token may give ${grantable.join(', ')}, not ${excess}`)
@@ -40,7 +40,7 @@ export function createKey(edge: Edge): RequestHandler {
 /** GET /keys */
 export function showKeys(edge: Edge): RequestHandler {
   return async (req, res) => {
-    const { userId } = await requireScope(edge, req, 'campaign', 'kernel')
+    const { userId } = await requireOwn(edge, req, 'campaign', 'kernel')
     const view: KeyList = { keys: (await listKeys(edge.knex, userId)).map(viewKey) }
     res.json(view)
   }
@@ -50,7 +50,7 @@ export function showKeys(edge: Edge): RequestHandler {
 export function endKey(edge: Edge): RequestHandler {
   return async (req, res) => {
     const id = parse(TokenId, req.params.id, 'not_found')
-    const { userId, isKey, tokenId } = await bearerOf(edge, req)
+    const { userId, isKey, tokenId } = await callerOf(edge, req)
     if (!isKey || id !== tokenId) await requireAccount(edge, req, 'campaign', 'kernel')
     const row = await revokeKey(edge.knex, { id, userId, now: edge.now() })
     if (row === undefined) throw new Refused('not_found', `no key ${id}`)

@@ -2,7 +2,7 @@ import type { Request } from 'express'
 import { HOST_HEADER } from '#protocol/host.ts'
 import { HostId, type UserId } from '#protocol/units.ts'
 import { type HostRow, readHost } from '#store/hosts.ts'
-import { bearerOf, tokenOf } from './auth.ts'
+import { callerIfAny } from './auth.ts'
 import { bodyOf, sha256Of } from './body.ts'
 import type { Edge } from './edge.ts'
 import type { HostCallReader, SignedCall } from './host-call.ts'
@@ -30,7 +30,6 @@ export async function ownHostOf(
     if (signed.host.id !== id) throw new Refused('signature_invalid', 'another host signed this call')
     return { host, userId: null, signed }
   }
-  if (tokenOf(req) === undefined) return undefined
-  const { userId } = await bearerOf(edge, req)
-  return userId === host.userId ? { host, userId } : undefined
+  const caller = await callerIfAny(edge, req)
+  return caller !== undefined && caller.userId === host.userId ? { host, userId: caller.userId } : undefined
 }

@@ -3,12 +3,12 @@ import { extname, join, relative } from 'node:path'
 import type { Express, Request, RequestHandler, Response } from 'express'
 import { PAGE_PATHS } from '#protocol/pages.ts'
 
-/** One built file, as it is and as it was compressed at build time. */
+/** One built file, as it is and as it was compressed at build time; a large one stays on disk, by its path. */
 interface Asset {
   readonly type: string
-  readonly plain: Buffer
+  readonly plain: Buffer | string
   readonly br: Buffer | undefined
-  readonly gzip: Buffer | undefined
+  readonly gzip: Buffer | string | undefined
 }
 
 /** The built web app by path, `index.html` among them. */
@@ -20,17 +20,25 @@ const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
   '.woff2': 'font/woff2',
+  '.wasm': 'application/wasm',
   '.webmanifest': 'application/manifest+json',
 }
 
-/** Reads the app into memory, less than a megabyte; undefined when it was not built. */
+/** Tens of megabytes that few tabs ever ask for. */
+const isLarge = (file: string): boolean => /\.wasm(\.gz)?$/.test(file)
+
+/** Reads the app into memory, less than two megabytes; undefined when it was not built. */
 export async function openPages(directory: string): Promise<Pages | undefined> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => [])
   const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
   const bytes = new Map(
     await Promise.all(
       files.map(
-        async file => [relative(directory, file).replaceAll('\\', '/'), await readFile(file)] as const,
+        async file =>
+          [
+            relative(directory, file).replaceAll('\\', '/'),
+            isLarge(file) ? file : await readFile(file),
+          ] as const,
       ),
     ),
   )
@@ -38,7 +46,9 @@ export async function openPages(directory: string): Promise<Pages | undefined> {
   for (const [path, plain] of bytes) {
     const type = TYPES[extname(path)]
     if (type === undefined) continue
-    pages.set(path, { type, plain, br: bytes.get(`${path}.br`), gzip: bytes.get(`${path}.gz`) })
+    const br = bytes.get(`${path}.br`)
+    const gzip = bytes.get(`${path}.gz`)
+    pages.set(path, { type, plain, br: typeof br === 'string' ? undefined : br, gzip })
   }
   return pages.has('index.html') ? pages : undefined
 }
@@ -118,6 +128,12 @@ function send(req: Request, res: Response, asset: Asset): void {
   if (encoding === 'br' && asset.br !== undefined)
     return void res.setHeader('content-encoding', 'br').end(asset.br)
   if (encoding !== 'identity' && asset.gzip !== undefined && req.acceptsEncodings('gzip'))
-    return void res.setHeader('content-encoding', 'gzip').end(asset.gzip)
-  res.end(asset.plain)
+    return void answer(res.setHeader('content-encoding', 'gzip'), asset.gzip)
+  answer(res, asset.plain)
+}
+
+function answer(res: Response, content: Buffer | string): void {
+  if (typeof content !== 'string') return void res.end(content)
+  // A client that hangs up is no error of ours, and the headers are gone: nothing is left to say.
+  res.sendFile(content, { cacheControl: false, dotfiles: 'allow' }, error => error && res.destroy())
 }

@@ -16,7 +16,7 @@ import { inTransaction } from '#store/database.ts'
 import { addHostEvents, type HostRow } from '#store/hosts.ts'
 import { noticesOf } from '#store/notices.ts'
 import { deleteUser } from '#store/people.ts'
-import { bearerOf, requireAccount, requireScope, tokenOf } from './auth.ts'
+import { callerIfAny, requireAccount, requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
 import type { Edge } from './edge.ts'
 import { type HostCallReader, spend } from './host-call.ts'
@@ -74,8 +74,7 @@ export function showActions(edge: Edge): RequestHandler {
 }
 
 async function isOperator(edge: Edge, req: Request): Promise<boolean> {
-  if (tokenOf(req) === undefined) return false
-  return (await bearerOf(edge, req)).scopes.includes('admin')
+  return (await callerIfAny(edge, req))?.scopes.includes('admin') ?? false
 }
 
 /** DELETE /me: the account of a token of scope campaign; an enrolment token lies on too many machines for that. */

@@ -21,8 +21,7 @@ import {
   proposalsOf,
   readProposal,
 } from '#store/proposals.ts'
-import type { Bearer } from '#store/tokens.ts'
-import { requireScope } from './auth.ts'
+import { type Caller, requireScope } from './auth.ts'
 import { bodyOf, parseJson, sha256Of } from './body.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
@@ -192,7 +191,7 @@ function close(edge: Edge, id: ProposalId, decision: Parameters<typeof decide>[2
   })
 }
 
-const isOperator = (bearer: Bearer): boolean => bearer.scopes.includes('admin')
+const isOperator = (caller: Caller): boolean => caller.scopes.includes('admin')
 
 /** The proposal of the address, if the token may see it: somebody else's does not exist. */
 async function own(edge: Edge, req: Request): Promise<ProposalRow> {

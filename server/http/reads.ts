@@ -15,7 +15,7 @@ import { rebuiltReleases } from '#store/proposals.ts'
 import { lastEntries, pendingOfUser } from '#store/receipts.ts'
 import { hostsOf, listWorkUnits } from '#store/views.ts'
 import { webhooksOf } from '#store/webhooks.ts'
-import { bearerOf, hasScope, keyIdOf } from './auth.ts'
+import { callerOf, hasScope, keyIdOf } from './auth.ts'
 import { viewCampaign, viewLeaderboard } from './campaign-view.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
@@ -135,7 +135,7 @@ const ENTRIES_SHOWN = 20
 /** GET /me */
 export function showMe(edge: Edge): RequestHandler {
   return async (req: Request, res) => {
-    const bearer = await bearerOf(edge, req)
+    const bearer = await callerOf(edge, req)
     const { userId, userName, roles } = bearer
     const keyId = keyIdOf(bearer)
     const key = keyId === null ? undefined : await findKey(edge.knex, keyId)

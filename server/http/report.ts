@@ -26,6 +26,7 @@ import { newKept } from './kept.ts'
 import { viewNote } from './notes.ts'
 import { parse, Refused } from './problem.ts'
 import { searchViewOf } from './search.ts'
+import { viewAgreement } from './study.ts'
 import { baselineOf, viewComparison, viewTests } from './tests.ts'
 
 // The figures of a report are asked for one by one, and belong to one moment.
@@ -119,6 +120,7 @@ async function gather({ edge, analyses, histories }: Sources, campaign: Campaign
     proposers: searched?.proposers ?? [],
     campaign: await viewCampaign(knex, campaign, trust.rules),
     tests: viewTests(campaign, { tests: await readTests(knex, campaign.id), runs, withheld }),
+    agreement: await viewAgreement(edge, campaign),
     revisions: revisions.map(revision => ({ ...revision, at: toWire(revision.at) })),
     notes: notes.map(note => viewNote(campaign.id, note, withheld)),
     runs: await readFinalRuns(knex, { campaignId: campaign.id, experimentIds }),

@@ -5,7 +5,9 @@ import type { ResultView } from '#protocol/campaign.ts'
 import type { CorpusRow } from '#protocol/corpus.ts'
 import { RunReport } from '#protocol/report.ts'
 import { ExperimentId, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { CampaignRow } from '#store/campaigns.ts'
 import { readCorpusPage } from '#store/corpus-rows.ts'
+import { inSnapshot } from '#store/database.ts'
 import {
   findResult,
   findResultOfExperiment,
@@ -70,12 +72,10 @@ export function exportCampaign(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { format } = parse(ExportQuery, req.query)
     const campaign = await campaignOf(edge, req)
-    const withheld = await withheldOf(edge.knex, campaign, edge.trust.rules)
-    const pages = { campaignId: campaign.id, from: null, until: null, withheld, limit: ROWS_PER_PAGE }
-    const first = await readCorpusPage(edge.knex, { ...pages, after: '' })
+    const first = await readPage(edge, campaign, '')
     res.setHeader('content-type', CONTENT_TYPES[format])
     res.setHeader('content-disposition', `attachment; filename="${campaign.id}.${format}"`)
-    await stream(res, linesOf(format, allRows(edge, pages, first)))
+    await stream(res, linesOf(format, allRows(edge, campaign, first)))
   }
 }
 
@@ -86,14 +86,18 @@ async function* linesOf(format: 'ndjson' | 'csv', rows: AsyncIterable<CorpusRow>
 
 const ROWS_PER_PAGE = 500
 
-async function* allRows(
-  edge: Edge,
-  pages: Omit<Parameters<typeof readCorpusPage>[1], 'after'>,
-  first: CorpusRow[],
-): AsyncGenerator<CorpusRow> {
+async function* allRows(edge: Edge, campaign: CampaignRow, first: CorpusRow[]): AsyncGenerator<CorpusRow> {
   for (let page = first; page.length > 0; ) {
     yield* page
     const after = page.at(-1)?.workUnitId ?? ''
-    page = page.length < ROWS_PER_PAGE ? [] : await readCorpusPage(edge.knex, { ...pages, after })
+    page = page.length < ROWS_PER_PAGE ? [] : await readPage(edge, campaign, after)
   }
 }
+
+/** What is withheld is read with the rows: a run that comes to lead while somebody reads slowly is not told of. */
+const readPage = (edge: Edge, campaign: CampaignRow, after: string): Promise<CorpusRow[]> =>
+  inSnapshot(edge.knex, async trx => {
+    const withheld = await withheldOf(trx, campaign, edge.trust.rules)
+    const scope = { campaignId: campaign.id, from: null, until: null }
+    return readCorpusPage(trx, { ...scope, withheld, after, limit: ROWS_PER_PAGE })
+  })

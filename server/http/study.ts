@@ -10,6 +10,7 @@ import { MARKS } from '#protocol/limits.ts'
 import { RunReport } from '#protocol/report.ts'
 import type { AgreementView, Original } from '#protocol/study.ts'
 import type { ExperimentId, ResultId } from '#protocol/units.ts'
+import type { CampaignRow } from '#store/campaigns.ts'
 import type { KernelRow } from '#store/kernels.ts'
 import { findResult } from '#store/published.ts'
 import type { Executor } from '#store/rows.ts'
@@ -114,23 +115,32 @@ function assertLimit({ budget }: CampaignFile, { limit }: Pick<Job, 'limit'>, at
 export function showAgreement(edge: Edge): RequestHandler {
   return async (req, res) => {
     const campaign = await campaignOf(edge, req)
-    const { study } = campaign.file
-    if (study === undefined) throw new Refused('not_found', 'this campaign is not of type replicate')
-    const answered = await readAnswered(edge.knex, campaign.id)
-    const withheld = new Set(await withheldOf(edge.knex, campaign, edge.trust.rules))
-    const rows = answered.map(run => rowOf(run, study.classes, withheld))
-    const count = (wanted: string): number =>
-      rows.flatMap(row => row.classes).filter(({ agreement }) => agreement === wanted).length
-    const view: AgreementView = {
-      runs: study.runs,
-      summary: {
-        originals: rows.length,
-        ...{ agrees: count('agrees'), differs: count('differs') },
-        ...{ waiting: count('waiting'), failed: count('failed') },
-      },
-      rows,
-    }
+    const view = await viewAgreement(edge, campaign)
+    if (view === null) throw new Refused('not_found', 'this campaign is not of type replicate')
     res.json(view)
+  }
+}
+
+/** What a study claims, and whether it came out again; null: the campaign is none. */
+export async function viewAgreement(
+  { knex, trust }: Pick<Edge, 'knex' | 'trust'>,
+  campaign: CampaignRow,
+): Promise<AgreementView | null> {
+  const { study } = campaign.file
+  if (study === undefined) return null
+  const answered = await readAnswered(knex, campaign.id)
+  const withheld = new Set(await withheldOf(knex, campaign, trust.rules))
+  const rows = answered.map(run => rowOf(run, study.classes, withheld))
+  const count = (wanted: string): number =>
+    rows.flatMap(row => row.classes).filter(({ agreement }) => agreement === wanted).length
+  return {
+    runs: study.runs,
+    summary: {
+      originals: rows.length,
+      ...{ agrees: count('agrees'), differs: count('differs') },
+      ...{ waiting: count('waiting'), failed: count('failed') },
+    },
+    rows,
   }
 }
 

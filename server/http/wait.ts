@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { EventCursor, type WaitReply } from '#protocol/events.ts'
 import { PAGE_ROWS_MAX, WAIT_SECONDS_MAX } from '#protocol/limits.ts'
 import { type CampaignId, toWire } from '#protocol/units.ts'
-import { listEvents } from '#store/events.ts'
+import { type EventRow, listEvents } from '#store/events.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
 import { parse } from './problem.ts'
@@ -48,13 +48,17 @@ export function waitForEvents(edge: Edge): RequestHandler {
 const LOOK_MS_MIN = 100
 const LOOK_MS_MAX = 2_000
 
-interface Wanted extends WaitQuery {
+export interface Wanted extends WaitQuery {
   readonly id: CampaignId
   readonly gone: AbortSignal
 }
 
-async function firstEvents(edge: Edge, { id, cursor, timeout, limit, gone }: Wanted) {
-  const over = AbortSignal.any([gone, edge.events.closing, AbortSignal.timeout(timeout * 1000)])
+/** The events of a campaign after the cursor as soon as there are any; none when the time is over, the caller gone or the server stops. */
+export async function firstEvents(
+  edge: Edge,
+  { id, cursor, timeout, limit, gone }: Wanted,
+): Promise<EventRow[]> {
+  const over = AbortSignal.any([gone, edge.events.closing, AbortSignal.timeout(Math.ceil(timeout * 1000))])
   const bell = newBell(over)
   const unsubscribe = edge.events.subscribe(id, bell.ring)
   try {

@@ -1,8 +1,12 @@
-import { IDEMPOTENCY_DAYS, PREFIX_DAYS, WEBHOOK_DELIVERY_DAYS } from '#protocol/limits.ts'
-import { addMs } from '#protocol/units.ts'
-import { inTransaction } from '#store/database.ts'
+import { ATTEMPTS_MS } from '#domain/login.ts'
+import { IDEMPOTENCY_DAYS, PREFIX_DAYS, SESSION_IDLE_MS, WEBHOOK_DELIVERY_DAYS } from '#protocol/limits.ts'
+import { addMs, type Instant } from '#protocol/units.ts'
+import { forgetAttempts } from '#store/attempts.ts'
+import { inTransaction, type Trx } from '#store/database.ts'
 import { forgetEnrolments } from '#store/enrolments.ts'
 import { forgetCalls } from '#store/idempotent-calls.ts'
+import { forgetInvitations } from '#store/invitations.ts'
+import { forgetSessions } from '#store/sessions.ts'
 import { forgetNetworks } from '#store/traces.ts'
 import { forgetDeliveries } from '#store/webhook-deliveries.ts'
 import type { JobDeps } from './deps.ts'
@@ -23,6 +27,14 @@ export function forgetTraces(deps: Pick<JobDeps, 'knex' | 'now'>): Promise<numbe
     const sent = await forgetDeliveries(trx, { before: sentBefore, limit: ROWS_PER_ROUND })
     const answeredBefore = addMs(now, -IDEMPOTENCY_DAYS * DAY_MS)
     const answered = await forgetCalls(trx, { before: answeredBefore, limit: ROWS_PER_ROUND })
-    return enrolments + networks + sent + answered
+    const accounts = await forgetAccountTraces(trx, now)
+    return enrolments + networks + sent + answered + accounts
   })
+}
+
+/** Sessions and invitations that are over, and guesses that count no more. */
+async function forgetAccountTraces(trx: Trx, now: Instant): Promise<number> {
+  const sessions = await forgetSessions(trx, { now, idleSince: addMs(now, -SESSION_IDLE_MS) })
+  const invitations = await forgetInvitations(trx, now)
+  return sessions + invitations + (await forgetAttempts(trx, addMs(now, -ATTEMPTS_MS)))
 }

@@ -130,6 +130,25 @@ export const IDEMPOTENCY_DAYS = 7
 /** API keys of one account, revoked ones among them: one for each agent and script that somebody runs. */
 export const KEYS_PER_ACCOUNT_MAX = 200
 
+/** Letters of a name somebody signs up with; accounts that an operator makes have NAME_CHARS_MAX. */
+export const USER_NAME_CHARS_MIN = 2
+export const USER_NAME_CHARS_MAX = 40
+/** Long enough that it cannot be guessed at the pace we allow; hashing takes the same time for every length. */
+export const PASSWORD_CHARS_MIN = 10
+export const PASSWORD_CHARS_MAX = 256
+export const EMAIL_CHARS_MAX = 254
+/** A browser that nobody used for so long is logged out; each is after SESSION_MS, whatever it did. */
+export const SESSION_IDLE_MS = 14 * 24 * 3600_000
+export const SESSION_MS = 90 * 24 * 3600_000
+/** Browsers in which one account is logged in; one more ends the oldest. */
+export const SESSIONS_PER_ACCOUNT_MAX = 50
+/** Passwords that are hashed at once by a process, 19 MiB each on threads of their own, and calls that wait for that. */
+export const HASHES_AT_ONCE_MAX = 2
+export const HASHES_WAITING_MAX = 32
+export const INVITATION_USES_MAX = 1_000
+/** Open ones that one operator made. */
+export const INVITATIONS_MAX = 500
+
 export const PAGE_ROWS_MAX = 1_000
 /** Points of a plot: parallel coordinates of so many lines take a browser a quarter of a second. */
 export const ANALYSIS_POINTS_MAX = 10_000
@@ -189,6 +208,8 @@ export const SELF_TESTS_FAILED_MAX = 5
 export const PREFIX_DAYS = 30
 
 const relations: readonly (readonly [boolean, string])[] = [
+  [USER_NAME_CHARS_MAX <= NAME_CHARS_MAX, 'a name that was signed up with is a name'],
+  [SESSION_IDLE_MS <= SESSION_MS, 'a session can be idle for as long as it may'],
   [REPORTS_PER_CALL_MAX <= LEASES_PER_CALL_MAX, 'a host cannot report more than it may be leased'],
   [REPORTS_PER_CALL_MAX * OUTPUT_BYTES_MAX * 2 < BODY_BYTES_MAX, 'a full call fits in a body'],
   [CAMPAIGN_BYTES_MAX < BODY_BYTES_MAX, 'a campaign file fits in a body'],

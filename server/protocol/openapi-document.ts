@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { COOKIES, CSRF_HEADER } from './cookies.ts'
 import { CALL_HEADER, HOST_HEADER, SIGNATURE_HEADER } from './host.ts'
 import { OPERATIONS, SCHEMAS } from './openapi.ts'
 import type { Operation, Security } from './operation.ts'
@@ -24,6 +25,12 @@ export function openApiDocument(version: string): object {
           type: 'http',
           scheme: 'bearer',
           description: 'A token or an API key of a user, with scopes.',
+        },
+        session: {
+          ...{ type: 'apiKey', in: 'cookie', name: COOKIES.session },
+          description:
+            `Of a browser that is logged in; over https the name begins with __Host-. What changes something ` +
+            `carries the cookie ${COOKIES.csrf} as the header ${CSRF_HEADER}, and comes from the same origin.`,
         },
         host: {
           type: 'http',
@@ -106,8 +113,19 @@ function responsesOf({ summary, reply, status = 200, also = [], dryRun }: Operat
 }
 
 function securityOf(security: Security = 'nobody'): object[] {
-  if (security === 'nobody') return []
-  return security === 'anybody' ? [{}, { user: [] }] : [{ [security]: [] }]
+  switch (security) {
+    case 'nobody':
+      return []
+    case 'anybody':
+      return [{}, { user: [] }, { session: [] }]
+    case 'user':
+      return [{ user: [] }, { session: [] }]
+    case 'session?':
+      return [{}, { session: [] }]
+    case 'session':
+    case 'host':
+      return [{ [security]: [] }]
+  }
 }
 
 const refOf = (name: string) => ({ $ref: `#/components/schemas/${name}` })

@@ -1,4 +1,17 @@
 import { z } from 'zod'
+import { ACCOUNT_OPERATIONS } from './account-operations.ts'
+import {
+  InvitationBody,
+  InvitationList,
+  LoginBody,
+  NewInvitation,
+  PasswordBody,
+  RevokedReply,
+  RevokeSessionsBody,
+  SessionList,
+  SessionView,
+  SignUpBody,
+} from './accounts.ts'
 import { ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody } from './acts.ts'
 import { AnalysisView } from './analysis.ts'
 import { BoardList } from './boards.ts'
@@ -102,6 +115,8 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ AnalysisView, BoardList, EventList, ExploreView, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ DryRun, WaitReply },
+  ...{ InvitationBody, InvitationList, LoginBody, NewInvitation, PasswordBody },
+  ...{ RevokedReply, RevokeSessionsBody, SessionList, SessionView, SignUpBody },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
@@ -185,6 +200,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...RESEARCH_OPERATIONS,
   ...WEBHOOK_OPERATIONS,
   ...CORPUS_OPERATIONS,
+  ...ACCOUNT_OPERATIONS,
   ...OPERATOR_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/results/{id}', reply: 'ResultView' },

@@ -3,8 +3,8 @@ import { z } from 'zod'
 /** Names a call that makes something: repeated within IDEMPOTENCY_DAYS, it is answered as before. Printable ASCII. */
 export const IdempotencyKey = z.string().regex(/^[\x20-\x7e]{1,200}$/)
 
-/** Who may call: nobody in particular, or with which token. */
-export type Security = 'nobody' | 'anybody' | 'user' | 'host'
+/** Who may call: nobody in particular, a user by token or logged in, a host, or only who is logged in (`session?`: if anybody is). */
+export type Security = 'nobody' | 'anybody' | 'user' | 'host' | 'session' | 'session?'
 
 /** One address and method of the server, as the OpenAPI document describes it. */
 export interface Operation {

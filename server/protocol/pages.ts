@@ -7,11 +7,14 @@ export const PAGE_PATHS = {
   experiment: '/e/:id',
   start: '/start',
   host: '/h/:id',
+  top: '/top',
   explore: '/x',
   status: '/status',
   log: '/log',
   docs: '/docs',
   api: '/api',
+  login: '/login',
+  signup: '/signup',
 } as const
 
 export type PageName = keyof typeof PAGE_PATHS

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ACCOUNT_PROBLEMS } from './account-problems.ts'
 
 /**
  * The closed list of refusals. Each code is documented once, here: its HTTP status, whether the same call may succeed
@@ -26,7 +27,7 @@ export const PROBLEMS = {
   internal: [500, true, 'The server met a bug', 'Repeat later; tell the operator the request id.'],
 
   // who is calling
-  token_missing: [401, false, 'No token was given', 'Send authorization: Bearer TOKEN.'],
+  token_missing: [401, false, 'Nobody said who is calling', 'Log in, or send authorization: Bearer TOKEN.'],
   token_unknown: [401, false, 'This token is not known here', 'Ask the operator for a new one.'],
   token_expired: [401, false, 'This token has expired or was revoked', 'Ask the operator for a new one.'],
   account_blocked: [403, false, 'The operator has blocked this account', 'Ask the operator why.'],
@@ -36,6 +37,7 @@ export const PROBLEMS = {
     'This token may not do that',
     'Use a token with the scope named in the detail.',
   ],
+  ...ACCOUNT_PROBLEMS,
   signature_invalid: [
     401,
     false,

@@ -8,5 +8,7 @@ export const ServerReady = z.object({
   dataDir: z.string(),
   /** Holds the platform token for `xeenet verify`. */
   verifyTokenFile: z.string(),
+  /** Where the first operator makes an account, once and within an hour; absent when there is one. */
+  operatorUrl: z.url().optional(),
 })
 export type ServerReady = z.infer<typeof ServerReady>

@@ -40,6 +40,11 @@ export type WebhookId = z.infer<typeof WebhookId>
 export const DeliveryId = id<'DeliveryId'>('d')
 export type DeliveryId = z.infer<typeof DeliveryId>
 
+export const SessionId = id<'SessionId'>('s')
+export type SessionId = z.infer<typeof SessionId>
+export const InvitationId = id<'InvitationId'>('i')
+export type InvitationId = z.infer<typeof InvitationId>
+
 /** SHA-256 of some bytes, lower-case hexadecimal. */
 export const Sha256 = z
   .string()

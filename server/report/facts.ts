@@ -5,6 +5,7 @@ import type { Recipe } from '#protocol/job.ts'
 import type { NoteView } from '#protocol/notes.ts'
 import type { RevisionList } from '#protocol/revisions.ts'
 import type { SearchView } from '#protocol/search.ts'
+import type { AgreementView } from '#protocol/study.ts'
 import type { CompareView, TestList } from '#protocol/tests.ts'
 import { code } from './text.ts'
 
@@ -32,6 +33,8 @@ export interface Facts {
   readonly interactions: readonly InteractionView[]
   /** What came of the experiments of each proposer; empty where there is one. */
   readonly proposers: NonNullable<SearchView['proposers']>
+  /** Of a study; null: it is none. */
+  readonly agreement: AgreementView | null
   readonly revisions: RevisionList['revisions']
   /** The newest, oldest first. */
   readonly notes: readonly NoteView[]

@@ -1,3 +1,4 @@
+import { agreed } from './agreement.ts'
 import { answer } from './answer.ts'
 import type { Facts } from './facts.ts'
 import {
@@ -32,6 +33,7 @@ export function writeReport(facts: Facts): Report {
     `# ${inline(file.title)}`,
     `Campaign ${campaign.id}, ${campaign.state}, revision ${campaign.revision}, as of ${at}. ${inline(file.kernel)} on ${inline(file.data)}, ${file.metric.goal} ${inline(file.metric.name)}. Only verified, final, whole runs count.`,
     ...(file.question === undefined ? [] : ['As it was asked:', fenced(file.question)]),
+    ...agreed(facts),
     ...answer(facts),
     ...mattered(facts, byName),
     ...search(facts, byName),

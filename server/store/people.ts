@@ -15,7 +15,11 @@ const FORGET_TOKENS = `delete from tokens where user_id = :userId`
 const FORGET_WEBHOOKS = `delete from webhooks where owner_id = :userId`
 // The id stays: ledger rows and campaigns name it. It is random, and nothing leads from it to a person any more.
 const FORGET_USER = `
-  update users set name = 'deleted ' || right(id, 10), roles = '{}', deleted_at = :now where id = :userId`
+  update users set name = 'deleted ' || right(id, 10), name_key = id, email = null, roles = '{}', deleted_at = :now
+  where id = :userId`
+const FORGET_PASSWORD = `delete from passwords where user_id = :userId`
+const FORGET_SESSIONS = `delete from sessions where user_id = :userId`
+const FORGET_ANSWERS = `delete from idempotent_calls where user_id = :userId`
 const RETIRE_HOSTS = `
   update hosts set state = 'retired', name = 'deleted', prefix = null, prefix_seen_at = null where id = any(:hostIds)`
 const WITHDRAW = `
@@ -47,6 +51,9 @@ export async function deleteUser(trx: Trx, userId: UserId, now: Instant): Promis
   await execute(trx, RETIRE_HOSTS, { hostIds })
   await execute(trx, FORGET_TOKENS, { userId })
   await execute(trx, FORGET_WEBHOOKS, { userId })
+  await execute(trx, FORGET_PASSWORD, { userId })
+  await execute(trx, FORGET_SESSIONS, { userId })
+  await execute(trx, FORGET_ANSWERS, { userId })
   await execute(trx, WITHDRAW, { userId, now: toDb(now) })
   await execute(trx, FORGET_USER, { userId, now: toDb(now) })
   await execute(trx, FORGET_WORDS, { userId, hostIds })

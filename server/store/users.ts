@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { nameKey } from '#domain/names.ts'
 import { RoleName } from '#protocol/acts.ts'
 import { type Instant, UserId } from '#protocol/units.ts'
 import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
@@ -27,15 +28,20 @@ export interface NewUser {
   readonly name: string
   readonly roles: readonly RoleName[]
   readonly createdAt: Instant
+  readonly email?: string | null
 }
 
 const INSERT = `
-  insert into users (id, name, roles, created_at)
-  values (:id, :name, cast(cast(:roles as text[]) as role[]), :createdAt)
-  on conflict (name) do nothing`
+  insert into users (id, name, name_key, roles, created_at, email)
+  values (:id, :name, :nameKey, cast(cast(:roles as text[]) as role[]), :createdAt, :email)
+  on conflict do nothing`
 
-/** Adds a user; `name_taken` changes nothing. */
+/** Adds a user; `name_taken`, by the same name or one that looks like it, changes nothing. */
 export async function insertUser(on: Executor, user: NewUser): Promise<'created' | 'name_taken'> {
-  const added = await execute(on, INSERT, { ...user, createdAt: toDb(user.createdAt) })
+  const { name, createdAt, email = null } = user
+  const added = await execute(on, INSERT, {
+    ...user,
+    ...{ nameKey: nameKey(name), email, createdAt: toDb(createdAt) },
+  })
   return added === 1 ? 'created' : 'name_taken'
 }

@@ -9,12 +9,12 @@ const TIMES = 10
 
 const overspending =
   (honest: Compute): Compute =>
-  async ({ lease, task }, control, signal) => {
+  async ({ task, ...run }, control, signal) => {
     const job = Job.parse(JSON.parse(task.job))
     if (!('fuel' in job.limit)) throw new Error('this campaign limits fuel')
     const limit = { fuel: TIMES * job.limit.fuel }
     const greedy = { ...task, job: jobText({ ...job, limit }), fuelMax: TIMES * task.fuelMax }
-    const outcome = await honest({ lease, task: greedy }, control, signal)
+    const outcome = await honest({ ...run, task: greedy }, control, signal)
     if (outcome.type !== 'report') return outcome
     const report = { ...outcome.report, fuelUsed: Math.floor(outcome.report.fuelUsed / TIMES) }
     const text = canonicalJson(report)

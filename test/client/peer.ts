@@ -8,7 +8,7 @@ import { packRelease } from '#kernels/package.ts'
 import { generateKey, type SigningKey, signRelease } from '#kernels/sign.ts'
 import { canonicalJson, sha256, utf8 } from '#protocol/canonical.ts'
 import { CALL_HEADER, callBytes, EnrolBody, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
-import type { SignedRelease } from '#protocol/kernel.ts'
+import type { ReleaseStatement, SignedRelease } from '#protocol/kernel.ts'
 import { type ProblemCode, problem } from '#protocol/problem.ts'
 import { type Lease, SchedulerBody, type SchedulerReply } from '#protocol/scheduler.ts'
 import { generateEd25519, verifyBytes } from '#protocol/signature.ts'
@@ -43,6 +43,8 @@ export interface Peer {
   busyDownloads: number
   lease(n: number, mode?: keyof typeof MODES, changed?: Partial<Lease>): Promise<Lease>
   release: SignedRelease
+  /** Signs another release and serves it. */
+  publish(kernel: Omit<ReleaseStatement, 'type' | 'keyId'>, tar: Uint8Array): Promise<SignedRelease>
   close(): Promise<void>
 }
 
@@ -81,6 +83,10 @@ export async function startPeer(script: Script, changes: ToyChanges = {}): Promi
     enrolments: [],
     busyDownloads: 0,
     release,
+    publish: (kernel, tar) => {
+      peer.files.set(kernel.releaseSha256, tar)
+      return signRelease(key, kernel)
+    },
     lease: async (n, mode = 'normal', changed = {}) => {
       const { job, runKey } = await toyTask({ mode, seed: n })
       return {

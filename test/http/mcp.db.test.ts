@@ -167,6 +167,31 @@ test('a program says what is asked, what is left and how to propose', async () =
     expect(text).toContain(part)
 })
 
+test('the written report comes section by section, and says whose words are in it', async () => {
+  const id = await submitted(4, { title: HOSTILE })
+  const whole = await agent.use('xee_report', { campaign_id: id, section: 'report', detail: 'full' })
+  const { text } = await server.call('GET', `/api/v1/campaigns/${id}/report/report.md`)
+  let read = ''
+  for (let cursor: string | null = '0'; cursor !== null; ) {
+    const page = await agent.use('xee_report', { campaign_id: id, section: 'report', cursor })
+    expect([page.isError, page.text.length <= REPLY_CHARS]).toEqual([false, true])
+    read += page.data.untrusted
+    cursor = page.data.nextCursor
+  }
+  const timeless = (report: string): string => report.replaceAll(/\d{4}-\d\d-\d\d[T ][\d:.]+Z?/g, 'T')
+  expect(timeless(read)).toBe(timeless(text))
+  expect(timeless(whole.data.untrusted)).toBe(timeless(text))
+  const wrong = await agent.use('xee_report', { campaign_id: id, section: 'report', cursor: '-1' })
+  expect(wrong).toMatchObject({ isError: true, data: { code: 'bad_request' } })
+})
+
+test('the best of a kernel over all campaigns, or of one campaign', async () => {
+  const id = await submitted()
+  expect((await agent.use('xee_results', { kernel: 'tiny@0' })).data).toEqual({ boards: [] })
+  expect((await agent.use('xee_results', { campaign_id: id })).data).toMatchObject({ rows: [] })
+  expect(await agent.use('xee_results', {})).toMatchObject({ isError: true, data: { code: 'bad_request' } })
+})
+
 test('the largest space fits a program and every reply', async () => {
   const wide = Array.from({ length: 40 }, (_, i) => `${String(i).padStart(3, '0')}${'x'.repeat(90)}`)
   const space = { lr: { log: [0.001, 0.1] }, width: { choice: [8, 16, 24, 32, 40, 48, 56, 64] } }
@@ -175,7 +200,7 @@ test('the largest space fits a program and every reply', async () => {
     title: wide.join('').slice(0, 200),
     question: wide.join('').slice(0, 1000),
   })
-  for (const section of ['program', 'tests', 'notes'])
+  for (const section of ['program', 'tests', 'notes', 'report'])
     expect((await agent.use('xee_report', { campaign_id: id, section })).text.length).toBeLessThanOrEqual(
       REPLY_CHARS,
     )

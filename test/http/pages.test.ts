@@ -11,6 +11,7 @@ import { listen } from '#server/listen.ts'
 
 const INDEX = '<!doctype html><title>XeeNet</title>'
 const SCRIPT = 'export const answer = 42 // a script long enough to be worth compressing'
+const ENGINE = Buffer.alloc(100_000, 'wasm')
 
 let url: string
 let bare: string
@@ -24,6 +25,8 @@ beforeAll(async () => {
   await writeFile(join(directory, 'assets', 'main-abc.js.br'), brotliCompressSync(SCRIPT))
   await writeFile(join(directory, 'assets', 'main-abc.js.gz'), gzipSync(SCRIPT))
   await writeFile(join(directory, 'assets', 'secret.txt'), 'not one of the kinds that are served')
+  await writeFile(join(directory, 'assets', 'engine-1.wasm'), ENGINE)
+  await writeFile(join(directory, 'assets', 'engine-1.wasm.gz'), gzipSync(ENGINE))
   url = await serve(directory)
   bare = await serve(join(directory, 'none'))
   closers.push(() => rm(directory, { recursive: true, force: true }))
@@ -78,6 +81,15 @@ describe('pages', () => {
     expect(reply.headers.get('cache-control')).toContain('immutable')
     expect(reply.headers.get('vary')).toContain('accept-encoding')
     expect(reply.headers.get('content-type')).toContain('text/javascript')
+  })
+
+  test.each(['gzip', 'identity'])('a large file comes from disk, whole, as %s', async encoding => {
+    const reply = await fetch(`${url}/assets/engine-1.wasm`, { headers: { 'accept-encoding': encoding } })
+    expect(Buffer.from(await reply.arrayBuffer())).toEqual(ENGINE)
+    expect(reply.headers.get('content-encoding')).toBe(encoding === 'identity' ? null : encoding)
+    expect(reply.headers.get('cache-control')).toContain('immutable')
+    expect(reply.headers.get('content-type')).toContain('application/wasm')
+    expect((await fetch(`${url}/assets/engine-1.wasm`, { method: 'HEAD' })).status).toBe(200)
   })
 
   test.each(['secret.txt', 'gone-abc.js', '..%2findex.html'])('no asset: %s', async name => {

@@ -49,6 +49,7 @@ test('what happened before is told at once, what happens while one waits when it
 test('of nothing it says so when the time is over, with the cursor to go on from', async () => {
   const reply = WaitReply.parse((await wait('&timeout=0')).json)
   expect(reply).toMatchObject({ events: [], nextAfter: cursor, state: 'running' })
+  expect((await wait('&timeout=0.0012345')).status).toBe(200)
   for (const timeout of ['61', '-1', 'soon'])
     expect((await wait(`&timeout=${timeout}`)).code).toBe('bad_request')
   expect((await server.call('GET', `${path}/wait?cursor=x`)).code).toBe('bad_request')

@@ -101,6 +101,9 @@ test('a study computes again what was published, by owners who did not: what is 
   })
   await seeAll(id)
   const view = await agreementOf(id)
+  const written = await server.call('GET', `/api/v1/campaigns/${id}/report/report.md`)
+  expect(written.text).toContain('1 of 2 claims agree, 1 differ, 0 wait')
+  expect(written.text).toMatch(/\| differs \| \d of \d \|/)
   expect(view).toMatchObject({
     ...{ runs: 2, summary: { originals: 2, agrees: 1, differs: 1, waiting: 0, failed: 0 } },
     rows: [

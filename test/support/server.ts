@@ -103,6 +103,8 @@ export async function startServer(
       enrolWork: 16,
       perMinute: 1_000,
       perPrefixDay: 1_000,
+      signup: 'open',
+      signupRole: 'volunteer',
       ...settings,
     },
   })

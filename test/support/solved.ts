@@ -6,9 +6,10 @@ import type { TestServer } from './server.ts'
 /** A challenge of the server, solved as clients solve it. */
 export async function solvedWork(
   server: TestServer,
-  headers: Record<string, string> = {},
+  headers: Readonly<Record<string, string>> = {},
+  path = '/api/v1/hosts/challenge',
 ): Promise<EnrolWork> {
-  const reply = await server.call('GET', '/api/v1/hosts/challenge', { headers })
+  const reply = await server.call('GET', path, { headers })
   const challenge = EnrolChallenge.parse(reply.json)
   const solution = await solveChallenge({ challenge, deriveKey })
   if (solution === null) throw new Error('not solved in time')

@@ -19,11 +19,11 @@ export interface Browser {
   close(): Promise<void>
 }
 
-export async function openBrowser(): Promise<Browser> {
+export async function openBrowser(flags: readonly string[] = FLAGS): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), 'xeenet-browser-'))
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
-    args: [...FLAGS],
+    args: [...flags],
     viewport: { width: 1280, height: 900 },
   })
   context.setDefaultTimeout(120_000) // a busy machine is no failure

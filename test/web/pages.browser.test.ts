@@ -109,6 +109,7 @@ describe.skipIf(missing)('the pages', () => {
     const tabs = ['', '?tab=slices', '?tab=curves', '?tab=runs', '?tab=notes', '?tab=log']
     paths = [
       ...['/', '/c', ...tabs.map(tab => `/c/${id}${tab}`), `/e/${view.best?.experimentId}`],
+      ...['/top', '/top?board=science', '/top?board=impact&via=tab&span=week'],
       ...[`/h/${hostIdOf(ann)}`, '/start', '/status', '/log', '/docs', '/api', '/no/such/page'],
     ]
     browser = await openBrowser()

@@ -9,6 +9,7 @@ import { EXIT } from '#runtime/exit-codes.ts'
 import { contextOf, withServer } from '../options.ts'
 import { SERVER_DIRECTORY } from './admin.ts'
 import { checkEngine, checkSelfTest } from './doctor-engine.ts'
+import { checkNative } from './doctor-native.ts'
 
 export interface Check {
   readonly name: string
@@ -36,6 +37,8 @@ export function doctorCommand(done: (exit: number) => void): Command {
       checkDisk(),
       reachable(),
     ])
+    // Alone: what it measures is said to people.
+    checks.push(...(await checkNative()))
     if (talk.json) talk.data(JSON.stringify({ checks }))
     else for (const check of checks) talk.data(lineOf(check))
     const broken = checks.filter(check => !check.ok && check.level === 'must')

@@ -63,6 +63,13 @@ async function serve(flags: readonly string[], given: ServeOptions): Promise<num
       { url: ready.url, dataDir: ready.dataDir },
       `serving ${ready.url}  (data in ${ready.dataDir})`,
     )
+    const { operatorUrl } = ready
+    if (operatorUrl !== undefined)
+      talk.event(
+        'operator_url',
+        { url: operatorUrl, expires_s: 3600 },
+        `there is no operator yet. Open ${operatorUrl}  (once, within an hour)`,
+      )
     const verifier = given.verifier
       ? keepVerifying(ready, given.verifierCores, stopping.signal)
       : Promise.resolve()

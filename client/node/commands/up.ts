@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import { z } from 'zod'
+import { EngineClass } from '#protocol/engine.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { type Hours, parseHours } from '#runtime/hours.ts'
 import type { Compute } from '#runtime/volunteer.ts'
@@ -25,6 +26,10 @@ const UpOptions = z.object({
   preset: z.enum(['barely', 'polite', 'overnight', 'all']),
   share: z.coerce.number().gt(0).max(1),
   engine: z.enum(ENGINE_CHOICES),
+  gpu: z.enum(['auto', 'none']),
+  engines: z
+    .union([z.literal('auto'), z.string().transform(text => text.split(','))])
+    .pipe(z.union([z.literal('auto'), z.array(EngineClass).min(1)])),
   onBattery: z.boolean().default(false),
   schedule: z.string().optional(),
   quietHours: z.string().optional(),
@@ -61,6 +66,12 @@ export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: numb
       'auto, strict or fast: how kernels are compiled; the bits are the same',
       'auto',
     )
+    .option('--gpu <gpu>', 'auto or none: whether a graphics card may compute', 'auto')
+    .option(
+      '--engines <classes>',
+      `auto, or some of ${EngineClass.options.join(',')}: what to offer of what this machine has`,
+      name === 'up' ? (process.env.XEENET_ENGINES ?? 'auto') : 'wasm',
+    )
     .option('--on-battery', 'compute on battery, too')
     .option('--schedule <hours>', 'only in these hours, for example 22:00-07:00')
     .option('--quiet-hours <hours>', 'never in these hours, for example 09:00-17:00')
@@ -94,12 +105,15 @@ async function up(command: Command, hooks: Hooks): Promise<number> {
       agent: { cores, count, endWithoutWork: given.once },
       preset,
       engine: given.engine,
+      engines: { classes: given.engines, gpu: given.gpu },
       share: given.share,
       checkpointMs: given.checkpointSeconds === undefined ? undefined : given.checkpointSeconds * 1000,
       patienceMs: given.once ? 30_000 : undefined,
       keyFingerprint: given.keyFingerprint,
       tell: narrate.tell,
       onEngine: narrate.engine,
+      onNative: narrate.native,
+      tellNative: narrate.tellNative,
       onEnrolled: narrate.enrolled,
       onOffline: narrate.offline,
       onWork: narrate.working,

@@ -25,10 +25,7 @@ export function Figure({ name, sentence, twin, children }: FigureProps) {
     <figure>
       {children}
       <figcaption>
-        {sentence}{' '}
-        <button type="button" class="quiet" onClick={() => save(`${name}.csv`, csv(twin()))}>
-          CSV
-        </button>
+        {sentence} <Csv name={name} twin={twin} />
         <details onToggle={event => (open.value = event.currentTarget.open)}>
           <summary>Table</summary>
           {open.value && <TwinTable label={name} of={twin()} />}
@@ -37,6 +34,13 @@ export function Figure({ name, sentence, twin, children }: FigureProps) {
     </figure>
   )
 }
+
+/** Gives a table as a file. */
+export const Csv = ({ name, twin }: Pick<FigureProps, 'name' | 'twin'>) => (
+  <button type="button" class="quiet" onClick={() => save(`${name}.csv`, csv(twin()))}>
+    CSV
+  </button>
+)
 
 function TwinTable({ label, of: { columns, rows } }: { label: string; of: Twin }) {
   return (

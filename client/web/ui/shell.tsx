@@ -3,10 +3,12 @@ import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
 import type { PageName } from '#protocol/pages.ts'
 import { go, place } from '../router.ts'
+import { loginPath, logOut, may, user } from '../session.ts'
 import { theme, turnTheme } from '../theme.ts'
 
 const LINKS: readonly (readonly [PageName, string, string])[] = [
   ['campaigns', '/c', 'Campaigns'],
+  ['top', '/top', 'Leaderboards'],
   ['explore', '/x', 'Data'],
   ['status', '/status', 'Status'],
   ['docs', '/docs', 'Docs'],
@@ -43,6 +45,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <button type="button" class="quiet" onClick={turnTheme}>
           Theme: {theme.value}
         </button>
+        <Account />
         {here !== 'start' && (
           <a class="button primary" href="/start">
             Start
@@ -60,6 +63,22 @@ export function Shell({ children }: { children: ComponentChildren }) {
         Everything computed here is public.
       </footer>
     </>
+  )
+}
+
+/** Who is logged in, or how to be. Empty until it is known: nothing jumps, and nobody is told the wrong thing. */
+function Account() {
+  const who = user.value
+  if (who === undefined) return null
+  if (who === null) return <a href={loginPath()}>Log in</a>
+  return (
+    <span class="row">
+      <span class="account">{who.name}</span>
+      {may('admin') && <span class="tag">operator</span>}
+      <button type="button" class="quiet" onClick={() => void logOut()}>
+        Log out
+      </button>
+    </span>
   )
 }
 

@@ -7,7 +7,8 @@ import { minuteOfDay } from '#runtime/hours.ts'
 import { EMPTY, ENDED, type Snapshot } from '#runtime/snapshot.ts'
 import { heard, kept, stateShown } from '#runtime/snapshot-told.ts'
 import type { Volunteer } from '#runtime/volunteer.ts'
-import { membership, startHost } from './host.ts'
+import { openNative, type WebNative } from '../volunteer-native/native.ts'
+import { machineFacts, membership, startHost } from './host.ts'
 import { CHANNEL, type Command, type FromWorker, LOCK, type Said, type ToWorker } from './messages.ts'
 import { openPool } from './pool.ts'
 import { type Lent, lentBy, type Settings, type Signals } from './presets.ts'
@@ -55,6 +56,7 @@ async function volunteerFor({ settings, signals }: ToWorker & { type: 'start' })
   machine = { settings, signals }
   lent = rules(machine)
   const pool = openPool()
+  let native: WebNative | undefined
   const begin = { ...EMPTY, preset: settings.preset, cores: lent.cores }
   show(begin)
   const looks = setInterval(() => machine !== undefined && follow(machine), RULES_MS)
@@ -70,7 +72,8 @@ async function volunteerFor({ settings, signals }: ToWorker & { type: 'start' })
     }
     show({ ...(snapshot ?? EMPTY), phase: 'on', host: { id, name } })
     const share = (): number => lent.share
-    agent = startHost({ store: tellingSaves(store), pool, member, cores: lent.cores, share, tell })
+    native = await openNative(machineFacts().memoryMiB)
+    agent = startHost({ store: tellingSaves(store), pool, native, member, cores: lent.cores, share, tell })
     for (const reason of lent.reasons) agent.send({ type: 'pause', reason })
     await agent.done
     show({ ...(snapshot ?? EMPTY), ...ENDED })
@@ -80,6 +83,7 @@ async function volunteerFor({ settings, signals }: ToWorker & { type: 'start' })
     agent = undefined
     clearInterval(looks)
     pool.close()
+    native?.close()
     say()
   }
 }

@@ -8,6 +8,7 @@ import { knownRelease, readyKernel } from '#runtime/known-release.ts'
 import type { RunOutcome, RunTask } from '#runtime/run.ts'
 import { freely, judgeEngine, testAgain } from '#runtime/self-test.ts'
 import { type Fitness, type Ports, type Volunteer, volunteer } from '#runtime/volunteer.ts'
+import type { WebNative } from '../volunteer-native/native.ts'
 import { browserCache } from './file-cache.ts'
 import type { Pool } from './pool.ts'
 import type { BrowserStore, HostKey } from './store.ts'
@@ -69,6 +70,7 @@ async function enrolAs(store: BrowserStore, key: HostKey): Promise<Membership> {
 interface Hosting {
   readonly store: BrowserStore
   readonly pool: Pool
+  readonly native: WebNative
   readonly member: Membership
   readonly cores: number
   /** Share of each core's time, now. */
@@ -77,7 +79,7 @@ interface Hosting {
 }
 
 /** Starts to volunteer: what an earlier tab left goes on where its checkpoint is. */
-export function startHost({ store, pool, member, cores, share, tell }: Hosting): Volunteer {
+export function startHost({ store, pool, native, member, cores, share, tell }: Hosting): Volunteer {
   const { enrolled, key } = member
   const compute = (task: RunTask): Promise<RunOutcome> =>
     pool.run(
@@ -92,7 +94,10 @@ export function startHost({ store, pool, member, cores, share, tell }: Hosting):
       keys: enrolled.kernelKeys,
       store,
       cache: browserCache,
-      compute: ({ task }, control, signal) => pool.run(task, control, signal),
+      compute: (run, control, signal) =>
+        run.lease.engineClass === 'wasm'
+          ? pool.run(run.task, control, signal)
+          : native.compute(run, control, signal),
       prove: kernel => {
         const known = proofs.get(kernel.moduleSha256)
         if (known !== undefined) return known
@@ -111,7 +116,15 @@ export function startHost({ store, pool, member, cores, share, tell }: Hosting):
         const kernel = bytes === undefined ? undefined : await readyKernel(await knownRelease(bytes))
         return testAgain(kernel, compute)
       },
-      machine: machineFacts(),
+      machine: {
+        ...machineFacts(),
+        get engineClasses() {
+          return [...native.classes(), 'wasm' as const]
+        },
+        get engineRates() {
+          return native.rates()
+        },
+      },
       now: () => Date.now(),
       rng: Math.random,
       sleep,

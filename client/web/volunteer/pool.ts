@@ -2,13 +2,16 @@ import type { RunControl, RunOutcome, RunTask } from '#runtime/run.ts'
 import { answering, STALL_MS, stalled } from '#runtime/thread.ts'
 
 /** Web workers that compute runs, one run each; idle ones are kept. */
-export interface Pool {
+export interface Pool<Task = RunTask, Outcome extends RunOutcome = RunOutcome> {
   /** Resolves with the outcome; `signal` ends the worker at once, whatever it does. */
-  run(task: RunTask, control: RunControl, signal?: AbortSignal): Promise<RunOutcome>
+  run(task: Task, control: RunControl, signal?: AbortSignal): Promise<Outcome | RunOutcome>
   close(): void
 }
 
-export function openPool(): Pool {
+/** @param newWorker one that serves runs (serve-runs.ts) */
+export function openPool<Task = RunTask, Outcome extends RunOutcome = RunOutcome>(
+  newWorker: () => Worker = runWorker,
+): Pool<Task, Outcome> {
   const idle: Worker[] = []
   const busy = new Set<Worker>()
   return {
@@ -16,7 +19,7 @@ export function openPool(): Pool {
       const worker = idle.pop() ?? newWorker()
       busy.add(worker)
       try {
-        const outcome = await runIn(worker, task, control, signal)
+        const outcome = await runIn<Outcome>(worker, task, control, signal)
         idle.push(worker)
         return outcome
       } catch (error) {
@@ -33,28 +36,28 @@ export function openPool(): Pool {
   }
 }
 
-const newWorker = (): Worker => new Worker(new URL('./run-worker.ts', import.meta.url), { type: 'module' })
+const runWorker = (): Worker => new Worker(new URL('./run-worker.ts', import.meta.url), { type: 'module' })
 
 class Stalled extends Error {}
 
-type FromRunWorker =
-  | { readonly type: 'outcome'; readonly outcome: RunOutcome }
+type FromRunWorker<Outcome> =
+  | { readonly type: 'outcome'; readonly outcome: Outcome }
   | { readonly type: 'started' | 'slice' | 'save' }
 
-function runIn(
+function runIn<Outcome>(
   worker: Worker,
-  task: RunTask,
+  task: unknown,
   control: RunControl,
   signal: AbortSignal | undefined,
-): Promise<RunOutcome> {
-  const ended = Promise.withResolvers<RunOutcome>()
+): Promise<Outcome> {
+  const ended = Promise.withResolvers<Outcome>()
   const answers = answering(control, STALL_MS, () => ended.reject(new Stalled()))
   const onAbort = (): void => ended.reject(signal?.reason)
   const onError = (event: ErrorEvent): void => {
     event.preventDefault() // it ends this run, not the volunteer
     ended.reject(new Error(event.message || 'the script of a thread could not be loaded'))
   }
-  const onMessage = ({ data }: MessageEvent<FromRunWorker>): void => {
+  const onMessage = ({ data }: MessageEvent<FromRunWorker<Outcome>>): void => {
     if (data.type === 'outcome') ended.resolve(data.outcome)
     else hear(data)
   }

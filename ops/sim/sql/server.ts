@@ -93,7 +93,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       },
       settings: {
         ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
-        ...{ sharedPrefixes: [], trustedProxies: [] },
+        ...{ sharedPrefixes: [], trustedProxies: [], signup: 'closed', signupRole: 'volunteer' },
         ...{ anonymousPerMinute: 1_000, enrolWork: 1, perMinute: 1_000, perPrefixDay: 1_000 },
       },
     },

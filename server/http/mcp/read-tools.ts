@@ -226,16 +226,17 @@ const compare = tool({
 const report = tool({
   name: 'xee_report',
   description:
-    'A campaign as one page: question, rules, budget left, best with interval and n, sequential tests, what the sampler saw. Or its notes, page by page.',
+    'A campaign as one page: question, rules, budget left, best with interval and n, sequential tests, what the sampler saw. Or its notes, or its written report (question to caveats, with the commands that reproduce each number), page by page.',
   hints: READS,
   input: {
     campaign_id: campaignId,
-    section: z.enum(['program', 'tests', 'notes']).default('program'),
+    section: z.enum(['program', 'tests', 'notes', 'report']).default('program'),
     ...{ limit, detail },
-    cursor: z.string().optional().describe('of the notes: nextCursor of the page before'),
+    cursor: z.string().optional().describe('of notes and report: nextCursor of the page before'),
   },
   run: async (api, { campaign_id: id, section, limit, cursor, detail }) => {
     if (section === 'notes') return notes(api, { id, limit, cursor, detail })
+    if (section === 'report') return writtenReport(api, { id, cursor, detail })
     if (section === 'program') {
       const untrusted = await api.text(get(`${pathOf(id)}/program.md`))
       return fitted({ rows: 1, detail }, () => ({ format: 'markdown', untrusted }))
@@ -244,6 +245,20 @@ const report = tool({
     return fitted({ rows: limit, detail }, rows => ({ ...rest, newest: tests.toReversed().slice(0, rows) }))
   },
 })
+
+/** As many sections of the report, from the one that the cursor names, as fit. */
+async function writtenReport(api: Api, { id, cursor, detail }: Omit<Page, 'limit'>): Promise<string> {
+  const markdown = await api.text(get(`${pathOf(id)}/report/report.md`))
+  const sections = markdown.split(/^(?=## )/m)
+  const from = Number(cursor ?? 0)
+  if (!Number.isSafeInteger(from) || from < 0)
+    throw new ApiRefusal(problem('bad_request', 'cursor: a nextCursor'))
+  return fitted({ rows: Math.max(1, sections.length - from), detail }, rows => ({
+    format: 'markdown',
+    untrusted: sections.slice(from, from + rows).join(''),
+    nextCursor: from + rows < sections.length ? String(from + rows) : null,
+  }))
+}
 
 interface Page {
   readonly id: string

@@ -6,6 +6,7 @@ import { bodyOf, parseJson } from '../body.ts'
 import type { Edge } from '../edge.ts'
 import { Refused } from '../problem.ts'
 import { newSeats } from '../seats.ts'
+import { firstEvents } from '../wait.ts'
 import { type Api, apiAt } from './api.ts'
 import { READ_TOOLS } from './read-tools.ts'
 import { ACTING_TOOLS } from './write-tools.ts'
@@ -24,7 +25,10 @@ export function answerMcp(edge: Edge): RequestHandler {
     // Each message is calls of our own and may wait for a minute: a batch would be thousands for the price of one.
     if (Array.isArray(message)) throw new Refused('bad_request', 'expected one message, not a batch')
     const gone = new AbortController()
-    const api = apiAt(originOf(req), { authorization: req.headers.authorization, gone: gone.signal })
+    const api = apiAt(originOf(req), {
+      ...{ authorization: req.headers.authorization, gone: gone.signal },
+      wait: asked => firstEvents(edge, asked),
+    })
     const server = openServer(edge.version, api)
     const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
     const leave = seats.take(req)

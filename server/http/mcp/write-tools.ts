@@ -1,13 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { CampaignView } from '#protocol/campaign.ts'
 import { DryRun } from '#protocol/dry-run.ts'
-import { EventCursor, EventList } from '#protocol/events.ts'
+import { EventCursor } from '#protocol/events.ts'
 import { ProposeReply } from '#protocol/experiments.ts'
 import { Recipe } from '#protocol/job.ts'
 import { DETAIL_CHARS_MAX, NOTE_CHARS_MAX, NOTE_EVIDENCE_MAX } from '#protocol/limits.ts'
 import { NoteKind, NoteView } from '#protocol/notes.ts'
 import { line, lines } from '#protocol/text.ts'
+import { CampaignId } from '#protocol/units.ts'
 import type { Api } from './api.ts'
 import { fenced, fitted } from './fence.ts'
 import { ADDS_ONCE, campaignId, dryRun, ENDS, idempotencyKey, READS, type Tool, tool } from './tool.ts'
@@ -81,31 +81,47 @@ const wait = tool({
     timeout_s: z.int().min(0).max(WAIT_S_MAX).default(WAIT_S),
   },
   run: async (api, { campaign_id: id, after, valid, timeout_s }) => {
-    for (let left = timeout_s * 1000; ; left -= LOOK_MS) {
-      const { seen, changed } = await look(api, { id, after, valid })
-      if (changed || left <= 0)
+    const until = performance.now() + timeout_s * 1000
+    for (;;) {
+      const leftMs = Math.max(0, until - performance.now())
+      // Events are told at once. That a result became valid is no event: who asks for that is looked for again and again.
+      const timeoutMs = valid === undefined ? leftMs : Math.min(LOOK_MS, leftMs)
+      const { seen, changed } = await look(api, { id, after, valid, timeoutMs })
+      if (changed || leftMs <= timeoutMs)
         return fitted({ rows: 20, detail: 'summary' }, rows => ({ changed, ...oldest(seen, rows) }))
-      await sleep(Math.min(LOOK_MS, left))
     }
   },
 })
 
-async function look(
-  api: Api,
-  { id, after, valid }: { id: string; after: string; valid: number | undefined },
-) {
-  const query = new URLSearchParams({ after, limit: '20' })
-  const { events, nextAfter } = await api.ask(EventList, {
-    ...{ method: 'GET', path: `${pathOf(id)}/events?${query}` },
-  })
-  const { state, workUnits, best } = await api.ask(CampaignView, { method: 'GET', path: pathOf(id) })
-  const ended = state === 'finished' || state === 'cancelled'
+interface Looked {
+  readonly id: string
+  readonly after: string
+  readonly valid: number | undefined
+  readonly timeoutMs: number
+}
+
+/** How a campaign stands once it has an event, or the time is over; at once when what is waited for is there. */
+async function look(api: Api, { id, after, valid, timeoutMs }: Looked) {
+  const first = await api.ask(CampaignView, { method: 'GET', path: pathOf(id) })
+  const isOver = hasEnded(first) || (valid !== undefined && first.workUnits.valid !== valid)
+  const events = await api.wait(CampaignId.parse(id), after, isOver ? 0 : timeoutMs)
+  const view = isOver ? first : await api.ask(CampaignView, { method: 'GET', path: pathOf(id) })
+  const { state, workUnits, best } = view
   const more = valid !== undefined && workUnits.valid !== valid
   return {
-    seen: { state, workUnits, valid: workUnits.valid, best, events, nextAfter },
-    changed: events.length > 0 || ended || more,
+    seen: {
+      state,
+      workUnits,
+      valid: workUnits.valid,
+      best,
+      events,
+      nextAfter: events.at(-1)?.cursor ?? after,
+    },
+    changed: events.length > 0 || hasEnded(view) || more,
   }
 }
+
+const hasEnded = ({ state }: CampaignView): boolean => state === 'finished' || state === 'cancelled'
 
 /** The oldest events that fit; the next call goes on after them, so none is passed over. */
 function oldest({ events, ...seen }: Awaited<ReturnType<typeof look>>['seen'], rows: number) {

@@ -2,59 +2,13 @@
 
 import type { ChildProcess } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
-import type { NativeOrder } from '#client/node/native/messages.ts'
 import { type ChildRules, runInChild } from '#client/node/native/run-child.ts'
 import { superviseChild } from '#client/node/native/supervise.ts'
 import { runNatively } from '#client/onnx/run.ts'
-import { sha256 } from '#protocol/canonical.ts'
-import { type Job, jobText, runKeyOf } from '#protocol/job.ts'
-import { canonicalRecipe } from '#protocol/kernel.ts'
-import { MARKS } from '#protocol/limits.ts'
-import { readyKernel } from '#runtime/known-release.ts'
 import type { Order, RunControl } from '#runtime/run.ts'
 import { freely } from '#runtime/self-test.ts'
-import { builtReleases } from '../../../client/node/known-kernels.ts'
-import { sampleText } from '../../assembly/drive.ts'
+import { charlm, orderOf, UPDATES } from './orders.ts'
 import { isMissing, nativeRuntime } from './session.ts'
-
-const UPDATES = 40
-const GIB = 1024 ** 3
-
-async function charlm() {
-  const kernels = await Promise.all((await builtReleases()).map(readyKernel))
-  const kernel = kernels.find(({ manifest }) => manifest.name === 'charlm')
-  if (kernel === undefined) throw new Error('npm run build')
-  return kernel
-}
-
-async function orderOf(changes: Partial<NativeOrder> = {}): Promise<NativeOrder> {
-  const { manifest, release, moduleSha256 } = await charlm()
-  const canonical = canonicalRecipe(manifest, {})
-  if (!canonical.ok) throw new Error(canonical.reason)
-  const limit = { updates: UPDATES }
-  const job: Job = {
-    kernel: 'charlm@1',
-    task: 'train',
-    recipe: canonical.recipe,
-    seed: 5,
-    limit,
-    marks: MARKS,
-  }
-  const data = [sampleText(40_000, 3), sampleText(2_000, 4)]
-  return {
-    ...{
-      provider: 'cpu',
-      engineClass: 'onnx-cpu',
-      job: jobText(job),
-      release,
-      moduleSha256,
-      data,
-      flops: 10 ** 9,
-    },
-    ...{ runKey: await runKeyOf(moduleSha256, await Promise.all(data.map(sha256)), job, 'onnx-cpu') },
-    ...{ fuelMax: manifest.bounds.fuelMax, memoryBytesMax: 4 * GIB, ...changes },
-  }
-}
 
 /** What the same run comes to in this process, undisturbed. */
 const undisturbed = (async () => {
