@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Patience } from '#domain/dispatch.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { HostId, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
-import { type Executor, recordset, select, Timestamp, toDb } from './rows.ts'
+import { type Executor, select, Timestamp, toDb } from './rows.ts'
 
 const Lane = z.enum(['proven', 'unproven', 'anyone', 'verifier'])
 
