@@ -29,6 +29,10 @@ const PLAIN: Readonly<Record<Name, Said>> = {
   kernel: ['string', 'The program that trained, name@version'],
   moduleSha256: ['string', 'SHA-256 of its WebAssembly module'],
   engine: ['string', 'Engine class; metrics of different ones are not comparable bit by bit'],
+  exactness: [
+    'string',
+    'exact, or of a class with a tolerance: rerun by the kernel or an operator, or not_rerun exactly',
+  ],
   data: ['string', 'The data set, name@version'],
   dataSha256: ['string', 'SHA-256 of its manifest'],
   seed: ['integer', 'Seed of all randomness of the run, 48 bits'],

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express'
 import { coreHoursOf } from '#domain/core-hours.ts'
-import { CampaignFile, type CampaignView, type ValidateReply } from '#protocol/campaign.ts'
+import type { CampaignView, ValidateReply } from '#protocol/campaign.ts'
 import { CAMPAIGNS_OPEN_MAX, EXPERIMENTS_OPEN_MAX } from '#protocol/limits.ts'
 import { addMs, CampaignId, type Instant, type TokenId, type UserId } from '#protocol/units.ts'
 import { setAside } from '#store/account-credit.ts'
@@ -12,8 +12,9 @@ import { countMatchingHosts } from '#store/hosts.ts'
 import { measuredSpeed } from '#store/speed.ts'
 import { insertStudy } from '#store/studies.ts'
 import { answerOnce } from './answer-once.ts'
-import { keyIdOf, requireScope } from './auth.ts'
-import { bodyOf, parseJson, sha256Of } from './body.ts'
+import { keyIdOf, requireScope, tokenOf } from './auth.ts'
+import { bodyOf, sha256Of } from './body.ts'
+import { campaignBody, onItsLine } from './campaign-body.ts'
 import { type CheckedCampaign, checkCampaign, firstRuns } from './campaign-plan.ts'
 import { viewCampaign } from './campaign-view.ts'
 import { refuseCredit } from './credits.ts'
@@ -24,12 +25,13 @@ import { isDryRun, rehearse } from './rehearse.ts'
 const MIB_PER_PAGE = 1 / 16
 const HOUR_MS = 3600_000
 
-/** POST /campaigns/validate: what a campaign would do and cost. Changes nothing. */
+/** POST /campaigns/validate: what a campaign would do and cost, for anybody. Changes nothing. */
 export function validateCampaign(edge: Edge): RequestHandler {
   return async (req, res) => {
-    const bearer = await requireScope(edge, req, 'campaign', 'propose')
-    const file = parse(CampaignFile, parseJson(bodyOf(req)), 'campaign_invalid')
-    const checked = await checkCampaign(edge.knex, edge.planner, file)
+    const bearer =
+      tokenOf(req) === undefined ? undefined : await requireScope(edge, req, 'campaign', 'propose')
+    const body = campaignBody(req)
+    const checked = await onItsLine(body, () => checkCampaign(edge.knex, edge.planner, body.file))
     const reply: ValidateReply = {
       valid: true,
       spaceSize: checked.plan.spaceSize,
@@ -37,7 +39,7 @@ export function validateCampaign(edge: Edge): RequestHandler {
       hostsMatching: await countMatchingHosts(edge.knex, {
         engineClass: checked.kernel.manifest.engine,
         memoryMiB: Math.ceil(checked.kernel.manifest.memoryPagesMax * MIB_PER_PAGE),
-        ownerId: bearer.userId,
+        ownerId: bearer?.userId ?? null,
         since: addMs(edge.now(), -HOUR_MS),
       }),
       coreHours: coreHoursOf(
@@ -67,8 +69,10 @@ export function submitCampaign(edge: Edge): RequestHandler {
     const [ownerId, keyId, body] = [bearer.userId, keyIdOf(bearer), bodyOf(req)]
     const idempotencyKey = req.get('idempotency-key') ?? null
     const submission = { ownerId, keyId, idempotencyKey, body, now: edge.now() }
-    const check = () =>
-      checkCampaign(edge.knex, edge.planner, parse(CampaignFile, parseJson(body), 'campaign_invalid'))
+    const check = () => {
+      const sent = campaignBody(req)
+      return onItsLine(sent, () => checkCampaign(edge.knex, edge.planner, sent.file))
+    }
     if (isDryRun(req)) {
       const checked = await check()
       const act = (trx: Trx) => start(edge, trx, { ...submission, idempotencyKey: null }, checked)

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
-import { ExploreQuery, type ExploreView, OWN_FIELDS } from '#protocol/explore.ts'
+import { ExploreQuery, type ExploreView } from '#protocol/explore.ts'
+import { OWN_FIELDS } from '#protocol/explore-words.ts'
 import { EXPLORE_GROUPS_MAX, EXPLORE_MS_MAX, EXPLORE_ROWS_MAX } from '#protocol/limits.ts'
 import { campaignsUsing, goalsOf } from '#store/corpus-rows.ts'
 import { inSnapshot, type Trx } from '#store/database.ts'

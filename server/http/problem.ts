@@ -9,7 +9,11 @@ import { isUnavailable } from '#store/errors.ts'
 export class Refused extends Error {
   readonly problem: Problem
 
-  constructor(code: ProblemCode, detail?: string, more: Pick<Problem, 'retryAfterMs' | 'missingMilli'> = {}) {
+  constructor(
+    code: ProblemCode,
+    detail?: string,
+    more: Pick<Problem, 'retryAfterMs' | 'missingMilli' | 'line'> = {},
+  ) {
     super(detail ?? code)
     this.problem = { ...problem(code, detail), ...more }
   }

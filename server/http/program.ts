@@ -86,7 +86,9 @@ function question({ file, view, rows }: Program): string[] {
 
 const limitOf = ({ budget }: CampaignFile): string =>
   budget.fuel_per_run === undefined
-    ? `${budget.updates_per_run} updates`
+    ? budget.flops_per_run === undefined
+      ? `${budget.updates_per_run} updates`
+      : `${budget.flops_per_run / 1e9} GFLOP`
     : `${budget.fuel_per_run / 1e9} Gfuel`
 
 function budget({ view }: Program): string[] {

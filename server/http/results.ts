@@ -33,13 +33,18 @@ export function showResult(edge: Edge, catalogue: Catalogue): RequestHandler {
     const kernel = await catalogue.kernel(edge.knex, found.kernelSha256)
     const dataset = await catalogue.dataset(edge.knex, found.datasetSha256)
     const report = RunReport.parse(JSON.parse(found.report))
-    const { resultId, workUnitId, experimentId, campaignId, digest, fuelMax } = found
+    const { resultId, workUnitId, experimentId, campaignId, digest, engineClass } = found
+    // To compute it again is to compute it exactly, wherever it was computed.
+    const isNative = engineClass !== 'wasm'
+    const run = { job: found.job, runKey: (isNative ? found.exactKey : null) ?? found.runKey }
+    const fuelMax = isNative ? kernel.manifest.bounds.fuelMax : found.fuelMax
     const view: ResultView = {
       ...{ resultId, workUnitId, experimentId, campaignId, digest },
-      plan: runPlan({ run: found, kernel, dataset, fuelMax }),
+      plan: runPlan({ run, kernel, dataset, fuelMax }),
       status: report.status,
       metric: report.metric,
       provisional: found.provisional,
+      ...{ engineClass, exactness: found.exactness },
       answeredFrom: found.answeredFrom,
       report,
     }

@@ -67,6 +67,8 @@ async function fromResult(
   if (found.digest === null || found.report === null) throw invalid(`${at}: ${id} has no report`)
   if (found.kernelSha256 !== kernel.moduleSha256 || found.datasetSha256 !== dataset.sha256)
     throw invalid(`${at}: ${id} is of another kernel or data set than ${file.kernel} on ${file.data}`)
+  if (found.engineClass !== kernel.manifest.engine)
+    throw invalid(`${at}: ${id} was computed by ${found.engineClass}, whose digests are its own`)
   const job = Job.parse(JSON.parse(found.job))
   assertLimit(file, job, at)
   const { status, metric } = RunReport.parse(JSON.parse(found.report))

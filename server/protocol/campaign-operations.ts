@@ -4,7 +4,7 @@ import { type Operation, page } from './operation.ts'
 export const CAMPAIGN_OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'post', path: '/api/v1/campaigns/validate', summary: 'What a campaign would do and cost' },
-    ...{ security: 'user', body: 'CampaignFile', reply: 'ValidateReply' },
+    ...{ security: 'anybody', body: 'CampaignFile', reply: 'ValidateReply' },
   },
   {
     ...{ method: 'post', path: '/api/v1/campaigns', summary: 'Submit a campaign', security: 'user' },

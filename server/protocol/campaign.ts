@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { BudgetFile, EnginesFile } from './budget.ts'
 import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
+import { EngineClass, Exactness } from './engine.ts'
 import { Limit, Recipe } from './job.ts'
 import { KeyView } from './keys.ts'
 import { LedgerHead } from './ledger.ts'
@@ -188,6 +189,10 @@ export const Leaderboard = z.object({
       failed: z.int(),
       /** How many of the runs are provisional. */
       provisional: z.int(),
+      /** In which classes its runs were computed: metrics of different ones are not the same to the last bit. */
+      engines: z.array(EngineClass),
+      /** Of all its runs; `not_rerun` when one of them is. */
+      exactness: Exactness,
       /** The published result to reproduce, best seed first. */
       resultId: z.string().nullable(),
     }),
@@ -210,6 +215,8 @@ export const ResultView = z.object({
   metric: z.object({ name: z.string(), value: z.number() }).nullable(),
   /** It stands alone until the next check of its host passes. */
   provisional: z.boolean(),
+  engineClass: EngineClass,
+  exactness: Exactness,
   /** The work unit that computed it for an earlier campaign: this one was answered at no cost. Null: it was computed for this one. */
   answeredFrom: WorkUnitId.nullable(),
   report: z.unknown(),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { EngineClass, Exactness } from './engine.ts'
 import { Limit, Recipe, Rung } from './job.ts'
 import { PAGE_ROWS_MAX, SIMILAR_SHOWN_MAX } from './limits.ts'
 import { CurvePoint, RunStatus } from './report.ts'
@@ -16,7 +17,8 @@ export const CorpusRow = z.object({
   kernel: z.string(),
   moduleSha256: Sha256,
   /** Metrics of different engines are compared with a warning at best. */
-  engine: z.string(),
+  engine: EngineClass,
+  exactness: Exactness,
   data: z.string(),
   dataSha256: Sha256,
   recipe: Recipe,

@@ -17,6 +17,13 @@ export const isExact = (engineClass: EngineClass): boolean =>
   engineClass === 'wasm' || engineClass === 'onnx-wasm'
 
 /**
+ * `exact`: computed in a class whose bits are the same everywhere. Of any other class `rerun`: the kernel itself, or an operator's
+ * host, has computed the run as well; `not_rerun`: so far its weights were looked at, and others of its class agree.
+ */
+export const Exactness = z.enum(['exact', 'rerun', 'not_rerun'])
+export type Exactness = z.infer<typeof Exactness>
+
+/**
  * Closed-form training FLOPs a second of one run, as the host's own self-test measured it, by class. It decides which class a
  * host that has several is given, and whether a run can end before its deadline; nothing is paid by it.
  */

@@ -3,12 +3,14 @@
 export const PAGE_PATHS = {
   home: '/',
   campaigns: '/c',
+  submit: '/c/new', // before what would take the word for an id
   campaign: '/c/:id',
   experiment: '/e/:id',
   start: '/start',
   host: '/h/:id',
   top: '/top',
   explore: '/x',
+  ops: '/ops',
   status: '/status',
   log: '/log',
   docs: '/docs',

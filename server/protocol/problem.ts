@@ -256,6 +256,8 @@ export const Problem = z.object({
   retryAfterMs: z.int().optional(),
   /** How much is too little, milli-credits: of a budget or an account. */
   missingMilli: z.int().optional(),
+  /** Of a campaign file that was sent as YAML: where it is wrong, counted from 1. */
+  line: z.int().optional(),
   requestId: z.string().optional(),
 })
 export type Problem = z.infer<typeof Problem>

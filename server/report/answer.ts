@@ -45,7 +45,7 @@ function topTable({ leaderboard, file, baselineId }: Facts): string {
       .slice(0, TOP)
       .map((row, i) => [
         String(i + 1),
-        `${recipeCode(file, row.recipe)}${row.experimentId === baselineId ? ' (unchanged recipe)' : ''}`,
+        `${recipeCode(file, row.recipe)}${row.experimentId === baselineId ? ' (unchanged recipe)' : ''}${row.exactness === 'not_rerun' ? ' (not re-run exactly)' : ''}`,
         mean(row),
         String(row.diverged),
         code(row.experimentId),

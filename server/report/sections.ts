@@ -1,4 +1,5 @@
 import { tally } from './answer.ts'
+import { budgetOf, nativeCaveats } from './engines.ts'
 import type { Facts } from './facts.ts'
 import type { FigureFile } from './figures.ts'
 import { credits, gfuel, mean, number, percent } from './numbers.ts'
@@ -209,6 +210,7 @@ export function caveats({ analysis, campaign, leaderboard, file, tests }: Facts)
           `${Math.max(withheld, leaderboard.waiting)} experiments are left out because no verifier has seen every run behind them.`,
         ]
       : []),
+    ...nativeCaveats(leaderboard),
     ...(campaign.workUnits.provisional > 0
       ? [
           `${campaign.workUnits.provisional} runs stand alone until the next check of their host, and are left out.`,
@@ -228,7 +230,7 @@ export function caveats({ analysis, campaign, leaderboard, file, tests }: Facts)
     ...(tests.effect === null
       ? []
       : [`Fresh seeds of tests are used by tests and the leaderboard only, never by the figures.`]),
-    `Values hold for ${inline(file.kernel)} on ${inline(file.data)} at ${file.budget.fuel_per_run === undefined ? `${file.budget.updates_per_run} updates` : gfuel(file.budget.fuel_per_run)} a run; other budgets may rank otherwise.`,
+    `Values hold for ${inline(file.kernel)} on ${inline(file.data)} at ${budgetOf(file)} a run; other budgets may rank otherwise.`,
   ]
   return ['## Caveats', lines.map(text => `- ${text}`).join('\n')]
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { CorpusRow } from '#protocol/corpus.ts'
 import type { CurvePoint } from '#protocol/report.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, toWire } from '#protocol/units.ts'
+import { exactness } from './exactness.ts'
 import { type Executor, select, selectOne, Timestamp, toDb } from './rows.ts'
 
 /** A published row as everybody sees it. Its curve was parsed when it was published; a million points are not parsed again. */
@@ -14,7 +15,8 @@ const Row = CorpusRow.extend({
 export const CORPUS_RUN = `
   c.work_unit_id as "workUnitId", c.campaign_id as "campaignId", c.experiment_id as "experimentId",
   c.result_id as "resultId", nullif(r.work_unit_id, c.work_unit_id) as "answeredFrom", c.run_key as "runKey",
-  k.name || '@' || k.version as kernel, c.kernel_sha256 as "moduleSha256", k.manifest->>'engine' as engine,
+  k.name || '@' || k.version as kernel, c.kernel_sha256 as "moduleSha256", c.engine_class as engine,
+  ${exactness({ engineClass: 'c.engine_class', unit: 'c.work_unit_id', computedIn: 'r.work_unit_id' })} as exactness,
   d.name || '@' || d.version as data, c.dataset_sha256 as "dataSha256", c.recipe, c.seed, c.rung,
   c.job_limit as "limit", c.status, c.metric_name as "metricName", c.metric_value as "metricValue",
   c.fuel_used as "fuelUsed", c.digest, c.artifact_sha256 as "artifactSha256", c.replicas,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type Condition, ExploreView, type GroupBy } from '#protocol/explore.ts'
+import { ExploreView } from '#protocol/explore.ts'
+import type { Condition, GroupBy } from '#protocol/explore-words.ts'
 import { type CampaignId, type ExperimentId, type Sha256, toWire, type WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Bindings, type Executor, execute, select, selectOne, Timestamp } from './rows.ts'

@@ -235,12 +235,12 @@ const dayOf = (now: Instant): string => new Date(now).toISOString().slice(0, 10)
 const COUNT_MATCHING = `
   select count(*) as hosts from hosts
   where state = 'active' and not trusted and last_seen_at > :since and :engineClass = any(engine_classes)
-    and memory_mib >= :memoryMiB and user_id is distinct from :ownerId`
+    and memory_mib >= :memoryMiB and (cast(:ownerId as text) is null or user_id is distinct from :ownerId)`
 
 /** Hosts seen since `since` that may compute work units of such a campaign. */
 export async function countMatchingHosts(
   on: Executor,
-  need: { engineClass: EngineClass; memoryMiB: number; ownerId: UserId; since: Instant },
+  need: { engineClass: EngineClass; memoryMiB: number; ownerId: UserId | null; since: Instant },
 ): Promise<number> {
   const row = await selectFirst(on, z.object({ hosts: z.int() }), COUNT_MATCHING, {
     ...need,

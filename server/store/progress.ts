@@ -161,4 +161,5 @@ const UNVERIFIED_LEADERS = `
   join work_units s on s.id = c.work_unit_id -- where the corpus answered, another than w
   where w.state = 'valid' and w.metric is not null and s.state = 'valid' and s.wanted_check <> 'verifier'
     and not exists (select from results r where r.work_unit_id = s.id and r.trusted and r.verdict = 'valid')
+    and not (c.confirmed and s.engine_class not in ('wasm', 'onnx-wasm'))
   order by s.id`

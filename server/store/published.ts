@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { EngineClass, Exactness } from '#protocol/engine.ts'
 import { CampaignId, ExperimentId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { exactness } from './exactness.ts'
 import { type Executor, selectFirst } from './rows.ts'
 
 const PublishedResult = z.object({
@@ -12,6 +14,10 @@ const PublishedResult = z.object({
   provisional: z.boolean(),
   /** The work unit that computed it, if the corpus answered this one with it. */
   answeredFrom: WorkUnitId.nullable(),
+  engineClass: EngineClass,
+  exactness: Exactness,
+  /** Of a native class: the run key that the kernel itself gives this run. */
+  exactKey: Sha256.nullable(),
   job: z.string(),
   runKey: Sha256,
   fuelMax: z.int(),
@@ -28,6 +34,8 @@ const COLUMNS = `
     w.published_at is not null as published,
     r.id is not distinct from w.canonical_result_id as canonical, r.provisional,
     nullif(r.work_unit_id, w.id) as "answeredFrom",
+    w.engine_class as "engineClass", w.exact_key as "exactKey",
+    ${exactness({ engineClass: 'w.engine_class', unit: 'w.id', computedIn: 'r.work_unit_id' })} as exactness,
     w.job, w.run_key as "runKey", w.fuel_max as "fuelMax",
     w.kernel_sha256 as "kernelSha256", p.dataset_sha256 as "datasetSha256", r.digest, r.report`
 const BY_RESULT = `${COLUMNS}

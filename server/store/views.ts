@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { EngineClass, Exactness } from '#protocol/engine.ts'
 import type { HostView } from '#protocol/host.ts'
 import { Recipe, Rung } from '#protocol/job.ts'
 import {
@@ -11,6 +12,7 @@ import {
   UserId,
   WorkUnitId,
 } from '#protocol/units.ts'
+import { exactness, VERIFIED } from './exactness.ts'
 import { HostState } from './hosts.ts'
 import { type Executor, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
@@ -120,6 +122,8 @@ const LeaderRow = z.object({
   diverged: z.int(),
   failed: z.int(),
   provisional: z.int(),
+  engines: z.array(EngineClass),
+  exactness: Exactness,
   /** Runs with a metric that no verifier has seen. */
   unverified: z.int(),
   resultId: ResultId.nullable(),
@@ -132,9 +136,15 @@ const LEADERS = `
     select experiment_id, count(metric_value) as n, avg(metric_value) as mean, stddev_samp(metric_value) as sd,
       count(*) filter (where status <> 'ok') as diverged, count(*) filter (where provisional) as provisional,
       count(*) filter (where metric_value is not null and not verified) as unverified,
+      array_agg(distinct engine_class) as engines,
+      case when bool_or(exactness = 'not_rerun') then 'not_rerun' when bool_or(exactness = 'rerun') then 'rerun'
+        else 'exact' end as exactness,
       (array_agg(result_id order by metric_value * :sign nulls last))[1] as best
-    from (select c.*, exists (select from results r join results v on v.work_unit_id = r.work_unit_id
-        where r.id = c.result_id and v.trusted and v.verdict = 'valid') as verified
+    from (select c.*, ${VERIFIED} as verified, ${exactness({
+      engineClass: 'c.engine_class',
+      unit: 'c.work_unit_id',
+      computedIn: '(select o.work_unit_id from results o where o.id = c.result_id)',
+    })} as exactness
       from corpus c where c.campaign_id = :campaignId and c.retracted_at is null and c.rung = 3
         and (cast(:among as text[]) is null or c.experiment_id = any(:among))) as runs group by experiment_id),
   lost as (
@@ -143,7 +153,8 @@ const LEADERS = `
       and (cast(:among as text[]) is null or experiment_id = any(:among)) group by experiment_id)
   select e.id as "experimentId", e.recipe, e.baseline, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged,
     coalesce(l.failed, 0) as failed, coalesce(p.provisional, 0) as provisional,
-    coalesce(p.unverified, 0) as unverified, p.best as "resultId"
+    coalesce(p.unverified, 0) as unverified, coalesce(p.engines, '{}') as engines,
+    coalesce(p.exactness, 'exact') as exactness, p.best as "resultId"
   from experiments e left join published p on p.experiment_id = e.id left join lost l on l.experiment_id = e.id
   where e.campaign_id = :campaignId and (p.experiment_id is not null or l.experiment_id is not null)
   order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal

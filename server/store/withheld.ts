@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Goal, shownRows } from '#domain/records.ts'
 import type { TrustRules } from '#domain/trust.ts'
 import { type CampaignId, ExperimentId } from '#protocol/units.ts'
+import { VERIFIED } from './exactness.ts'
 import { type Executor, select } from './rows.ts'
 
 /** A campaign as far as its ranking goes. */
@@ -58,7 +59,5 @@ const FIRST_RANKS = `
     order by place limit :limit)
   select k.id as "experimentId", (
     select count(*) from corpus c where c.experiment_id = k.id and c.retracted_at is null and c.rung = 3
-      and c.metric_value is not null and not exists (
-        select from results r join results v on v.work_unit_id = r.work_unit_id
-        where r.id = c.result_id and v.trusted and v.verdict = 'valid')) as unverified
+      and c.metric_value is not null and not ${VERIFIED}) as unverified
   from ranked k order by k.place`

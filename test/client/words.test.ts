@@ -55,6 +55,8 @@ describe('the leaderboard', () => {
     ci95: mean === null ? null : 0.01,
     diverged: mean === null ? 1 : 0,
     provisional: 0,
+    engines: ['wasm' as const],
+    exactness: 'exact' as const,
     failed: 0,
     resultId: 'r_1',
   })

@@ -10,6 +10,7 @@ import type { Edge } from '#http/edge.ts'
 import { generateKey, type SigningKey } from '#kernels/sign.ts'
 import { openOperate } from '#operate/operate.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
+import type { EngineClass, EngineRates } from '#protocol/engine.ts'
 import {
   CALL_HEADER,
   callBytes,
@@ -161,6 +162,8 @@ export interface TestHost {
 }
 
 interface HostWords {
+  readonly engineClasses: readonly EngineClass[]
+  readonly engineRates: EngineRates
   readonly selfTest: { passed: boolean; detail: string }
   readonly cores: number
   readonly memoryMiB: number

@@ -4,6 +4,7 @@ import { filterOf, type Row, sorted } from '../../client/web/runs-filter.ts'
 
 const row = (rank: number, mean: number | null, recipe: Row['recipe']): Row => ({
   ...{ rank, mean, recipe, n: 1, ci95: null, diverged: 0, failed: 0, provisional: 0 },
+  ...{ engines: ['wasm' as const], exactness: 'exact' as const },
   ...{ experimentId: `e_${rank}`, resultId: null, baseline: false },
 })
 const ROWS = [

@@ -76,6 +76,11 @@ function Board({ of: board, fits, created }: BoardProps) {
                 <td class="n">{row.rank}</td>
                 <td class="n">
                   {row.baseline && <span class="tag">unchanged</span>}{' '}
+                  {row.exactness === 'not_rerun' && (
+                    <span class="tag" title={`computed by ${row.engines.join(', ')}`}>
+                      not re-run exactly
+                    </span>
+                  )}{' '}
                   <a href={`/e/${row.experimentId}`}>{row.mean === null ? 'diverged' : metric(row.mean)}</a>
                 </td>
                 <td class="n dim">{row.ci95 === null ? '' : metric(row.ci95)}</td>

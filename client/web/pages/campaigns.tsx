@@ -21,7 +21,7 @@ export function Campaigns() {
       <h1>Campaigns</h1>
       <p>
         A campaign is a question, a space of recipes and a budget. Each of its runs is computed by strangers
-        and checked.
+        and checked. <a href="/c/new">Write a new one</a>.
       </p>
       <search class="row">
         <label for="q">Find</label>

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
-import { conditionsOf, type ExploreView, groupsOf } from '#protocol/explore.ts'
+import type { ExploreView } from '#protocol/explore.ts'
+import { conditionsOf, groupsOf } from '#protocol/explore-words.ts'
 import type { KernelList } from '#protocol/lists.ts'
 import { get, type Resource, useResource } from '../data.ts'
 import { whole } from '../format.ts'

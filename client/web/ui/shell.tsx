@@ -57,6 +57,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
       </main>
       <footer>
         <a href="/log">Public action log</a>
+        <a href="/ops">Operators</a>
         <a href="/api">API</a>
         <a href="/api/v1/openapi.json">OpenAPI</a>
         <a href="/api/v1/ledger/heads">Ledger heads</a>
