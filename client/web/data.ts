@@ -68,16 +68,23 @@ export async function getAll<T>(
 
 export interface Resource<T> {
   readonly now: Signal<Loaded<T>>
+  /** How often it should be new; 0: it is read once. */
+  readonly everyMs: number
+  /** How long the last reading took. */
+  readonly tookMs: number
+  /** Reads it again; while it is being read: once more after that, since what is read may be older than the reason. */
   refresh(): void
+  /** Shows a value that somebody knows already. */
+  put(value: T): void
 }
 
 /**
- * What `load` gives, loaded again every `everyMs` while the page is visible. What was loaded stays visible when a refresh
- * fails, marked as stale.
+ * What `load` gives, loaded again every `everyMs` while the page is visible. What was loaded stays visible when a refresh fails,
+ * marked as stale. Of what the server tells by itself, see `useLive`.
  */
 export function useResource<T>(key: string, load: () => Promise<T>, everyMs = 0): Resource<T> {
   // The key stands for what `load` closes over.
-  const resource = useMemo(() => openResource(load), [key])
+  const resource = useMemo(() => openResource(load, everyMs), [key])
   useEffect(() => {
     resource.refresh()
     if (everyMs === 0) return
@@ -87,26 +94,44 @@ export function useResource<T>(key: string, load: () => Promise<T>, everyMs = 0)
   return resource
 }
 
-function openResource<T>(load: () => Promise<T>): Resource<T> {
+export function openResource<T>(load: () => Promise<T>, everyMs: number): Resource<T> {
   const now = signal<Loaded<T>>({ state: 'loading' })
   let running = false
+  let wanted = false
+  let tookMs = 0
+  const put = (value: T): void => {
+    now.value = { state: 'ready', value, at: Date.now(), stale: undefined }
+  }
   async function attempt(): Promise<void> {
+    const began = Date.now()
     try {
-      now.value = { state: 'ready', value: await load(), at: Date.now(), stale: undefined }
+      put(await load())
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       const known = now.value
       now.value = known.state === 'ready' ? { ...known, stale: why } : { state: 'failed', why }
     }
+    tookMs = Date.now() - began
+  }
+  async function run(): Promise<void> {
+    while (wanted) {
+      wanted = false
+      await attempt()
+    }
+    running = false
   }
   return {
     now,
+    everyMs,
+    get tookMs() {
+      return tookMs
+    },
+    put,
     refresh: () => {
+      wanted = true
       if (running) return
       running = true
-      attempt().finally(() => {
-        running = false
-      })
+      void run()
     },
   }
 }

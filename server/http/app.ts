@@ -20,6 +20,7 @@ import { receiveUpload, serveFile } from './files.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as ledger from './ledger.ts'
+import { streamEvents } from './live.ts'
 import { answerMcp } from './mcp/route.ts'
 import { type Meter, newMeter } from './meter.ts'
 import { operatorRoutes } from './operator-routes.ts'
@@ -81,6 +82,7 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
     [`${API}/hosts/:id`]: { get: [showHost(edge, readCall)] },
     [`${API}/hosts/:id/claim`]: { post: [anonymous, small, claim(edge, readCall)] },
     [`${API}/hosts/:id/appeal`]: { post: [anonymous, small, appeal(edge, readCall)] },
+    [`${API}/stream`]: { get: [streamEvents(edge)] },
     [`${API}/actions`]: { get: [showActions(edge)] },
     [`${API}/contributors`]: { get: [showContributors(edge)] },
     [`${API}/scheduler`]: {
@@ -112,14 +114,18 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
-    [`${API}/prices`]: { get: [ledger.showPrices()] },
-    [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
-    [`${API}/ledger/heads`]: { get: [ledger.showHeads(edge)] },
-    [`${API}/ledger/blocks/:number`]: { get: [ledger.showBlock(edge)] },
-    [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
+    ...ledgerRoutes(edge),
   }
   for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
 }
+
+const ledgerRoutes = (edge: Edge): Record<string, Methods> => ({
+  [`${API}/prices`]: { get: [ledger.showPrices()] },
+  [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
+  [`${API}/ledger/heads`]: { get: [ledger.showHeads(edge)] },
+  [`${API}/ledger/blocks/:number`]: { get: [ledger.showBlock(edge)] },
+  [`${API}/ledger/export`]: { get: [ledger.exportLedger(edge)] },
+})
 
 function addRoute(app: Express, path: string, { get, post, put, delete: remove }: Methods): void {
   const route = app.route(path)

@@ -75,6 +75,7 @@ interface EdgeSettings {
   readonly trustedProxies: readonly string[]
   readonly publicUrl?: string | undefined // where people and agents find the server, if not by its address
   readonly anonymousPerMinute: number // calls of one address without a token, by each process
+  readonly streamBeatMs?: number | undefined // so often a stream says that it lives; STREAM_BEAT_MS unless told
   readonly enrolWork: number // hash iterations that an enrolment without a token takes on average
   readonly perMinute: number // enrolments without a token, by all processes together
   readonly perPrefixDay: number // the same of one network in a day (UTC)

@@ -4,6 +4,7 @@ import { EventCursor, type WaitReply } from '#protocol/events.ts'
 import { PAGE_ROWS_MAX, WAIT_SECONDS_MAX } from '#protocol/limits.ts'
 import { type CampaignId, toWire } from '#protocol/units.ts'
 import { type EventRow, listEvents } from '#store/events.ts'
+import { newBell } from './bell.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
 import { parse } from './problem.ts'
@@ -71,32 +72,5 @@ export async function firstEvents(
     }
   } finally {
     unsubscribe()
-  }
-}
-
-/** Something that rings, also while nobody listens yet. */
-function newBell(over: AbortSignal) {
-  let hasRung = false
-  let answer = (): void => undefined
-  over.addEventListener('abort', () => answer(), { once: true })
-  return {
-    ring: (): void => {
-      hasRung = true
-      answer()
-    },
-    /** Whether it rang: until then, `ms` passed, or all is over. */
-    wait: async (ms: number | undefined): Promise<boolean> => {
-      if (!hasRung && !over.aborted)
-        await new Promise<void>(resolve => {
-          const timer = ms === undefined ? undefined : setTimeout(resolve, ms)
-          answer = () => {
-            clearTimeout(timer)
-            resolve()
-          }
-        })
-      const rang = hasRung
-      hasRung = false
-      return rang
-    },
   }
 }

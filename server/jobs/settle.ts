@@ -9,6 +9,7 @@ import { addCampaignEvents } from '#store/events.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { refreshScores } from '#store/scores.ts'
 import { addExclusions, hostsWithProvisional, saveStandings } from '#store/standing.ts'
+import { tellHosts, tickVerified } from '#store/stream.ts'
 import { confirmResults, doubtResults, giveVerdicts } from '#store/verdicts.ts'
 import { acceptWorkUnits, demandChecks, overturnWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
@@ -62,10 +63,13 @@ export async function applySettlements(trx: Trx, deps: JobDeps, facts: Judged): 
   await touchWorkUnits(trx, ids, now)
   await deps.enqueue(trx, 'transition', ids)
   // What was published and is verified only now may lead a leaderboard.
-  const shown = judged.flatMap(unit =>
-    unit.state === 'valid' && unit.publishedAt !== null ? [unit.campaignId] : [],
+  const shown = judged.filter(unit => unit.state === 'valid' && unit.publishedAt !== null)
+  await deps.enqueue(trx, 'propose', [...new Set(shown.map(unit => unit.campaignId))])
+  await tickVerified(trx, shown, now)
+  await tellHosts(
+    trx,
+    settlements.flatMap(s => s.verdicts.map(verdict => verdict.resultId)),
   )
-  await deps.enqueue(trx, 'propose', [...new Set(shown)])
 }
 
 async function changeUnits(trx: Trx, settlements: readonly Settlement[], now: Instant): Promise<void> {

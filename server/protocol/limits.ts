@@ -125,6 +125,21 @@ export const WAIT_SECONDS_MAX = 60
 export const WAITERS_PER_ADDRESS_MAX = 16
 /** Of one process. */
 export const WAITERS_MAX = 1_000
+/** Server-Sent Events: each stream holds a connection until somebody hangs up. */
+export const STREAMS_PER_ADDRESS_MAX = 8
+/** Of one process: they cost it memory and, at twenty events a second, a fifth of a core for 500 (ops/LOG.md). */
+export const STREAMS_MAX = 2_000
+export const TOPICS_PER_STREAM_MAX = 16
+/** So often a stream says that it lives; who hears nothing for twice as long has lost it. */
+export const STREAM_BEAT_MS = 15_000
+/** What may wait for a reader; one that is slower is let go and comes back with the id of the last event it read. */
+export const STREAM_BUFFER_BYTES_MAX = 256 * 1024
+/** Events of one write. At half a kilobyte each they fit into the buffer twice. */
+export const STREAM_EVENTS_PER_WRITE_MAX = 100
+/** Events that a stream makes up for when it is resumed; who missed more is told to read everything again. */
+export const STREAM_RESUME_MAX = 5_000
+/** How long it is kept when runs were published: for the rugs of a day and for whoever was away. */
+export const TICKS_HOURS = 25
 /** A call is known by its idempotency key for so long. */
 export const IDEMPOTENCY_DAYS = 7
 /** API keys of one account, revoked ones among them: one for each agent and script that somebody runs. */
@@ -217,6 +232,10 @@ const relations: readonly (readonly [boolean, string])[] = [
   [PROPOSAL_BYTES_MAX <= RELEASE_BYTES_MAX, 'a proposal is a release'],
   [EXPERIMENTS_PER_CAMPAIGN_MAX <= EXPERIMENTS_OPEN_MAX, 'the largest campaign is allowed'],
   [FUEL_MAX < Number.MAX_SAFE_INTEGER, 'fuel is exact as a number'],
+  [
+    2 * STREAM_EVENTS_PER_WRITE_MAX * (DETAIL_CHARS_MAX + 500) < STREAM_BUFFER_BYTES_MAX,
+    'a reader may be one write behind',
+  ],
   [SEED_MAX <= Number.MAX_SAFE_INTEGER, 'seeds are exact as numbers'],
   [MEMORY_PAGES_DEFAULT <= MEMORY_PAGES_MAX, 'the default memory is allowed'],
   [

@@ -165,6 +165,12 @@ export const OPERATIONS: readonly Operation[] = [
     ...{ summary: 'Appeal an exclusion, as the host or its user', reply: 'ExclusionView', status: 201 },
   },
   {
+    ...{ method: 'get', path: '/api/v1/stream', security: 'anybody', reply: 'text' },
+    summary:
+      'What happens, as Server-Sent Events: home, campaigns, experiments, hosts, the account of a token',
+    ...{ query: ['topics', 'after'], headers: ['last-event-id'] },
+  },
+  {
     ...{ method: 'get', path: '/api/v1/actions', security: 'anybody', reply: 'ActionList', query: page },
     summary: 'What was done to volunteers, newest first; everything for operators',
   },

@@ -20,6 +20,11 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   limit: { about: 'How many rows at most', schema: z.int().min(1).max(PAGE_ROWS_MAX) },
   after: { about: 'nextAfter of the page before' },
   before: { about: 'Where the page before ended' },
+  topics: { about: 'home, account, campaign:ID, experiment:ID, host:ID, with commas between' },
+  'last-event-id': {
+    about: 'Of the last message that was read: what came later follows',
+    schema: EventCursor,
+  },
   where: { about: 'Conditions that all hold, such as lr>0.001 width=64' },
   group: { about: 'One or two fields, in bins or as they are, such as lr:log8,depth' },
   cursor: { about: 'nextAfter of the reply before', schema: EventCursor },

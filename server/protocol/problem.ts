@@ -18,6 +18,12 @@ export const PROBLEMS = {
   not_found: [404, false, 'There is no such thing', 'Check the id; ids are never reused.'],
   method_not_allowed: [405, false, 'This address does not take that method', 'See /api/v1/openapi.json.'],
   rate_limited: [429, true, 'Too many requests', 'Wait for retryAfterMs, then try again.'],
+  streams_too_many: [
+    429,
+    true,
+    'Too many streams are open',
+    'Close one, give one stream several topics, or ask every now and then instead.',
+  ],
   unavailable: [
     503,
     true,

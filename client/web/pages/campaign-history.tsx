@@ -1,8 +1,9 @@
 import type { CampaignView } from '#protocol/campaign.ts'
 import type { EventList } from '#protocol/events.ts'
 import type { NoteList } from '#protocol/notes.ts'
-import { get, getAll, useResource } from '../data.ts'
+import { get, getAll } from '../data.ts'
 import { ago } from '../format.ts'
+import { useLive } from '../live.ts'
 import { Empty, Shown } from '../ui/parts.tsx'
 
 interface TabProps {
@@ -15,7 +16,7 @@ const linkOf = (id: string): string => (id.startsWith('c_') ? `/c/${id}` : `/e/$
 export function Notes({ campaign: { id } }: TabProps) {
   const load = async () =>
     (await getAll<NoteList>(`/campaigns/${id}/notes`, page => page.notes)).flatMap(page => page.notes)
-  const notes = useResource(`notes ${id}`, load, 15_000)
+  const notes = useLive(`notes ${id}`, load, { topics: [`campaign:${id}`] })
   return (
     <Shown from={notes} what="the notes">
       {rows =>
@@ -62,7 +63,7 @@ async function loadEvents(id: string): Promise<EventList['events']> {
 }
 
 export function Log({ campaign: { id } }: TabProps) {
-  const events = useResource(`events ${id}`, () => loadEvents(id), 10_000)
+  const events = useLive(`events ${id}`, () => loadEvents(id), { topics: [`campaign:${id}`] })
   return (
     <Shown from={events} what="the log">
       {rows =>

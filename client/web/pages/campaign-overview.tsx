@@ -4,8 +4,9 @@ import type { TestList } from '#protocol/tests.ts'
 import { Figure } from '../charts/figure.tsx'
 import { Gauge } from '../charts/gauge.tsx'
 import { LineChart } from '../charts/line.tsx'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { metric, setting, span } from '../format.ts'
+import { useLive } from '../live.ts'
 import { Empty, Shown, State } from '../ui/parts.tsx'
 
 interface TabProps {
@@ -18,8 +19,12 @@ const analysisOf = (id: string, part: string) => () =>
 /** The answer, with how sure it is. */
 export function Overview({ campaign }: TabProps) {
   const { id, best } = campaign
-  const tests = useResource(`tests ${id}`, () => get<TestList>(`/campaigns/${id}/tests`), 5_000)
-  const analysis = useResource(`overview ${id}`, analysisOf(id, 'best-so-far,importance'), 10_000)
+  const tests = useLive(`tests ${id}`, () => get<TestList>(`/campaigns/${id}/tests`), {
+    topics: [`campaign:${id}`],
+  })
+  const analysis = useLive(`overview ${id}`, analysisOf(id, 'best-so-far,importance'), {
+    topics: [`campaign:${id}`],
+  })
   return (
     <>
       {best === null ? (
@@ -143,7 +148,9 @@ function Importance({ of: { importance } }: { of: AnalysisView }) {
 
 /** Each parameter by itself: where in its range the good values are. */
 export function Slices({ campaign }: TabProps) {
-  const analysis = useResource(`slices ${campaign.id}`, analysisOf(campaign.id, 'slices'), 10_000)
+  const analysis = useLive(`slices ${campaign.id}`, analysisOf(campaign.id, 'slices'), {
+    topics: [`campaign:${campaign.id}`],
+  })
   return (
     <Shown from={analysis} what="the slices">
       {({ slices }) => {
@@ -193,7 +200,9 @@ const CURVES_SHOWN = 40
 
 /** How the models learnt: the best in its own colour, the others behind it. */
 export function Curves({ campaign }: TabProps) {
-  const analysis = useResource(`curves ${campaign.id}`, analysisOf(campaign.id, 'curves'), 10_000)
+  const analysis = useLive(`curves ${campaign.id}`, analysisOf(campaign.id, 'curves'), {
+    topics: [`campaign:${campaign.id}`],
+  })
   return (
     <Shown from={analysis} what="the curves">
       {({ curves }) => {

@@ -1,14 +1,17 @@
 import { useComputed } from '@preact/signals'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { metric, setting } from '../format.ts'
+import { useLive } from '../live.ts'
 import { query, setQuery } from '../router.ts'
 import { cellOf, filterOf, type Row, sorted } from '../runs-filter.ts'
 import { Empty, Scroll, Shown } from '../ui/parts.tsx'
 
 /** The experiments of a campaign; filter and order stand in the address. */
 export function Runs({ campaign: { id, experiments } }: { campaign: CampaignView }) {
-  const board = useResource(`board ${id}`, () => get<Leaderboard>(`/campaigns/${id}/leaderboard`), 10_000)
+  const board = useLive(`board ${id}`, () => get<Leaderboard>(`/campaigns/${id}/leaderboard`), {
+    topics: [`campaign:${id}`],
+  })
   const text = query.value.get('q') ?? ''
   const fits = filterOf(text)
   return (

@@ -1,6 +1,7 @@
 import type { CampaignView } from '#protocol/campaign.ts'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { credits, metric, whole } from '../format.ts'
+import { useLive } from '../live.ts'
 import { query } from '../router.ts'
 import { useTitle } from '../title.ts'
 import { Figures, Shown, State } from '../ui/parts.tsx'
@@ -19,7 +20,10 @@ const TABS = [
 
 /** One question: the answer so far, how far it is, and everything behind it. */
 export function CampaignPage({ id }: { id: string }) {
-  const view = useResource(`campaign ${id}`, () => get<CampaignView>(`/campaigns/${id}`), 5_000)
+  const view = useLive(`campaign ${id}`, () => get<CampaignView>(`/campaigns/${id}`), {
+    topics: [`campaign:${id}`],
+    everyMs: 5_000,
+  })
   const asked = query.value.get('tab') ?? 'overview'
   const [tab, , Tab] = TABS.find(([name]) => name === asked) ?? TABS[0]
   return (

@@ -1,6 +1,7 @@
 import type { CampaignList } from '#protocol/campaign.ts'
-import { getAll, useResource } from '../data.ts'
+import { getAll } from '../data.ts'
 import { ago, whole } from '../format.ts'
+import { useLive } from '../live.ts'
 import { query, setQuery } from '../router.ts'
 import { useTitle } from '../title.ts'
 import { Empty, Scroll, Shown, State } from '../ui/parts.tsx'
@@ -13,7 +14,7 @@ export const loadCampaigns = async (): Promise<Row[]> =>
 /** Every public campaign, newest first; what is looked for stands in the address. */
 export function Campaigns() {
   useTitle('Campaigns')
-  const list = useResource('campaigns', loadCampaigns, 15_000)
+  const list = useLive('campaigns', loadCampaigns, { topics: ['home'], everyMs: 15_000 })
   const text = query.value.get('q') ?? ''
   const state = query.value.get('state') ?? ''
   return (

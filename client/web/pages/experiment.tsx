@@ -4,16 +4,16 @@ import type { RunReport } from '#protocol/report.ts'
 import { LineChart } from '../charts/line.tsx'
 import { get, useResource } from '../data.ts'
 import { credits, metric, setting, whole } from '../format.ts'
+import { useLive } from '../live.ts'
 import { useTitle } from '../title.ts'
 import { Figures, Scroll, Shown, State } from '../ui/parts.tsx'
 
 /** One configuration: its best published run, how it learnt, and how to compute it again. The id may be a result's, too. */
 export function ExperimentPage({ id }: { id: string }) {
-  const result = useResource(
-    `result ${id}`,
-    () => get<ResultView & { report: RunReport }>(`/results/${id}`),
-    15_000,
-  )
+  const result = useLive(`result ${id}`, () => get<ResultView & { report: RunReport }>(`/results/${id}`), {
+    topics: id.startsWith('e_') ? [`experiment:${id}`] : [],
+    everyMs: 15_000,
+  })
   return (
     <Shown from={result} what="the experiment">
       {view => <Published of={view} />}

@@ -1,6 +1,7 @@
 import type { CampaignView, ServerView } from '#protocol/campaign.ts'
 import { get, useResource } from '../data.ts'
 import { metric, recipeLine, whole } from '../format.ts'
+import { useLive } from '../live.ts'
 import { useTitle } from '../title.ts'
 import { Empty, Shown, State } from '../ui/parts.tsx'
 import { loadCampaigns } from './campaigns.tsx'
@@ -10,7 +11,7 @@ const SHOWN = 6
 /** Is it alive, what is being found, how do I join. */
 export function Home() {
   useTitle(undefined)
-  const running = useResource('home', loadRunning, 10_000)
+  const running = useLive('home', loadRunning, { topics: ['home'] })
   const server = useResource('server', () => get<ServerView>('/server'))
   return (
     <>

@@ -1,12 +1,16 @@
 import type { HostView } from '#protocol/host.ts'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { ago, credits, whole } from '../format.ts'
+import { useLive } from '../live.ts'
 import { useTitle } from '../title.ts'
 import { Figures, Shown, State } from '../ui/parts.tsx'
 
 /** A volunteer's machine, as anyone may see it. */
 export function HostPage({ id }: { id: string }) {
-  const host = useResource(`host ${id}`, () => get<HostView>(`/hosts/${id}`), 5_000)
+  const host = useLive(`host ${id}`, () => get<HostView>(`/hosts/${id}`), {
+    topics: [`host:${id}`],
+    everyMs: 5_000,
+  })
   return (
     <Shown from={host} what="the host">
       {view => <Known of={view} />}

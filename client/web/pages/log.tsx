@@ -1,6 +1,7 @@
 import type { ActionList } from '#protocol/people.ts'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { ago } from '../format.ts'
+import { useLive } from '../live.ts'
 import { query } from '../router.ts'
 import { useTitle } from '../title.ts'
 import { Empty, Shown } from '../ui/parts.tsx'
@@ -9,8 +10,10 @@ import { Empty, Shown } from '../ui/parts.tsx'
 export function LogPage() {
   useTitle('Public action log')
   const after = query.value.get('after')
-  const page = useResource(`actions ${after}`, () =>
-    get<ActionList>(`/actions${after === null ? '' : `?after=${after}`}`),
+  const page = useLive(
+    `actions ${after}`,
+    () => get<ActionList>(`/actions${after === null ? '' : `?after=${after}`}`),
+    { topics: [], everyMs: 60_000 },
   )
   return (
     <>

@@ -2,8 +2,9 @@ import { useEffect, useRef } from 'preact/hooks'
 import type { HostView } from '#protocol/host.ts'
 import type { Computed, Snapshot } from '#runtime/snapshot.ts'
 import { Rug } from '../charts/rug.tsx'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { credits, metric, whole } from '../format.ts'
+import { useLive } from '../live.ts'
 import { Empty, Figures, State } from '../ui/parts.tsx'
 import type { Link } from '../volunteer/link.ts'
 import { SaveToAccount } from './start-claim.tsx'
@@ -16,7 +17,7 @@ const TOKENS = {
   error: 'ink-3',
 } as const
 const TICKS = 60
-// A verdict is public within a second; while one is awaited this page looks that often.
+// A verdict is told when it is given; without a stream this page looks that often while one is awaited.
 const VERDICT_MS = 1_000
 
 interface MineProps {
@@ -67,11 +68,10 @@ interface EarnedProps {
 }
 
 function Earned({ link, host: { id: hostId, name }, waiting, self, known }: EarnedProps) {
-  const view = useResource(
-    `host ${hostId}`,
-    () => get<HostView>(`/hosts/${hostId}`),
-    waiting ? VERDICT_MS : 15_000,
-  )
+  const view = useLive(`host ${hostId}`, () => get<HostView>(`/hosts/${hostId}`), {
+    topics: [`host:${hostId}`],
+    everyMs: waiting ? VERDICT_MS : 15_000,
+  })
   const now = view.now.value
   const judged = now.state === 'ready' ? now.value.results.valid + now.value.results.invalid : 0
   const toldOf = useRef(judged)

@@ -3,8 +3,9 @@ import type { AnalysisView } from '#protocol/analysis.ts'
 import type { RunNow } from '#runtime/snapshot.ts'
 import { bandOf } from '../charts/band.ts'
 import { type Line, LineChart } from '../charts/line.tsx'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { metric, recipeLine, span } from '../format.ts'
+import { useLive } from '../live.ts'
 import type { Link } from '../volunteer/link.ts'
 
 type Points = readonly (readonly [number, number])[]
@@ -14,10 +15,10 @@ const CAMPAIGN_MS = 30_000
 
 /** The run that is computed now, its curve before those of its campaign. */
 export function Running({ link, run, paused }: { link: Link; run: RunNow; paused: boolean }) {
-  const campaign = useResource(
+  const campaign = useLive(
     `campaign's curves ${run.campaign.id}`,
     () => get<AnalysisView>(`/campaigns/${run.campaign.id}/analysis?part=curves`),
-    CAMPAIGN_MS,
+    { topics: [`campaign:${run.campaign.id}`], everyMs: CAMPAIGN_MS },
   )
   const lines = useComputed(() => {
     const now = campaign.now.value

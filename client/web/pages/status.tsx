@@ -1,8 +1,9 @@
 import type { LedgerSummary, ServerView } from '#protocol/campaign.ts'
 import type { PriceList } from '#protocol/credits.ts'
 import type { SpentView } from '#protocol/spent.ts'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { ago, credits, whole } from '../format.ts'
+import { useLive } from '../live.ts'
 import { useTitle } from '../title.ts'
 import { Figures, Scroll, Shown, State } from '../ui/parts.tsx'
 import { loadCampaigns } from './campaigns.tsx'
@@ -18,7 +19,7 @@ const loadAll = async () => ({
 /** What anyone may check about this server. */
 export function StatusPage() {
   useTitle('Status')
-  const all = useResource('status', loadAll, 10_000)
+  const all = useLive('status', loadAll, { topics: ['home'] })
   return (
     <>
       <h1>Status</h1>

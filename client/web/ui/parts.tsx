@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Resource } from '../data.ts'
 import { ago } from '../format.ts'
+import { clock, stream } from '../live.ts'
 
 type Tone = 'ok' | 'warn' | 'bad' | 'info' | 'dim'
 
@@ -76,13 +77,24 @@ export function Shown<T>({ from, what, children }: ShownProps<T>) {
     )
   return (
     <>
-      {now.stale !== undefined && (
-        <div class="stale" role="status">
-          As of {ago(new Date(now.at).toISOString(), Date.now())}: {now.stale}
-        </div>
-      )}
+      <Stale at={now.at} everyMs={from.everyMs} why={now.stale} />
       {children(now.value)}
     </>
+  )
+}
+
+/** How old something is, once that is twice what it should be. */
+function Stale({ at, everyMs, why }: { at: number; everyMs: number; why: string | undefined }) {
+  // While the stream lives, what it did not mention is as it was.
+  const asOf = why === undefined && stream.value.isOpen ? Math.max(at, stream.value.aliveAt) : at
+  const now = clock.value
+  const isStale = everyMs === 0 ? why !== undefined : now - asOf > 2 * everyMs
+  if (!isStale) return null
+  return (
+    <div class="stale" role="status">
+      As of {ago(new Date(asOf).toISOString(), now)}
+      {why !== undefined && `: ${why}`}
+    </div>
   )
 }
 
