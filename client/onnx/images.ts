@@ -1,9 +1,9 @@
 /** Operators on images, (batch, channels, height, width). */
 import type { GraphBuilder, Tensor } from './graph.ts'
-import { transpose } from './operators.ts'
+import { asFloat, binary } from './nodes.ts'
+import { reshape, split, transpose } from './operators.ts'
 
 const AROUND = { pads: { ints: [1, 1, 1, 1] } }
-const HALVED = { kernel_shape: { ints: [2, 2] }, strides: { ints: [2, 2] } }
 
 /** Each pixel and its eight neighbours, 0 outside, times filters (out, in, 3, 3). */
 export function convolution3x3(g: GraphBuilder, x: Tensor, filters: Tensor): Tensor {
@@ -23,15 +23,37 @@ export function convolution3x3(g: GraphBuilder, x: Tensor, filters: Tensor): Ten
 /** The greatest of each 2 × 2 pixels; an odd last row or column is left out. The gradient goes to the first of equals. */
 export function maxPool2x2(g: GraphBuilder, x: Tensor): Tensor {
   const [batch = 0, channels = 0, height = 0, width = 0] = x.shape
-  const shape = [batch, channels, height >> 1, width >> 1]
-  const results = [
-    { type: 'float32', shape } as const,
-    { type: 'int64', shape } as const, // where they were, counted through the whole tensor
-  ]
-  const [y, places] = g.nodes('MaxPool', [x], results, HALVED)
-  if (y === undefined || places === undefined) throw new Error('two outputs')
-  const whole = g.constant('int64', [x.shape.length], x.shape)
-  return g.differentiable([x], y, dy => [
-    g.node({ op: 'MaxUnpool', inputs: [dy, places, whole], shape: x.shape, attributes: HALVED }),
-  ])
+  const [h, w] = [height >> 1, width >> 1]
+  // Not the operator MaxPool: on GPUs it does not say where the greatest were, and nothing takes that back.
+  const even = cropped(g, cropped(g, x, 2, 2 * h), 3, 2 * w)
+  const windows = reshape(g, even, [batch, channels, h, 2, w, 2])
+  const corners = split(g, windows, 3, [1, 1]).flatMap(row => split(g, row, 5, [1, 1]))
+  return reshape(g, greatest(g, corners), [batch, channels, h, w])
+}
+
+/** The first `size` of an axis. */
+function cropped(g: GraphBuilder, x: Tensor, axis: number, size: number): Tensor {
+  const whole = x.shape[axis] ?? 0
+  if (whole === size) return x
+  const [kept] = split(g, x, axis, [size, whole - size])
+  if (kept === undefined) throw new Error('two parts')
+  return kept
+}
+
+/** The greatest of tensors of one shape, item by item; the gradient goes to the first of equals. */
+function greatest(g: GraphBuilder, parts: readonly Tensor[]): Tensor {
+  const [first, ...rest] = parts
+  if (first === undefined) throw new RangeError('nothing to choose from')
+  return rest.reduce((a, b) => {
+    const y = binary(g, 'Max', a, b)
+    return g.differentiable([a, b], y, dy => {
+      const later = binary(
+        g,
+        'Mul',
+        dy,
+        asFloat(g, g.node({ op: 'Greater', inputs: [b, a], shape: y.shape, type: 'bool' })),
+      )
+      return [binary(g, 'Sub', dy, later), later]
+    })
+  }, first)
 }

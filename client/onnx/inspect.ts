@@ -50,17 +50,7 @@ const MODEL: Kind = {
 const OPERATORS: ReadonlySet<string> = new Set([
   ...['Add', 'Cast', 'Concat', 'ConstantOfShape', 'Conv', 'ConvTranspose', 'Div', 'Equal', 'Exp', 'Gather'],
   ...['GatherElements', 'Gemm', 'Greater', 'Identity', 'LayerNormalization', 'LogSoftmax', 'Loop', 'MatMul'],
-  ...[
-    'Max',
-    'MaxPool',
-    'MaxUnpool',
-    'Mul',
-    'Neg',
-    'Reciprocal',
-    'ReduceMean',
-    'ReduceSum',
-    'ReduceSumSquare',
-  ],
+  ...['Max', 'Mul', 'Neg', 'Reciprocal', 'ReduceMean', 'ReduceSum', 'ReduceSumSquare'],
   ...['Relu', 'Reshape', 'Sigmoid', 'Softmax', 'Split', 'Sqrt', 'Sub', 'Sum', 'Tanh', 'Transpose', 'Where'],
 ])
 

@@ -6,7 +6,7 @@ import { canonicalJson } from '#protocol/canonical.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
 import { SCIENCE_ROWS_MAX, SCIENCE_RUNS_MAX } from '#protocol/limits.ts'
 import { BoardId, type ScienceBoard, type ScienceList, ScienceQuery } from '#protocol/science.ts'
-import { type ExperimentId, toWire } from '#protocol/units.ts'
+import { type CampaignId, type ExperimentId, toWire } from '#protocol/units.ts'
 import { goalsOf } from '#store/corpus-rows.ts'
 import { datasetsByHash, readCompressor } from '#store/datasets.ts'
 import { type KernelRow, kernelsByHash } from '#store/kernels.ts'
@@ -98,7 +98,7 @@ async function viewBoard(edge: Edge, board: Board, count: number): Promise<Scien
     },
     metric,
     rows: [...top, ...below.slice(0, UNCHANGED_SHOWN)],
-    waiting: ranked.length - shown.length + withheld.length,
+    waiting: ranked.length - shown.length + new Set(withheld).size,
     baselines: baselinesFor(metric.name, dataset, await readCompressor(edge.knex, dataset.sha256)),
     ...{ lookedAt, complete },
   }
@@ -166,15 +166,17 @@ interface Asked {
 }
 
 /** Ranked rows without what leads its campaign unseen, of which the list is given as well: only rows that no verifier has seen can. */
-async function rankUnwithheld(edge: Edge, of: Board, { known = [], ...asked }: Asked) {
+async function rankUnwithheld(edge: Edge, of: Board, { known = [], ...ranking }: Asked) {
   const { name: metric, goal } = of.kernel.manifest.metric
+  const asked = new Set<CampaignId>()
   for (let withheld = [...known]; ; ) {
-    const rows = await rankComparable(edge.knex, { ...asked, of, metric, goal, withheld })
-    const doubtful = rows.filter(row => row.unverified > 0)
-    const campaigns = await goalsOf(edge.knex, [...new Set(doubtful.flatMap(row => row.campaigns))])
-    const hidden = new Set(await withheldIn(edge.knex, campaigns, edge.trust.rules))
-    const more = doubtful.flatMap(row => row.experiments).filter(id => hidden.has(id))
-    if (more.length === 0) return { rows, withheld }
-    withheld = [...withheld, ...more]
+    const rows = await rankComparable(edge.knex, { ...ranking, of, metric, goal, withheld })
+    const doubtful = rows.filter(row => row.unverified > 0).flatMap(row => row.campaigns)
+    const campaigns = [...new Set(doubtful)].filter(id => !asked.has(id))
+    for (const id of campaigns) asked.add(id)
+    // All that a campaign withholds at once: with the few of these rows alone, one without a verifier would be asked for ever.
+    const hidden = await withheldIn(edge.knex, await goalsOf(edge.knex, campaigns), edge.trust.rules)
+    if (hidden.length === 0) return { rows, withheld }
+    withheld = [...withheld, ...hidden]
   }
 }

@@ -123,6 +123,23 @@ test('shows nothing that would lead unseen by the verifier, on its campaign’s 
   expect(board?.rows.map(row => row.mean)).toEqual(Array.from({ length: 12 }, (_, i) => 3 + i / 10))
 })
 
+test('a campaign of which no verifier has seen anything is left out with a few questions', async () => {
+  await publish(
+    Array.from({ length: 300 }, (_, i) => ({
+      recipe: recipe(0.1 + i / 1000),
+      values: [3],
+      unverified: true,
+    })),
+  )
+  let asked = 0
+  const count = () => void asked++
+  server.database.knex.on('query', count)
+  const [board] = (await boardsOf()).boards
+  server.database.knex.off('query', count)
+  expect(board).toMatchObject({ rows: [], waiting: 300 })
+  expect(asked).toBeLessThan(25)
+})
+
 test('unchanged recipes stand on the list, also below the rows asked for', async () => {
   await publish([
     { recipe: recipe(0.01), values: [3.9], baseline: true },
