@@ -133,7 +133,7 @@ export const WAITERS_PER_ADDRESS_MAX = 16
 export const WAITERS_MAX = 1_000
 /** Server-Sent Events: each stream holds a connection until somebody hangs up. */
 export const STREAMS_PER_ADDRESS_MAX = 8
-/** Of one process: they cost it memory and, at twenty events a second, a fifth of a core for 500 (ops/LOG.md). */
+/** Of one process: each costs it memory, and processor time with every event. */
 export const STREAMS_MAX = 2_000
 export const TOPICS_PER_STREAM_MAX = 16
 /** So often a stream says that it lives; who hears nothing for twice as long has lost it. */
