@@ -1,12 +1,15 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { correction, STARTER_MILLI, userAccount } from '#domain/ledger.ts'
+import { hashPassword } from '#http/passwords.ts'
 import type { RoleName } from '#protocol/acts.ts'
 import { type Instant, toWire, type UserId } from '#protocol/units.ts'
 import { giveStarter } from '#store/account-credit.ts'
 import { inTransaction } from '#store/database.ts'
 import { lockBalances, post } from '#store/ledger.ts'
+import { setPassword } from '#store/passwords.ts'
 import { deleteUser } from '#store/people.ts'
+import { endSessions } from '#store/sessions.ts'
 import { insertToken, newTokenText, type Scope, tokenHash } from '#store/tokens.ts'
 import { findUserByName, insertUser, listUsers } from '#store/users.ts'
 import type { Ids } from './ids.ts'
@@ -119,4 +122,18 @@ export async function removeUser(knex: Knex, name: string, now: Instant): Promis
   if (outcome === 'is_operator')
     throw new OperatorError('user_is_operator', `${name} is an operator`, 'Operators cannot be deleted.')
   return user.id
+}
+
+/** A new password for an account, made here and shown this once; every browser of it is logged out. */
+export async function resetPassword(knex: Knex, name: string, now: Instant) {
+  const user = await findUserByName(knex, name)
+  if (user === undefined) throw userUnknown(name)
+  const userId = user.id
+  const password = randomBytes(15).toString('base64url')
+  const hash = await hashPassword(password)
+  const loggedOut = await inTransaction(knex, async trx => {
+    await setPassword(trx, { userId, hash, now })
+    return endSessions(trx, { userId })
+  })
+  return { userId, name, password, loggedOut }
 }

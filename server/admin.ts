@@ -16,7 +16,7 @@ import { addCreditVerbs } from './admin-credit.ts'
 import { datasetLine, type ImportWish, readDirectory, readText } from './admin-datasets.ts'
 import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addHostVerbs } from './admin-hosts.ts'
-import { addToken, addUser, removeUser, showUsers } from './admin-users.ts'
+import { addToken, addUser, removeUser, resetPassword, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
 import { admitRelease, examineRelease, signFit } from './admission.ts'
 import { systemClock } from './clock.ts'
@@ -70,6 +70,13 @@ function program(): Command {
         return { json: made, lines: [made.token] }
       }),
     )
+  verb(user, 'password <name>', 'give an account a new password; it is shown this once').action(
+    (given: string, options: Shared) =>
+      runOnDatabase(options, async knex => {
+        const made = await resetPassword(knex, given, systemClock())
+        return { json: made, lines: [made.password] }
+      }),
+  )
   verb(user, 'delete <name>', 'delete an account; its results and ledger rows stay, its name goes').action(
     (given: string, options: Shared) =>
       runOnDatabase(options, async knex => {

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import envPaths from 'env-paths'
 import { z } from 'zod'
 import type { Endpoint } from '#runtime/api.ts'
+import { credentialOf } from './credentials.ts'
 import { usage } from './failure.ts'
 import { readIfThere } from './files.ts'
 import { openTalk, type Talk } from './talk.ts'
@@ -51,12 +52,13 @@ export async function contextOf(command: Command): Promise<Context> {
   }
 }
 
-/** `--token` over `--token-file` over the environment; `file:PATH` is allowed for each token. */
-async function readToken({ token, tokenFile }: z.infer<typeof Common>): Promise<string | undefined> {
+/** `--token` over `--token-file` over the environment over what `xeenet login` got; `file:PATH` is allowed for each token. */
+async function readToken({ server, token, tokenFile }: z.infer<typeof Common>): Promise<string | undefined> {
   const inherited = process.env.XEENET_TOKEN
   delete process.env.XEENET_TOKEN // children need not know
   const given = token ?? (tokenFile === undefined ? inherited : `file:${tokenFile}`)
-  return given?.startsWith('file:') ? tokenFrom(given.slice('file:'.length)) : given
+  if (given === undefined) return (await credentialOf(server))?.token
+  return given.startsWith('file:') ? tokenFrom(given.slice('file:'.length)) : given
 }
 
 async function tokenFrom(file: string): Promise<string> {

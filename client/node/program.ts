@@ -9,6 +9,7 @@ import { hostCommand } from './commands/host.ts'
 import { kernelCommand } from './commands/kernel.ts'
 import { keyCommand } from './commands/key.ts'
 import { ledgerCommand } from './commands/ledger.ts'
+import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts'
 import { mcpCommand } from './commands/mcp.ts'
 import { openCommand } from './commands/open.ts'
 import { reproCommand } from './commands/repro.ts'
@@ -67,6 +68,9 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     kernelCommand(done),
     reproCommand(done),
     leaderboardCommand(),
+    loginCommand(),
+    logoutCommand(),
+    whoamiCommand(),
     creditsCommand(),
     keyCommand(),
     ledgerCommand(done),

@@ -27,6 +27,8 @@ const PAGES: Readonly<Record<PageName, Page>> = {
   docs: late(async () => (await import('./pages/docs.tsx')).DocsPage),
   api: late(async () => (await import('./pages/api.tsx')).ApiPage),
   login: late(async () => (await import('./pages/login.tsx')).LoginPage),
+  device: late(async () => (await import('./pages/device.tsx')).DevicePage),
+  me: late(async () => (await import('./pages/me.tsx')).MePage),
   signup: late(async () => (await import('./pages/signup.tsx')).SignupPage),
   start: late(async () => (await import('./pages/start.tsx')).StartPage),
 }

@@ -1,6 +1,10 @@
 import type { Leaderboard } from '#protocol/campaign.ts'
 
-export type Row = Leaderboard['rows'][number] & { readonly rank: number }
+/** An experiment as far as it can be filtered and sorted. */
+export type Row = Pick<Leaderboard['rows'][number], 'recipe' | 'mean' | 'ci95' | 'n'> & {
+  readonly experimentId: string
+  readonly rank: number
+}
 
 const TERM = /^([a-z_]\w*)\s*(<=|>=|!=|=|<|>)\s*(\S+)$/i
 
@@ -45,7 +49,7 @@ function compares(value: string | number | null, operator: string, wanted: strin
 }
 
 /** Rows by a column; a leading minus turns the order. What has no value comes last either way. */
-export function sorted(rows: readonly Row[], by: string): Row[] {
+export function sorted<Each extends Row>(rows: readonly Each[], by: string): Each[] {
   const [column, sign] = by.startsWith('-') ? [by.slice(1), -1] : [by, 1]
   return [...rows].sort((a, b) => {
     const [x, y] = [cellOf(a, column), cellOf(b, column)]

@@ -26,14 +26,17 @@ export const CLIENT = 'xeenet-load'
 // A host with this many confirmed results is checked as seldom as any.
 const HISTORY = 1_000
 const HISTORY_FUEL = 1e12
+// While a campaign is young each of its results is among its best, and waits for the verifier.
+const HOSTS_PER_VERIFIER = 25
 const ROWS_PER_INSERT = 1_000
 
 /**
- * Writes `count` hosts that have proven themselves, each an owner of its own, and one verifier. Their keys are real.
+ * Writes `count` hosts that have proven themselves, each an owner of its own, and verifiers beside them. Their keys are real.
  * Enrolling itself is not what is measured: a proof of work takes two seconds.
  */
 export async function enlist(knex: Knex, count: number): Promise<FleetHost[]> {
-  const hosts = Array.from({ length: count + 1 }, (_, i) => recruit(i === 0))
+  const verifiers = Math.ceil(count / HOSTS_PER_VERIFIER)
+  const hosts = Array.from({ length: count + verifiers }, (_, i) => recruit(i < verifiers))
   const now = new Date()
   const rows = hosts.map(({ host: { id, token, trusted }, publicKey }) => ({
     ...{ id, user_id: null, name: `load ${id}`, trusted, owner_key: trusted ? 'platform' : `host:${id}` },

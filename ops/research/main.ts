@@ -77,9 +77,13 @@ async function answer(grid: Grid, dir: string, started: number): Promise<Figure[
     { name: 'research.gain', value: text(tests.tests[0]?.gain ?? null), unit: 'bpb' },
     { name: 'research.direct', value: `${direct.verdict} ${text(direct.difference)}`, unit: 'bpb' },
     { name: 'research.depends', value: `${depends.verdict} ${text(depends.contrast)}`, unit: 'bpb' },
+    { name: 'research.answer', value: answerOf(depends), unit: 'bpb' },
     { name: 'research.agrees', value: agrees ? 'yes' : 'no', unit: 'verdict' },
   ]
 }
+
+const answerOf = ({ test }: InteractionView): string =>
+  test === null ? 'nobody asked' : `${test.state} ${test.why ?? text(test.cost)}`
 
 const text = (mean: CompareView['difference']): string =>
   mean === null ? 'unknown' : `${mean.mean.toFixed(4)} ± ${mean.ci95?.toFixed(4) ?? '?'} (n = ${mean.n})`
@@ -135,7 +139,7 @@ async function compareDirectly(grid: Grid, { id, dir, token, started }: Direct):
   const space = { lr: choice('lr'), width: choice('width') }
   const file = z.looseObject({ budget: z.looseObject({}) }).parse(parse(await readFile(FILE, 'utf8')))
   const runs = space.lr.choice.length * space.width.choice.length
-  const { stop: _, ...rest } = file
+  const { stop: _, interaction: __, ...rest } = file
   const path = join(dir, 'direct.json')
   const direct = {
     ...rest,

@@ -36,7 +36,14 @@ export function testUnitsOf({ stop, budget, replicate }: CampaignFile): number {
   )
 }
 
-/** All work units that a campaign may have: of its experiments, of its unchanged recipe, and of its tests. */
+/** Experiments that the agent may add to answer a question: the choice of each outermost level at the other one. */
+export const CELLS_ADDED_MAX = 2
+
+/** Runs that the answer to a campaign's question may add: fresh ones, and those that screen the cells which nobody tried. */
+export const interactionUnitsOf = ({ interaction, replicate }: CampaignFile): number =>
+  interaction === undefined ? 0 : interaction.runs + CELLS_ADDED_MAX * replicate.seeds
+
+/** All work units that a campaign may have: of its experiments, of its unchanged recipe, of its tests and its question. */
 export function plannedUnits(
   file: CampaignFile,
   plan: { readonly experiments: number; readonly baseline: object | null } & Omit<
@@ -45,7 +52,7 @@ export function plannedUnits(
   >,
 ): readonly UnitsPlanned[] {
   const seeds = file.study === undefined ? file.replicate.seeds : 1
-  const wholeUnits = (plan.baseline === null ? 0 : seeds) + testUnitsOf(file)
+  const wholeUnits = (plan.baseline === null ? 0 : seeds) + testUnitsOf(file) + interactionUnitsOf(file)
   return plannedByRung({ ...plan, experimentUnits: plan.experiments * seeds, wholeUnits })
 }
 

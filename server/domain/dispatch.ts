@@ -5,7 +5,7 @@ import {
   LEASES_UNTRUSTED_MAX,
   RETRY_AFTER_MS_MAX,
 } from '#protocol/limits.ts'
-import type { HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
+import type { HostId, Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { Lane } from './types.ts'
 
 /** A number in [0, 1). */
@@ -123,11 +123,19 @@ export function classFor(
   return fitting.toSorted((a, b) => rateOf(b.engineClass) - rateOf(a.engineClass))[0]?.engineClass
 }
 
-const partiesOf = ({ ownerKey, prefix }: Asking): string[] =>
+/** Who counts as one with a host: its owner, and its network unless many share that by design. */
+export const partiesOf = ({ ownerKey, prefix }: Pick<Asking, 'ownerKey' | 'prefix'>): string[] =>
   prefix === null ? [ownerKey] : [ownerKey, `network:${prefix}`]
 
 /** How many candidates to look up for a host that may take `take`: enough that the draw has its window to the end. */
 export const candidatesFor = (take: number): number => take * 4 + MIX
+
+/** Below so many a host's candidates are not all that there are, unless there are no more. */
+export const candidatesNeeded = (take: number): number => take + MIX
+
+/** How many rows of each lane a group needs, so that whoever comes last still has its window. */
+export const windowFor = (takes: readonly number[]): number =>
+  takes.reduce((sum, take) => sum + take, 0) + candidatesFor(Math.max(0, ...takes))
 
 function firstFew(candidates: readonly Candidate[], isFree: (c: Candidate) => boolean): Candidate[] {
   const free: Candidate[] = []
@@ -176,6 +184,14 @@ export function mayTake(
   if (lane === 'verifier') return false
   if (lane === 'anyone' || (lane === 'proven') === host.proven) return true
   return waitedMs >= patience.pairMs
+}
+
+/** Until when a result was created to be no longer kept. */
+export interface Patience {
+  /** What was created until then may be computed by a trusted host. */
+  readonly starvedBefore: Instant
+  /** What was created until then is kept for nobody. */
+  readonly pairedBefore: Instant
 }
 
 /** An owner counts as present this long after its host was last heard. */

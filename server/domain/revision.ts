@@ -11,12 +11,13 @@ const REVISABLE = new Set<string>([
   'visibility',
   'ends_by',
   'agent',
+  'sampler', // only who is beside it
 ])
 const REVISABLE_BUDGET = new Set<string>(['runs', 'credits'])
 
 export type Revision =
   | { readonly ok: false; readonly detail: string }
-  /** `respaced`: what is tried next is drawn from another space. */
+  /** `respaced`: what is tried next is drawn from another space, or by others. */
   | { readonly ok: true; readonly respaced: boolean }
 
 /**
@@ -32,6 +33,9 @@ export function revise(
     return { ok: false, detail: 'study: it stays what it was submitted as; fork the campaign' }
   const fixed = [
     ...changed(before, after).filter(name => !REVISABLE.has(name)),
+    ...changed(before.sampler, after.sampler)
+      .filter(name => name !== 'beside')
+      .map(name => `sampler.${name}`),
     ...changed(before.budget, after.budget)
       .filter(name => !REVISABLE_BUDGET.has(name))
       .map(name => `budget.${name}`),
@@ -44,7 +48,7 @@ export function revise(
   if (after.budget.credits < before.budget.credits)
     return { ok: false, detail: 'budget.credits: a budget only grows; what is not spent comes back' }
   if (canonicalJson(before) === canonicalJson(after)) return { ok: false, detail: 'nothing is changed' }
-  const searched = changed(before, after).some(name => name === 'space' || name === 'constraints')
+  const searched = changed(before, after).some(name => ['space', 'constraints', 'sampler'].includes(name))
   return { ok: true, respaced: searched }
 }
 

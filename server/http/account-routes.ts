@@ -3,9 +3,14 @@ import * as accounts from './accounts.ts'
 import type { Network } from './address.ts'
 import { bytesUpTo } from './body.ts'
 import { type Methods, SMALL_BODY_BYTES } from './campaign-routes.ts'
+import * as devices from './devices.ts'
 import type { Edge } from './edge.ts'
 import * as keys from './keys.ts'
 import * as login from './login.ts'
+import { exportMe } from './my-data.ts'
+import * as myHosts from './my-hosts.ts'
+import { deleteMe } from './people.ts'
+import { showMe } from './reads.ts'
 import { newThrottle } from './throttle.ts'
 
 interface Given {
@@ -35,6 +40,15 @@ export function accountRoutes(
     [`${api}/sessions`]: { get: [login.showSessions(edge)] },
     [`${api}/sessions/revoke`]: { post: [anonymous, small, login.revokeSessions(edge)] },
     [`${api}/me/password`]: { post: [everybody, small, login.changePassword(edge, throttle)] },
+    [`${api}/me`]: { get: [showMe(edge)], delete: [anonymous, small, deleteMe(edge, throttle)] },
+    [`${api}/me/export`]: { get: [exportMe(edge)] },
+    [`${api}/hosts/:id/name`]: { put: [anonymous, small, myHosts.rename(edge)] },
+    [`${api}/hosts/:id/retire`]: { post: [anonymous, myHosts.retire(edge)] },
+    [`${api}/devices`]: { post: [everybody, small, devices.startDevice(edge)] },
+    // Bounded by its own pace: a family behind one address may set up several machines.
+    [`${api}/devices/token`]: { post: [small, devices.pollDevice(edge)] },
+    [`${api}/devices/look`]: { post: [everybody, small, devices.lookAtDevice(edge, throttle)] },
+    [`${api}/devices/decide`]: { post: [everybody, small, devices.decideOnDevice(edge, throttle)] },
     [`${api}/keys`]: { get: [keys.showKeys(edge)], post: [anonymous, small, keys.createKey(edge)] },
     [`${api}/keys/:id/revoke`]: { post: [anonymous, small, keys.endKey(edge)] },
     [`${api}/invitations`]: {

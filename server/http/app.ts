@@ -25,7 +25,7 @@ import { answerMcp } from './mcp/route.ts'
 import { type Meter, newMeter } from './meter.ts'
 import { operatorRoutes } from './operator-routes.ts'
 import { addPages, missingPage } from './pages.ts'
-import { appeal, deleteMe, showActions } from './people.ts'
+import { appeal, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import { showGuide } from './program.ts'
 import * as proposals from './proposals.ts'
@@ -112,7 +112,6 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
     ...accountRoutes(edge, API, { networkOf, anonymous, everybody }),
     ...operatorRoutes(edge, `${API}/operator`, { anonymous, meter }),
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
-    [`${API}/me`]: { get: [reads.showMe(edge)], delete: [anonymous, deleteMe(edge)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
     ...ledgerRoutes(edge),
   }

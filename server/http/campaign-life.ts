@@ -126,14 +126,18 @@ function assertRevisable(campaign: CampaignRow, asked: { file: CheckedCampaign['
   if (campaign.state !== 'running' && campaign.state !== 'paused') throw new Refused('campaign_ended')
   if (campaign.revision !== asked.expected)
     throw new Refused('revision_conflict', `it is at revision ${campaign.revision}`)
-  const decision = decideRevision(campaign.file, asked.file, { created: campaign.experimentsCreated })
+  const decision = decideRevision(campaign.file, asked.file, { created: proposedOf(campaign) })
   if (!decision.ok) throw new Refused('revision_invalid', decision.detail)
   return decision
 }
 
+/** Without what the agent added to answer a question, which is no run of the budget. */
+const proposedOf = ({ file, experimentsPlanned, experimentsCreated }: CampaignRow): number =>
+  experimentsCreated - (experimentsPlanned - file.budget.runs)
+
 function begunUnder(campaign: CampaignRow, file: CheckedCampaign['file']) {
   const { experimentsCreated: created } = campaign
-  const decision = decideRevision(campaign.file, file, { created })
+  const decision = decideRevision(campaign.file, file, { created: proposedOf(campaign) })
   return { created, respaced: campaign.respaced || (decision.ok && decision.respaced) }
 }
 

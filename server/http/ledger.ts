@@ -119,7 +119,7 @@ export function showReceipt(edge: Edge): RequestHandler {
 }
 
 /** A stored transfer as it is shown. */
-export const entryOf = ({ createdAt, ...entry }: EntryRow): LedgerEntry => ({
+export const entryOf = ({ createdAt, id: _, ...entry }: EntryRow): LedgerEntry => ({
   ...entry,
   at: toWire(createdAt),
 })

@@ -6,6 +6,7 @@ import { NOTICES_SHOWN_MAX, PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import {
   type ActionList,
   AppealBody,
+  DeleteBody,
   type DeletedReply,
   type ExclusionView,
   type OwnView,
@@ -18,10 +19,13 @@ import { noticesOf } from '#store/notices.ts'
 import { deleteUser } from '#store/people.ts'
 import { callerIfAny, requireAccount, requireScope } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
+import { takeSession } from './cookies.ts'
 import type { Edge } from './edge.ts'
 import { type HostCallReader, spend } from './host-call.ts'
+import { confirmPassword } from './login.ts'
 import { ownHostOf } from './own-host.ts'
 import { parse, Refused } from './problem.ts'
+import type { Throttle } from './throttle.ts'
 
 /** POST /hosts/:id/appeal: by the host or its user, once for an exclusion. What it says is kept as data for an operator. */
 export function appeal(edge: Edge, readCall: HostCallReader): RequestHandler {
@@ -77,10 +81,15 @@ async function isOperator(edge: Edge, req: Request): Promise<boolean> {
   return (await callerIfAny(edge, req))?.scopes.includes('admin') ?? false
 }
 
-/** DELETE /me: the account of a token of scope campaign; an enrolment token lies on too many machines for that. */
-export function deleteMe(edge: Edge): RequestHandler {
+/** DELETE /me: logged in with the password, or by a token of scope campaign; an enrolment token lies on too many machines for that. */
+export function deleteMe(edge: Edge, throttle: Throttle): RequestHandler {
   return async (req, res) => {
-    const { userId } = await requireAccount(edge, req, 'campaign')
+    const caller = await requireAccount(edge, req, 'campaign')
+    const { userId } = caller
+    if (caller.sessionId !== null) {
+      const { password } = parse(DeleteBody, parseJson(bodyOf(req)))
+      await confirmPassword(edge, throttle, { req, caller, password })
+    }
     const { outcome, woken } = await inTransaction(edge.knex, async trx => {
       const deleted = await deleteUser(trx, userId, edge.now())
       await edge.wake.workUnits(trx, deleted.woken)
@@ -88,6 +97,7 @@ export function deleteMe(edge: Edge): RequestHandler {
     })
     if (outcome === 'campaigns_running') throw new Refused('campaigns_running')
     if (outcome === 'is_operator') throw new Refused('scope_missing', 'operators are deleted by no call')
+    takeSession(edge, req, res)
     edge.log.info({ userId, leases: woken.length }, 'an account was deleted')
     const reply: DeletedReply = { userId, deleted: true }
     res.json(reply)

@@ -13,6 +13,7 @@ import { listRevisions } from '#store/campaign-life.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import type { Histories } from '#store/histories.ts'
+import { findInteraction } from '#store/interactions.ts'
 import { newestNotes } from '#store/notes.ts'
 import { readRecipes, readRuns, readTests } from '#store/tests.ts'
 import { withheldOf } from '#store/withheld.ts'
@@ -106,9 +107,14 @@ async function gather({ edge, analyses, histories }: Sources, campaign: Campaign
   // Of no use otherwise, and of a large campaign they are many.
   const varied = asked.length === 0 ? [] : [...new Set(runs.map(run => run.experimentId))]
   const recipes = await readRecipes(knex, varied)
+  const question = campaign.file.interaction
+  const row = question === undefined ? undefined : await findInteraction(knex, campaign.id, question)
   const interactions = asked
-    .map(names => viewInteraction({ campaign, runs, recipes, withheld }, names))
-    .filter(({ verdict }: InteractionView) => verdict !== 'not_measured')
+    .map(names => {
+      const isAsked = names.best === row?.best && names.by === row.by
+      return viewInteraction({ campaign, runs, recipes, withheld, row: isAsked ? row : undefined }, names)
+    })
+    .filter(({ verdict, test }: InteractionView) => test !== null || verdict !== 'not_measured')
   const behind = new Set([...rankedIn(leaderboard).slice(0, 1), ...sides.flatMap(({ a, b }) => [a, b])])
   const experimentIds = [...behind].filter(id => !withheld.has(id))
   const several = proposersOf(campaign.file.sampler).length > 1
@@ -149,7 +155,7 @@ function comparedIn(leaderboard: Leaderboard, baselineId: ExperimentId | null) {
 const LEVELS_MAX = 16
 const PARAMETERS_MAX = 3
 
-/** Pairs among the parameters that matter most and have few values: where values repeat, an interaction can be measured. */
+/** What the file asks, then pairs among the parameters that matter most and have few values: where values repeat, an interaction can be measured. */
 function interactionsOf(file: CampaignFile, { importance }: AnalysisView): { best: string; by: string }[] {
   const order = importance?.parameters?.map(({ name }) => name) ?? Object.keys(file.space).sort()
   const few = order
@@ -158,7 +164,12 @@ function interactionsOf(file: CampaignFile, { importance }: AnalysisView): { bes
       return dimension !== undefined && levelsOf(dimension, file) <= LEVELS_MAX
     })
     .slice(0, PARAMETERS_MAX)
-  return few.flatMap((best, i) => few.slice(i + 1).map(by => ({ best, by })))
+  const pairs = few.flatMap((best, i) => few.slice(i + 1).map(by => ({ best, by })))
+  const { interaction: asked } = file
+  if (asked === undefined) return pairs
+  const isAsked = (names: { best: string; by: string }) =>
+    names.best === asked.best ? names.by === asked.by : names.best === asked.by && names.by === asked.best
+  return [{ best: asked.best, by: asked.by }, ...pairs.filter(names => !isAsked(names))]
 }
 
 function levelsOf(dimension: Dimension, { sampler }: CampaignFile): number {

@@ -2,6 +2,7 @@ import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import { testUnitsOf } from '#domain/campaign.ts'
 import { meanOf, verdictOf } from '#domain/comparison.ts'
+import { INTERACTION_FIRST_SEED } from '#protocol/limits.ts'
 import type { CompareView, TestList, TestView } from '#protocol/tests.ts'
 import { ExperimentId, toWire } from '#protocol/units.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
@@ -51,7 +52,8 @@ export function viewTests(
     tests: tests.map(test => viewTest(test, stop?.sprt?.alpha ?? 0)),
     budget: {
       units: testUnitsOf(file),
-      used: runs.filter(({ seedIndex }) => seedIndex >= replicate.seeds).length,
+      used: runs.filter(({ seedIndex }) => seedIndex >= replicate.seeds && seedIndex < INTERACTION_FIRST_SEED)
+        .length,
     },
   }
 }

@@ -1,10 +1,10 @@
 import {
   type Assignment,
-  candidatesFor,
   classFor,
   deal,
   leasesAllowed,
   OWNERS_FOR_QUORUM,
+  type Patience,
   PRESENT_MS,
   pairAfter,
   type Random,
@@ -21,13 +21,12 @@ import {
   type HeldRow,
   type LeaseRow,
   lease,
-  lockCandidates,
-  type Patience,
   readHeld,
   readLeases,
 } from '#store/dispatch.ts'
 import { countProvenOwners } from '#store/streaks.ts'
 import { bindWorkUnits } from '#store/unit-classes.ts'
+import { candidatesOf } from './candidates.ts'
 import type { Edge } from './edge.ts'
 import type { Visit } from './visit.ts'
 
@@ -111,25 +110,16 @@ const PAGES_PER_MIB = 16
 async function dealWork(trx: Trx, standings: readonly Standing[], dispatch: Dispatch): Promise<LeaseRow[]> {
   const asking = standings.flatMap(({ visit, held, resend }): Wish[] => {
     const take = leasesAllowed({ ...termsOf(visit, dispatch.rules), held, resent: resend.length })
-    return take === 0 ? [] : [{ visit, take, offset: 0 }]
+    return take === 0 ? [] : [{ visit, take }]
   })
   if (asking.length === 0) return []
-  const patience = await patienceOf(trx, asking, dispatch)
-  const first = queue(asking)
-  const dealt = await dealOnce(trx, first, patience, dispatch)
-  // What the hosts before could not use is left for those that skipped it.
-  const unmet = first.flatMap((wish): Wish[] => {
-    const take = wish.take - dealt.filter(d => d.hostId === wish.visit.host.id).length
-    return take > 0 && wish.offset > 0 ? [{ ...wish, take, offset: 0 }] : []
-  })
-  return unmet.length === 0 ? dealt : [...dealt, ...(await dealOnce(trx, unmet, patience, dispatch))]
+  return dealOnce(trx, queue(asking), await patienceOf(trx, asking, dispatch), dispatch)
 }
 
-/** A host that may be given `take` results, and leaves the first `offset` to others of its group. */
+/** A host that may be given `take` results. */
 interface Wish {
   readonly visit: Visit
   readonly take: number
-  readonly offset: number
 }
 
 async function patienceOf(
@@ -153,23 +143,26 @@ async function dealOnce(
   patience: Patience,
   dispatch: Dispatch,
 ): Promise<LeaseRow[]> {
-  const hosts = wishes.map(({ visit: { host, call }, take, offset }) => ({
-    ...{ hostId: host.id, userId: host.userId, ownerKey: host.ownerKey, trusted: host.trusted },
-    prefix: networkOf(host, call),
-    ...{ engineClasses: call.body.engineClasses, memoryPages: call.body.memoryMiB * PAGES_PER_MIB },
-    ...{ provenFuel: provenOf(host, dispatch.rules), limit: candidatesFor(take), offset },
-  }))
-  const candidates = await lockCandidates(trx, hosts, patience)
-  const asking = wishes.map(({ visit: { host, call }, take }) => ({
-    ...{ hostId: host.id, ownerKey: host.ownerKey, prefix: networkOf(host, call), take },
-    candidates: candidates.flatMap(candidate => (candidate.hostId === host.id ? asOf(candidate, call) : [])),
+  const seekers = wishes.map(wish => seekerOf(wish, dispatch.rules))
+  const candidates = await candidatesOf(trx, seekers, patience)
+  const asking = seekers.map(({ hostId, ownerKey, prefix, take, visit: { call } }) => ({
+    ...{ hostId, ownerKey, prefix, take },
+    candidates: (candidates.get(hostId) ?? []).flatMap(candidate => asOf(candidate, call)),
   }))
   const dealt = deal(asking, dispatch.random)
-  const chosen = new Map(asking.map(({ hostId, candidates: own }) => [hostId, own]))
-  const proven = new Map(hosts.map(host => [host.hostId, host.provenFuel]))
-  return storeLeases(trx, { dealt, candidates: [...chosen.values()].flat(), proven }, dispatch)
+  const chosen = asking.flatMap(host => host.candidates)
+  const proven = new Map(seekers.map(host => [host.hostId, host.provenFuel]))
+  return storeLeases(trx, { dealt, candidates: chosen, proven }, dispatch)
 }
 
+const seekerOf = ({ visit, take }: Wish, rules: TrustRules) => {
+  const { host, call } = visit
+  return {
+    ...{ visit, take, hostId: host.id, userId: host.userId, ownerKey: host.ownerKey },
+    ...{ trusted: host.trusted, prefix: networkOf(host, call), provenFuel: provenOf(host, rules) },
+    ...{ engineClasses: call.body.engineClasses, memoryPages: call.body.memoryMiB * PAGES_PER_MIB },
+  }
+}
 /** A candidate as the host would compute it; nothing where it is of none of the host's classes in time. */
 function asOf(candidate: CandidateRow, { body }: Visit['call']): CandidateRow[] {
   const { choices, engineClass, fuelMax, deadlineMs, attempt } = candidate
@@ -199,17 +192,9 @@ function provenOf({ trusted, streaks, exclusions }: Visit['host'], rules: TrustR
 const networkOf = ({ trusted }: Visit['host'], { prefix }: Visit['call']): string | null =>
   trusted ? null : prefix
 
-/** Hosts that have waited longest come first: with `offset` each leaves the first results to those before it. */
-function queue(asking: readonly Wish[]): Wish[] {
-  const waiting = asking.toSorted((a, b) => idleOf(a.visit) - idleOf(b.visit))
-  const taken = { trusted: 0, others: 0 }
-  return waiting.map(({ visit, take }) => {
-    const kind = visit.host.trusted ? 'trusted' : 'others' // they draw from different results
-    const offset = taken[kind]
-    taken[kind] += take
-    return { visit, take, offset }
-  })
-}
+/** Hosts that have waited longest come first. */
+const queue = (asking: readonly Wish[]): Wish[] =>
+  asking.toSorted((a, b) => idleOf(a.visit) - idleOf(b.visit))
 
 const idleOf = ({ host }: Visit): number => host.idleSince ?? Number.MAX_SAFE_INTEGER
 

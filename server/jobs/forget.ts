@@ -9,6 +9,7 @@ import {
 import { addMs, type Instant } from '#protocol/units.ts'
 import { forgetAttempts } from '#store/attempts.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
+import { forgetDevices } from '#store/devices.ts'
 import { forgetEnrolments } from '#store/enrolments.ts'
 import { forgetCalls } from '#store/idempotent-calls.ts'
 import { forgetInvitations } from '#store/invitations.ts'
@@ -48,5 +49,6 @@ export function forgetTraces(deps: Pick<JobDeps, 'knex' | 'now'>): Promise<numbe
 async function forgetAccountTraces(trx: Trx, now: Instant): Promise<number> {
   const sessions = await forgetSessions(trx, { now, idleSince: addMs(now, -SESSION_IDLE_MS) })
   const invitations = await forgetInvitations(trx, now)
-  return sessions + invitations + (await forgetAttempts(trx, addMs(now, -ATTEMPTS_MS)))
+  const devices = await forgetDevices(trx, now)
+  return sessions + invitations + devices + (await forgetAttempts(trx, addMs(now, -ATTEMPTS_MS)))
 }

@@ -11,6 +11,7 @@ import { inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { isAnythingOpen } from '#store/economics.ts'
 import { addCampaignEvents } from '#store/events.ts'
+import { closeInteractions } from '#store/interactions.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import {
   drawAudits,
@@ -29,6 +30,7 @@ import { addBaseline } from './baseline.ts'
 import { tellBest } from './best.ts'
 import type { CampaignHandler, JobDeps } from './deps.ts'
 import { type Growing, grow, type More, startProposed } from './grow.ts'
+import { judgeQuestion, moveInteraction } from './interaction.ts'
 import { admitWaiting } from './proposers.ts'
 import { releaseCandidates } from './release.ts'
 import { startStudy } from './study.ts'
@@ -101,7 +103,8 @@ async function growAndTest(tester: Tester): Promise<More> {
   if (await admitWaiting(tester)) return 'now'
   await startProposed(tester, growing)
   const isTesting = campaign.file.stop?.sprt !== undefined
-  if (campaign.endedBy !== null && !isTesting) return 'nothing'
+  const asksMore = isTesting || campaign.file.interaction !== undefined
+  if (campaign.endedBy !== null && !asksMore) return 'nothing'
   const growth = await growing()
   const isTried = campaign.experimentsPlanned === campaign.experimentsCreated
   // Where runs are stopped early, who was tried may still go on.
@@ -109,8 +112,9 @@ async function growAndTest(tester: Tester): Promise<More> {
   const more = isOver ? 'nothing' : await grow(growth)
   // What the corpus answers makes no noise when it is done: look again at once.
   if (more === 'now' || (await addBaseline(growth))) return 'now'
-  if (!isTesting) return more
-  const left = await moveTests(growth, more === 'nothing')
+  if (!asksMore) return more
+  const tests = isTesting ? await moveTests(growth, more === 'nothing') : 'nothing'
+  const left = more === 'nothing' && tests === 'nothing' ? await moveInteraction(growth) : tests
   // What is awaited is open; without anything open what was asked for can come no more.
   return left === 'now' ? left : more
 }
@@ -122,7 +126,8 @@ async function isComplete(
   growing: () => Promise<Growing>,
 ): Promise<boolean> {
   const { id, file, endedBy, experimentsPlanned, experimentsCreated } = campaign
-  if (file.stop?.sprt !== undefined || (await listUnitless(trx, id)).length > 0) return false
+  if (file.stop?.sprt !== undefined || file.interaction !== undefined) return false
+  if ((await listUnitless(trx, id)).length > 0) return false
   if (endedBy !== null) return true
   if (experimentsPlanned !== experimentsCreated) return false
   const { plan } = await growing()
@@ -172,6 +177,7 @@ async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
 
 async function cancel(trx: Trx, deps: JobDeps, campaign: ProgressRow, now: Instant): Promise<More> {
   await judgeTests({ trx, deps, campaign, now })
+  await judgeQuestion({ trx, deps, campaign, now })
   const { id } = campaign
   const open = await lockOpenWorkUnits(trx, id, CANCELLED_PER_BATCH)
   const decisions = open.map(({ workUnit, results }) => ({
@@ -186,6 +192,7 @@ async function settleUp(trx: Trx, { log }: JobDeps, campaign: ProgressRow, now: 
   const { id: campaignId, ownerId: userId, state } = campaign
   const refundedMilli = await refundRest(trx, { campaignId, userId, now })
   await closeTests(trx, campaignId, now)
+  await closeInteractions(trx, campaignId, now)
   await settleCampaign(trx, campaignId, now)
   if (state !== 'cancelled')
     await addCampaignEvents(trx, [{ campaignId, event: 'finished', detail: 'it has come to its end' }], now)

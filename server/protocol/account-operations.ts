@@ -35,6 +35,34 @@ export const ACCOUNT_OPERATIONS: readonly Operation[] = [
     ...{ summary: 'Change the password; other browsers are logged out', security: 'session' },
   },
   {
+    ...{ method: 'put', path: '/api/v1/hosts/{id}/name', body: 'RenameBody', reply: 'ChangedHost' },
+    ...{ summary: 'Call a host of the account something else', security: 'user' },
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/hosts/{id}/retire', reply: 'ChangedHost', security: 'user' },
+    summary: 'Retire a host of the account: it gets no work any more, and its leases go to others',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/me/export', reply: 'text', security: 'user' },
+    summary: 'Everything that is kept of an account, as one JSON document',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/devices', body: 'DeviceBody', reply: 'DeviceStart', status: 201 },
+    summary: 'A program asks for a login, which a person confirms in a browser',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/devices/token', body: 'DeviceTokenBody', reply: 'DeviceToken' },
+    summary: 'Whether it was confirmed: an API key, shown this once',
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/devices/look', body: 'DeviceLookBody', reply: 'DeviceView' },
+    ...{ summary: 'Which machine shows a code', security: 'session' },
+  },
+  {
+    ...{ method: 'post', path: '/api/v1/devices/decide', body: 'DeviceDecideBody', reply: 'DeviceView' },
+    ...{ summary: 'Give the machine a login, or refuse it', security: 'session' },
+  },
+  {
     ...{ method: 'get', path: '/api/v1/invitations', reply: 'InvitationList', security: 'user' },
     summary: 'Open invitations, for operators',
   },

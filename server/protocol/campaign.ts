@@ -3,6 +3,7 @@ import { BudgetFile, EnginesFile } from './budget.ts'
 import { LedgerEntry, Quote } from './credits.ts'
 import { NO_DATA } from './dataset.ts'
 import { EngineClass, Exactness } from './engine.ts'
+import { InteractionFile } from './interaction.ts'
 import { Limit, Recipe } from './job.ts'
 import { KeyView } from './keys.ts'
 import { LedgerHead } from './ledger.ts'
@@ -37,6 +38,7 @@ const CampaignFields = z.strictObject({
   constraints: ConstraintsFile.optional(),
   sampler: SamplerFile.default({ name: 'tpe', seed: 0 }),
   stop: StopFile.optional(),
+  interaction: InteractionFile.optional(),
   /** Without it nobody moves the space but its owner. */
   agent: AgentFile.optional(),
   /**

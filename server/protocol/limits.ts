@@ -96,6 +96,12 @@ export const REVISIONS_MAX = 200
 /** Of them those of the agent: each doubles a range at most, and what needs more was asked wrongly. */
 export const AGENT_REVISIONS_MAX = 20
 export const QUORUM_MAX = 8
+/** Fewer pairs of seeds decide nothing: their deviation is hardly known. */
+export const PAIRS_MIN = 5
+/** A difference that 64 pairs do not settle is too small to matter to the campaign. */
+export const PAIRS_MAX = 64
+/** Seed indexes from here on are for interactions: those of screening and of tests end far below. */
+export const INTERACTION_FIRST_SEED = 1_000_000
 /** Fresh runs of a campaign's sequential tests. */
 export const TEST_RUNS_MAX = 100_000
 export const SPACE_DIMENSIONS_MAX = 32
@@ -127,7 +133,7 @@ export const WAITERS_PER_ADDRESS_MAX = 16
 export const WAITERS_MAX = 1_000
 /** Server-Sent Events: each stream holds a connection until somebody hangs up. */
 export const STREAMS_PER_ADDRESS_MAX = 8
-/** Of one process: they cost it memory and, at twenty events a second, a fifth of a core for 500 (ops/LOG.md). */
+/** Of one process: each costs it memory, and processor time with every event. */
 export const STREAMS_MAX = 2_000
 export const TOPICS_PER_STREAM_MAX = 16
 /** So often a stream says that it lives; who hears nothing for twice as long has lost it. */
@@ -160,6 +166,11 @@ export const SESSIONS_PER_ACCOUNT_MAX = 50
 /** Passwords that are hashed at once by a process, 19 MiB each on threads of their own, and calls that wait for that. */
 export const HASHES_AT_ONCE_MAX = 2
 export const HASHES_WAITING_MAX = 32
+/** A machine that asks for a login is given so long; it asks whether it has one at this pace. */
+export const DEVICE_MS = 10 * 60_000
+export const DEVICE_INTERVAL_MS = 2_000
+/** Machines that ask at once: with this many codes of eight letters a guess is right once in two million. */
+export const DEVICES_WAITING_MAX = 10_000
 export const INVITATION_USES_MAX = 1_000
 /** Open ones that one operator made. */
 export const INVITATIONS_MAX = 500

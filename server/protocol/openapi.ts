@@ -32,6 +32,15 @@ import { CorpusList, CorpusRow, CorpusView, SimilarView } from './corpus.ts'
 import { CORPUS_OPERATIONS } from './corpus-operations.ts'
 import { PriceList, Receipt } from './credits.ts'
 import { DatasetManifest } from './dataset.ts'
+import {
+  DeviceBody,
+  DeviceDecideBody,
+  DeviceLookBody,
+  DeviceStart,
+  DeviceToken,
+  DeviceTokenBody,
+  DeviceView,
+} from './devices.ts'
 import { DryRun } from './dry-run.ts'
 import { EventList, WaitReply } from './events.ts'
 import { ProposeBody, ProposeReply } from './experiments.ts'
@@ -57,7 +66,17 @@ import {
   UserRows,
 } from './operator.ts'
 import { OPERATOR_OPERATIONS } from './operator-operations.ts'
-import { ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView } from './people.ts'
+import {
+  ActionList,
+  AppealBody,
+  ChangedHost,
+  ClaimBody,
+  ClaimReply,
+  DeleteBody,
+  DeletedReply,
+  ExclusionView,
+  RenameBody,
+} from './people.ts'
 import { Problem } from './problem.ts'
 import { AdmitBody, ProposalList, ProposalView, RejectBody } from './proposals.ts'
 import { ReportView } from './report-view.ts'
@@ -109,12 +128,14 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ CompareView, InteractionView, NoteBody, NoteList, NoteView, TestList },
   ...{ SchedulerReply, ServerView, UploadReply, ValidateReply, WorkUnitList },
   ...{ ActionList, AppealBody, ClaimBody, ClaimReply, DeletedReply, ExclusionView },
+  ...{ ChangedHost, DeleteBody, RenameBody },
   ...{ ReviseBody, RevisionList, RevisionView, StopBody },
   ...{ AgreementView, CorpusList, CorpusView, ScienceList, SimilarView },
   ...{ DeliveryList, DeliveryView, WebhookBody, WebhookList, WebhookMade, WebhookRemoved, WebhookView },
   ...{ AnalysisView, BoardList, EventList, ExploreView, ReportView },
   ...{ ExportBody, ExportList, ExportManifest, ExportView },
   ...{ DryRun, WaitReply },
+  ...{ DeviceBody, DeviceDecideBody, DeviceLookBody, DeviceStart, DeviceToken, DeviceTokenBody, DeviceView },
   ...{ InvitationBody, InvitationList, LoginBody, NewInvitation, PasswordBody },
   ...{ RevokedReply, RevokeSessionsBody, SessionList, SessionView, SignUpBody },
   ...{ KeyBody, KeyList, KeyView, NewKey },
@@ -219,6 +240,7 @@ export const OPERATIONS: readonly Operation[] = [
   { method: 'get', path: '/api/v1/me', summary: 'Who a token belongs to', security: 'user', reply: 'MeView' },
   {
     ...{ method: 'delete', path: '/api/v1/me', security: 'user', reply: 'DeletedReply' },
+    ...{ body: 'DeleteBody', bodyOptional: true },
     summary: 'Delete the account of a token',
   },
   {

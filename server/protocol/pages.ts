@@ -17,6 +17,8 @@ export const PAGE_PATHS = {
   api: '/api',
   login: '/login',
   signup: '/signup',
+  device: '/device',
+  me: '/me',
 } as const
 
 export type PageName = keyof typeof PAGE_PATHS

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { APPEAL_CHARS_MAX, PAGE_ROWS_MAX } from './limits.ts'
-import { lines } from './text.ts'
+import { APPEAL_CHARS_MAX, NAME_CHARS_MAX, PAGE_ROWS_MAX, PASSWORD_CHARS_MAX } from './limits.ts'
+import { line, lines } from './text.ts'
 import { ActionId, HostId, UserId, WireInstant } from './units.ts'
 
 /** POST /api/v1/hosts/:id/claim, a signed call of the host: it agrees to belong to the account of this token from now on. */
@@ -22,6 +22,17 @@ export const AppealBody = z.strictObject({ text: lines(APPEAL_CHARS_MAX).trim().
 export type AppealBody = z.infer<typeof AppealBody>
 
 const AppealState = z.enum(['none', 'open', 'upheld', 'rejected'])
+
+/** PUT /api/v1/hosts/:id/name, by the user it belongs to. */
+export const RenameBody = z.strictObject({ name: line(NAME_CHARS_MAX).trim().min(1) })
+
+/** What became of a host by its user's hand. */
+export const ChangedHost = z.object({
+  id: HostId,
+  name: z.string(),
+  state: z.enum(['active', 'paused', 'quarantined', 'retired']),
+})
+export type ChangedHost = z.infer<typeof ChangedHost>
 
 /** Why a host gets no work, and what can be done about it. */
 export const ExclusionView = z.object({
@@ -78,6 +89,9 @@ export const ActionList = z.object({
 })
 export type ActionList = z.infer<typeof ActionList>
 
-/** DELETE /api/v1/me */
+/** DELETE /api/v1/me: a person who is logged in says the password once more; a token needs no body. */
+export const DeleteBody = z.strictObject({ password: z.string().min(1).max(PASSWORD_CHARS_MAX) })
+
+/** The reply to it. */
 export const DeletedReply = z.object({ userId: UserId, deleted: z.literal(true) })
 export type DeletedReply = z.infer<typeof DeletedReply>

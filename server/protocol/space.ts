@@ -76,7 +76,10 @@ export const OUTSIDE = 'propose'
 const BESIDE = ['random', 'sobol', 'tpe', 'cmaes', 'gp', 'evolution', OUTSIDE] as const
 
 /** Who proposed an experiment. */
-export const Proposer = z.enum([...SAMPLERS, OUTSIDE])
+/** What the server's agent adds by itself, to answer a question. */
+export const AGENT = 'agent'
+
+export const Proposer = z.enum([...SAMPLERS, OUTSIDE, AGENT])
 export type Proposer = z.infer<typeof Proposer>
 
 const SamplerFields = z.strictObject({
@@ -114,7 +117,10 @@ export const SamplerFile = SamplerFields.refine(
 export type SamplerFile = z.infer<typeof SamplerFile>
 
 /** Who proposes in a campaign, its sampler first. */
-export const proposersOf = ({ name, beside = [] }: SamplerFile): readonly Proposer[] => [name, ...beside]
+export const proposersOf = ({
+  name,
+  beside = [],
+}: SamplerFile): readonly Exclude<Proposer, typeof AGENT>[] => [name, ...beside]
 
 /** What the built-in agent may do with the space while a campaign runs, each time by a revision with its reasons. */
 export const AgentFile = z.strictObject({

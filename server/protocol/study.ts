@@ -43,6 +43,7 @@ interface Parts {
   readonly stop?: unknown
   readonly rungs?: unknown
   readonly agent?: unknown
+  readonly interaction?: unknown
 }
 
 /** Why the parts of a campaign file do not go together, after the field; undefined when they do. */
@@ -55,7 +56,9 @@ export function studyMismatch(file: Parts): readonly [field: string, reason: str
   }
   if (study === undefined) return ['study', 'type: replicate needs one']
   if (dimensions > 0) return ['space', 'a study searches nothing: write space: {}']
-  const foreign = (['constraints', 'stop', 'rungs', 'agent'] as const).find(name => file[name] !== undefined)
+  const foreign = (['constraints', 'stop', 'rungs', 'agent', 'interaction'] as const).find(
+    name => file[name] !== undefined,
+  )
   if (foreign !== undefined) return [foreign, 'a study computes what its originals say, and nothing else']
   if (Object.keys(file.recipe).length > 0)
     return ['recipe', 'the recipes of a study are those of its originals']

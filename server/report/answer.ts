@@ -91,7 +91,7 @@ export function tally(tests: readonly TestView[]): string {
 
 function interaction(
   id: string,
-  { best, by, levels, contrast, verdict }: Facts['interactions'][number],
+  { best, by, levels, contrast, verdict, test }: Facts['interactions'][number],
 ): string {
   const choices = levels
     .map(level => `${code(String(level.best))} at ${code(`${by}=${level.by}`)} (${mean(level.all)})`)
@@ -102,7 +102,23 @@ function interaction(
     same_choice: `the outermost levels of \`${by}\` choose the same`,
     not_measured: `whether it depends on \`${by}\` was not measured`,
   }
-  return `the best \`${best}\` — ${words[verdict]}. Best: ${choices}. Reproduce: ${code(`xeenet campaign interaction ${id} --best ${best} --by ${by}`)}`
+  const tested = test === null ? '' : ` ${testWords(test)}`
+  return `the best \`${best}\` — ${words[verdict]} on the screening seeds.${tested} Best: ${choices}. Reproduce: ${code(`xeenet campaign interaction ${id} --best ${best} --by ${by}`)}`
+}
+
+type Tested = NonNullable<Facts['interactions'][number]['test']>
+
+/** What the agent's own seeds say. */
+function testWords({ state, why, cost, effect, llr, lower, upper }: Tested): string {
+  if (why !== null) return `Fresh seeds were not run: ${inline(why)}.`
+  const words = {
+    depends: 'it depends',
+    no_dependence: 'it does not',
+    undecided: 'it stays open',
+    running: 'it is still being run',
+    ...{ same_choice: '', not_measured: '' },
+  }[state]
+  return `**By a sequential test on fresh seeds ${words}:** exchanging the choices costs ${mean(cost)}, where ${number(effect)} was worth knowing; LLR ${llr.toFixed(2)} (depends from ${upper.toFixed(2)}, does not from ${lower.toFixed(2)}).`
 }
 
 function baselineLines({ leaderboard }: Facts, best: number | null): string[] {

@@ -1,4 +1,5 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
+import { INTERACTION_FIRST_SEED } from '#protocol/limits.ts'
 import type { Candidate, PromotionFacts, PromotionRules, RunOutcome, TestFacts } from './promotion.ts'
 import { pairedDeviation } from './statistics.ts'
 
@@ -35,7 +36,7 @@ export function promotionFacts({ file, runs, tests, isTried, experiments, units 
   const byExperiment = Map.groupBy(runs, run => run.experimentId)
   const screenings = Array.from(byExperiment, ([id, all]) => screeningOf(id, all, rules.seeds))
   const finished = screenings.filter(({ isOver, baseline }) => isOver && !baseline).length
-  const fresh = runs.filter(({ seedIndex }) => seedIndex >= rules.seeds).length
+  const fresh = runs.filter(({ seedIndex }) => isOfTests(seedIndex, rules)).length
   return {
     ...{ rules, tests, finished, runsLeft: units - fresh },
     baseline: screenings.find(({ baseline }) => baseline)?.candidate.id ?? '',
@@ -48,6 +49,9 @@ export function promotionFacts({ file, runs, tests, isTried, experiments, units 
     isScreened: isTried && finished >= experiments && screenings.every(({ isOver }) => isOver),
   }
 }
+
+const isOfTests = (seedIndex: number, { seeds }: PromotionRules): boolean =>
+  seedIndex >= seeds && seedIndex < INTERACTION_FIRST_SEED
 
 function rulesOf({ metric, stop, replicate }: CampaignFile): PromotionRules {
   const { effect, alpha, beta } = stop?.sprt ?? { effect: 1, alpha: 0.05, beta: 0.05 }

@@ -3,6 +3,7 @@ import type { Limit, Recipe } from '#protocol/job.ts'
 import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
 import { type Pruner, proposersOf } from '#protocol/space.ts'
 import { type CampaignSearch, OPEN_LOOP, searchOf } from './campaign-search.ts'
+import { interactionFault } from './interaction-test.ts'
 import { agentFault } from './respace.ts'
 import { contradiction, limitOf, type PlannedRecipe, planAhead, type Refusal } from './space.ts'
 
@@ -52,7 +53,7 @@ export function planCampaign(
   { created, respaced }: Begun = { created: 0, respaced: false },
 ): CampaignPlan | Refusal {
   if (file.study !== undefined) return planStudy(file, manifest)
-  const stop = untestable(file, manifest) ?? agentFault(file, manifest)
+  const stop = untestable(file, manifest) ?? agentFault(file, manifest) ?? interactionFault(file)
   if (stop !== undefined) return { ok: false, code: 'campaign_invalid', detail: stop }
   const pruner = prunerOf(file, manifest)
   if (pruner !== 'none' && manifest.rungs !== true) {
@@ -117,20 +118,20 @@ function unchangedRecipe(
   return unchanged.ok ? unchanged.recipe : null
 }
 
-const isPlain = ({ sampler, space, constraints = [] }: CampaignFile): boolean =>
+const isPlain = ({ sampler, space, constraints = [], interaction }: CampaignFile): boolean =>
   sampler.beside === undefined &&
+  interaction === undefined &&
   (sampler.name === 'grid' || sampler.name === 'random') &&
   constraints.length === 0 &&
   Object.values(space).every(dimension => dimension.when === undefined)
 
 /** What the file asks for; else `asha` where a sampler learns, nothing is tested and the kernel knows rungs. */
-function prunerOf({ stop, sampler, budget }: CampaignFile, { rungs }: KernelManifest): Pruner {
+function prunerOf({ stop, sampler, interaction, budget }: CampaignFile, { rungs }: KernelManifest): Pruner {
   if (stop?.prune !== undefined) return stop.prune
   if (budget.flops_per_run !== undefined) return 'none'
   // A test tells the scatter from experiments that came to the end, of which a pruner leaves too few.
-  return proposersOf(sampler).every(name => OPEN_LOOP.has(name)) || stop?.sprt !== undefined || rungs !== true
-    ? 'none'
-    : 'asha'
+  const tests = stop?.sprt !== undefined || interaction !== undefined
+  return tests || rungs !== true || proposersOf(sampler).every(name => OPEN_LOOP.has(name)) ? 'none' : 'asha'
 }
 
 /** Why a campaign cannot test what it asks to be tested; undefined when it can. */

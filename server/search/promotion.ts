@@ -1,5 +1,6 @@
+import { PAIRS_MAX, PAIRS_MIN } from '#protocol/limits.ts'
 import type { Goal } from './history.ts'
-import { PAIRS_MAX, PAIRS_MIN, type SprtVerdict, sprt } from './sprt.ts'
+import { type SprtVerdict, sprt } from './sprt.ts'
 
 /** How a published run ended; of one that is not published, or only provisionally, nothing is known. */
 export type RunOutcome =

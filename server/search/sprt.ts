@@ -1,9 +1,5 @@
 import { invariant } from '#domain/invariant.ts'
-
-/** Fewer pairs decide nothing: their deviation is hardly known. */
-export const PAIRS_MIN = 5
-/** A difference that 64 pairs do not settle is too small to matter to the campaign. */
-export const PAIRS_MAX = 64
+import { PAIRS_MAX, PAIRS_MIN } from '#protocol/limits.ts'
 
 // How many pairs the deviation from the campaign's replicates counts for, beside the test's own.
 const PRIOR_PAIRS = 4

@@ -1,9 +1,12 @@
 import { type Mean, meanOf } from '#domain/comparison.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
+import type { InteractionFile } from '#protocol/interaction.ts'
 import type { Recipe } from '#protocol/job.ts'
+import { PAIRS_MAX } from '#protocol/limits.ts'
 import type { Proposer } from '#protocol/space.ts'
 import { sharesOf, standingsOf } from './bandit.ts'
 import type { History, Promotion } from './history.ts'
+import type { ChosenCells, JudgedInteraction } from './interaction-test.ts'
 import type { Plateau } from './plateau.ts'
 import type { DoneReason, Judged, PromotionFacts, TestFacts, TestState } from './promotion.ts'
 
@@ -90,5 +93,39 @@ export function sharesText(
       const share = Math.round(100 * (shares.get(name) ?? 0))
       return `${name}: ${passed} promoted of ${tried} tried; about ${share} % of what comes next.`
     }),
+  ].join('\n')
+}
+
+const questionText = ({ best, by }: InteractionFile): string => `Does the best ${best} depend on ${by}?`
+
+/** What is compared, and on which seeds. */
+export function asksText(asked: InteractionFile, [low, high]: ChosenCells['cells']): string {
+  const { best, by, effect } = asked
+  return [
+    `${questionText(asked)} At ${by}=${low[by]} the best is ${best}=${low[best]}, at ${by}=${high[by]} it is ${best}=${high[best]}.`,
+    `Both choices now run at both levels on fresh seeds, all else as it was, until it is clear whether exchanging them costs ${effect} or nothing, both levels together, or ${PAIRS_MAX} seeds are run.`,
+  ].join('\n')
+}
+
+export const settledText = (asked: InteractionFile, why: string): string =>
+  `${questionText(asked)} There is nothing to compare: ${why}.`
+
+type Answer = Pick<JudgedInteraction, 'costs' | 'llr' | 'lower' | 'upper' | 'state'>
+
+export function answeredText(asked: InteractionFile, { costs, llr, lower, upper, state }: Answer): string {
+  const cost = meanOf(costs)
+  const words = {
+    depends: 'It does: each level keeps its own choice.',
+    no_dependence: `Not by as much as ${asked.effect}: exchanging the choices costs less.`,
+    undecided: 'It stays open: the seeds that were asked for do not tell.',
+    running: 'It is open again: an answer was withdrawn with a result that it rested on.',
+    ...{ same_choice: '', not_measured: '' },
+  }[state]
+  return [
+    `${questionText(asked)} ${words}`,
+    cost === null
+      ? 'No seed has a value in all four cells.'
+      : `Exchanging the choices costs ${meanText(cost)} on fresh seeds, both levels together.`,
+    `LLR ${llr.toFixed(2)}; it depends from ${upper.toFixed(2)}, it does not from ${lower.toFixed(2)}.`,
   ].join('\n')
 }

@@ -139,7 +139,8 @@ const COUNT_OPEN = `
   from campaigns where owner_id = :ownerId and state = 'running'`
 
 const REVISE = `
-  update campaigns set revision = :revision, title = :title, file = :file, experiments_planned = :runs,
+  update campaigns set revision = :revision, title = :title, file = :file, 
+    experiments_planned = experiments_planned + :runs - cast(file->'budget'->>'runs' as int),
     respaced = respaced or :respaced, reserved_milli = reserved_milli + :amountMilli
   where id = :campaignId`
 

@@ -57,6 +57,16 @@ export const listCampaigns = (
 ): Promise<CampaignRow[]> =>
   select(on, CampaignRow, LIST, { before: page.before ?? AFTER_EVERY_ID, limit: page.limit })
 
+const OwnRow = z.object({ id: CampaignId, title: z.string(), state: z.string(), createdAt: Timestamp })
+
+/** The campaigns of an account, oldest first. */
+export const campaignsOf = (on: Executor, ownerId: UserId): Promise<z.infer<typeof OwnRow>[]> =>
+  select(on, OwnRow, OF_OWNER, { ownerId })
+
+const OF_OWNER = `
+  select id, title, cast(state as text) as state, created_at as "createdAt" from campaigns
+  where owner_id = :ownerId order by id`
+
 export interface NewCampaign {
   readonly id: CampaignId
   readonly ownerId: UserId

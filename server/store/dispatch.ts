@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Patience } from '#domain/dispatch.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { UNIT_OPEN } from './reports.ts'
@@ -15,7 +16,6 @@ export interface AskingHost {
   readonly engineClasses: readonly string[]
   readonly memoryPages: number
   readonly limit: number // how many candidates
-  readonly offset: number // how many of the first to leave to the others of the group
 }
 
 const CandidateRow = z.object({
@@ -69,7 +69,7 @@ const COLUMNS = `
         and er.host_id = h."hostId" and er.outcome = 'success')
     and not exists (select from results o where o.work_unit_id = w.id and o.state <> 'unsent') as "goesOn"`
 
-// One look for all hosts of a group. Rows that another process holds are skipped: nobody waits, so that dispatch cannot be
+// For hosts that found too few in the pool (pool.ts) of their group, each by itself. Rows that another process holds are skipped: nobody waits, so that dispatch cannot be
 // part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their wake-up
 // moves. First what is kept for such hosts, walked in the order of the index results_in_lane, so that a host costs as many
 // rows as it may be given, however many are waiting; then what was kept for others long enough, by the index
@@ -79,7 +79,7 @@ const CANDIDATES = `
   from (
     select h.*, "provenFuel" <> '{}' as proven from jsonb_to_recordset(cast(:hosts as jsonb)) as h("hostId" text,
       "userId" text, "ownerKey" text, prefix text, trusted boolean, "provenFuel" jsonb, "engineClasses" text[],
-      "memoryPages" bigint, "limit" int, "offset" int)) as h
+      "memoryPages" bigint, "limit" int)) as h
   cross join lateral (
     select found.*, row_number() over (order by turn, priority desc, "workUnitId", "resultId") as place from (
       select case l.lane when 'anyone' then 3 else 1 end as turn, kept.*
@@ -104,15 +104,8 @@ const CANDIDATES = `
         order by r.created_at, r.id
         limit :window
         for no key update of r, w skip locked) as waiting) as found) as c
-  where c.place > h."offset" and c.place <= h."offset" + h."limit"
+  where c.place <= h."limit"
   order by h."hostId", c.place`
-
-export interface Patience {
-  /** What was created until then may be computed by a trusted host. */
-  readonly starvedBefore: Instant
-  /** What was created until then is kept for nobody. */
-  readonly pairedBefore: Instant
-}
 
 /** Unsent results that each host may compute, locked, in the order of dispatch. */
 export async function lockCandidates(
@@ -122,7 +115,7 @@ export async function lockCandidates(
 ): Promise<CandidateRow[]> {
   if (hosts.length === 0) return []
   // As a parameter its value is known to the planner, which then walks the index instead of sorting everything.
-  const window = Math.max(...hosts.map(host => host.offset + host.limit))
+  const window = Math.max(...hosts.map(host => host.limit))
   const patience = { starvedBefore: toDb(starvedBefore), pairedBefore: toDb(pairedBefore) }
   const bindings = { hosts: recordset(hosts), ...patience, window }
   return select(on, CandidateRow, CANDIDATES, bindings)

@@ -57,6 +57,7 @@ export const findHostKeys = (on: Executor, id: HostId): Promise<HostKeys | undef
 const HostRow = z.object({
   id: HostId,
   userId: UserId.nullable(),
+  name: z.string(),
   state: HostState,
   trusted: z.boolean(),
   selfTest: SelfTestState,
@@ -66,7 +67,7 @@ const HostRow = z.object({
 export type HostRow = z.infer<typeof HostRow>
 
 const READ = `
-  select id, user_id as "userId", state, trusted, self_test as "selfTest", daily_quota as "dailyQuota"
+  select id, user_id as "userId", name, state, trusted, self_test as "selfTest", daily_quota as "dailyQuota"
   from hosts where id = :id`
 
 export const readHost = (on: Executor, id: HostId): Promise<HostRow | undefined> =>
@@ -201,6 +202,11 @@ const RETIRE = `update hosts set state = 'retired' where id = any(:ids) and stat
 /** Locked hosts that compute nothing any more; their owners may enrol them again. */
 export const retireHosts = (on: Executor, ids: readonly HostId[]): Promise<number> =>
   ids.length === 0 ? Promise.resolve(0) : execute(on, RETIRE, { ids })
+
+const RENAME = `update hosts set name = :name where id = :id`
+
+export const renameHost = (on: Executor, id: HostId, name: string): Promise<number> =>
+  execute(on, RENAME, { id, name })
 
 const MOVE = `
   update hosts set prefix = x.prefix, prefix_seen_at = case when x.prefix is not null then cast(:now as timestamptz) end

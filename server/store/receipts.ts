@@ -24,6 +24,7 @@ export const findPaid = (on: Executor, id: ResultId): Promise<PaidRow | undefine
   selectFirst(on, PaidRow, PAID, { id })
 
 const EntryRow = z.object({
+  id: z.int(),
   key: z.string(),
   kind: z.string(),
   debit: z.string(),
@@ -41,11 +42,12 @@ export type EntryRow = z.infer<typeof EntryRow>
 export const transfersOfResult = (on: Executor, id: ResultId): Promise<EntryRow[]> =>
   select(on, EntryRow, TRANSFERS_OF_RESULT, { id })
 
-/** The last transfers from or to these accounts, newest first. */
+/** The last transfers from or to these accounts, newest first; of those before the one with this id, if it is given. */
 export const lastEntries = (
   on: Executor,
-  of: { accounts: readonly string[]; limit: number },
-): Promise<EntryRow[]> => select(on, EntryRow, LAST_ENTRIES, of)
+  { before = null, ...of }: { accounts: readonly string[]; limit: number; before?: number | null },
+): Promise<EntryRow[]> =>
+  select(on, EntryRow, LAST_ENTRIES, { ...of, before: before ?? Number.MAX_SAFE_INTEGER })
 
 const PendingRow = z.object({ hostId: HostId, milli: z.int() })
 
@@ -74,7 +76,7 @@ const PAID = `
   where r.id = :id group by r.id, w.id, c.id`
 
 const ENTRY = `
-  t.key, cast(t.kind as text) as kind, t.debit, t.credit, t.amount_milli as "amountMilli",
+  t.id, t.key, cast(t.kind as text) as kind, t.debit, t.credit, t.amount_milli as "amountMilli",
   t.campaign_id as "campaignId", t.result_id as "resultId", t.reason, t.created_at as "createdAt", s.block`
 
 const TRANSFERS_OF_RESULT = `
@@ -84,9 +86,9 @@ const TRANSFERS_OF_RESULT = `
 // Two walks of an index each, instead of one over all transfers.
 const LAST_ENTRIES = `
   select ${ENTRY} from (
-    (select * from transfers where debit = any(:accounts) order by id desc limit :limit)
+    (select * from transfers where debit = any(:accounts) and id < :before order by id desc limit :limit)
     union
-    (select * from transfers where credit = any(:accounts) order by id desc limit :limit)) as t
+    (select * from transfers where credit = any(:accounts) and id < :before order by id desc limit :limit)) as t
   left join sealed_transfers s on s.transfer_id = t.id
   order by t.id desc limit :limit`
 

@@ -8,7 +8,7 @@ export const Scope = z.enum(['enrol', 'verify', 'campaign', 'kernel', 'admin', '
 export type Scope = z.infer<typeof Scope>
 
 /** A fresh secret that is shown once; the prefix says to people and to leak scanners what it is. */
-const PREFIXES = { user: 'xu', host: 'xh', key: 'xk', invitation: 'xi' } as const
+const PREFIXES = { user: 'xu', host: 'xh', key: 'xk', invitation: 'xi', device: 'xd' } as const
 export const newTokenText = (kind: keyof typeof PREFIXES): string =>
   `${PREFIXES[kind]}_${randomBytes(32).toString('base64url')}`
 

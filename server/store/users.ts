@@ -21,6 +21,27 @@ const SELECT = `
 export const findUserByName = (on: Executor, name: string): Promise<UserRow | undefined> =>
   selectFirst(on, UserRow, `${SELECT} where u.name = :name`, { name })
 
+/** An account that is neither deleted nor blocked. */
+export const findUser = (on: Executor, id: UserId): Promise<UserRow | undefined> =>
+  selectFirst(on, UserRow, `${SELECT} where u.id = :id and u.deleted_at is null and u.blocked_at is null`, {
+    id,
+  })
+
+const FactsRow = z.object({
+  id: UserId,
+  name: z.string(),
+  email: z.string().nullable(),
+  roles: z.array(RoleName),
+  createdAt: Timestamp,
+})
+
+/** What is kept of an account itself. */
+export const userFacts = (on: Executor, id: UserId): Promise<z.infer<typeof FactsRow> | undefined> =>
+  selectFirst(on, FactsRow, FACTS, { id })
+
+const FACTS = `
+  select id, name, email, cast(roles as text[]) as roles, created_at as "createdAt" from users where id = :id`
+
 export const listUsers = (on: Executor): Promise<UserRow[]> => select(on, UserRow, `${SELECT} order by u.id`)
 
 export interface NewUser {

@@ -17,6 +17,11 @@ test.each<[string, object, boolean]>([
   ['another end', { ends_by: '2030-01-01T00:00:00.000Z' }, false],
   ['another space', { space: { lr: { log: [0.01, 0.1] } } }, true],
   ['a constraint', { constraints: ['lr > 0.01'] }, true],
+  [
+    'who proposes beside the sampler',
+    { sampler: { name: 'random', seed: 1, beside: ['tpe', 'propose'] } },
+    true,
+  ],
 ])('%s may be revised; the space is another: %#', (_what, changes, respaced) => {
   expect(decide(changes)).toEqual({ ok: true, respaced })
 })

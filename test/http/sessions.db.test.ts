@@ -138,7 +138,7 @@ describe('what a session may do', () => {
     expect((await browser.call('GET', '/invitations')).code).toBe('scope_missing')
     await rows(`update users set roles = '{operator}' where id = ?`, userId)
     expect((await browser.call('GET', '/invitations')).status).toBe(200)
-    expect((await browser.call('DELETE', '/me')).code).toBe('scope_missing') // an operator’s account
+    expect((await browser.call('DELETE', '/me', { password: PASSWORD })).code).toBe('scope_missing') // an operator’s account
   })
 
   test('is nothing but to leave when the operator blocked the account', async () => {

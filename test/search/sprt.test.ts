@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { promotionErrors } from '#ops/bench/search/promotions.ts'
+import { PAIRS_MAX, PAIRS_MIN } from '#protocol/limits.ts'
 import { askedInOrder, type Standing } from '#search/bandit.ts'
-import { alphaOf, PAIRS_MAX, PAIRS_MIN, sprt } from '#search/sprt.ts'
+import { alphaOf, sprt } from '#search/sprt.ts'
 import { streamOf } from '#search/stream.ts'
 
 const settings = { effect: 1, deviation: 1, test: 1, alpha: 0.05, beta: 0.05 }

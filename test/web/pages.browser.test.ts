@@ -106,7 +106,7 @@ describe.skipIf(missing)('the pages', () => {
       body: JSON.stringify({ kind: 'insight', text: HOSTILE, evidence: [view.best?.experimentId] }),
     })
     expect(noted.status).toBe(201)
-    const tabs = ['', '?tab=slices', '?tab=curves', '?tab=runs', '?tab=notes', '?tab=log']
+    const tabs = ['', '?tab=parallel', '?tab=slices', '?tab=curves', '?tab=runs', '?tab=notes', '?tab=log']
     paths = [
       ...['/', '/c', ...tabs.map(tab => `/c/${id}${tab}`), `/e/${view.best?.experimentId}`],
       ...['/top', '/top?board=science', '/top?board=impact&via=tab&span=week'],
@@ -163,6 +163,49 @@ describe.skipIf(missing)('the pages', () => {
     )
     expect(lrs).toHaveLength(wide)
     expect(lrs).toEqual([...lrs].sort((a, b) => a - b))
+    await page.close()
+  })
+
+  test('brushing an axis filters the rows, by the words of the filter form', async () => {
+    const path = paths.find(one => one.endsWith('parallel'))
+    const page = await browser.open(`${stage.grid.url}${path}`)
+    const rows = page.locator('tr[data-row]')
+    await rows.first().waitFor()
+    const all = await rows.count()
+    const box = await page.locator('canvas.parallel').boundingBox()
+    if (box === null) throw new Error('the plot has a place')
+    // The last axis is the metric; its lower half holds the best.
+    const x = box.x + box.width - 48
+    await page.mouse.move(x, box.y + 235)
+    await page.mouse.down()
+    await page.mouse.move(x, box.y + 140, { steps: 4 })
+    await page.mouse.up()
+    await page.waitForFunction(n => document.querySelectorAll('tr[data-row]').length < n, all)
+    expect(await page.getByLabel('Filter').inputValue()).toMatch(/^mean>=\S+ mean<=\S+$/)
+    expect(await rows.count()).toBeGreaterThan(0)
+    await page.mouse.dblclick(x, box.y + 140)
+    await page.waitForFunction(n => document.querySelectorAll('tr[data-row]').length === n, all)
+    expect(await page.getByLabel('Filter').inputValue()).toBe('')
+    await page.getByLabel('Filter').fill('width=16')
+    await page.waitForFunction(n => document.querySelectorAll('tr[data-row]').length < n, all)
+    await page.close()
+  })
+
+  test('a page changes by what the stream tells, without being loaded again', async () => {
+    const path = paths.find(one => one.endsWith('notes'))
+    const id = /c_[0-9a-z]{26}/.exec(path ?? '')?.[0]
+    const page = await browser.open(`${stage.grid.url}${path}`)
+    await settled(page)
+    await page.evaluate(() => document.body.setAttribute('data-same', 'yes'))
+    const token = (await readFile(await stage.grid.tokenFile('rosa', 'campaign'), 'utf8')).trim()
+    const text = 'written while somebody looked'
+    await fetch(`${stage.grid.url}/api/v1/campaigns/${id}/notes`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: JSON.stringify({ kind: 'insight', text, evidence: [] }),
+    })
+    await page.getByText(text).waitFor()
+    expect(await page.locator('body[data-same]').count()).toBe(1)
     await page.close()
   })
 })

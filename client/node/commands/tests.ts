@@ -61,6 +61,11 @@ const CHOICES: Readonly<Record<InteractionView['verdict'], string>> = {
   not_measured: 'Not measured: a level, a cell or seeds are missing.',
 }
 
+const answerLine = ({ state, why, cost, llr, lower, upper }: NonNullable<InteractionView['test']>): string =>
+  why === null
+    ? `fresh seeds say: ${state.replaceAll('_', ' ')}; exchanged choices cost ${meanText(cost)}, LLR ${llr.toFixed(2)} in [${lower.toFixed(2)}, ${upper.toFixed(2)}]`
+    : `fresh seeds were not run: ${why}`
+
 /** `xeenet campaign interaction ID --best A --by B`. */
 export async function interaction(command: Command, id: string): Promise<void> {
   const { talk, endpoint } = await contextOf(command)
@@ -74,4 +79,5 @@ export async function interaction(command: Command, id: string): Promise<void> {
     `exchanged choices cost ${meanText(reply.contrast)}, chosen on even seed indexes and compared on odd ones`,
   )
   talk.data(CHOICES[reply.verdict])
+  if (reply.test !== null) talk.data(answerLine(reply.test))
 }

@@ -3,13 +3,16 @@ import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import { z } from 'zod'
 import { EngineClass } from '#protocol/engine.ts'
+import type { Endpoint } from '#runtime/api.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { type Hours, parseHours } from '#runtime/hours.ts'
 import type { Compute } from '#runtime/volunteer.ts'
 import { coresOf } from '../cores.ts'
+import { deviceLogin } from '../device-login.ts'
 import { ENGINE_CHOICES } from '../engine.ts'
 import { Failure, selfTestFailure, usage } from '../failure.ts'
 import { type Host, startHost } from '../host.ts'
+import { hostDirectory, loadEnrolled } from '../identity.ts'
 import { listenToKeys } from '../keys.ts'
 import { openSeat } from '../local/seat.ts'
 import { listenForControl } from '../local/socket.ts'
@@ -17,6 +20,7 @@ import { lockStateDir } from '../lock.ts'
 import { narrator } from '../narrate.ts'
 import { contextOf, DEFAULT_CACHE_DIR, DEFAULT_STATE_DIR, options, withServer } from '../options.ts'
 import { PRESETS, type Preset } from '../presets.ts'
+import type { Talk } from '../talk.ts'
 
 const UpOptions = z.object({
   name: z.string().trim().min(1).max(60).optional(),
@@ -34,6 +38,7 @@ const UpOptions = z.object({
   schedule: z.string().optional(),
   quietHours: z.string().optional(),
   plain: z.boolean().default(false),
+  login: z.boolean().default(false),
   once: z.boolean().default(false),
   count: z.coerce.number().int().min(1).optional(),
   checkpointSeconds: z.coerce.number().min(0.1).max(3600).optional(),
@@ -81,6 +86,7 @@ export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: numb
     .option('--checkpoint-seconds <s>', 'how often a run is saved')
     .option('--state-dir <dir>', 'key, token, leases and checkpoints', DEFAULT_STATE_DIR)
     .option('--cache-dir <dir>', 'kernels and data, by hash', DEFAULT_CACHE_DIR)
+    .option('--login', 'enrol for an account, which a browser confirms')
     .option('--key-fingerprint <sha256>', "refuse kernels that the operator's key did not sign")
     .action(async (_: unknown, invoked: Command) => done(await up(invoked, hooks)))
 }
@@ -98,7 +104,7 @@ async function up(command: Command, hooks: Hooks): Promise<number> {
   const narrate = narrator(talk, seat, given.plain)
   try {
     const host = await startHost({
-      endpoint,
+      endpoint: given.login ? await loggedIn(endpoint, given.stateDir, talk) : endpoint,
       stateDir: given.stateDir,
       cacheDir: given.cacheDir,
       name: given.name,
@@ -134,6 +140,13 @@ async function up(command: Command, hooks: Hooks): Promise<number> {
     await unlisten()
     lock.release()
   }
+}
+
+/** A machine that is enrolled already needs no login: its account is settled. What a login gives here is kept nowhere. */
+async function loggedIn(endpoint: Endpoint, stateDir: string, talk: Talk): Promise<Endpoint> {
+  const directory = await hostDirectory(stateDir, endpoint.server)
+  if ((await loadEnrolled(directory)) !== undefined) return endpoint
+  return { ...endpoint, token: (await deviceLogin(endpoint, talk, ['enrol'])).token }
 }
 
 /**

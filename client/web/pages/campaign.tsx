@@ -7,10 +7,12 @@ import { useTitle } from '../title.ts'
 import { Figures, Shown, State } from '../ui/parts.tsx'
 import { Log, Notes } from './campaign-history.tsx'
 import { Curves, Overview, Slices } from './campaign-overview.tsx'
+import { ParallelTab } from './campaign-parallel.tsx'
 import { Runs } from './campaign-runs.tsx'
 
 const TABS = [
   ['overview', 'Overview', Overview],
+  ['parallel', 'Parallel', ParallelTab],
   ['slices', 'Slices', Slices],
   ['curves', 'Curves', Curves],
   ['runs', 'Experiments', Runs],

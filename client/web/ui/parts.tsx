@@ -100,10 +100,22 @@ function Stale({ at, everyMs, why }: { at: number; everyMs: number; why: string 
 
 export const Empty = ({ children }: { children: ComponentChildren }) => <p class="dim">{children}</p>
 
+interface ScrollProps {
+  readonly label: string
+  readonly children: ComponentChildren
+  /** What is far longer than the page as well: told how far it was scrolled, in pixels. */
+  readonly onTop?: (px: number) => void
+}
+
 /** What may be wider than the page: it scrolls by itself, also by keyboard. */
-export const Scroll = ({ label, children }: { label: string; children: ComponentChildren }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: without it a keyboard could not scroll
-  <section class="scroll" tabIndex={0} aria-label={label}>
+export const Scroll = ({ label, children, onTop }: ScrollProps) => (
+  <section
+    class={onTop === undefined ? 'scroll' : 'scroll window'}
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: without it a keyboard could not scroll
+    tabIndex={0}
+    aria-label={label}
+    onScroll={event => onTop?.(event.currentTarget.scrollTop)}
+  >
     {children}
   </section>
 )

@@ -74,7 +74,9 @@ function Account() {
   if (who === null) return <a href={loginPath()}>Log in</a>
   return (
     <span class="row">
-      <span class="account">{who.name}</span>
+      <a class="account" href="/me">
+        {who.name}
+      </a>
       {may('admin') && <span class="tag">operator</span>}
       <button type="button" class="quiet" onClick={() => void logOut()}>
         Log out

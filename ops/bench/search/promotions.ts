@@ -1,4 +1,5 @@
-import { PAIRS_MAX, sprt } from '#search/sprt.ts'
+import { PAIRS_MAX } from '#protocol/limits.ts'
+import { sprt } from '#search/sprt.ts'
 import { pairedDeviation } from '#search/statistics.ts'
 import { type Stream, streamOf } from '#search/stream.ts'
 

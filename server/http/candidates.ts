@@ -1,0 +1,80 @@
+// What the hosts of a group may be given: one look for all of them, and another for those that it does not serve.
+
+import { candidatesFor, candidatesNeeded, type Patience, windowFor } from '#domain/dispatch.ts'
+import { lanesFor, type Seeker, seatsFor } from '#domain/pool.ts'
+import type { EngineClass } from '#protocol/engine.ts'
+import type { HostId } from '#protocol/units.ts'
+import type { Trx } from '#store/database.ts'
+import { type AskingHost, type CandidateRow, lockCandidates } from '#store/dispatch.ts'
+import { lockPool, type PoolRow, type PoolTerms } from '#store/pool.ts'
+
+interface Asking extends Seeker {
+  readonly engineClasses: readonly EngineClass[]
+  /** How many results it may be given. */
+  readonly take: number
+}
+
+/**
+ * What each host may have. One look serves the whole group; a host that finds too few in it although there may be more,
+ * since its owner is in what comes first, is looked up by itself.
+ */
+export async function candidatesOf(
+  trx: Trx,
+  seekers: readonly Asking[],
+  patience: Patience,
+): Promise<ReadonlyMap<HostId, CandidateRow[]>> {
+  const lanes = seekers.map(lanesFor)
+  const window = windowFor(seekers.map(({ take }) => take))
+  const pool = await lockPool(trx, { ...poolTerms(seekers, lanes), window }, patience)
+  const more = clipped(pool, window)
+  const found = new Map(
+    seekers.map(host => [
+      host.hostId,
+      seatsFor(host, pool, patience).map(seat => candidateOf(seat, host.hostId)),
+    ]),
+  )
+  const short = seekers.filter(
+    (host, i) =>
+      (found.get(host.hostId)?.length ?? 0) < candidatesNeeded(host.take) &&
+      shelves(lanes[i]).some(shelf => more.has(shelf)),
+  )
+  const hosts = short.map(asAlone)
+  for (const { hostId } of hosts) found.set(hostId, [])
+  for (const row of await lockCandidates(trx, hosts, patience)) found.get(row.hostId)?.push(row)
+  return found
+}
+
+type Lanes = ReturnType<typeof lanesFor>
+
+const poolTerms = (seekers: readonly Asking[], lanes: readonly Lanes[]): Omit<PoolTerms, 'window'> => ({
+  kept: [...new Set(lanes.flatMap(({ kept }) => kept))],
+  waiting: [...new Set(lanes.flatMap(({ waiting }) => waiting))],
+  engineClasses: [...new Set(seekers.flatMap(({ engineClasses }) => engineClasses))],
+  memoryPages: Math.max(...seekers.map(({ memoryPages }) => memoryPages)),
+})
+
+const shelves = (lanes: Lanes | undefined): string[] => [
+  ...(lanes?.kept ?? []).map(lane => `kept ${lane}`),
+  ...(lanes?.waiting ?? []).map(lane => `waiting ${lane}`),
+]
+
+/** The shelves of which there may be more than the pool shows. */
+function clipped(pool: readonly PoolRow[], window: number): ReadonlySet<string> {
+  const counts = new Map<string, number>()
+  for (const { shelf, lane } of pool) {
+    const name = `${shelf} ${lane}`
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  return new Set([...counts].flatMap(([name, count]) => (count < window ? [] : [name])))
+}
+
+const candidateOf = (seat: PoolRow, hostId: HostId): CandidateRow => ({
+  ...seat,
+  hostId,
+  goesOn: seat.begunBy.includes(hostId),
+})
+
+const asAlone = ({ hostId, userId, ownerKey, prefix, trusted, take, ...host }: Asking): AskingHost => ({
+  ...{ hostId, userId, ownerKey, prefix, trusted, provenFuel: host.provenFuel },
+  ...{ engineClasses: host.engineClasses, memoryPages: host.memoryPages, limit: candidatesFor(take) },
+})

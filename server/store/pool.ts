@@ -1,0 +1,107 @@
+import { z } from 'zod'
+import type { Patience } from '#domain/dispatch.ts'
+import { EngineClass } from '#protocol/engine.ts'
+import { HostId, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
+import { type Executor, select, Timestamp, toDb } from './rows.ts'
+
+const Lane = z.enum(['proven', 'unproven', 'anyone', 'verifier'])
+
+const PoolRow = z.object({
+  /** `kept`: among the first of its lane; `waiting`: among those that have waited longest in it. */
+  shelf: z.enum(['kept', 'waiting']),
+  lane: Lane,
+  createdAt: Timestamp,
+  resultId: ResultId,
+  workUnitId: WorkUnitId,
+  priority: z.int(),
+  /** A check that a trusted host may have now, or a replica at which no trusted host is. */
+  forTrusted: z.boolean(),
+  attempt: z.int(),
+  deadlineMs: z.int(),
+  graceMs: z.int(),
+  fuelMax: z.int(),
+  engineClass: EngineClass,
+  /** Of a unit that is of several classes still; null: it is of its class. */
+  choices: z.array(z.object({ engineClass: EngineClass, fuelMax: z.int() })).nullable(),
+  policy: z.enum(['adaptive', 'fixed']),
+  memoryPages: z.int(),
+  /** Of the campaign. */
+  ownerId: UserId,
+  /** Owners and networks (partiesOf of the domain) that computed it, or hold it. */
+  parties: z.array(z.string()),
+  /** Hosts that computed the same run to an earlier rung, while nobody is at this one. */
+  begunBy: z.array(HostId),
+})
+/** An unsent result and all that decides who may take it. */
+export type PoolRow = z.infer<typeof PoolRow>
+
+/** What a group of hosts may be given, taken together. */
+export interface PoolTerms {
+  readonly kept: readonly PoolRow['lane'][]
+  readonly waiting: readonly PoolRow['lane'][]
+  readonly engineClasses: readonly EngineClass[]
+  readonly memoryPages: number // of the largest
+  readonly window: number // rows of each lane and shelf
+}
+
+// Whoever was at the unit; of a study at the same run under whatever campaign.
+const PARTIES = `
+  select coalesce(jsonb_agg(o.owner_key) filter (where o.owner_key is not null), '[]') ||
+    coalesce(jsonb_agg('network:' || o.prefix) filter (where o.prefix is not null), '[]')
+  from results o
+  where not o.trusted and o.work_unit_id = any(case when w.independent
+    then array(select s.id from work_units s where s.run_key = w.run_key) else array[w.id] end)`
+
+const FROM = `
+  r.created_at as "createdAt", r.id as "resultId", w.id as "workUnitId", r.priority, r.attempt,
+  (r.kind = 'check' and r.priority >= w.priority) or r.kind = 'replica' and not w.independent and (
+    select true from results o where o.work_unit_id = w.id and o.trusted
+      and (o.state = 'in_progress' or o.verdict = 'pending') limit 1) is null as "forTrusted",
+  w.deadline_ms as "deadlineMs", w.grace_ms as "graceMs", w.fuel_max as "fuelMax",
+  w.engine_class as "engineClass", w.policy,
+  case when w.engines is not null then (select jsonb_agg(jsonb_build_object('engineClass', u.engine_class,
+    'fuelMax', u.fuel_max)) from unit_classes u where u.work_unit_id = w.id) end as choices,
+  cast(k.manifest->>'memoryPagesMax' as bigint) as "memoryPages", p.owner_id as "ownerId",
+  (${PARTIES}) as parties,
+  case when w.rung = 0 then '{}' else array(
+    select distinct er.host_id from work_units e join results er on er.work_unit_id = e.id
+    where e.experiment_id = w.experiment_id and e.seed_index = w.seed_index and e.rung < w.rung
+      and er.outcome = 'success' and er.host_id is not null
+      and not exists (select from results o where o.work_unit_id = w.id and o.state <> 'unsent')) end as "begunBy"
+  from results r
+  join work_units w on w.id = r.work_unit_id
+  join campaigns p on p.id = w.campaign_id
+  join kernels k on k.module_sha256 = w.kernel_sha256
+  where r.state = 'unsent' and r.lane = l.lane
+    and (r.kind = 'check' or (w.state = 'open' and p.state = 'running' and p.paused_at is null))
+    and (w.engine_class = any(cast(:engineClasses as text[])) or w.engines && cast(:engineClasses as text[]))
+    and cast(k.manifest->>'memoryPagesMax' as bigint) <= :memoryPages`
+
+// The window is a parameter whose value the planner knows, so that it walks the indexes results_in_lane and
+// results_waiting instead of sorting everything. Rows that another process holds are skipped: nobody waits, so that dispatch
+// cannot be part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their
+// wake-up moves.
+const POOL = `
+  select 'kept' as shelf, l.lane, kept.* from unnest(cast(:kept as lane[])) as l(lane) cross join lateral (
+    select ${FROM}
+    order by r.priority desc, r.work_unit_id, r.id limit :window
+    for no key update of r, w skip locked) as kept
+  union all
+  select 'waiting', l.lane, waiting.* from unnest(cast(:waiting as lane[])) as l(lane) cross join lateral (
+    select ${FROM}
+      and r.created_at <= cast(:before as timestamptz)
+    order by r.created_at, r.id limit :window
+    for no key update of r, w skip locked) as waiting`
+
+/** Unsent results that hosts of these terms may compute, locked: of each shelf of each lane the first, in its order. */
+export async function lockPool(
+  on: Executor,
+  { kept, waiting, engineClasses, memoryPages, window }: PoolTerms,
+  { starvedBefore, pairedBefore }: Patience,
+): Promise<PoolRow[]> {
+  const before = toDb(starvedBefore > pairedBefore ? starvedBefore : pairedBefore)
+  return select(on, PoolRow, POOL, {
+    ...{ kept: [...kept], waiting: [...waiting], engineClasses: [...engineClasses] },
+    ...{ memoryPages, window, before },
+  })
+}
