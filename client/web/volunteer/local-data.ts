@@ -1,7 +1,6 @@
 import { openDB } from 'idb'
 import { FILES } from './file-cache.ts'
-import { LOCK } from './messages.ts'
-import { DATABASE } from './store.ts'
+import { DATABASE, LOCK } from './messages.ts'
 
 /** What this browser profile keeps of the volunteer. */
 export interface LocalData {

@@ -8,6 +8,8 @@ import type { Settings, Signals } from './presets.ts'
 export const LOCK = 'xeenet-volunteer'
 /** The BroadcastChannel between the worker and all tabs. */
 export const CHANNEL = 'xeenet-volunteer'
+/** The IndexedDB database of the volunteer: named here, since a page that only looks for it needs nothing of the store. */
+export const DATABASE = 'xeenet'
 
 export type Command =
   | { readonly type: 'control'; readonly to: Control }

@@ -6,6 +6,7 @@ import { PublicKeyText } from '#protocol/signature.ts'
 import { Sha256 } from '#protocol/units.ts'
 import type { HostStore } from '#runtime/host-store.ts'
 import type { Computed } from '#runtime/snapshot.ts'
+import { DATABASE } from './messages.ts'
 
 /** What this browser profile knows of itself as a host. */
 export const HostKey = z.object({ publicKey: PublicKeyText, privateKey: z.string() })
@@ -23,7 +24,6 @@ interface Schema extends DBSchema {
   artifacts: { key: string; value: Uint8Array<ArrayBuffer> }
   computed: { key: string; value: Computed }
 }
-export const DATABASE = 'xeenet'
 const STORES = ['facts', 'leases', 'checkpoints', 'outbox', 'artifacts', 'computed'] as const
 
 /** As many computed results are remembered for the page; the server has all of them. */
