@@ -116,7 +116,7 @@ async function packagesOf(app: string): Promise<string[]> {
   }
   for await (const file of glob('{client,server}/**/*.ts', { cwd: app })) {
     const text = await readFile(join(app, file), 'utf8')
-    for (const [, specifier = ''] of text.matchAll(/(?:from|import\()\s*'([^'#.][^']*)'/g)) {
+    for (const [, specifier = ''] of text.matchAll(/(?:from\s+|import\(\s*)'([^'#.\s][^'\s]*)'/g)) {
       const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
       if (!specifier.startsWith('node:') && !LEFT_OUT.includes(name)) add(name, '')
     }
