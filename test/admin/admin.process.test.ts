@@ -154,7 +154,7 @@ describe('the operator', () => {
     expect(refusals.map(({ status, json }) => [status, json.ev, json.code])).toEqual([
       [1, 'error', 'name_taken'],
       [1, 'error', 'user_unknown'],
-      [1, 'error', 'host_unknown'],
+      [1, 'error', 'not_found'],
       [1, 'error', 'id_malformed'],
       [1, 'error', 'release_malformed'],
       [1, 'error', 'enoent'],

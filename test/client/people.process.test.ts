@@ -61,8 +61,8 @@ test('a machine without an account enrols against work, is excluded, appeals, wo
     expect(before.state).toBe('paused')
     expect(await grid.get('/api/v1/actions', ActionList)).toEqual({ actions: [], nextAfter: null })
     expect(await admin('appeal', actionId, 'uphold', '--reason', 'plausible')).toMatchObject({
-      decision: 'uphold',
-      hostIds: [host],
+      act: { kind: 'decide_appeal', decision: 'uphold', actionId },
+      touched: 1,
     })
     const { actions } = await grid.get('/api/v1/actions', ActionList)
     expect(actions.map(({ kind, actor, reason, appeal }) => [kind, actor, reason, appeal])).toEqual([

@@ -76,7 +76,7 @@ describe.skipIf(missing)('a tab', () => {
     await tellMachine(page, 'hidden', true) // a desktop goes on
     await tellMachine(page, 'pressure', 'critical')
     await page.getByText('hot or overloaded').waitFor()
-    await page.getByRole('radio', { name: /All in/ }).check() // gives way to nothing, and holds at once
+    await page.getByRole('radio', { name: /All in/ }).click() // gives way to nothing, and holds at once
     await mode(page, 'working')
 
     // Each of the four from each other one, as far as a person can tell.
@@ -132,7 +132,7 @@ describe.skipIf(missing)('a tab', () => {
     const again = await browser.open(`${stage.grid.url}/start`)
     await again.getByText('finished and not sent yet').waitFor()
     await press(again, 'Start')
-    await computed(again, 'valid').nth(1).waitFor() // the verifier agrees with both
+    await computed(again, 'valid').first().waitFor() // others may go to the verifier before the tab asks
     await press(again, 'Stop now')
   })
 })
