@@ -72,7 +72,7 @@ export function superviseChild(first: ToChild, settings: Supervised): Promise<Ch
   child.on('close', (code, sign) => ended.resolve(verdict ?? endOf(code, sign, words)))
   settings.onSpawn?.(child)
   if (signal?.aborted) onAbort()
-  else child.send(first, error => error !== null && kill({ type: 'crashed', because: error.message }))
+  else child.send(first, error => error !== null && child.kill('SIGKILL')) // what ended it says more than the pipe
   return ended.promise.finally(() => {
     clearTimeout(silence)
     signal?.removeEventListener('abort', onAbort)

@@ -150,7 +150,9 @@ describe.skipIf(isMissing)('a native run in a process of its own', () => {
   test('and is infeasible, with the estimate that missed it', async () => {
     // As if its estimate had been less: what it takes is above what it may take.
     const order = await orderOf()
-    const outcome = await runInChild(order, watching().control, { killBytes: 20 * 1024 ** 2 })
+    // It is never told to go on, so that it is weighed before it ends, however fast it is.
+    const control: RunControl = { ...watching().control, gate: () => new Promise(() => undefined) }
+    const outcome = await runInChild(order, control, { killBytes: 20 * 1024 ** 2 })
     expect(outcome).toMatchObject({ type: 'report', report: { status: 'infeasible', engine: 'onnx-cpu' } })
     if (outcome.type === 'report') expect(outcome.missed?.because).toContain('bytes of')
   })
