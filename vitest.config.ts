@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 // A project's globalSetup runs only when one of its tests is queued: the unit project never starts PostgreSQL.
 export default defineConfig({
   test: {
+    maxWorkers: '100%', // by default one less than there are cores, which on two leaves one idle
     projects: [
       {
         test: {
@@ -20,6 +21,7 @@ export default defineConfig({
           globalSetup: ['test/support/postgres.setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          fileParallelism: false, // what is ordered by transactions waits for those of every database of the cluster
         },
       },
       {
