@@ -85,27 +85,26 @@ export type ErrorsView = z.infer<typeof ErrorsView>
 
 /** GET /api/v1/operator/results: what stands behind a number, with the filter of an act. */
 export const ResultsQuery = UnitQuery.extend({ limit, after: ResultId.optional() })
+export const ResultLine = z.object({
+  id: ResultId,
+  workUnitId: WorkUnitId,
+  experimentId: ExperimentId,
+  campaignId: CampaignId,
+  title: z.string(),
+  kernel: z.string(),
+  engineClass: z.string(),
+  state: z.string(),
+  outcome: z.string().nullable(),
+  verdict: z.string().nullable(),
+  error: z.string().nullable(),
+  /** A stranger's words. */
+  detail: z.string().nullable(),
+  hostId: HostId.nullable(),
+  hostName: z.string().nullable(),
+  since: WireInstant,
+})
 export const ResultRows = z.object({
-  results: z.array(
-    z.object({
-      id: ResultId,
-      workUnitId: WorkUnitId,
-      experimentId: ExperimentId,
-      campaignId: CampaignId,
-      title: z.string(),
-      kernel: z.string(),
-      engineClass: z.string(),
-      state: z.string(),
-      outcome: z.string().nullable(),
-      verdict: z.string().nullable(),
-      error: z.string().nullable(),
-      /** A stranger's words. */
-      detail: z.string().nullable(),
-      hostId: HostId.nullable(),
-      hostName: z.string().nullable(),
-      since: WireInstant,
-    }),
-  ),
+  results: z.array(ResultLine),
   nextAfter: ResultId.nullable(),
 })
 export type ResultRows = z.infer<typeof ResultRows>

@@ -1,14 +1,7 @@
 import { z } from 'zod'
 import type { UnitQuery } from '#protocol/acts.ts'
-import {
-  addMs,
-  CampaignId,
-  ExperimentId,
-  HostId,
-  type Instant,
-  ResultId,
-  WorkUnitId,
-} from '#protocol/units.ts'
+import { ResultLine } from '#protocol/operator.ts'
+import { addMs, type HostId, type Instant, type ResultId, WorkUnitId } from '#protocol/units.ts'
 import { type Bindings, type Executor, execute, select, Timestamp, toDb } from './rows.ts'
 
 type Filter = z.infer<typeof UnitQuery>
@@ -79,23 +72,7 @@ export const takeLeases = (
   now: Instant,
 ): Promise<number> => execute(on, REVOKE, { ...leases, now: toDb(now) })
 
-const ResultRow = z.object({
-  id: ResultId,
-  workUnitId: WorkUnitId,
-  experimentId: ExperimentId,
-  campaignId: CampaignId,
-  title: z.string(),
-  kernel: z.string(),
-  engineClass: z.string(),
-  state: z.string(),
-  outcome: z.string().nullable(),
-  verdict: z.string().nullable(),
-  error: z.string().nullable(),
-  detail: z.string().nullable(),
-  hostId: HostId.nullable(),
-  hostName: z.string().nullable(),
-  since: Timestamp,
-})
+const ResultRow = ResultLine.extend({ since: Timestamp })
 export type ListedResult = z.infer<typeof ResultRow>
 
 /** Results that a filter names, the newest first. */
