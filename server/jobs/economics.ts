@@ -71,5 +71,4 @@ async function lookAgain(
   now: Instant,
 ): Promise<void> {
   await touchWorkUnits(trx, ids, now)
-  await deps.enqueue(trx, 'transition', ids)
 }

@@ -71,7 +71,6 @@ export function checkUndelivered({ knex, now, enqueue }: EvaluateDeps): Promise<
       now(),
     )
     await touchWorkUnits(trx, valid, now())
-    await enqueue(trx, 'transition', valid)
     const notes = missing.map(({ hostId, resultId }) => ({
       ...{ hostId, event: 'artifact_missing' },
       detail: `result ${resultId}: its weights were asked for and did not come in a day`,

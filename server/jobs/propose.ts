@@ -171,7 +171,6 @@ async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
     await demandChecks(trx, demand(audits), now)
     await demandChecks(trx, demand(leaders))
     await touchWorkUnits(trx, [...standing], now)
-    await deps.enqueue(trx, 'transition', [...standing])
   })
 }
 

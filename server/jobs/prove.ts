@@ -81,7 +81,6 @@ function concludeProofs({ knex, now, enqueue }: ProveDeps): Promise<number> {
     const count = await noteProofs(trx, ended)
     const ids = units.map(({ workUnit }) => workUnit.id)
     await touchWorkUnits(trx, ids, now())
-    await enqueue(trx, 'transition', ids)
     return count
   })
 }

@@ -42,7 +42,6 @@ export async function releaseCandidates(
     await holdChecks(trx, holds, idsOf(next))
     const released = await releaseChecks(trx, releases)
     await touchWorkUnits(trx, released, deps.now())
-    await deps.enqueue(trx, 'transition', released)
     if (overtaken.length > batch || toHold.length > batch) await deps.enqueue(trx, 'propose', [id])
   })
 }
