@@ -21,13 +21,7 @@ export const STAGES = ['transition', 'validate', 'assimilate'] as const
 export type Stage = (typeof STAGES)[number]
 
 /** What pg-boss carries wake-ups for. */
-export const QUEUES = [
-  'standing',
-  'propose',
-  'examine',
-  'webhook',
-  'export',
-] as const
+export const QUEUES = ['standing', 'propose', 'examine', 'webhook', 'export'] as const
 export type QueueName = (typeof QUEUES)[number]
 
 /** Where ends what the code cannot get over, for an operator to read. */

@@ -15,7 +15,7 @@ import { countProvenOwners } from '#store/streaks.ts'
 import { demandChecks, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
-type DaemonDeps = Pick<JobDeps, 'knex' | 'now' | 'secret' | 'enqueue'>
+type DaemonDeps = Pick<JobDeps, 'knex' | 'now' | 'secret'>
 
 const UNTOUCHED_PER_ROUND = 2_000
 const AUDITS_PER_ROUND = 500
@@ -35,7 +35,7 @@ export function supplyCanaries(deps: DaemonDeps): Promise<WorkUnitId[]> {
     if (chosen.length === 0) return []
     await lockWorkUnits(trx, chosen)
     const made = await makeCanaries(trx, chosen)
-    await lookAgain(trx, deps, made, now)
+    await touchWorkUnits(trx, made, now)
     return made
   })
 }
@@ -59,16 +59,7 @@ export function drawAudits(deps: DaemonDeps): Promise<WorkUnitId[]> {
       valid.map(id => ({ id, demand: 'audit' })),
       now,
     )
-    await lookAgain(trx, deps, valid, now)
+    await touchWorkUnits(trx, valid, now)
     return valid
   })
-}
-
-async function lookAgain(
-  trx: Trx,
-  deps: DaemonDeps,
-  ids: readonly WorkUnitId[],
-  now: Instant,
-): Promise<void> {
-  await touchWorkUnits(trx, ids, now)
 }

@@ -59,7 +59,7 @@ const DELIVERY_MS = 24 * 3600_000
  * Has the verifier compute again what somebody promised weights of that did not come in a day: whoever has computed it loses
  * nothing, and who has not is found. Gives how many.
  */
-export function checkUndelivered({ knex, now, enqueue }: EvaluateDeps): Promise<number> {
+export function checkUndelivered({ knex, now }: EvaluateDeps): Promise<number> {
   return inTransaction(knex, async trx => {
     const overdue = { before: addMs(now(), -DELIVERY_MS), now: now(), limit: PER_ROUND }
     const missing = await giveUpRequests(trx, overdue)

@@ -69,7 +69,7 @@ async function examineWeights({ knex, blobs, now, ids }: ProveDeps, awaited: Awa
 }
 
 /** Writes down what verifiers found, and has the results judged. An evaluation that failed is made again. */
-function concludeProofs({ knex, now, enqueue }: ProveDeps): Promise<number> {
+function concludeProofs({ knex, now }: ProveDeps): Promise<number> {
   return inTransaction(knex, async trx => {
     const ended = [
       ...(await listEndedProofs(trx, PER_ROUND)),

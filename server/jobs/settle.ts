@@ -106,12 +106,7 @@ async function withdraw(trx: Trx, deps: JobDeps, { judged, settlements, now }: J
 }
 
 /** Writes how hosts stand, and has what follows for their earlier results done. */
-async function stand(
-  trx: Trx,
-  deps: JobDeps,
-  changed: readonly Standing[],
-  facts: Judged,
-): Promise<void> {
+async function stand(trx: Trx, deps: JobDeps, changed: readonly Standing[], facts: Judged): Promise<void> {
   const { before, settlements, now } = facts
   const notes = settlements.flatMap(settlement => settlement.notes)
   await saveStandings(trx, changed)

@@ -10,7 +10,6 @@ import { addHost } from '#support/hosts.ts'
 import {
   auditOf,
   balance,
-  DEADLINE,
   type Lifecycle,
   report,
   reportOnly,
@@ -115,7 +114,10 @@ test('a poison unit stops only itself: it is logged, put off, shown to the opera
   await runJobs(life)
   expect(await unitStates(life)).toBe('valid published, open, valid published')
   expect(life.logged.filter(line => line.level === 'error')).toMatchObject([
-    { message: 'a work unit failed', facts: { ids: [poison], error: expect.stringContaining('Invalid option') } },
+    {
+      message: 'a work unit failed',
+      facts: { ids: [poison], error: expect.stringContaining('Invalid option') },
+    },
   ])
   expect(await moveDueUnits(life.deps)).toEqual([])
   await wait(life, 5 * 60_000)
