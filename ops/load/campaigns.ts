@@ -8,8 +8,8 @@ import type { Grid } from '../grid.ts'
 import { xeenet } from '../process.ts'
 import { NOOP_FUEL } from './noop.ts'
 
-const OWNERS = 2
-const CAMPAIGNS_PER_OWNER = 5
+const OWNERS = 5
+const CAMPAIGNS_PER_OWNER = 2
 const CREDITS_MILLI = 1_000_000_000
 
 /** Of every ten campaigns one has each run computed twice, the others once where a host has proven itself. */
@@ -18,13 +18,13 @@ title: Load ${n}
 kernel: noop@1
 data: none@0
 metric: { name: noise, goal: minimize }
-budget: { fuel_per_run: ${NOOP_FUEL}, runs: 10000, credits: 100000 }
+budget: { fuel_per_run: ${NOOP_FUEL}, runs: 100000, credits: 100000 }
 baseline: false
 space:
   x: { int: [0, 999999] }
   y: { int: [0, 999999] }
 sampler: { name: random, seed: ${n} }
-replicate: ${n === 0 ? '{ quorum: 2, seeds: 10, policy: fixed }' : '{ quorum: 1, seeds: 10 }'}
+replicate: ${n === 0 ? '{ quorum: 2, seeds: 1, policy: fixed }' : '{ quorum: 1, seeds: 1 }'}
 `
 
 /** Has researchers submit ten campaigns of 100,000 runs each, by the ordinary command. */

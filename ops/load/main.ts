@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import type { Knex } from 'knex'
 import { z } from 'zod'
 import { findRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
@@ -14,9 +15,10 @@ import { block, writeFigures } from '../figures.ts'
 import { type Grid, startGrid } from '../grid.ts'
 import { packed } from '../kernels/author-verbs.ts'
 import { askQuestions } from './campaigns.ts'
-import { drive } from './drive.ts'
+import { type Drive, drive } from './drive.ts'
 import { enlist } from './fleet.ts'
 import { NOOP_DIRECTORY } from './noop.ts'
+import { countLeaderless } from './observe.ts'
 import { figuresOf, lineOf, lookAt } from './window.ts'
 
 const whole = (max: number) => z.coerce.number().int().min(1).max(max)
@@ -30,6 +32,10 @@ const Options = z.object({
   json: z.string().optional(),
 })
 
+// Of so many hosts one begins.
+const SCOUTS = 5
+const LED_SECONDS_MAX = 180
+
 const strings = Object.fromEntries(
   Object.keys(Options.shape).map(name => [name, { type: 'string' as const }]),
 )
@@ -42,6 +48,16 @@ try {
 } finally {
   await grid?.stop()
   await rm(dir, { recursive: true, force: true })
+}
+
+/**
+ * Lets some hosts begin until every campaign has leaders. Before that each of its results is among its best, and waits for the
+ * verifier: a server whose campaigns all began within one second is another question.
+ */
+async function untilLed(knex: Knex, scouts: Drive): Promise<void> {
+  for (let seconds = 0; seconds < LED_SECONDS_MAX && (await countLeaderless(knex)) > 0; seconds++)
+    await sleep(1000)
+  await scouts.stop()
 }
 
 /** A server that knows one kernel and no data. */
@@ -65,7 +81,9 @@ async function measure(grid: Grid): Promise<void> {
       `${options.hosts} hosts, ${options.connections} connections, ${options.batch} reports and leases a call`,
     )
     const { connections, batch: want } = options
-    const load = drive({ url: new URL(grid.url), serverId, hosts, connections, want })
+    const to = { url: new URL(grid.url), serverId, connections, want }
+    await untilLed(knex, drive({ ...to, hosts: hosts.filter((host, i) => host.trusted || i % SCOUTS === 0) }))
+    const load = drive({ ...to, hosts })
     await sleep(options.warmup * 1000)
     load.look()
     const first = await lookAt(knex, running.pid)
