@@ -54,10 +54,10 @@ const TAILS = `
         and r.sent_at <= :leasedBefore
       group by w.id order by min(r.sent_at) limit :perCampaign) as s) as slow
   cross join lateral (
-    select percentile_cont(0.5) within group (order by extract(epoch from took)) * 1000 as ms, count(*) as samples
+    select percentile_cont(0.5) within group (order by extract(epoch from sample.took)) * 1000 as ms, count(*) as samples
     from (
       select r.reported_at - r.sent_at as took from work_units u join results r on r.work_unit_id = u.id
-      where u.campaign_id = p.id and u.rung = 3 and r.outcome = 'success' and r.kind = 'replica' limit :samples) as some
+      where u.campaign_id = p.id and u.rung = 3 and r.outcome = 'success' and r.kind = 'replica' limit :samples) as sample
     ) as typical
   where p.state = 'running' and p.paused_at is null and slow.computing is not null and typical.samples > 0
     and not exists (select from work_units w join results r on r.work_unit_id = w.id
