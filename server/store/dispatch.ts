@@ -194,12 +194,13 @@ const HeldRow = z.object({
   outcome: z.string().nullable(),
   graceUntil: Timestamp.nullable(),
   unitOpen: z.boolean(),
+  unitValid: z.boolean(),
 })
 export type HeldRow = z.infer<typeof HeldRow>
 
 const HELD = `
   select r.id as "resultId", r.host_id as "hostId", r.state, r.outcome, r.grace_until as "graceUntil",
-    ${UNIT_OPEN} as "unitOpen"
+    ${UNIT_OPEN} as "unitOpen", w.state = 'valid' as "unitValid"
   from results r join work_units w on w.id = r.work_unit_id
   where r.id in (select id from results where host_id = any(:hostIds) and state = 'in_progress'
     union all select unnest(cast(:ids as text[])))

@@ -188,6 +188,7 @@ const WorkUnitRow = z.object({
   giveUpMs: z.int(),
   fuelMax: z.int(),
   flops: z.int().nullable(),
+  hurriedAt: Timestamp.nullable(),
 })
 type WorkUnitRow = z.infer<typeof WorkUnitRow>
 
@@ -217,7 +218,7 @@ const READ = `
     target_results as "targetResults", max_error_results as "maxErrorResults",
     max_total_results as "maxTotalResults", max_success_results as "maxSuccessResults",
     deadline_ms as "deadlineMs", grace_ms as "graceMs", ${PATIENCE} as "giveUpMs", fuel_max as "fuelMax",
-    flops
+    flops, hurried_at as "hurriedAt"
   from work_units where id = any(:ids) order by id`
 
 const LOCK_DUE = `
