@@ -8,8 +8,8 @@ import {
   WAITS_MS,
 } from '#domain/economics.ts'
 import { drawn } from '#domain/trust.ts'
-import { addMs, type Instant, type WorkUnitId } from '#protocol/units.ts'
-import { inTransaction, type Trx } from '#store/database.ts'
+import { addMs, type WorkUnitId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
 import { listUntouched, listWaiting, lockDaemon, makeCanaries, readSupply } from '#store/economics.ts'
 import { countProvenOwners } from '#store/streaks.ts'
 import { demandChecks, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
