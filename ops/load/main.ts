@@ -2,7 +2,7 @@
  * `npm run load`: a server under the traffic of simulated hosts, over HTTP on loopback, with real keys and signed reports of
  * noop@1. Counts what comes out at the end of the whole lifecycle. Takes the machine for itself for about two minutes.
  */
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,11 +12,10 @@ import { findRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
 import { block, writeFigures } from '../figures.ts'
 import { type Grid, startGrid } from '../grid.ts'
-import { packed } from '../kernels/author-verbs.ts'
 import { askQuestions } from './campaigns.ts'
 import { drive } from './drive.ts'
 import { enlist } from './fleet.ts'
-import { NOOP_DIRECTORY } from './noop.ts'
+import { noopServer } from './noop-server.ts'
 import { figuresOf, lineOf, lookAt } from './window.ts'
 
 const whole = (max: number) => z.coerce.number().int().min(1).max(max)
@@ -37,20 +36,11 @@ const options = Options.parse(parseArgs({ options: strings }).values)
 const dir = await mkdtemp(join(tmpdir(), 'xeenet-load-'))
 let grid: Grid | undefined
 try {
-  grid = await startGrid({ dir, serverArgs: ['--no-verifier'], env: await environment(dir) })
+  grid = await startGrid({ dir, serverArgs: ['--no-verifier'], env: await noopServer(dir) })
   await measure(grid)
 } finally {
   await grid?.stop()
   await rm(dir, { recursive: true, force: true })
-}
-
-/** A server that knows one kernel and no data. */
-async function environment(dir: string): Promise<NodeJS.ProcessEnv> {
-  const kernels = join(dir, 'kernels')
-  await mkdir(kernels)
-  const { file } = await packed(NOOP_DIRECTORY)
-  await copyFile(file, join(kernels, 'noop.tar'))
-  return { XEENET_KERNELS_DIR: kernels, XEENET_DATASETS: 'none', XEENET_LOG_LEVEL: 'warn' }
 }
 
 async function measure(grid: Grid): Promise<void> {
