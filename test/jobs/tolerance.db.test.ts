@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { TRUST } from '#domain/trust.ts'
 import { learnBounds, readBounds } from '#jobs/tolerance.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
-import type { EngineClass } from '#protocol/engine.ts'
+import type { EngineClass, NativeClass } from '#protocol/engine.ts'
 import { inTransaction } from '#store/database.ts'
 import { addUser, runReport, sha256, T0, testIds } from '#support/builders.ts'
 import {
@@ -39,7 +39,7 @@ beforeEach(async () => {
 })
 
 interface Seen {
-  readonly engineClass?: EngineClass
+  readonly engineClass?: NativeClass
   /** How far the second run's metric lies from the first one's. */
   readonly apart?: number
   readonly trusted?: readonly [boolean, boolean]
@@ -135,7 +135,7 @@ test.each([
   await jobs.run()
   const [a, b] = [await enrolHost(scene.server), await enrolHost(scene.server)]
   const [mine, theirs] = [await takeOne(a, ['onnx-cpu']), await takeOne(b, ['onnx-cpu'])]
-  const metrics = new Map([
+  const metrics = new Map<string, number>([
     [sha256(trained), METRIC],
     [sha256(elsewhere), METRIC + 0.004],
   ])
