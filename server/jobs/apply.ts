@@ -8,7 +8,8 @@ import type { Trx } from '#store/database.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { cancelResults, dropResults, expireResults, insertResults } from '#store/results.ts'
 import { lockStandings, saveStandings } from '#store/standing.ts'
-import { type Awaited, giveUpWorkUnits, setWakes } from '#store/work-units.ts'
+import { type Awaited, setWakes } from '#store/wakes.ts'
+import { giveUpWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 export interface Decision {

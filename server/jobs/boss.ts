@@ -1,7 +1,7 @@
 import { fromKnex, PgBoss } from 'pg-boss'
 import type { Instant } from '#protocol/units.ts'
 import type { Wake } from '#store/wake.ts'
-import { touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
 import { DEAD_QUEUE, type Enqueue, type JobLog, QUEUES, type QueueName, STAGES } from './deps.ts'
 
 interface BossOptions {

@@ -12,7 +12,8 @@ import { addMs, type WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { listUntouched, listWaiting, lockDaemon, makeCanaries, readSupply } from '#store/economics.ts'
 import { countProvenOwners } from '#store/streaks.ts'
-import { demandChecks, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { demandChecks, lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 type DaemonDeps = Pick<JobDeps, 'knex' | 'now' | 'secret'>

@@ -11,7 +11,8 @@ import { hiddenTextOf } from '#store/hidden.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import { excludeHosts } from '#store/standing.ts'
-import { demandChecks, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { demandChecks, lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 export type EvaluateDeps = Pick<JobDeps, 'knex' | 'now' | 'secret' | 'ids' | 'enqueue'>

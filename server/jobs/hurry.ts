@@ -4,7 +4,8 @@ import { addMs, type WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { lockDaemon } from '#store/economics.ts'
 import { countIdle, hurryWorkUnits, listTails } from '#store/hurry.ts'
-import { lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 const HURRIED_PER_ROUND = 200

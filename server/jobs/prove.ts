@@ -20,7 +20,8 @@ import {
   noteProofs,
   refuteEvaluation,
 } from '#store/proofs.ts'
-import { lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 import { type EvaluateDeps, excludeLiars } from './evaluate.ts'
 

@@ -27,7 +27,8 @@ import {
   readQuietSuccesses,
   unjudgeResults,
 } from '#store/verdicts.ts'
-import { type LoadedWorkUnit, lockWorkUnits, reopenWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { type LoadedWorkUnit, lockWorkUnits, reopenWorkUnits } from '#store/work-units.ts'
 import type { HostHandler, JobDeps } from './deps.ts'
 import { logExclusions } from './log-exclusions.ts'
 import { pay } from './pay.ts'

@@ -8,14 +8,8 @@ import { type Effect, isWanted, transition } from '#domain/transition.ts'
 import { addMs, type Instant, type WorkUnitId } from '#protocol/units.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { isUnavailable } from '#store/errors.ts'
-import {
-  type LoadedWorkUnit,
-  lockAwaiting,
-  lockDueWorkUnits,
-  lockWorkUnits,
-  publishWorkUnits,
-  setWakes,
-} from '#store/work-units.ts'
+import { lockAwaiting, lockDueWorkUnits, setWakes } from '#store/wakes.ts'
+import { type LoadedWorkUnit, lockWorkUnits, publishWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { DEAD_QUEUE, type JobDeps, STAGES, type Stage } from './deps.ts'
 import { publishAnswers } from './publish.ts'

@@ -97,9 +97,9 @@ export async function runJobs(
 ): Promise<number> {
   const stages = STAGES.filter(stage => roles.includes(stage))
   for (let ran = 0, idle = false; ; idle = true) {
-    const moved = stages.length === 0 ? [] : await moveDueUnits(life.deps, stages)
+    const moved = await moveDueUnits(life.deps, stages)
     ran += moved.length
-    if (moved.length > 0) idle = false
+    idle &&= moved.length === 0
     for (const queue of QUEUES.filter(each => roles.includes(each))) {
       const jobs = await life.boss.fetch<{ id: string }>(queue, { batchSize: 100 })
       if (jobs.length === 0) continue
@@ -135,7 +135,7 @@ interface CampaignSpec {
 export async function submit(
   life: Lifecycle,
   { runs, quorum = 2, seeds = 1, policy = 'adaptive', milli = 1_000_000, file: more = {} }: CampaignSpec,
-  roles?: readonly (QueueName | Stage)[], // those that run at once; all
+  roles?: Parameters<typeof runJobs>[1], // those that run at once
 ): Promise<{ id: CampaignId; owner: UserId; reservedMilli: number }> {
   const { id: owner } = await addUser(life.knex, `researcher ${++names}`, { milli })
   const file = CampaignFile.parse({
@@ -175,13 +175,8 @@ export async function take(life: Lifecycle, hostId: HostId, limit = 1): Promise<
     const [host] = await lockHosts(trx, [hostId], life.now())
     if (host === undefined || !mayCompute(host)) return []
     const fuel = host.trusted ? 0 : provenFuel(streakOf(host, 'wasm'), host.exclusions, life.deps.trust)
-    const asking = {
-      hostId,
-      userId: host.userId,
-      ownerKey: host.ownerKey,
-      prefix: null,
-      trusted: host.trusted,
-    }
+    const { userId, ownerKey, trusted } = host
+    const asking = { hostId, userId, ownerKey, prefix: null, trusted }
     const machine = { engineClasses: ['wasm'], memoryPages: 65_536, limit: candidatesFor(limit), offset: 0 }
     const candidates = await lockCandidates(
       trx,
