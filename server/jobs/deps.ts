@@ -66,5 +66,4 @@ export interface JobDeps {
 export type Handler<Id> = (deps: JobDeps, ids: readonly Id[]) => Promise<void>
 
 export type CampaignHandler = Handler<CampaignId>
-export type WorkUnitHandler = Handler<WorkUnitId>
 export type HostHandler = Handler<HostId>
