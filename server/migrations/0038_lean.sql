@@ -1,6 +1,5 @@
 -- Rows that are changed several times in their life are written once for each index that they are in: what no query needs goes.
 
-drop index results_unsent; -- dispatch reads results_in_lane and results_waiting
 drop index results_pending; -- what is pending is not valid: results_not_valid
 drop index work_units_unpublished; -- work_units_published finds null as well
 drop index work_units_open; -- work_units_of_campaign
