@@ -28,6 +28,8 @@ const milliseconds = z.coerce
 const Settings = z.object({
   DATABASE_URL: z.string().min(1).optional(),
   PORT: port.default(7316),
+  /** Where /healthz, /readyz and /metrics answer of a process without the role http; 0: any free one. */
+  XEENET_HEALTH_PORT: port.optional(),
   HOST: z.string().min(1).default('127.0.0.1'),
   XEENET_DATA_DIR: z
     .string()
@@ -83,6 +85,7 @@ const Settings = z.object({
 export interface Config {
   readonly databaseUrl: string | undefined // undefined: the embedded one
   readonly port: number // 0: any free one
+  readonly healthPort: number | undefined // of a process without the role http; undefined: none
   readonly host: string
   readonly dataDir: string
   readonly secretFile: string
@@ -125,6 +128,7 @@ export function readConfig(
   return {
     databaseUrl: s.DATABASE_URL,
     port: s.PORT,
+    healthPort: s.XEENET_HEALTH_PORT,
     host: s.HOST,
     dataDir: s.XEENET_DATA_DIR,
     secretFile: s.XEENET_SECRET_FILE ?? join(s.XEENET_DATA_DIR, 'secrets', 'server.secret'),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { z } from 'zod'
 import { inTransaction, type Trx } from './database.ts'
+import { select, selectOne } from './rows.ts'
 
 /** One numbered file of plain SQL; once it has run anywhere it is never edited. */
 export interface Migration {
@@ -52,6 +53,14 @@ export async function migrate(knex: Knex, directory = DIRECTORY): Promise<readon
   return applied
 }
 
+/** How many migrations of the code the database lacks. One that is newer lacks none: an older process goes on beside it. */
+export async function countPending(knex: Knex, directory = DIRECTORY): Promise<number> {
+  const migrations = await readMigrations(directory)
+  const { there } = await selectOne(knex, z.object({ there: z.boolean() }), HAS_TABLE)
+  const applied = there ? await select(knex, AppliedRow, LIST_APPLIED) : []
+  return migrations.filter(({ number }) => !applied.some(row => row.number === number)).length
+}
+
 /** The migrations of a directory in order. Throws `migration_misnamed` for a gap or a name of another form. */
 export async function readMigrations(directory: string): Promise<readonly Migration[]> {
   const names = (await readdir(directory)).filter(name => name.endsWith('.sql')).sort()
@@ -82,11 +91,13 @@ const LIST_APPLIED = `select number, name, sha256 from schema_migrations order b
 
 const RECORD = `insert into schema_migrations (number, name, sha256) values (:number, :name, :sha256)`
 
-const AppliedRows = z.array(z.object({ number: z.int(), name: z.string(), sha256: z.string() }))
+const HAS_TABLE = `select to_regclass('schema_migrations') is not null as there`
+
+const AppliedRow = z.object({ number: z.int(), name: z.string(), sha256: z.string() })
 
 async function applyOnce(trx: Trx, known: readonly Migration[], migration: Migration): Promise<boolean> {
   await trx.raw(TAKE_LOCK)
-  const applied = AppliedRows.parse((await trx.raw(LIST_APPLIED)).rows)
+  const applied = await select(trx, AppliedRow, LIST_APPLIED)
   for (const row of applied) assertKnown(row, known)
   if (applied.some(row => row.number === migration.number)) return false
   await trx.raw(`set local statement_timeout = 0`) // an index on a large table takes as long as it takes
@@ -95,7 +106,7 @@ async function applyOnce(trx: Trx, known: readonly Migration[], migration: Migra
   return true
 }
 
-function assertKnown(row: z.infer<typeof AppliedRows>[number], known: readonly Migration[]): void {
+function assertKnown(row: z.infer<typeof AppliedRow>, known: readonly Migration[]): void {
   const file = known.find(migration => migration.number === row.number)
   if (file === undefined) {
     throw new MigrationError(
