@@ -1,6 +1,7 @@
 import './node-version.ts'
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { TRUST } from '#domain/trust.ts'
 import { createApp, createHealthApp } from '#http/app.ts'
@@ -61,6 +62,7 @@ try {
   if (ready !== undefined) process.send?.(ready)
   log.info({ reason: await asked }, 'stopping')
   draining.abort()
+  await sleep(config.lingerMs)
   await stop(closers)
 } catch (error) {
   const refusal = describeRefusal(error)
