@@ -37,11 +37,17 @@ const DIRECTORY = join(import.meta.dirname, '..', 'migrations')
 
 /**
  * Applies the migrations that the database has not seen, in order, each in a transaction of its own. Any number of
- * processes may call it at once. Returns the names of those it applied. Throws `MigrationError` and changes nothing when
+ * processes may call it at once; `upTo`: no later one than this. Returns the names of those it applied. Throws `MigrationError` and changes nothing when
  * an applied file was edited or the database is newer than the code.
  */
-export async function migrate(knex: Knex, directory = DIRECTORY): Promise<readonly string[]> {
-  const migrations = await readMigrations(directory)
+export async function migrate(knex: Knex, directory = DIRECTORY, upTo?: number): Promise<readonly string[]> {
+  const known = await readMigrations(directory)
+  if (upTo !== undefined && upTo > known.length)
+    throw new MigrationError(
+      'database_newer_than_code',
+      `it has ${upTo} migrations, the code ${known.length}`,
+    )
+  const migrations = known.slice(0, upTo)
   await inTransaction(knex, async trx => {
     await trx.raw(TAKE_LOCK)
     await trx.raw(CREATE_TABLE)
