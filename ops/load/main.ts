@@ -2,21 +2,22 @@
  * `npm run load`: a server under the traffic of simulated hosts, over HTTP on loopback, with real keys and signed reports of
  * noop@1. Counts what comes out at the end of the whole lifecycle. Takes the machine for itself for about two minutes.
  */
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import type { Knex } from 'knex'
 import { z } from 'zod'
 import { findRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
 import { block, writeFigures } from '../figures.ts'
 import { type Grid, startGrid } from '../grid.ts'
-import { packed } from '../kernels/author-verbs.ts'
 import { askQuestions } from './campaigns.ts'
-import { drive } from './drive.ts'
+import { type Drive, drive } from './drive.ts'
 import { enlist } from './fleet.ts'
-import { NOOP_DIRECTORY } from './noop.ts'
+import { noopServer } from './noop-server.ts'
+import { countLeaderless } from './observe.ts'
 import { figuresOf, lineOf, lookAt } from './window.ts'
 
 const whole = (max: number) => z.coerce.number().int().min(1).max(max)
@@ -30,6 +31,10 @@ const Options = z.object({
   json: z.string().optional(),
 })
 
+// Of so many hosts one begins.
+const SCOUTS = 5
+const LED_SECONDS_MAX = 180
+
 const strings = Object.fromEntries(
   Object.keys(Options.shape).map(name => [name, { type: 'string' as const }]),
 )
@@ -37,20 +42,21 @@ const options = Options.parse(parseArgs({ options: strings }).values)
 const dir = await mkdtemp(join(tmpdir(), 'xeenet-load-'))
 let grid: Grid | undefined
 try {
-  grid = await startGrid({ dir, serverArgs: ['--no-verifier'], env: await environment(dir) })
+  grid = await startGrid({ dir, serverArgs: ['--no-verifier'], env: await noopServer(dir) })
   await measure(grid)
 } finally {
   await grid?.stop()
   await rm(dir, { recursive: true, force: true })
 }
 
-/** A server that knows one kernel and no data. */
-async function environment(dir: string): Promise<NodeJS.ProcessEnv> {
-  const kernels = join(dir, 'kernels')
-  await mkdir(kernels)
-  const { file } = await packed(NOOP_DIRECTORY)
-  await copyFile(file, join(kernels, 'noop.tar'))
-  return { XEENET_KERNELS_DIR: kernels, XEENET_DATASETS: 'none', XEENET_LOG_LEVEL: 'warn' }
+/**
+ * Lets some hosts begin until every campaign has leaders. Before that each of its results is among its best, and waits for the
+ * verifier: a server whose campaigns all began within one second is another question.
+ */
+async function untilLed(knex: Knex, scouts: Drive): Promise<void> {
+  for (let seconds = 0; seconds < LED_SECONDS_MAX && (await countLeaderless(knex)) > 0; seconds++)
+    await sleep(1000)
+  await scouts.stop()
 }
 
 async function measure(grid: Grid): Promise<void> {
@@ -65,7 +71,9 @@ async function measure(grid: Grid): Promise<void> {
       `${options.hosts} hosts, ${options.connections} connections, ${options.batch} reports and leases a call`,
     )
     const { connections, batch: want } = options
-    const load = drive({ url: new URL(grid.url), serverId, hosts, connections, want })
+    const to = { url: new URL(grid.url), serverId, connections, want }
+    await untilLed(knex, drive({ ...to, hosts: hosts.filter((host, i) => host.trusted || i % SCOUTS === 0) }))
+    const load = drive({ ...to, hosts })
     await sleep(options.warmup * 1000)
     load.look()
     const first = await lookAt(knex, running.pid)

@@ -39,7 +39,8 @@ function wantedReplicas(workUnit: WorkUnit, results: readonly Result[], roomInTo
   const live = results.filter(result => isLive(result) && !(workUnit.canary && result.kind === 'check'))
   const room = Math.min(roomInTotal, Math.max(0, workUnit.maxSuccessResults - succeeded - live.length))
   const pending = results.filter(result => isUnjudged(result) && !(workUnit.canary && isTrusted(result)))
-  const { target, needed, lane } = seatsOf(workUnit, results)
+  const { target: usual, needed, lane } = seatsOf(workUnit, results)
+  const target = usual + results.filter(result => isOvertaken(workUnit, result)).length
   const alive = pending.length + live.length
   const missing = Math.max(0, target - alive)
   const unsent = live.filter(result => result.state === 'unsent')
@@ -88,6 +89,10 @@ export const isSuccess = (result: Result): boolean => result.state === 'over' &&
 export const isError = (result: Result): boolean =>
   result.state === 'over' && result.outcome === 'error' && !result.givenBack
 export const isTrusted = (result: Result): boolean => 'trusted' in result && result.trusted
+
+/** It computes since before its unit was hurried: somebody else is asked as well, and whoever comes first decides. */
+export const isOvertaken = ({ hurriedAt = null }: WorkUnit, result: Result): boolean =>
+  hurriedAt !== null && result.state === 'in_progress' && result.createdAt < hurriedAt
 
 /** Only the verifier settles the unit. */
 export const needsVerifier = (workUnit: WorkUnit): boolean =>

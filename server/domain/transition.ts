@@ -5,6 +5,7 @@ import {
   holdersOf,
   isError,
   isLiveCheck,
+  isOvertaken,
   isPending,
   isRefuted,
   isSuccess,
@@ -56,8 +57,8 @@ export function deadlineFor(workUnit: Pick<WorkUnit, 'deadlineMs'>, attempt: num
  *
  * An open unit wants as many replicas, succeeded or still possible, as its policy asks for (`votesNeeded`); it is judged
  * when enough have succeeded, or at once when a trusted one has. Once disputed, or when a check by the verifier was drawn,
- * only a trusted result settles it, so it wants exactly one check. A canary wants the check first, then one replica. A
- * closed unit waits for what is still in progress or in its grace, has late successes judged, and is then published; a
+ * only a trusted result settles it, so it wants exactly one check. A canary wants the check first, then one replica. Of
+ * a hurried one each host that is overtaken has a second beside it. A closed unit waits for what is still in progress or in its grace, has late successes judged, and is then published; a
  * valid one of which a check is wanted has it made, before or after.
  */
 export function transition(workUnit: WorkUnit, results: readonly Result[], now: Instant): Effect[] {
@@ -68,7 +69,8 @@ export function transition(workUnit: WorkUnit, results: readonly Result[], now: 
     return { ...result, state: 'over', outcome: 'no_reply' } as const
   })
   if (workUnit.state === 'open') return [...expired, ...decideOpen(workUnit, current, now)]
-  return [...expired, ...decideClosed(closedOf(workUnit, current, now), current, now)]
+  const { ends, remaining } = letGo(workUnit, current, now)
+  return [...expired, ...ends, ...decideClosed(closedOf(workUnit, remaining, now), remaining, now)]
 }
 
 /** Whether a decision asks for this: what was asked for may be done, or overtaken, when it comes to be answered. */
@@ -189,18 +191,44 @@ function whyHopeless(
   return alive + room < needed ? 'too_many_successes' : undefined
 }
 
+/**
+ * Overtaken hosts of a unit that has its answer. Each may go on for as long again as it had had when it was overtaken: the
+ * answer is published after that, and not at a deadline that may be hours away.
+ */
+function letGo(workUnit: WorkUnit, results: readonly Result[], now: Instant): Ended {
+  const { hurriedAt = null } = workUnit
+  return endLeases(results, result => {
+    if (workUnit.state !== 'valid' || hurriedAt === null || !isOvertaken(workUnit, result)) return null
+    const ranMs = hurriedAt - addMs(result.deadline, -deadlineFor(workUnit, result.attempt))
+    return instant(Math.max(now, Math.min(result.graceUntil, addMs(hurriedAt, ranMs))))
+  })
+}
+
 const UNANSWERED = { hasAnswer: false, isPublished: false, wantsCheck: false, isPatient: false } as const
 
 function giveUp(workUnit: WorkUnit, results: readonly Result[], now: Instant): Effect[] {
   const graceEnd = addMs(now, workUnit.graceMs)
+  const { ends, remaining } = endLeases(results, ({ graceUntil }) => instant(Math.min(graceUntil, graceEnd)))
+  return [...ends, ...decideClosed({ ...UNANSWERED, giveUpMs: workUnit.giveUpMs }, remaining, now)]
+}
+
+type Lease = Extract<Result, { state: 'in_progress' }>
+
+interface Ended {
+  readonly ends: readonly Effect[]
+  readonly remaining: readonly Result[]
+}
+
+/** Ends the leases for which `graceOf` says until when a report of them still counts; null: the lease goes on. */
+function endLeases(results: readonly Result[], graceOf: (lease: Lease) => Instant | null): Ended {
   const ends: Effect[] = []
   const remaining = results.map(result => {
-    if (result.state !== 'in_progress') return result
-    const graceUntil = instant(Math.min(result.graceUntil, graceEnd))
+    const graceUntil = result.state === 'in_progress' ? graceOf(result) : null
+    if (graceUntil === null) return result
     ends.push({ type: 'cancel_result', resultId: result.id, graceUntil })
     return { ...result, state: 'over', outcome: 'cancelled', graceUntil } as const
   })
-  return [...ends, ...decideClosed({ ...UNANSWERED, giveUpMs: workUnit.giveUpMs }, remaining, now)]
+  return { ends, remaining }
 }
 
 /** When an open unit must look at this result again. */

@@ -49,6 +49,8 @@ export type WorkUnit = {
   readonly fuelMax: number
   /** Where the budget counts FLOPs: those of the whole run, which it is paid by instead of its fuel. */
   readonly flops?: number | null
+  /** Since when a replica more is wanted for each that was computing then: it took much longer than others did. */
+  readonly hurriedAt?: Instant | null
 } & WorkUnitState
 
 export type WorkUnitState =

@@ -100,9 +100,10 @@ function standingOf(visit: Visit, rows: readonly HeldRow[], now: Instant): Stand
 function whyAbort(row: HeldRow | undefined, hostId: HostId, now: Instant): string | undefined {
   if (row === undefined || row.hostId !== hostId) return 'unknown'
   if (row.state === 'in_progress') return undefined
-  if (row.outcome !== 'no_reply') return row.outcome ?? 'unknown'
-  const counts = row.unitOpen || (row.graceUntil !== null && now <= row.graceUntil)
-  return counts ? undefined : 'too_late'
+  const inGrace = row.graceUntil !== null && now <= row.graceUntil
+  if (row.outcome === 'no_reply') return row.unitOpen || inGrace ? undefined : 'too_late'
+  const isOvertaken = row.outcome === 'cancelled' && row.unitValid // and paid if it comes in time
+  return isOvertaken && inGrace ? undefined : (row.outcome ?? 'unknown')
 }
 
 const PAGES_PER_MIB = 16

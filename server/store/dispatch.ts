@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Patience } from '#domain/dispatch.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { inIndexOrder } from './database.ts'
 import { UNIT_OPEN } from './reports.ts'
 import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
 
@@ -118,7 +119,7 @@ export async function lockCandidates(
   const window = Math.max(...hosts.map(host => host.limit))
   const patience = { starvedBefore: toDb(starvedBefore), pairedBefore: toDb(pairedBefore) }
   const bindings = { hosts: recordset(hosts), ...patience, window }
-  return select(on, CandidateRow, CANDIDATES, bindings)
+  return inIndexOrder(on, () => select(on, CandidateRow, CANDIDATES, bindings))
 }
 
 export interface NewLease {
@@ -194,12 +195,13 @@ const HeldRow = z.object({
   outcome: z.string().nullable(),
   graceUntil: Timestamp.nullable(),
   unitOpen: z.boolean(),
+  unitValid: z.boolean(),
 })
 export type HeldRow = z.infer<typeof HeldRow>
 
 const HELD = `
   select r.id as "resultId", r.host_id as "hostId", r.state, r.outcome, r.grace_until as "graceUntil",
-    ${UNIT_OPEN} as "unitOpen"
+    ${UNIT_OPEN} as "unitOpen", w.state = 'valid' as "unitValid"
   from results r join work_units w on w.id = r.work_unit_id
   where r.id in (select id from results where host_id = any(:hostIds) and state = 'in_progress'
     union all select unnest(cast(:ids as text[])))

@@ -19,6 +19,7 @@ const parameters = fc
     canary: fc.constantFrom(false, false, false, true),
     policy: fc.constantFrom('adaptive' as const, 'adaptive' as const, 'fixed' as const),
     check: fc.constantFrom('none' as const, 'none' as const, 'sample' as const, 'verifier' as const),
+    hurriedAt: fc.constantFrom(null, null, addMs(NOW, -MINUTE), addMs(NOW, MINUTE)),
   })
   .map(({ quorum, extra, moreSuccesses, moreResults, ...rest }) => ({
     ...rest,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { cancelWorkUnit, deadlineFor, type Effect, transition } from '#domain/transition.ts'
 import type { WorkUnitState } from '#domain/types.ts'
-import type { Instant } from '#protocol/units.ts'
+import { addMs, type Instant } from '#protocol/units.ts'
 import { DEADLINE_MS, MINUTE, NOW, parseResults, resultId, workUnit } from '#support/work-units.ts'
 
 /** Effects as words; moments in minutes from now, `+` for the millisecond after. */
@@ -121,6 +121,37 @@ describe('an adaptive unit of quorum 2', () => {
     expect(summarise(transition(unit, parseResults('Sr'), NOW))).toBe(
       'create 1 proven replica attempt 0, wake 60',
     )
+  })
+})
+
+describe('a hurried unit', () => {
+  const given = { policy: 'adaptive', hurriedAt: addMs(NOW, -MINUTE) } as const // all leases are older
+  test.each([
+    ['P+', 'create 1 proven replica attempt 0, wake 1'], // a second host is asked
+    ['P+ U', 'wake 1'],
+    ['P+ S+', 'validate, wake 0.25'], // whoever comes first decides
+    ['L+', 'expire 1, create 1 replica attempt 1, wake 60'], // nobody is overtaken any more
+    ['S+ U', 'validate, wake 0.25'],
+    ['U', 'wake 40'],
+  ])('[%s] -> %s', (results, effects) => {
+    expect(summarise(transition(workUnit(given), parseResults(results), NOW))).toBe(effects)
+  })
+  const valid: WorkUnitState = { state: 'valid', canonicalId: resultId(2), publishedAt: null }
+  test.each([
+    [1, 'cancel 1 until 6, wake 6+'], // leased nine minutes ago; its own grace ends in six
+    [6, 'cancel 1 until 0, wake 0+'], // it had three minutes then, and three more are over
+    [5, 'cancel 1 until 0, wake 0+'],
+    [4, 'cancel 1 until 1, wake 1+'], // five, and five
+  ])(
+    'that was hurried %i minutes ago and has its answer lets the overtaken host go on as long again',
+    (ago, effects) => {
+      const unit = workUnit({ ...given, hurriedAt: addMs(NOW, -ago * MINUTE) }, valid)
+      expect(summarise(transition(unit, parseResults('P+ V+'), NOW))).toBe(effects)
+    },
+  )
+  test('of a fixed quorum asks for one more as well', () => {
+    const unit = workUnit({ ...given, policy: 'fixed' })
+    expect(summarise(transition(unit, parseResults('P S'), NOW))).toBe('create 1 replica attempt 0, wake 1')
   })
 })
 

@@ -55,6 +55,18 @@ describe('what else a host hears', () => {
     expect((await host.ask({ held })).abort).toEqual([{ resultId, reason: 'too_late' }])
   })
 
+  test('to go on although another was faster, until its grace is over', async () => {
+    const { host, resultId, workUnitId, held } = await holding()
+    await over(resultId, 'cancelled')
+    await server.database.knex.raw(
+      `update work_units set state = 'valid', canonical_result_id = ?, closed_at = now() where id = ?`,
+      [resultId, workUnitId],
+    )
+    expect((await host.ask({ held })).abort).toEqual([])
+    server.advance(120_001)
+    expect((await host.ask({ held })).abort).toEqual([{ resultId, reason: 'cancelled' }])
+  })
+
   test('each verdict once, with the credit it brought, and its balance', async () => {
     const { host, resultId } = await holding()
     await host.ask({ reports: [await host.report(resultId, runReport())] })

@@ -76,6 +76,7 @@ function enrol(state: State, { ownerKey, trusted, cores }: Enrolment): HostRow['
     },
   }
   state.hosts.set(id, host)
+  if (trusted) state.verifiers.push(host)
   const owner = state.owners.get(ownerKey) ?? { hosts: [], exclusions: [] }
   owner.hosts.push(host)
   state.owners.set(ownerKey, owner)

@@ -1,0 +1,42 @@
+// The last few: when a campaign has nothing left to hand out, a host that is slow, busy or gone holds up all who wait for the
+// end, although others are idle. A second host is asked then (BOINC's stragglers; Dean and Ghemawat 2004, "backup tasks").
+
+import type { WorkUnitId } from '#protocol/units.ts'
+
+/** So many times as long as half of the campaign's runs took: the host is overtaken. */
+const OVERDUE = 1.5
+/** Below this nobody waits for anything. */
+export const OVERDUE_MS_MIN = 10_000
+/** So many runs say how long one takes. */
+const SAMPLES_MIN = 10
+/** At most this share of a campaign's work units is computed twice for it. */
+const SHARE_MAX = 0.05
+
+/** What a campaign without anything to hand out waits for. */
+export interface Tail {
+  /** Median of what whole runs of it took from lease to report, and of how many. */
+  readonly typicalMs: number
+  readonly samples: number
+  /** Its work units, and those that were hurried before. */
+  readonly units: number
+  readonly hurried: number
+  /** Its open units, by how long their oldest lease has taken so far. */
+  readonly computing: readonly { readonly id: WorkUnitId; readonly sinceMs: number }[]
+}
+
+/** Which units a second host is asked for now, the longest first: one for each proven host that is idle, and few of each campaign. */
+export function chooseHurried(tails: readonly Tail[], idleHosts: number): WorkUnitId[] {
+  const overdue = tails.flatMap(({ typicalMs, samples, units, hurried, computing }) => {
+    if (samples < SAMPLES_MIN) return []
+    const limitMs = Math.max(OVERDUE_MS_MIN, OVERDUE * typicalMs)
+    const room = Math.max(0, Math.ceil(SHARE_MAX * units) - hurried)
+    return computing
+      .flatMap(({ id, sinceMs }) => (sinceMs > limitMs ? [{ id, ratio: sinceMs / typicalMs }] : []))
+      .toSorted((a, b) => b.ratio - a.ratio)
+      .slice(0, room)
+  })
+  return overdue
+    .toSorted((a, b) => b.ratio - a.ratio)
+    .slice(0, idleHosts)
+    .map(({ id }) => id)
+}

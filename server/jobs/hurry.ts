@@ -1,0 +1,35 @@
+import { PRESENT_MS } from '#domain/dispatch.ts'
+import { chooseHurried, OVERDUE_MS_MIN } from '#domain/hurry.ts'
+import { addMs, type WorkUnitId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
+import { lockDaemon } from '#store/economics.ts'
+import { countIdle, hurryWorkUnits, listTails } from '#store/hurry.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { lockWorkUnits } from '#store/work-units.ts'
+import type { JobDeps } from './deps.ts'
+
+const HURRIED_PER_ROUND = 200
+const SAMPLES = 100
+
+/**
+ * Asks a second host for the last runs of a campaign that take much longer than the others did, while proven hosts are idle:
+ * whoever comes first decides. Gives the units. Two processes take turns.
+ */
+export function hurryTails(deps: Pick<JobDeps, 'knex' | 'now'>): Promise<WorkUnitId[]> {
+  return inTransaction(deps.knex, async trx => {
+    const now = deps.now()
+    const idle = await countIdle(trx, addMs(now, -PRESENT_MS), HURRIED_PER_ROUND)
+    if (idle === 0 || !(await lockDaemon(trx))) return []
+    const tails = await listTails(trx, {
+      ...{ now, leasedBefore: addMs(now, -OVERDUE_MS_MIN) },
+      ...{ samples: SAMPLES, perCampaign: HURRIED_PER_ROUND },
+    })
+    const chosen = chooseHurried(tails, idle)
+    if (chosen.length === 0) return []
+    const locked = await lockWorkUnits(trx, chosen)
+    const open = locked.flatMap(({ workUnit: { id, state } }) => (state === 'open' ? [id] : []))
+    await hurryWorkUnits(trx, open, now)
+    await touchWorkUnits(trx, open, now)
+    return open
+  })
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { type Instant, WorkUnitId } from '#protocol/units.ts'
+import { type Executor, execute, select, selectOne, toDb } from './rows.ts'
+
+/** Volunteers' proven hosts seen since then that called in vain the last time, counted up to `limit`. */
+export async function countIdle(on: Executor, since: Instant, limit: number): Promise<number> {
+  return (await selectOne(on, z.object({ idle: z.int() }), IDLE, { since: toDb(since), limit })).idle
+}
+
+const TailRow = z.object({
+  typicalMs: z.number(),
+  samples: z.int(),
+  units: z.int(),
+  hurried: z.int(),
+  computing: z.array(z.object({ id: WorkUnitId, sinceMs: z.number() })),
+})
+export type TailRow = z.infer<typeof TailRow>
+
+interface TailTerms {
+  readonly now: Instant
+  /** Leases since then are nobody's concern. */
+  readonly leasedBefore: Instant
+  /** At most so many runs say how long one takes, and at most so many units of a campaign are read. */
+  readonly samples: number
+  readonly perCampaign: number
+}
+
+/** Running campaigns of which something is computed for long, and nothing is left for a proven host. */
+export function listTails(on: Executor, { now, leasedBefore, ...limits }: TailTerms): Promise<TailRow[]> {
+  return select(on, TailRow, TAILS, { now: toDb(now), leasedBefore: toDb(leasedBefore), ...limits })
+}
+
+/** Locked open units are hurried from now on. */
+export const hurryWorkUnits = (on: Executor, ids: readonly WorkUnitId[], now: Instant): Promise<number> =>
+  execute(on, HURRY, { ids, now: toDb(now) })
+
+const IDLE = `
+  select count(*) as idle from (
+    select from hosts h where h.last_seen_at > :since and h.idle_since is not null and h.state = 'active' and not h.trusted
+      and exists (select from streaks s where s.host_id = h.id and s.count >= 10) limit :limit) as found`
+
+const TAILS = `
+  select typical.ms as "typicalMs", typical.samples, p.experiments_created * coalesce(cast(p.file->'replicate'->>'seeds' as int), 1)
+      as units,
+    (select count(*) from work_units h where h.campaign_id = p.id and h.hurried_at is not null) as hurried, slow.computing
+  from campaigns p
+  cross join lateral (
+    select jsonb_agg(jsonb_build_object('id', s.id, 'sinceMs', extract(epoch from (:now - s.sent_at)) * 1000)) as computing
+    from (
+      select w.id, min(r.sent_at) as sent_at
+      from work_units w join results r on r.work_unit_id = w.id
+      where w.campaign_id = p.id and w.state = 'open' and w.hurried_at is null and not w.canary and not w.disputed
+        and w.wanted_check <> 'verifier' and r.state = 'in_progress' and r.kind = 'replica' and not r.trusted
+        and r.sent_at <= :leasedBefore
+      group by w.id order by min(r.sent_at) limit :perCampaign) as s) as slow
+  cross join lateral (
+    select percentile_cont(0.5) within group (order by extract(epoch from sample.took)) * 1000 as ms, count(*) as samples
+    from (
+      select r.reported_at - r.sent_at as took from work_units u join results r on r.work_unit_id = u.id
+      where u.campaign_id = p.id and u.rung = 3 and r.outcome = 'success' and r.kind = 'replica' limit :samples) as sample
+    ) as typical
+  where p.state = 'running' and p.paused_at is null and slow.computing is not null and typical.samples > 0
+    and not exists (select from work_units w join results r on r.work_unit_id = w.id
+      where w.campaign_id = p.id and w.state = 'open' and r.state = 'unsent' and r.lane in ('anyone', 'proven'))`
+
+const HURRY = `
+  update work_units set hurried_at = :now where id = any(:ids) and state = 'open' and hurried_at is null`

@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest'
+import { chooseHurried, type Tail } from '#domain/hurry.ts'
+import { WorkUnitId } from '#protocol/units.ts'
+
+const unitId = (n: number): WorkUnitId => WorkUnitId.parse(`w_${String(n).padStart(26, '0')}`)
+
+/** A campaign of a thousand runs that took two minutes each, with leases of so many seconds. */
+const tail = (seconds: readonly number[], given: Partial<Tail> = {}): Tail => ({
+  ...{ typicalMs: 120_000, samples: 100, units: 1000, hurried: 0 },
+  computing: seconds.map((s, i) => ({ id: unitId(i), sinceMs: s * 1000 })),
+  ...given,
+})
+
+describe('a second host is asked', () => {
+  test('for what takes half as long again as usual, the longest first', () => {
+    expect(chooseHurried([tail([100, 181, 179, 400, 180])], 10)).toEqual([unitId(3), unitId(1)])
+  })
+  test('by no more than are idle', () => {
+    expect(chooseHurried([tail([200, 300, 400])], 2)).toEqual([unitId(2), unitId(1)])
+    expect(chooseHurried([tail([200])], 0)).toEqual([])
+  })
+  test('for one in twenty of a campaign', () => {
+    const slow = Array.from({ length: 80 }, () => 500)
+    expect(chooseHurried([tail(slow)], 1000)).toHaveLength(50)
+    expect(chooseHurried([tail(slow, { hurried: 45 })], 1000)).toHaveLength(5)
+    expect(chooseHurried([tail(slow, { hurried: 50 })], 1000)).toEqual([])
+    expect(chooseHurried([tail([500], { units: 3 })], 1)).toHaveLength(1)
+  })
+  test('not before it is known how long a run takes', () => {
+    expect(chooseHurried([tail([500], { samples: 9 })], 1)).toEqual([])
+  })
+  test('for runs of a moment not before ten seconds', () => {
+    expect(chooseHurried([tail([9, 11], { typicalMs: 50 })], 2)).toEqual([unitId(1)])
+  })
+  test('first for the campaign that waits longest for its own measure', () => {
+    const short = tail([], { typicalMs: 60_000, computing: [{ id: unitId(7), sinceMs: 400_000 }] })
+    expect(chooseHurried([tail([600]), short], 1)).toEqual([unitId(7)])
+  })
+})
