@@ -87,6 +87,16 @@ export function figuresOf(first: Look, last: Look): Figure[] {
     figure('cpu_postgres_ms_per_result', (1000 * cpu('postgres')) / published, 'ms'),
     figure('cpu_generator_share', cpu('generator') / seconds, 'cores'),
     figure('wal_bytes_per_result', (last.stages.walBytes - first.stages.walBytes) / published, 'bytes'),
+    figure(
+      'leases',
+      last.seen.reduce((sum, seen) => sum + seen.leases, 0),
+      '',
+    ),
+    figure(
+      'leases_doubled',
+      last.seen.reduce((sum, seen) => sum + (seen.trouble.get('given to two hosts') ?? 0), 0),
+      '',
+    ),
     figure('memory_mib', last.residentMib, 'MiB'),
     figure(
       'troubles',
