@@ -32,11 +32,12 @@ const TEMPLATE = `
 
 /** A copy of a row with other values in some of its columns, for each number of the range. */
 const copies = (table: string, source: string, changes: Readonly<Record<string, string>>): string => `
-  insert into ${table} select (jsonb_populate_record(t.row, jsonb_build_object(${Object.entries(changes)
-    .map(([name, value]) => `'${name}', ${value}`)
-    .join(', ')}))).*
+  insert into ${table} select n.*
   from (select ${table} as row from ${table} where ${source}) as t
-  cross join generate_series(cast(:from as int), cast(:until as int) - 1) as i`
+  cross join generate_series(cast(:from as int), cast(:until as int) - 1) as i
+  cross join lateral jsonb_populate_record(t.row, jsonb_build_object(${Object.entries(changes)
+    .map(([name, value]) => `'${name}', ${value}`)
+    .join(', ')})) as n`
 
 const CAMPAIGN = `
   insert into campaigns select (jsonb_populate_record(t.row, jsonb_build_object('id', ${CAMPAIGN_ID},

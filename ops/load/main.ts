@@ -73,13 +73,17 @@ async function startOthers(connectionString: string, dataDir: string) {
     ...(await noopServer(join(dir, 'others'))),
     ...{ DATABASE_URL: connectionString, XEENET_ROLES: 'http,transition,validate,assimilate' },
   }
-  const starting = Array.from({ length: options.processes - 1 }, async (_, i) => {
+  const others = []
+  // One after the other: each leaves its note in the data directory in place of the last one's.
+  for (let n = 2; n <= options.processes; n++) {
     const args = ['serve', '--data-dir', dataDir, '--port', '0', '--json', '--no-verifier'] as const
-    const program = launch(`server ${i + 2}`, [XEENET, ...args], env)
+    const program = launch(`server ${n}`, [XEENET, ...args], env)
     const { url } = Ready.parse(await program.until(event => event.ev === 'ready'))
-    return { program, url }
-  })
-  return Promise.all(starting)
+    const note = await findRunning(dataDir)
+    if (note === undefined) throw new Error(`server ${n} left no note in the data directory`)
+    others.push({ program, url, pid: note.pid })
+  }
+  return others
 }
 
 async function measure(grid: Grid): Promise<void> {
@@ -95,6 +99,7 @@ async function measure(grid: Grid): Promise<void> {
     )
     const { connections, batch: want } = options
     const others = await startOthers(running.connectionString, grid.dataDir)
+    const pids = [running.pid, ...others.map(({ pid }) => pid)]
     const urls = [grid.url, ...others.map(({ url }) => url)].map(url => new URL(url))
     const to = { urls, serverId, connections, want }
     await untilLed(knex, drive({ ...to, hosts: hosts.filter((host, i) => host.trusted || i % SCOUTS === 0) }))
@@ -102,11 +107,11 @@ async function measure(grid: Grid): Promise<void> {
     const load = drive({ ...to, hosts })
     await sleep(options.warmup * 1000)
     load.look()
-    const first = await lookAt(knex, running.pid)
+    const first = await lookAt(knex, pids)
     let last = first
     while (last.seconds - first.seconds < options.seconds) {
       await sleep(Math.min(10, options.seconds) * 1000)
-      const next = await lookAt(knex, running.pid)
+      const next = await lookAt(knex, pids)
       const seen = load.look()
       console.log(lineOf(last, next, seen))
       last = { ...next, seen: [...last.seen, seen] }
