@@ -51,7 +51,7 @@ export const Settings = z.strictObject({
 export type Settings = z.infer<typeof Settings>
 export type SettingName = keyof Settings
 
-export const SETTING_NAMES = Object.keys(Settings.shape) as readonly string[] as readonly SettingName[]
+export const SETTING_NAMES = Settings.keyof().options
 
 /** The variables that say some of it, and win. */
 export const VARIABLES: Partial<Record<SettingName, string>> = {
