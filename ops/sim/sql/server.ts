@@ -95,7 +95,14 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       settings: {
         ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
         ...{ sharedPrefixes: [], trustedProxies: [], signup: 'closed', signupRole: 'volunteer' },
-        ...{ anonymousPerMinute: 1_000, enrolWork: 1, perMinute: 1_000, perPrefixDay: 1_000 },
+        ...{
+          anonymousPerMinute: 1_000,
+          hostPerMinute: 1_000_000,
+          inFlightMax: 1_000,
+          enrolWork: 1,
+          perMinute: 1_000,
+          perPrefixDay: 1_000,
+        },
       },
     },
     stop: async () => {
