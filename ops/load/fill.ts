@@ -78,11 +78,9 @@ const RESULTS = copies('results', `id = (select canonical_result_id from ${TEMPL
   ...{ kind: `'replica'`, lane: `'anyone'`, engine_class: isDone(`to_jsonb(t.row)->'engine_class'`) },
 })
 
-const CORPUS = `${copies(
-  'corpus',
-  `work_unit_id = (select id from ${TEMPLATE} as x) and retracted_at is null`,
-  {
-    ...{ work_unit_id: id('w'), campaign_id: CAMPAIGN_ID, experiment_id: id('e'), result_id: id('r') },
-    ...{ run_key: hash('run'), digest: hash('digest') },
-  },
-)} where i < :count`
+const PUBLISHED = `work_unit_id = (select id from ${TEMPLATE} as x) and retracted_at is null`
+
+const CORPUS = `${copies('corpus', PUBLISHED, {
+  ...{ work_unit_id: id('w'), campaign_id: CAMPAIGN_ID, experiment_id: id('e'), result_id: id('r') },
+  ...{ run_key: hash('run'), digest: hash('digest') },
+})} where i < :count`
