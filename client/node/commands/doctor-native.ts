@@ -122,7 +122,8 @@ async function nvidiaDriver(): Promise<string | undefined> {
   return said?.stdout.trim().split('\n')[0] || undefined
 }
 
-async function hasCudaPart(): Promise<boolean> {
+/** Whether the package has its part for CUDA, which is fetched by itself. */
+export async function hasCudaPart(): Promise<boolean> {
   const at = packageDirectory()
   if (at === undefined) return false
   const files = await readdir(join(at, 'bin'), { recursive: true }).catch(() => [])
