@@ -27,8 +27,8 @@ export function Home() {
         </a>
       </p>
       <p class="meta">
-        Nothing is installed. Nothing runs before you press Start. In a terminal:{' '}
-        <code>npx xeenet up --server {location.origin}</code>
+        Nothing is installed. Nothing runs before you press Start. In a terminal, in a clone of the project
+        after <code>npm ci</code>: <code>npx --no xeenet up --server {location.origin}</code>
       </p>
       <h2>What is asked</h2>
       <Shown from={running} what="the campaigns">
