@@ -13,6 +13,7 @@ const Reply = z.object({
   retryAfterMs: z.number(),
   reports: z.array(z.object({ outcome: z.string(), code: z.string().optional() })),
   leases: z.array(z.object({ resultId: ResultId, job: z.string() })),
+  abort: z.array(z.object({ resultId: ResultId })),
   wanted: z.array(z.object({ resultId: ResultId, sha256: Sha256 })),
 })
 type Reply = z.infer<typeof Reply>
@@ -30,15 +31,20 @@ interface Call {
   readonly body: string | Uint8Array
 }
 
-/** Reports what is finished and asks for as much again. @throws Error naming the status of any answer but 200 */
+/** Reports what is finished, names what it is still at, and asks for so much more. @throws Error naming the status of any answer but 200 */
 export async function schedule(
   server: Server,
   host: FleetHost,
-  { done, want }: { readonly done: readonly Held[]; readonly want: number },
+  {
+    done,
+    want,
+    held = [],
+  }: { readonly done: readonly Held[]; readonly want: number; readonly held?: readonly Held[] },
 ): Promise<Reply> {
   const body = {
     ...{ client: CLIENT, engineClasses: ['wasm'], cores: CORES, memoryMiB: MEMORY_MIB },
-    ...{ reports: done.map(held => reportOf(server, host, held)), held: [], want },
+    ...{ reports: done.map(each => reportOf(server, host, each)), want },
+    held: held.map(({ resultId }) => ({ resultId, fraction: 0 })),
   }
   const text = await send(server, host, {
     ...{ method: 'POST', path: '/api/v1/scheduler', body: JSON.stringify(body) },

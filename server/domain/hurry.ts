@@ -14,7 +14,7 @@ const SHARE_MAX = 0.05
 
 /** What a campaign without anything to hand out waits for. */
 export interface Tail {
-  /** Median of what its latest runs took from lease to report, and of how many. */
+  /** Median of what whole runs of it took from lease to report, and of how many. */
   readonly typicalMs: number
   readonly samples: number
   /** Its work units, and those that were hurried before. */

@@ -57,18 +57,25 @@ export function isRecord(scores: Scores, run: ScoredRun, leaderRows: number): bo
 const RECORDS_AT_A_TIME = 2
 
 /**
- * Which of a campaign's runs that look like records the verifier may check next: the best claims, as long as few are being
- * checked. `begun`: how many are. Among equal claims the first.
+ * How many of a campaign's runs that look like records are checked at a time. While a verifier has nothing to do, all that would
+ * lead: what it checks in vain costs nobody anything, and the others wait for the first rows.
+ */
+export const recordsAtATime = (isVerifierIdle: boolean, leaderRows: number): number =>
+  isVerifierIdle ? Math.max(RECORDS_AT_A_TIME, leaderRows) : RECORDS_AT_A_TIME
+
+/**
+ * Which of a campaign's runs that look like records the verifier may check next: the best claims, as long as no more than
+ * `atATime` are being checked. `begun`: how many are. Among equal claims the first.
  */
 export function nextToCheck<Candidate extends { readonly metrics: readonly number[] }>(
   candidates: readonly Candidate[],
-  { goal, begun }: { readonly goal: Goal; readonly begun: number },
+  { goal, begun, atATime }: { readonly goal: Goal; readonly begun: number; readonly atATime: number },
 ): Candidate[] {
   const sign = goal === 'minimize' ? 1 : -1
   return candidates
     .map(candidate => ({ candidate, claim: Math.min(...candidate.metrics.map(metric => metric * sign)) }))
     .sort((a, b) => a.claim - b.claim)
-    .slice(0, Math.max(0, RECORDS_AT_A_TIME - begun))
+    .slice(0, Math.max(0, atATime - begun))
     .map(({ candidate }) => candidate)
 }
 

@@ -9,7 +9,7 @@ import type { Edge } from './edge.ts'
 import { Refused } from './problem.ts'
 
 /** Who calls, and what the call may do: by a token of an account, or by a session of a browser. */
-export type Caller = Pick<Bearer, 'userId' | 'userName' | 'roles' | 'scopes' | 'isKey'> &
+export type Caller = Pick<Bearer, 'userId' | 'userName' | 'roles' | 'scopes' | 'isKey' | 'hostsLeft'> &
   (
     | { readonly tokenId: TokenId; readonly sessionId: null }
     | { readonly tokenId: null; readonly sessionId: SessionId }
@@ -23,7 +23,11 @@ export function tokenOf(req: Request): string | undefined {
 /** Who calls, with a user's token or logged in; throws `Refused` when nobody does. */
 export async function callerOf(edge: Edge, req: Request): Promise<Caller> {
   const token = tokenOf(req)
-  if (token !== undefined) return callerBy(edge, token)
+  return token === undefined ? callerInBrowser(edge, req) : callerBy(edge, token)
+}
+
+/** Who is logged in in the browser that calls, whatever token it sends along; throws `Refused` when nobody is, or without its proof. */
+export async function callerInBrowser(edge: Edge, req: Request): Promise<Caller> {
   const secret = sessionSecretOf(edge, req)
   if (secret === undefined) throw new Refused('token_missing')
   if (!mayAct(edge, req, secret)) throw new Refused('csrf_refused')
@@ -70,10 +74,10 @@ export async function sessionBy(edge: Edge, secret: string): Promise<SessionRow 
 
 const fromSession = ({ userId, userName, roles, sessionId }: SessionRow): Caller => ({
   ...{ userId, userName, roles, sessionId, scopes: scopesOf(roles) },
-  ...{ isKey: false, tokenId: null },
+  ...{ isKey: false, hostsLeft: null, tokenId: null },
 })
 
-async function callerBy(edge: Edge, token: string): Promise<Caller> {
+async function callerBy(edge: Pick<Edge, 'knex' | 'now'>, token: string): Promise<Caller> {
   const bearer = await findBearer(edge.knex, token)
   if (bearer === undefined) throw new Refused('token_unknown')
   const expired = bearer.expiresAt !== null && bearer.expiresAt <= edge.now()
@@ -88,8 +92,11 @@ export async function requireScope(edge: Edge, req: Request, ...scopes: readonly
 }
 
 /** The same of a token that is not in the header. */
-export const callerWith = async (edge: Edge, token: string, scope: Scope): Promise<Caller> =>
-  allow(await callerBy(edge, token), [scope])
+export const callerWith = async (
+  edge: Pick<Edge, 'knex' | 'now'>,
+  token: string,
+  scope: Scope,
+): Promise<Caller> => allow(await callerBy(edge, token), [scope])
 
 /** Whether a caller has one of the scopes. */
 export const hasScope = (caller: Pick<Caller, 'scopes'>, ...scopes: readonly Scope[]): boolean =>

@@ -43,17 +43,33 @@ export function describeIssues(error: z.ZodError): string {
 
 const DETAIL_MAX = 500
 
-/** Gives every request an id, under which its errors are logged and which the reply names. */
-export const nameRequest: RequestHandler = (_req, res, next) => {
-  res.setHeader('x-request-id', randomUUID())
-  next()
+// A name that a proxy gave a request goes through all logs; any other text would be a stranger's in ours.
+const REQUEST_ID = /^[\w.-]{8,64}$/
+/** Gives every request an id, under which it and its errors are logged, and which the reply names. */
+export function nameRequest({ log, now }: { log: Logger; now: () => number }): RequestHandler {
+  return (req, res, next) => {
+    const asked = req.headers['x-request-id']
+    const requestId = typeof asked === 'string' && REQUEST_ID.test(asked) ? asked : randomUUID()
+    res.setHeader('x-request-id', requestId)
+    const began = now()
+    res.once('close', () => {
+      if (!log.isLevelEnabled('debug')) return
+      const route = typeof req.route?.path === 'string' ? req.route.path : 'other'
+      const answer = { status: res.statusCode, ms: now() - began, cut: !res.writableFinished }
+      log.debug({ requestId, method: req.method, route, ...answer }, 'request')
+    })
+    next()
+  }
 }
 
-/** Answers every error of every route: the only place that turns one into a reply. */
-export function answerErrors(log: Logger, random: () => number): ErrorRequestHandler {
+/**
+ * Answers every error of every route: the only place that turns one into a reply. `backOff`: notes that the database was away, and
+ * says what the caller is asked to wait, ms.
+ */
+export function answerErrors(log: Logger, backOff: () => number): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     const requestId = String(res.getHeader('x-request-id'))
-    const answer = { ...toProblem(error, random), requestId }
+    const answer = { ...toProblem(error, backOff), requestId }
     if (answer.code === 'internal')
       log.error({ err: error, requestId, path: req.path }, 'a request met a bug')
     else log.debug({ code: answer.code, detail: answer.detail, requestId, path: req.path }, 'refused')
@@ -69,15 +85,9 @@ export function sendProblem(res: Response, answer: Problem): void {
   res.status(answer.status).type('application/problem+json').send(JSON.stringify(answer))
 }
 
-// Long enough for PostgreSQL to be started again, jittered so that all hosts do not return at once.
-const BUSY_MS_MIN = 500
-const BUSY_MS_SPREAD = 1_500
-
-function toProblem(error: unknown, random: () => number): Problem {
+function toProblem(error: unknown, backOff: () => number): Problem {
   if (error instanceof Refused) return error.problem
-  if (isUnavailable(error)) {
-    return { ...problem('unavailable'), retryAfterMs: Math.round(BUSY_MS_MIN + BUSY_MS_SPREAD * random()) }
-  }
+  if (isUnavailable(error)) return { ...problem('unavailable'), retryAfterMs: backOff() }
   const foreign = HttpError.safeParse(error)
   if (!foreign.success) return problem('internal')
   const { status, type, message } = foreign.data

@@ -24,7 +24,8 @@ import {
 } from '#store/progress.ts'
 import { listUnitless } from '#store/search.ts'
 import { closeTests, hasBaseline } from '#store/tests.ts'
-import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { demandChecks, lockOpenWorkUnits, lockWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { addBaseline } from './baseline.ts'
 import { tellBest } from './best.ts'
@@ -35,6 +36,7 @@ import { admitWaiting } from './proposers.ts'
 import { releaseCandidates } from './release.ts'
 import { startStudy } from './study.ts'
 import { judgeTests, moveTests, type Tester } from './tests.ts'
+import { tellLateVerdicts } from './verdicts.ts'
 
 /**
  * Moves campaigns on: creates experiments lazily while they run, closes what is open after they were cancelled, has checked
@@ -45,6 +47,7 @@ export const runPropose: CampaignHandler = async (deps, ids) => {
   for (const id of ids) {
     await tellBest(deps, id) // before its end
     await inTransaction(deps.knex, trx => moveOn(trx, deps, id))
+    await tellLateVerdicts(deps, id)
     await releaseCandidates(deps, id)
     await demandAudits(deps, id)
   }
@@ -171,7 +174,6 @@ async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
     await demandChecks(trx, demand(audits), now)
     await demandChecks(trx, demand(leaders))
     await touchWorkUnits(trx, [...standing], now)
-    await deps.enqueue(trx, 'transition', [...standing])
   })
 }
 

@@ -1,9 +1,17 @@
-import { isRecord, nextToCheck } from '#domain/records.ts'
-import type { CampaignId, WorkUnitId } from '#protocol/units.ts'
+import { PRESENT_MS } from '#domain/dispatch.ts'
+import { isRecord, nextToCheck, recordsAtATime } from '#domain/records.ts'
+import { addMs, type CampaignId, type WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
-import { countRecordChecks, holdChecks, listRecordCandidates, releaseChecks } from '#store/record-checks.ts'
+import {
+  countRecordChecks,
+  holdChecks,
+  isVerifierIdle,
+  listRecordCandidates,
+  releaseChecks,
+} from '#store/record-checks.ts'
 import { readExperimentScores, readScores } from '#store/scores.ts'
-import { lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 // One transaction locks at most this many units of each kind: some hundred milliseconds.
@@ -34,7 +42,11 @@ export async function releaseCandidates(
     )
     const gone = new Set(overtaken)
     const waiting = candidates.filter(unit => !gone.has(unit))
-    const next = nextToCheck(waiting, { goal: scores.goal, begun: await countRecordChecks(trx, id) })
+    const isIdle = await isVerifierIdle(trx, addMs(deps.now(), -PRESENT_MS))
+    const next = nextToCheck(waiting, {
+      ...{ goal: scores.goal, begun: await countRecordChecks(trx, id) },
+      atATime: recordsAtATime(isIdle, leaderRows),
+    })
     const toHold = waiting.filter(unit => unit.isOffered && !next.includes(unit))
     const holds = idsOf([...next, ...toHold.slice(0, batch)])
     const releases = idsOf(overtaken.slice(0, batch))
@@ -42,7 +54,6 @@ export async function releaseCandidates(
     await holdChecks(trx, holds, idsOf(next))
     const released = await releaseChecks(trx, releases)
     await touchWorkUnits(trx, released, deps.now())
-    await deps.enqueue(trx, 'transition', released)
     if (overtaken.length > batch || toHold.length > batch) await deps.enqueue(trx, 'propose', [id])
   })
 }

@@ -11,6 +11,7 @@ import { freeLeases } from '#store/leases.ts'
 import { refreshScores } from '#store/scores.ts'
 import {
   addExclusions,
+  hostsInDoubt,
   lockOwners,
   lockStandings,
   markSpread,
@@ -22,12 +23,12 @@ import {
   listFinal,
   listInDoubt,
   listOrphans,
-  markVested,
   paidOf,
   readQuietSuccesses,
   unjudgeResults,
 } from '#store/verdicts.ts'
-import { type LoadedWorkUnit, lockWorkUnits, reopenWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { type LoadedWorkUnit, lockWorkUnits, reopenWorkUnits } from '#store/work-units.ts'
 import type { HostHandler, JobDeps } from './deps.ts'
 import { logExclusions } from './log-exclusions.ts'
 import { pay } from './pay.ts'
@@ -43,13 +44,13 @@ const UNITS_PER_BATCH = 500
 export const runStanding: HostHandler = async (deps, ids) => {
   const excluded = await inTransaction(deps.knex, trx => spread(trx, deps, ids))
   await inTransaction(deps.knex, trx => release(trx, deps, [...excluded]))
-  for (const id of ids) {
+  for (const id of await inTransaction(deps.knex, trx => hostsInDoubt(trx, ids))) {
     await untilDone(deps, trx => reopenSome(trx, deps, id, excluded.has(id)))
     await untilDone(deps, trx => reopenJoint(trx, deps, id))
     await inTransaction(deps.knex, trx => partHost(trx, id))
     await untilDone(deps, trx => reopenOrphans(trx, deps, id))
-    await untilDone(deps, trx => finaliseSome(trx, deps, id))
   }
+  await untilDone(deps, trx => finaliseSome(trx, deps, ids))
 }
 
 async function untilDone({ knex }: JobDeps, batch: (trx: Trx) => Promise<number>): Promise<void> {
@@ -102,7 +103,7 @@ async function spread(trx: Trx, deps: JobDeps, ids: readonly HostId[]): Promise<
 
 // In a transaction of its own, because work units are locked before hosts.
 async function release(trx: Trx, deps: JobDeps, hostIds: readonly HostId[]): Promise<void> {
-  if (hostIds.length > 0) await deps.enqueue(trx, 'transition', await freeLeases(trx, hostIds, deps.now()))
+  if (hostIds.length > 0) await freeLeases(trx, hostIds, deps.now())
 }
 
 /** Units whose answer is in doubt with this host are open again; gives how many were looked at. */
@@ -177,7 +178,6 @@ async function openAgain(
     now,
   )
   await touchWorkUnits(trx, ids, now)
-  await deps.enqueue(trx, 'transition', ids)
   await deps.enqueue(trx, 'propose', campaignIds)
   await refreshScores(
     trx,
@@ -185,28 +185,30 @@ async function openAgain(
   )
 }
 
-/** Results of this host whose check has passed since stand for good; gives how many units were looked at. */
-async function finaliseSome(trx: Trx, deps: JobDeps, hostId: HostId): Promise<number> {
-  const ids = await listFinal(trx, hostId, UNITS_PER_BATCH)
+/** Results of these hosts whose check has passed since stand for good; gives how many there were. */
+async function finaliseSome(trx: Trx, deps: JobDeps, hostIds: readonly HostId[]): Promise<number> {
+  const ids = await listFinal(trx, hostIds, UNITS_PER_BATCH)
   if (ids.length === 0) return 0
   const loaded = await lockWorkUnits(trx, ids)
-  const successes = await readQuietSuccesses(trx, ids)
-  const host = (await lockStandings(trx, [hostId])).get(hostId)
-  if (host === undefined) return 0
+  const successesOf = Map.groupBy(await readQuietSuccesses(trx, ids), success => success.workUnitId)
+  const hosts = await lockStandings(trx, hostIds)
   const final = loaded.flatMap(({ workUnit }) =>
-    successes
-      .filter(s => s.workUnitId === workUnit.id && s.hostId === hostId && s.provisional)
-      .filter(s => isFinalBy(s.reportedAt, streakOf(host, workUnit.engineClass)))
-      .map(s => ({ workUnit, success: { ...s, paid: paidOf(s) } })),
+    (successesOf.get(workUnit.id) ?? []).flatMap(success => {
+      const host = hosts.get(success.hostId)
+      if (host === undefined || !success.provisional) return []
+      if (!isFinalBy(success.reportedAt, streakOf(host, workUnit.engineClass))) return []
+      return [{ workUnit, host, success: { ...success, paid: paidOf(success) } }]
+    }),
   )
-  const results = final.map(({ success }) => success.id)
-  const changed = await finaliseResults(trx, results)
-  await markVested(trx, results)
+  const changed = await finaliseResults(
+    trx,
+    final.map(({ success }) => success.id),
+  )
   await settleCorpus(trx, ids)
   const vests = final
-    .flatMap(({ workUnit, success }) => grantOf(workUnit, success, host))
+    .flatMap(({ workUnit, success, host }) => grantOf(workUnit, success, host))
     .filter(grant => !grant.vested)
-  await pay(trx, { vests }, deps.now())
   await deps.enqueue(trx, 'propose', [...new Set(loaded.map(({ workUnit }) => workUnit.campaignId))])
+  await pay(trx, { vests }, deps.now())
   return changed
 }

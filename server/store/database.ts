@@ -1,5 +1,6 @@
 import knexModule, { type Knex } from 'knex'
 import pg from 'pg'
+import { z } from 'zod'
 
 /** A transaction: what every query function of the store takes first. */
 export type Trx = Knex.Transaction
@@ -43,10 +44,45 @@ export function openDatabase({
   })
 }
 
+const Pool = z.object({
+  numUsed: z.custom<() => number>(isFunction),
+  numFree: z.custom<() => number>(isFunction),
+  numPendingAcquires: z.custom<() => number>(isFunction),
+})
+
+/** Connections of the pool that are in use or idle, and how many statements wait for one. */
+export function poolState({ client }: Pick<Knex, 'client'>): { used: number; free: number; waiting: number } {
+  const pool: unknown = client.pool
+  const parsed = Pool.safeParse(pool)
+  if (!parsed.success) return { used: 0, free: 0, waiting: 0 } // ended
+  const { numUsed, numFree, numPendingAcquires } = parsed.data
+  return { used: numUsed.call(pool), free: numFree.call(pool), waiting: numPendingAcquires.call(pool) }
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
+}
+
 /** Runs `work` in one transaction (read committed): all of it is committed when it returns, nothing when it throws. */
 export function inTransaction<T>(knex: Knex, work: (trx: Trx) => Promise<T>): Promise<T> {
   return knex.transaction(work)
 }
+
+/**
+ * Runs a statement that takes the first rows of a large table in the order of an index. The planner is told not to read and
+ * sort the whole of it instead: that is what it would do by the statistics of a table that doubled since they were made,
+ * and it costs a hundred times as much.
+ */
+export async function inIndexOrder<T>(on: Pick<Trx, 'raw'>, statement: () => Promise<T>): Promise<T> {
+  await on.raw(SET_PLANS, { to: 'off' })
+  const found = await statement()
+  await on.raw(SET_PLANS, { to: 'on' })
+  return found
+}
+
+const SET_PLANS = `
+  select set_config(name, :to, true) from unnest(array['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin',
+    'enable_bitmapscan', 'enable_sort']) as s (name)`
 
 /** Runs `read` in one transaction that sees one moment of the database and changes nothing. */
 export function inSnapshot<T>(knex: Knex, read: (trx: Trx) => Promise<T>): Promise<T> {

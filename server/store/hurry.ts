@@ -25,7 +25,7 @@ interface TailTerms {
   readonly perCampaign: number
 }
 
-/** Running campaigns of which something is computed for long, and nothing is left to hand out. */
+/** Running campaigns of which something is computed for long, and nothing is left for a proven host. */
 export function listTails(on: Executor, { now, leasedBefore, ...limits }: TailTerms): Promise<TailRow[]> {
   return select(on, TailRow, TAILS, { now: toDb(now), leasedBefore: toDb(leasedBefore), ...limits })
 }
@@ -54,14 +54,14 @@ const TAILS = `
         and r.sent_at <= :leasedBefore
       group by w.id order by min(r.sent_at) limit :perCampaign) as s) as slow
   cross join lateral (
-    select percentile_cont(0.5) within group (order by extract(epoch from took)) * 1000 as ms, count(*) as samples
+    select percentile_cont(0.5) within group (order by extract(epoch from sample.took)) * 1000 as ms, count(*) as samples
     from (
-      select r.reported_at - r.sent_at as took from work_units u join results r on r.id = u.canonical_result_id
-      where u.campaign_id = p.id and u.metric is not null and r.sent_at is not null
-      order by u.id desc limit :samples) as lately) as typical
+      select r.reported_at - r.sent_at as took from work_units u join results r on r.work_unit_id = u.id
+      where u.campaign_id = p.id and u.rung = 3 and r.outcome = 'success' and r.kind = 'replica' limit :samples) as sample
+    ) as typical
   where p.state = 'running' and p.paused_at is null and slow.computing is not null and typical.samples > 0
     and not exists (select from work_units w join results r on r.work_unit_id = w.id
-      where w.campaign_id = p.id and w.state = 'open' and r.state = 'unsent' and r.kind = 'replica')`
+      where w.campaign_id = p.id and w.state = 'open' and r.state = 'unsent' and r.lane in ('anyone', 'proven'))`
 
 const HURRY = `
   update work_units set hurried_at = :now where id = any(:ids) and state = 'open' and hurried_at is null`

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { type CampaignId, ExperimentId, WorkUnitId } from '#protocol/units.ts'
+import { type CampaignId, ExperimentId, type Instant, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { execute, select, selectOne } from './rows.ts'
+import { execute, select, selectOne, toDb } from './rows.ts'
 
 const CandidateRow = z.object({
   id: WorkUnitId,
@@ -20,6 +20,10 @@ export const listRecordCandidates = (
 /** How many of a campaign's units that look like records the verifier is checking. */
 export const countRecordChecks = async (trx: Trx, campaignId: CampaignId): Promise<number> =>
   (await selectOne(trx, z.object({ n: z.int() }), RECORD_CHECKS, { campaignId })).n
+
+/** Whether a trusted host seen since then called in vain the last time. */
+export const isVerifierIdle = async (trx: Trx, since: Instant): Promise<boolean> =>
+  (await selectOne(trx, z.object({ isIdle: z.boolean() }), VERIFIER_IDLE, { since: toDb(since) })).isIdle
 
 /** Of these locked units the verifier may check those in `next`; the others are held back. */
 export const holdChecks = (
@@ -53,6 +57,10 @@ const RECORD_CHECKS = `
   select count(*) as n from work_units w join results c on c.work_unit_id = w.id
   where w.campaign_id = :campaignId and w.state = 'open' and w.demand = 'record'
     and c.kind = 'check' and c.state = 'in_progress'`
+
+const VERIFIER_IDLE = `
+  select exists (select from hosts where trusted and state = 'active' and last_seen_at > :since and idle_since is not null)
+    as "isIdle"`
 
 // A check whose priority is below that of its unit is held back (store/dispatch.ts).
 const HOLD = `

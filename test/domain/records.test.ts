@@ -5,6 +5,7 @@ import {
   isRecord,
   nextToCheck,
   noScores,
+  recordsAtATime,
   type Score,
   type Scores,
   scoreAfter,
@@ -113,6 +114,10 @@ describe('of what looks like a record the verifier checks', () => {
     ['none where two are', 'minimize', 2, []],
     ['the greatest where that is better', 'maximize', 0, [1, 0]],
   ] as const)('%s', (_, goal, begun, expected) => {
-    expect(nextToCheck(candidates, { goal, begun }).map(c => candidates.indexOf(c))).toEqual(expected)
+    const next = nextToCheck(candidates, { goal, begun, atATime: recordsAtATime(false, 10) })
+    expect(next.map(c => candidates.indexOf(c))).toEqual(expected)
+  })
+  test('as many as lead while it has nothing else to do', () => {
+    expect([recordsAtATime(true, 10), recordsAtATime(true, 1), recordsAtATime(false, 10)]).toEqual([10, 2, 2])
   })
 })

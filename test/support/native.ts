@@ -1,7 +1,9 @@
 import { z } from 'zod'
-import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
+import { TRUST } from '#domain/trust.ts'
+import { DEAD_QUEUE, type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { proveWeights } from '#jobs/prove.ts'
 import { runnerOf } from '#jobs/start.ts'
+import { moveDueUnits } from '#jobs/units.ts'
 import { Leaderboard, ResultView } from '#protocol/campaign.ts'
 import type { EngineClass } from '#protocol/engine.ts'
 import { fingerprintOf } from '#protocol/fingerprint.ts'
@@ -9,10 +11,13 @@ import { Job } from '#protocol/job.ts'
 import type { NativeForm } from '#protocol/native.ts'
 import type { RunReport } from '#protocol/report.ts'
 import type { Lease } from '#protocol/scheduler.ts'
+import { WorkUnitId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
 import { openHistories } from '#store/histories.ts'
-import { runReport, sha256, testIds } from './builders.ts'
-import type { Scene } from './scene.ts'
-import type { TestHost } from './server.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { addUser, runReport, sha256, testIds } from './builders.ts'
+import { type Scene, startScene } from './scene.ts'
+import { enrolHost, type TestHost } from './server.ts'
 
 /** A native form of the kernel that the tests have: a GFLOP an update. */
 export const NATIVE: NativeForm = {
@@ -22,7 +27,7 @@ export const NATIVE: NativeForm = {
 }
 
 /** From now on the kernel of the scene can be computed natively. Before anything asks for its manifest. */
-export const makeNative = (scene: Scene): Promise<unknown> =>
+const makeNative = (scene: Scene): Promise<unknown> =>
   scene.server.database.knex.raw(
     `update kernels set manifest = manifest || jsonb_build_object('native', cast(:native as jsonb))`,
     { native: JSON.stringify(NATIVE) },
@@ -69,6 +74,16 @@ const curveOf = (updates: number, metric: number): RunReport['curve'] => [
   { update: updates, fuel: 1, train: metric, val: metric },
 ]
 
+/** A scene whose kernel has a native form, with a researcher's token and a verifier; no leaderboard and no sample sends anything to that. */
+export async function startNativeScene() {
+  const scene = await startScene()
+  await makeNative(scene)
+  const { token } = await addUser(scene.server.database.knex, 'rosa', { milli: 1_000_000 })
+  const jobs = jobsOf(scene, { ...TRUST, sampleShare: 0, leaderRows: 0 })
+  const verifier = await enrolHost(scene.server, { token: scene.verifyToken })
+  return { scene, jobs, token, verifier }
+}
+
 /** The jobs of a scene, which run when the test says so. */
 export interface SceneJobs {
   readonly deps: JobDeps
@@ -83,20 +98,23 @@ export function jobsOf({ server }: Scene, trust: JobDeps['trust']): SceneJobs {
     ...{ knex: server.database.knex, blobs: server.blobs, now: server.now, ids: testIds, secret: 'test' },
     ...{ trust, log, histories: openHistories() },
     enqueue: async (_trx, queue, ids) => {
+      if (queue === DEAD_QUEUE) throw new Error(`${ids} failed`)
       for (const id of ids) asked.get(queue)?.add(id)
     },
     postWebhook: async () => {
       throw new Error('nobody listens')
     },
   }
-  const queueOf = { workUnits: 'transition', campaigns: 'propose', hosts: 'standing' } as const
+  const queueOf = { campaigns: 'propose', hosts: 'standing' } as const
   const collect = (): void => {
     for (const [kind, queue] of Object.entries(queueOf))
       for (const id of server.woken[kind as keyof typeof queueOf].splice(0)) asked.get(queue)?.add(id)
   }
   const runAll = async (): Promise<boolean> => {
     collect()
-    let ran = false
+    const touched = server.woken.workUnits.splice(0).map(id => WorkUnitId.parse(id))
+    await inTransaction(deps.knex, trx => touchWorkUnits(trx, touched, server.now()))
+    let ran = (await moveDueUnits(deps)).length > 0
     for (const [queue, ids] of asked) {
       const jobs = [...ids].map(id => ({
         ...{ id: `${queue} ${id}`, name: queue, data: { id }, expireInSeconds: 60, heartbeatSeconds: null },

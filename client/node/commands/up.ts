@@ -20,6 +20,7 @@ import { lockStateDir } from '../lock.ts'
 import { narrator } from '../narrate.ts'
 import { contextOf, DEFAULT_CACHE_DIR, DEFAULT_STATE_DIR, options, withServer } from '../options.ts'
 import { PRESETS, type Preset } from '../presets.ts'
+import { setting } from '../settings.ts'
 import type { Talk } from '../talk.ts'
 
 const UpOptions = z.object({
@@ -39,6 +40,10 @@ const UpOptions = z.object({
   quietHours: z.string().optional(),
   plain: z.boolean().default(false),
   login: z.boolean().default(false),
+  link: z
+    .url({ protocol: /^https?$/, error: 'expected an address with a key behind #' })
+    .refine(text => new URL(text).hash.startsWith('#xk_'), 'there is no key behind #')
+    .optional(),
   once: z.boolean().default(false),
   count: z.coerce.number().int().min(1).optional(),
   checkpointSeconds: z.coerce.number().min(0.1).max(3600).optional(),
@@ -61,39 +66,58 @@ export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: numb
       ? 'enrol this computer and compute'
       : 'compute checks for the operator, with a platform token',
   )
+  // What a person keeps is for volunteering: the operator's verifier is told by flags alone.
+  const kept: typeof setting = key => (name === 'up' ? setting(key) : undefined)
   return withServer(command)
-    .option('--name <name>', 'how the host is called; generated without')
-    .option('--cores <n>', 'runs at once: a number, 50%, MAX, MAX-1')
-    .option('--preset <preset>', `${Object.keys(PRESETS).join(', ')}`, name === 'up' ? 'polite' : 'all')
-    .option('--share <fraction>', "share of each core's time", '1')
+    .option('--name <name>', 'how the host is called; generated without', kept('name'))
+    .option('--cores <n>', 'runs at once: a number, 50%, MAX, MAX-1', kept('cores'))
+    .option(
+      '--preset <preset>',
+      `${Object.keys(PRESETS).join(', ')}`,
+      kept('preset') ?? (name === 'up' ? 'polite' : 'all'),
+    )
+    .option('--share <fraction>', "share of each core's time", String(kept('share') ?? '1'))
     .option(
       '--engine <engine>',
       'auto, strict or fast: how kernels are compiled; the bits are the same',
-      'auto',
+      kept('engine') ?? 'auto',
     )
-    .option('--gpu <gpu>', 'auto or none: whether a graphics card may compute', 'auto')
+    .option('--gpu <gpu>', 'auto or none: whether a graphics card may compute', kept('gpu') ?? 'auto')
     .option(
       '--engines <classes>',
       `auto, or some of ${EngineClass.options.join(',')}: what to offer of what this machine has`,
-      name === 'up' ? (process.env.XEENET_ENGINES ?? 'auto') : 'wasm',
+      (name === 'up' ? setting('engines') : process.env.XEENET_ENGINES) ?? 'auto',
     )
-    .option('--on-battery', 'compute on battery, too')
-    .option('--schedule <hours>', 'only in these hours, for example 22:00-07:00')
-    .option('--quiet-hours <hours>', 'never in these hours, for example 09:00-17:00')
+    .option('--on-battery', 'compute on battery, too', kept('on_battery') === true)
+    .option('--no-on-battery', 'pause on battery')
+    .option('--schedule <hours>', 'only in these hours, for example 22:00-07:00', kept('schedule'))
+    .option('--quiet-hours <hours>', 'never in these hours, for example 09:00-17:00', kept('quiet_hours'))
     .option('--plain', 'lines in place of the live panel')
     .option('--once', 'compute one result and end')
     .option('--count <n>', 'compute so many results and end')
     .option('--checkpoint-seconds <s>', 'how often a run is saved')
-    .option('--state-dir <dir>', 'key, token, leases and checkpoints', DEFAULT_STATE_DIR)
-    .option('--cache-dir <dir>', 'kernels and data, by hash', DEFAULT_CACHE_DIR)
+    .option('--state-dir <dir>', 'key, token, leases and checkpoints', kept('state_dir') ?? DEFAULT_STATE_DIR)
+    .option('--cache-dir <dir>', 'kernels and data, by hash', kept('cache_dir') ?? DEFAULT_CACHE_DIR)
     .option('--login', 'enrol for an account, which a browser confirms')
-    .option('--key-fingerprint <sha256>', "refuse kernels that the operator's key did not sign")
+    .option('--link <address>', 'enrol for the account of an enrolment link, at its server')
+    .option(
+      '--key-fingerprint <sha256>',
+      "refuse kernels that the operator's key did not sign",
+      kept('key_fingerprint'),
+    )
     .action(async (_: unknown, invoked: Command) => done(await up(invoked, hooks)))
 }
 
+/** Where a link leads to, as whom. */
+function linked(told: Endpoint, link: string): Endpoint {
+  const { origin, hash } = new URL(link)
+  return { ...told, server: origin, token: hash.slice(1) }
+}
+
 async function up(command: Command, hooks: Hooks): Promise<number> {
-  const { talk, endpoint } = await contextOf(command)
+  const { talk, endpoint: told } = await contextOf(command)
   const given = options(UpOptions, command)
+  const endpoint = given.link === undefined ? told : linked(told, given.link)
   const preset = presetOf(given)
   const cores = coresOf(given.cores ?? preset.cores, availableParallelism())
   if (cores === undefined) throw usage(`--cores ${given.cores}: expected a number, 50%, MAX or MAX-1`)

@@ -1,6 +1,7 @@
 import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
+import { PRESENT_MS } from '#domain/dispatch.ts'
 import { escrowAccount, refund, refundable } from '#domain/ledger.ts'
-import { nextToCheck } from '#domain/records.ts'
+import { nextToCheck, recordsAtATime } from '#domain/records.ts'
 import { transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
 import { type ExperimentId, type Instant, instant } from '#protocol/units.ts'
@@ -29,6 +30,7 @@ function roomOf(state: State, campaign: CampaignRow): number {
     if (unit.campaign === campaign && unit.workUnit.state !== 'open') unsent--
   return experimentsToCreate({
     ...{ unsent, activeHosts: state.active.count(state.clock.now), remaining: experiments - created },
+    furtherCampaigns: 0, // each campaign has a researcher of its own
     ...{ resultsPerExperiment: seeds, seedsPerExperiment: seeds },
   })
 }
@@ -89,7 +91,10 @@ function releaseCandidates(state: State, campaign: CampaignRow): void {
     touch(state, unit)
   }
   const sorted = waiting.sort((a, b) => a.unit.order - b.unit.order)
-  const next = new Set(nextToCheck(sorted, { goal: 'minimize', begun }))
+  const since = state.clock.now - PRESENT_MS
+  const isIdle = state.verifiers.some(({ idleSince, lastSeen }) => idleSince !== null && lastSeen > since)
+  const atATime = recordsAtATime(isIdle, state.rules.leaderRows)
+  const next = new Set(nextToCheck(sorted, { goal: 'minimize', begun, atATime }))
   for (const candidate of waiting)
     for (const row of candidate.unit.results) if (row.result.kind === 'check') row.held = !next.has(candidate)
 }

@@ -33,6 +33,8 @@ export interface State {
   readonly books: Books
   readonly hosts: Map<HostId, HostRow>
   readonly owners: Map<string, OwnerRow>
+  /** Hosts that are trusted. */
+  readonly verifiers: HostRow[]
   readonly units: Map<WorkUnitId, UnitRow>
   readonly results: Map<ResultId, ResultRow>
   readonly campaigns: CampaignRow[]
@@ -164,6 +166,7 @@ export function newState(
       digests: new Map(),
       checksFor: new Map(),
       paused: new Set(),
+      verifiers: [],
       canaries: new Set(),
       changed: new Set(),
     },

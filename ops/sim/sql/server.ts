@@ -56,7 +56,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   await migrate(knex)
   const stocked = await stock(knex, join(directory, 'files'))
   const pending = Object.fromEntries(QUEUES.map(queue => [queue, new Set<string>()]))
-  const queueOf = (queue: QueueName): Set<string> => {
+  const queueOf = (queue: string): Set<string> => {
     const found = pending[queue]
     if (found === undefined) throw new Error(`no queue ${queue}`)
     return found
@@ -90,12 +90,9 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
         prefixSecret: 'sim',
         challengeKey: 'sim',
         catalogue: newCatalogue(),
+        draining: new AbortController().signal,
       },
-      settings: {
-        ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
-        ...{ sharedPrefixes: [], trustedProxies: [], signup: 'closed', signupRole: 'volunteer' },
-        ...{ anonymousPerMinute: 1_000, enrolWork: 1, perMinute: 1_000, perPrefixDay: 1_000 },
-      },
+      settings: SETTINGS,
     },
     stop: async () => {
       await knex.destroy()
@@ -105,10 +102,20 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   }
 }
 
+const SETTINGS: Server['edge']['settings'] = {
+  ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
+  ...{ sharedPrefixes: [], trustedProxies: [], signup: 'closed', signupRole: 'volunteer' },
+  ...{
+    anonymousPerMinute: 1_000,
+    hostPerMinute: 1_000_000,
+    inFlightMax: 1_000,
+    enrolWork: 1,
+    perMinute: 1_000,
+    perPrefixDay: 1_000,
+  },
+}
+
 const pendingOf = <Queue>(queueOf: (name: QueueName) => Queue) => ({
-  transition: queueOf('transition'),
-  validate: queueOf('validate'),
-  assimilate: queueOf('assimilate'),
   standing: queueOf('standing'),
   examine: queueOf('examine'),
   export: queueOf('export'),
