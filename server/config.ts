@@ -2,12 +2,12 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import envPaths from 'env-paths'
 import { z } from 'zod'
-import { QUEUES } from '#jobs/deps.ts'
+import { QUEUES, STAGES } from '#jobs/deps.ts'
 import { SignupPolicy } from '#protocol/accounts.ts'
 import { ENROL_WORK_MAX, ENROL_WORK_MIN } from '#protocol/limits.ts'
 import { LOG_LEVELS } from './log.ts'
 
-export const Role = z.enum(['http', ...QUEUES, 'cron', 'seal'])
+export const Role = z.enum(['http', ...STAGES, ...QUEUES, 'cron', 'seal'])
 export type Role = z.infer<typeof Role>
 
 const list = (text: string) =>

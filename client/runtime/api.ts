@@ -121,7 +121,7 @@ export async function askAsHost<Reply>(
   identity: Identity,
   { schema, call, ...asked }: Asked & { readonly schema: z.ZodType<Reply>; readonly call: number },
 ): Promise<{ readonly reply: Reply; readonly text: string }> {
-  const headers = await signed(identity, call, asked)
+  const headers = { ...asked.headers, ...(await signed(identity, call, asked)) }
   return askBoth({ ...endpoint, token: identity.token }, schema, { ...asked, headers })
 }
 

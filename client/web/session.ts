@@ -34,7 +34,7 @@ export async function refreshSession(): Promise<void> {
 }
 
 /** What proves that a call comes from a page of ours. Read anew each time: another tab may have logged in. */
-function proof(): Record<string, string> {
+export function proof(): Record<string, string> {
   const jar = new Map(
     document.cookie.split('; ').map(part => [part.split('=')[0], part.split('=')[1]] as const),
   )

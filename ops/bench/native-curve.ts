@@ -1,16 +1,6 @@
-import { loadRuntime } from '#client/node/native/runtime.ts'
-import { runNatively } from '#client/onnx/run.ts'
-import { sha256 } from '#protocol/canonical.ts'
-import { jobText, runKeyOf } from '#protocol/job.ts'
-import { canonicalRecipe } from '#protocol/kernel.ts'
-import { MARKS } from '#protocol/limits.ts'
 import type { RunReport } from '#protocol/report.ts'
-import { readyKernel } from '#runtime/known-release.ts'
-import { type RunOutcome, type RunTask, runJob } from '#runtime/run.ts'
-import { freely } from '#runtime/self-test.ts'
-import { importDataset } from '#server/data/import.ts'
-import { builtReleases } from '../../client/node/known-kernels.ts'
 import type { Figure } from '../figures.ts'
+import { curvesApart, exactReport, nativeReport, runOf } from './native-task.ts'
 
 const UPDATES = 500
 const NEAR_UPDATES = 100
@@ -23,9 +13,12 @@ const SEEDS = [1, 2, 3, 4, 5]
  */
 export async function curveFigures(): Promise<readonly Figure[]> {
   const pairs: { wasm: RunReport; native: RunReport }[] = []
-  for (const seed of SEEDS) pairs.push(await bothOf(seed))
-  const near = pairs.map(({ wasm, native }) => distance(wasm, native, NEAR_UPDATES))
-  const far = pairs.map(({ wasm, native }) => distance(wasm, native, UPDATES))
+  for (const seed of SEEDS) {
+    const run = await runOf({ kernel: 'charlm', recipe: {}, seed, updates: UPDATES })
+    pairs.push({ wasm: await exactReport(run), native: await nativeReport(run) })
+  }
+  const near = pairs.map(({ wasm, native }) => curvesApart(wasm, native, NEAR_UPDATES))
+  const far = pairs.map(({ wasm, native }) => curvesApart(wasm, native, UPDATES))
   const metrics = pairs.map(({ wasm }) => metricOf(wasm))
   const apart = pairs.map(({ wasm, native }) => Math.abs(metricOf(wasm) - metricOf(native)))
   const mean = metrics.reduce((sum, x) => sum + x, 0) / metrics.length
@@ -39,45 +32,3 @@ export async function curveFigures(): Promise<readonly Figure[]> {
 }
 
 const metricOf = ({ metric }: RunReport): number => metric?.value ?? Number.NaN
-
-/** The greatest difference of the training losses at points up to an update. */
-function distance(a: RunReport, b: RunReport, until: number): number {
-  const points = a.curve.filter(({ update, train }) => update <= until && train !== null)
-  const apart = points.map(({ update, train }) => {
-    const other = b.curve.find(point => point.update === update)?.train
-    return Math.abs((train ?? Number.NaN) - (other ?? Number.NaN))
-  })
-  return Math.max(...apart)
-}
-
-async function bothOf(seed: number): Promise<{ wasm: RunReport; native: RunReport }> {
-  const kernels = await Promise.all((await builtReleases()).map(readyKernel))
-  const kernel = kernels.find(({ manifest }) => manifest.name === 'charlm')
-  const runtime = await loadRuntime()
-  if (kernel === undefined || runtime === undefined) throw new Error('npm run build, npm install')
-  const { manifest, module, moduleSha256 } = kernel
-  const canonical = canonicalRecipe(manifest, {})
-  if (!canonical.ok) throw new Error(canonical.reason)
-  const { manifest: text, files } = await importDataset('sotu-small@1')
-  const hashes = manifest.slots.flatMap(
-    ({ split }) => text.splits.find(({ name }) => name === split)?.sha256 ?? [],
-  )
-  const data = hashes.map(hash => files.get(hash) ?? new Uint8Array())
-  const { recipe } = canonical
-  const limit = { updates: UPDATES }
-  const job = { kernel: 'charlm@1', task: 'train', recipe, seed, limit, marks: MARKS } as const
-  const dataSha256 = await Promise.all(data.map(sha256))
-  const runKey = await runKeyOf(moduleSha256, dataSha256, job)
-  const task: RunTask = { runKey, job: jobText(job), fuelMax: manifest.bounds.fuelMax, module, data }
-  const control = freely(() => performance.now())
-  const native = { ...task, engineClass: 'onnx-cpu' as const, manifest, flops: 1, memoryBytesMax: Infinity }
-  return {
-    wasm: reportOf(await runJob(task, control)),
-    native: reportOf(await runNatively(native, runtime, control)),
-  }
-}
-
-function reportOf(outcome: RunOutcome): RunReport {
-  if (outcome.type === 'report') return outcome.report
-  throw new Error(outcome.type === 'error' ? outcome.detail : outcome.type)
-}

@@ -8,8 +8,8 @@ import type { Grid } from '../grid.ts'
 import { xeenet } from '../process.ts'
 import { NOOP_FUEL } from './noop.ts'
 
-const OWNERS = 2
-const CAMPAIGNS_PER_OWNER = 5
+const OWNERS = 5
+const CAMPAIGNS_PER_OWNER = 2
 const CREDITS_MILLI = 1_000_000_000
 
 interface Question {
@@ -36,8 +36,8 @@ replicate: ${replicate}
 /** Of every ten campaigns one has each run computed twice, the others once where a host has proven itself. */
 const fileOf = (n: number): string =>
   campaignFile({
-    ...{ title: `Load ${n}`, runs: 10_000, seed: n },
-    replicate: n === 0 ? '{ quorum: 2, seeds: 10, policy: fixed }' : '{ quorum: 1, seeds: 10 }',
+    ...{ title: `Load ${n}`, runs: 100_000, seed: n },
+    replicate: n === 0 ? '{ quorum: 2, seeds: 1, policy: fixed }' : '{ quorum: 1, seeds: 1 }',
   })
 
 /** Has researchers submit ten campaigns of 100,000 runs each, by the ordinary command. */

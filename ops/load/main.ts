@@ -7,15 +7,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import type { Knex } from 'knex'
 import { z } from 'zod'
 import { findRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
 import { block, writeFigures } from '../figures.ts'
 import { type Grid, startGrid } from '../grid.ts'
 import { askQuestions } from './campaigns.ts'
-import { drive } from './drive.ts'
+import { type Drive, drive } from './drive.ts'
 import { enlist } from './fleet.ts'
 import { noopServer } from './noop-server.ts'
+import { countLeaderless } from './observe.ts'
 import { figuresOf, lineOf, lookAt } from './window.ts'
 
 const whole = (max: number) => z.coerce.number().int().min(1).max(max)
@@ -28,6 +30,10 @@ const Options = z.object({
   batch: whole(16).default(10),
   json: z.string().optional(),
 })
+
+// Of so many hosts one begins.
+const SCOUTS = 5
+const LED_SECONDS_MAX = 180
 
 const strings = Object.fromEntries(
   Object.keys(Options.shape).map(name => [name, { type: 'string' as const }]),
@@ -43,6 +49,16 @@ try {
   await rm(dir, { recursive: true, force: true })
 }
 
+/**
+ * Lets some hosts begin until every campaign has leaders. Before that each of its results is among its best, and waits for the
+ * verifier: a server whose campaigns all began within one second is another question.
+ */
+async function untilLed(knex: Knex, scouts: Drive): Promise<void> {
+  for (let seconds = 0; seconds < LED_SECONDS_MAX && (await countLeaderless(knex)) > 0; seconds++)
+    await sleep(1000)
+  await scouts.stop()
+}
+
 async function measure(grid: Grid): Promise<void> {
   const running = await findRunning(grid.dataDir)
   if (running === undefined) throw new Error('the server left no note in its data directory')
@@ -55,7 +71,9 @@ async function measure(grid: Grid): Promise<void> {
       `${options.hosts} hosts, ${options.connections} connections, ${options.batch} reports and leases a call`,
     )
     const { connections, batch: want } = options
-    const load = drive({ url: new URL(grid.url), serverId, hosts, connections, want })
+    const to = { url: new URL(grid.url), serverId, connections, want }
+    await untilLed(knex, drive({ ...to, hosts: hosts.filter((host, i) => host.trusted || i % SCOUTS === 0) }))
+    const load = drive({ ...to, hosts })
     await sleep(options.warmup * 1000)
     load.look()
     const first = await lookAt(knex, running.pid)

@@ -3,6 +3,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import type { Knex } from 'knex'
 import { z } from 'zod'
+import { TRUST } from '#domain/trust.ts'
 import { selectOne } from '#store/rows.ts'
 
 /** Where the results are, and what was written so far. Counts are of all campaigns. */
@@ -34,6 +35,15 @@ const STAGES = `
     pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as "walBytes"`
 
 export const stagesOf = (knex: Knex): Promise<Stages> => selectOne(knex, Stages, STAGES)
+
+const LEADERLESS = `
+  select count(*)::int as n from campaigns c
+  where (select count(*) from (select from work_units w where w.campaign_id = c.id and w.metric is not null limit ${4 * TRUST.leaderRows}) as led)
+    < ${4 * TRUST.leaderRows}`
+
+/** Campaigns with so few verified runs that almost any other would be among their best. */
+export const countLeaderless = async (knex: Knex): Promise<number> =>
+  (await selectOne(knex, z.object({ n: z.int() }), LEADERLESS)).n
 
 const TICKS_PER_SECOND = 100 // of /proc, on every Linux that there is
 

@@ -23,7 +23,11 @@ export function tokenOf(req: Request): string | undefined {
 /** Who calls, with a user's token or logged in; throws `Refused` when nobody does. */
 export async function callerOf(edge: Edge, req: Request): Promise<Caller> {
   const token = tokenOf(req)
-  if (token !== undefined) return callerBy(edge, token)
+  return token === undefined ? callerInBrowser(edge, req) : callerBy(edge, token)
+}
+
+/** Who is logged in in the browser that calls, whatever token it sends along; throws `Refused` when nobody is, or without its proof. */
+export async function callerInBrowser(edge: Edge, req: Request): Promise<Caller> {
   const secret = sessionSecretOf(edge, req)
   if (secret === undefined) throw new Refused('token_missing')
   if (!mayAct(edge, req, secret)) throw new Refused('csrf_refused')

@@ -3,7 +3,7 @@ import { ClaimBody, type ClaimReply } from '#protocol/people.ts'
 import { HostId, type UserId } from '#protocol/units.ts'
 import { claimHost } from '#store/claims.ts'
 import { inTransaction } from '#store/database.ts'
-import { callerWith } from './auth.ts'
+import { callerInBrowser, callerWith } from './auth.ts'
 import { bodyOf, parseJson, sha256Of } from './body.ts'
 import type { Edge } from './edge.ts'
 import { type HostCallReader, spend } from './host-call.ts'
@@ -11,7 +11,7 @@ import { parse, Refused } from './problem.ts'
 
 /**
  * POST /hosts/:id/claim: an anonymous host joins an account. Both agree: the host signs the call, and the user's token is in
- * it. Repeating it changes nothing.
+ * it, or the browser that sends it is logged in. Repeating it changes nothing.
  */
 export function claim(edge: Edge, readCall: HostCallReader): RequestHandler {
   return async (req, res) => {
@@ -20,7 +20,8 @@ export function claim(edge: Edge, readCall: HostCallReader): RequestHandler {
     const signed = await readCall(req, sha256Of(bytes))
     if (signed.host.id !== id) throw new Refused('signature_invalid', 'another host signed this call')
     const { userToken } = parse(ClaimBody, parseJson(bytes))
-    const { userId } = await callerWith(edge, userToken, 'enrol')
+    const { userId } =
+      userToken === undefined ? await callerInBrowser(edge, req) : await callerWith(edge, userToken, 'enrol')
     await spend(edge, signed)
     res.json(await claimPatiently(edge, id, userId))
   }

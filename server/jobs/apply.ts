@@ -8,7 +8,8 @@ import type { Trx } from '#store/database.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { cancelResults, dropResults, expireResults, insertResults } from '#store/results.ts'
 import { lockStandings, saveStandings } from '#store/standing.ts'
-import { giveUpWorkUnits, setWakes } from '#store/work-units.ts'
+import { type Awaited, setWakes } from '#store/wakes.ts'
+import { giveUpWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 export interface Decision {
@@ -45,12 +46,16 @@ export async function applyDecisions(
   )
   await deps.enqueue(trx, 'propose', [...new Set(toRank)])
   await expire(trx, decisions, now)
+  const awaits = new Map<WorkUnitId, Awaited>([
+    ...unitsWith(decisions, 'request_validation').map(id => [id, 'validate'] as const),
+    ...unitsWith(decisions, 'publish').map(id => [id, 'assimilate'] as const),
+  ])
   await setWakes(
     trx,
-    effectsOf(decisions, 'wake').map(({ workUnitId, effect }) => ({ id: workUnitId, at: effect.at })),
+    effectsOf(decisions, 'wake').map(({ workUnitId: id, effect: { at } }) => ({
+      ...{ id, at, awaits: awaits.get(id) ?? null },
+    })),
   )
-  await deps.enqueue(trx, 'validate', unitsWith(decisions, 'request_validation'))
-  await deps.enqueue(trx, 'assimilate', unitsWith(decisions, 'publish'))
 }
 
 async function closeUnits(trx: Trx, decisions: readonly Decision[], now: Instant): Promise<void> {

@@ -10,17 +10,15 @@ interface WakeUp<Id> {
 interface Batch<Id> {
   readonly queue: QueueName
   readonly handler: Handler<Id>
-  /** What to do about a thing that the handler cannot get over, besides writing it down. */
-  postpone(ids: readonly Id[]): Promise<void>
 }
 
 /**
  * Runs a handler over a batch of wake-ups. If it fails, each id is tried alone, so that a poison one stops only itself:
- * it is logged, put off, and retried by pg-boss until it ends in the queue `dead`.
+ * it is logged, and retried by pg-boss until it ends in the queue `dead`.
  */
 export async function runBatch<Id extends string>(
   deps: JobDeps,
-  { queue, handler, postpone }: Batch<Id>,
+  { queue, handler }: Batch<Id>,
   jobs: readonly WakeUp<Id>[],
 ): Promise<JobResult[]> {
   const ids = [...new Set(jobs.map(job => job.data.id))].sort()
@@ -37,7 +35,7 @@ export async function runBatch<Id extends string>(
       }
     }
   }
-  await writeDown(deps, { queue, handler, postpone }, failures)
+  writeDown(deps, queue, failures)
   return jobs.map(({ id, data }) =>
     failures.has(data.id)
       ? { id, status: 'failed', output: { error: messageOf(failures.get(data.id)) } }
@@ -45,22 +43,10 @@ export async function runBatch<Id extends string>(
   )
 }
 
-async function writeDown<Id>(
-  { log }: JobDeps,
-  { queue, postpone }: Batch<Id>,
-  failures: ReadonlyMap<Id, unknown>,
-): Promise<void> {
-  const poison = [...failures].filter(([, failure]) => !isUnavailable(failure))
-  for (const [id, failure] of poison)
-    log.error({ queue, id, error: messageOf(failure), stack: stackOf(failure) }, 'a wake-up failed')
-  try {
-    await postpone(poison.map(([id]) => id))
-  } catch (error) {
-    log.error(
-      { queue, error: messageOf(error) },
-      'failed wake-ups could not be put off: they come back at once',
-    )
-  }
+function writeDown({ log }: JobDeps, queue: QueueName, failures: ReadonlyMap<string, unknown>): void {
+  for (const [id, failure] of failures)
+    if (!isUnavailable(failure))
+      log.error({ queue, id, error: messageOf(failure), stack: stackOf(failure) }, 'a wake-up failed')
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

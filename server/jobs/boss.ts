@@ -1,11 +1,8 @@
 import { fromKnex, PgBoss } from 'pg-boss'
 import type { Instant } from '#protocol/units.ts'
 import type { Wake } from '#store/wake.ts'
-import { touchWorkUnits } from '#store/work-units.ts'
-import { type Enqueue, type JobLog, QUEUES, type QueueName } from './deps.ts'
-
-/** Where wake-ups end that failed on every retry, for an operator to read. */
-export const DEAD_QUEUE = 'dead'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { DEAD_QUEUE, type Enqueue, type JobLog, QUEUES, type QueueName, STAGES } from './deps.ts'
 
 interface BossOptions {
   readonly connectionString: string
@@ -47,6 +44,8 @@ export async function startBoss({ connectionString, log }: BossOptions): Promise
   await boss.start()
   await boss.createQueue(DEAD_QUEUE, { deleteAfterSeconds: DEAD_SECONDS, retentionSeconds: DEAD_SECONDS })
   for (const queue of QUEUES) await boss.createQueue(queue, { ...QUEUE_OPTIONS, ...SLOW[queue] })
+  // Earlier versions had a queue for each stage of a work unit, whose row says what is due.
+  for (const stage of STAGES) if ((await boss.getQueue(stage)) !== null) await boss.deleteQueue(stage)
   return boss
 }
 
@@ -54,18 +53,23 @@ export async function startBoss({ connectionString, log }: BossOptions): Promise
 export function bossEnqueue(boss: PgBoss): Enqueue {
   return async (trx, queue, ids) => {
     if (ids.length === 0) return
-    const jobs = [...new Set(ids)].sort().map(id => ({ data: { id }, singletonKey: id }))
-    await boss.insert(queue, jobs, { db: fromKnex(trx), returnId: false })
+    const db = fromKnex(trx)
+    const wanted = queue === DEAD_QUEUE ? await notYetDead(boss, ids) : ids
+    const jobs = [...new Set(wanted)].sort().map(id => ({ data: { id }, singletonKey: id }))
+    if (jobs.length > 0) await boss.insert(queue, jobs, { db, returnId: false })
   }
+}
+
+/** What comes back every few minutes is one dead letter all the same. */
+async function notYetDead(boss: PgBoss, ids: readonly string[]): Promise<string[]> {
+  const known = await Promise.all(ids.map(key => boss.findJobs(DEAD_QUEUE, { key, queued: true, limit: 1 })))
+  return ids.filter((_, i) => known[i]?.length === 0)
 }
 
 /** The wake-ups of the edge. */
 export function createWake({ enqueue, now }: { enqueue: Enqueue; now: () => Instant }): Wake {
   return {
-    workUnits: async (trx, ids) => {
-      await touchWorkUnits(trx, ids, now())
-      await enqueue(trx, 'transition', ids)
-    },
+    workUnits: (trx, ids) => touchWorkUnits(trx, ids, now()), // their rows are the queue (units.ts)
     campaigns: (trx, ids) => enqueue(trx, 'propose', ids),
     hosts: (trx, ids) => enqueue(trx, 'standing', ids),
     proposals: (trx, ids) => enqueue(trx, 'examine', ids),

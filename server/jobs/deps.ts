@@ -16,20 +16,23 @@ import type { Trx } from '#store/database.ts'
 import type { Histories } from '#store/histories.ts'
 import type { PostWebhook } from './webhook-post.ts'
 
-export const QUEUES = [
-  'transition',
-  'validate',
-  'assimilate',
-  'standing',
-  'propose',
-  'examine',
-  'webhook',
-  'export',
-] as const
+/** What moves work units, batch by batch: their own rows say what is due (units.ts). */
+export const STAGES = ['transition', 'validate', 'assimilate'] as const
+export type Stage = (typeof STAGES)[number]
+
+/** What pg-boss carries wake-ups for. */
+export const QUEUES = ['standing', 'propose', 'examine', 'webhook', 'export'] as const
 export type QueueName = (typeof QUEUES)[number]
 
+/** Where ends what the code cannot get over, for an operator to read. */
+export const DEAD_QUEUE = 'dead'
+
 /** Asks for a look at the things named by `ids`, in the caller's transaction. Requests that still wait collapse into one. */
-export type Enqueue = (trx: Trx, queue: QueueName, ids: readonly string[]) => Promise<void>
+export type Enqueue = (
+  trx: Trx,
+  queue: QueueName | typeof DEAD_QUEUE,
+  ids: readonly string[],
+) => Promise<void>
 
 export interface JobLog {
   info(facts: object, message: string): void
@@ -63,5 +66,4 @@ export interface JobDeps {
 export type Handler<Id> = (deps: JobDeps, ids: readonly Id[]) => Promise<void>
 
 export type CampaignHandler = Handler<CampaignId>
-export type WorkUnitHandler = Handler<WorkUnitId>
 export type HostHandler = Handler<HostId>

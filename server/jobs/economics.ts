@@ -8,14 +8,15 @@ import {
   WAITS_MS,
 } from '#domain/economics.ts'
 import { drawn } from '#domain/trust.ts'
-import { addMs, type Instant, type WorkUnitId } from '#protocol/units.ts'
-import { inTransaction, type Trx } from '#store/database.ts'
+import { addMs, type WorkUnitId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
 import { listUntouched, listWaiting, lockDaemon, makeCanaries, readSupply } from '#store/economics.ts'
 import { countProvenOwners } from '#store/streaks.ts'
-import { demandChecks, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { demandChecks, lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
-type DaemonDeps = Pick<JobDeps, 'knex' | 'now' | 'secret' | 'enqueue'>
+type DaemonDeps = Pick<JobDeps, 'knex' | 'now' | 'secret'>
 
 const UNTOUCHED_PER_ROUND = 2_000
 const AUDITS_PER_ROUND = 500
@@ -35,7 +36,7 @@ export function supplyCanaries(deps: DaemonDeps): Promise<WorkUnitId[]> {
     if (chosen.length === 0) return []
     await lockWorkUnits(trx, chosen)
     const made = await makeCanaries(trx, chosen)
-    await lookAgain(trx, deps, made, now)
+    await touchWorkUnits(trx, made, now)
     return made
   })
 }
@@ -59,17 +60,7 @@ export function drawAudits(deps: DaemonDeps): Promise<WorkUnitId[]> {
       valid.map(id => ({ id, demand: 'audit' })),
       now,
     )
-    await lookAgain(trx, deps, valid, now)
+    await touchWorkUnits(trx, valid, now)
     return valid
   })
-}
-
-async function lookAgain(
-  trx: Trx,
-  deps: DaemonDeps,
-  ids: readonly WorkUnitId[],
-  now: Instant,
-): Promise<void> {
-  await touchWorkUnits(trx, ids, now)
-  await deps.enqueue(trx, 'transition', ids)
 }

@@ -11,7 +11,8 @@ import { hiddenTextOf } from '#store/hidden.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { kernelsByHash } from '#store/kernels.ts'
 import { excludeHosts } from '#store/standing.ts'
-import { demandChecks, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { demandChecks, lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 export type EvaluateDeps = Pick<JobDeps, 'knex' | 'now' | 'secret' | 'ids' | 'enqueue'>
@@ -59,7 +60,7 @@ const DELIVERY_MS = 24 * 3600_000
  * Has the verifier compute again what somebody promised weights of that did not come in a day: whoever has computed it loses
  * nothing, and who has not is found. Gives how many.
  */
-export function checkUndelivered({ knex, now, enqueue }: EvaluateDeps): Promise<number> {
+export function checkUndelivered({ knex, now }: EvaluateDeps): Promise<number> {
   return inTransaction(knex, async trx => {
     const overdue = { before: addMs(now(), -DELIVERY_MS), now: now(), limit: PER_ROUND }
     const missing = await giveUpRequests(trx, overdue)
@@ -71,7 +72,6 @@ export function checkUndelivered({ knex, now, enqueue }: EvaluateDeps): Promise<
       now(),
     )
     await touchWorkUnits(trx, valid, now())
-    await enqueue(trx, 'transition', valid)
     const notes = missing.map(({ hostId, resultId }) => ({
       ...{ hostId, event: 'artifact_missing' },
       detail: `result ${resultId}: its weights were asked for and did not come in a day`,

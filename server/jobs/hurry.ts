@@ -4,7 +4,8 @@ import { addMs, type WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { lockDaemon } from '#store/economics.ts'
 import { countIdle, hurryWorkUnits, listTails } from '#store/hurry.ts'
-import { lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 const HURRIED_PER_ROUND = 200
@@ -14,7 +15,7 @@ const SAMPLES = 100
  * Asks a second host for the last runs of a campaign that take much longer than the others did, while proven hosts are idle:
  * whoever comes first decides. Gives the units. Two processes take turns.
  */
-export function hurryTails(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>): Promise<WorkUnitId[]> {
+export function hurryTails(deps: Pick<JobDeps, 'knex' | 'now'>): Promise<WorkUnitId[]> {
   return inTransaction(deps.knex, async trx => {
     const now = deps.now()
     const idle = await countIdle(trx, addMs(now, -PRESENT_MS), HURRIED_PER_ROUND)
@@ -29,7 +30,6 @@ export function hurryTails(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>): Pro
     const open = locked.flatMap(({ workUnit: { id, state } }) => (state === 'open' ? [id] : []))
     await hurryWorkUnits(trx, open, now)
     await touchWorkUnits(trx, open, now)
-    await deps.enqueue(trx, 'transition', open)
     return open
   })
 }

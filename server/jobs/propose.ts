@@ -24,7 +24,8 @@ import {
 } from '#store/progress.ts'
 import { listUnitless } from '#store/search.ts'
 import { closeTests, hasBaseline } from '#store/tests.ts'
-import { demandChecks, lockOpenWorkUnits, lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { demandChecks, lockOpenWorkUnits, lockWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { addBaseline } from './baseline.ts'
 import { tellBest } from './best.ts'
@@ -171,7 +172,6 @@ async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
     await demandChecks(trx, demand(audits), now)
     await demandChecks(trx, demand(leaders))
     await touchWorkUnits(trx, [...standing], now)
-    await deps.enqueue(trx, 'transition', [...standing])
   })
 }
 

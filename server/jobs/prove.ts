@@ -20,7 +20,8 @@ import {
   noteProofs,
   refuteEvaluation,
 } from '#store/proofs.ts'
-import { lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 import { type EvaluateDeps, excludeLiars } from './evaluate.ts'
 
@@ -69,7 +70,7 @@ async function examineWeights({ knex, blobs, now, ids }: ProveDeps, awaited: Awa
 }
 
 /** Writes down what verifiers found, and has the results judged. An evaluation that failed is made again. */
-function concludeProofs({ knex, now, enqueue }: ProveDeps): Promise<number> {
+function concludeProofs({ knex, now }: ProveDeps): Promise<number> {
   return inTransaction(knex, async trx => {
     const ended = [
       ...(await listEndedProofs(trx, PER_ROUND)),
@@ -81,7 +82,6 @@ function concludeProofs({ knex, now, enqueue }: ProveDeps): Promise<number> {
     const count = await noteProofs(trx, ended)
     const ids = units.map(({ workUnit }) => workUnit.id)
     await touchWorkUnits(trx, ids, now())
-    await enqueue(trx, 'transition', ids)
     return count
   })
 }

@@ -10,7 +10,8 @@ import {
   releaseChecks,
 } from '#store/record-checks.ts'
 import { readExperimentScores, readScores } from '#store/scores.ts'
-import { lockWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 // One transaction locks at most this many units of each kind: some hundred milliseconds.
@@ -53,7 +54,6 @@ export async function releaseCandidates(
     await holdChecks(trx, holds, idsOf(next))
     const released = await releaseChecks(trx, releases)
     await touchWorkUnits(trx, released, deps.now())
-    await deps.enqueue(trx, 'transition', released)
     if (overtaken.length > batch || toHold.length > batch) await deps.enqueue(trx, 'propose', [id])
   })
 }

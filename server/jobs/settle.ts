@@ -1,8 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import { invariant } from '#domain/invariant.ts'
-import type { Settlement } from '#domain/settle.ts'
-import type { Standing } from '#domain/trust.ts'
-import type { WorkUnit } from '#domain/types.ts'
-import type { HostId, Instant } from '#protocol/units.ts'
+import { isFinalBy, type Standing, streakOf } from '#domain/trust.ts'
+import type { HostId, WorkUnitId } from '#protocol/units.ts'
 import { retractCorpus } from '#store/corpus.ts'
 import type { Trx } from '#store/database.ts'
 import { addCampaignEvents } from '#store/events.ts'
@@ -11,22 +10,21 @@ import { refreshScores } from '#store/scores.ts'
 import { addExclusions, hostsWithProvisional, saveStandings } from '#store/standing.ts'
 import { tellHosts, tickVerified } from '#store/stream.ts'
 import { confirmResults, doubtResults, giveVerdicts } from '#store/verdicts.ts'
-import { acceptWorkUnits, demandChecks, overturnWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { acceptWorkUnits, demandChecks, overturnWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 import { pay } from './pay.ts'
+import type { Verdicts } from './validate.ts'
 
-interface Judged {
-  readonly judged: readonly WorkUnit[] // locked
-  readonly settlements: readonly Settlement[]
-  readonly before: ReadonlyMap<HostId, Standing> // locked
-  readonly after: ReadonlyMap<HostId, Standing>
-  readonly now: Instant
-}
+/** Judged work units, and which of them are published in the same breath: nothing can change any more. */
+type Judged = Verdicts & { readonly published: ReadonlySet<WorkUnitId> }
 
-/** Applies what was judged, one statement per kind of consequence. */
+/**
+ * Applies what was judged, one statement per kind of consequence, but for the credit (`paySettlements`) and for what the
+ * units do next.
+ */
 export async function applySettlements(trx: Trx, deps: JobDeps, facts: Judged): Promise<void> {
   const { judged, settlements, before, after, now } = facts
-  await changeUnits(trx, settlements, now)
+  await changeUnits(trx, facts)
   await withdraw(trx, deps, facts)
   await confirmResults(
     trx,
@@ -38,30 +36,13 @@ export async function applySettlements(trx: Trx, deps: JobDeps, facts: Judged): 
   )
   const notes = settlements.flatMap(settlement => settlement.notes)
   await addHostEvents(trx, notes, now)
-  await stand(
-    trx,
-    deps,
-    [...after.values()].filter(host => host !== before.get(host.id)),
-    facts,
-  )
-  await pay(
-    trx,
-    {
-      grants: settlements.flatMap(s => s.grants),
-      vestNow: new Set(settlements.flatMap(s => s.verdicts.filter(v => !v.provisional).map(v => v.resultId))),
-      reversals: settlements.flatMap(s => s.reversals),
-      vests: settlements.flatMap(s => s.vests),
-    },
-    now,
-  )
+  const changed = [...after.values()].filter(host => !isDeepStrictEqual(host, before.get(host.id)))
+  await stand(trx, deps, changed, facts)
   const accepted = new Set(settlements.flatMap(s => (s.canonicalId === null ? [] : [s.workUnitId])))
   await refreshScores(
     trx,
     judged.flatMap(unit => (accepted.has(unit.id) ? [unit.experimentId] : [])),
   )
-  const ids = judged.map(unit => unit.id)
-  await touchWorkUnits(trx, ids, now)
-  await deps.enqueue(trx, 'transition', ids)
   // What was published and is verified only now may lead a leaderboard.
   const shown = judged.filter(unit => unit.state === 'valid' && unit.publishedAt !== null)
   await deps.enqueue(trx, 'propose', [...new Set(shown.map(unit => unit.campaignId))])
@@ -72,9 +53,22 @@ export async function applySettlements(trx: Trx, deps: JobDeps, facts: Judged): 
   )
 }
 
-async function changeUnits(trx: Trx, settlements: readonly Settlement[], now: Instant): Promise<void> {
+/** Moves the credit of what was judged: last, since the accounts of campaigns are what batches wait for each other for. */
+export const paySettlements = (trx: Trx, { settlements, now }: Verdicts): Promise<void> =>
+  pay(
+    trx,
+    {
+      grants: settlements.flatMap(s => s.grants),
+      vestNow: new Set(settlements.flatMap(s => s.verdicts.filter(v => !v.provisional).map(v => v.resultId))),
+      reversals: settlements.flatMap(s => s.reversals),
+      vests: settlements.flatMap(s => s.vests),
+    },
+    now,
+  )
+
+async function changeUnits(trx: Trx, { settlements, published, now }: Judged): Promise<void> {
   const answers = settlements.flatMap(({ workUnitId: id, canonicalId, overturned }) =>
-    canonicalId === null ? [] : [{ id, canonicalId, overturned }],
+    canonicalId === null ? [] : [{ id, canonicalId, overturned, isPublished: published.has(id) }],
   )
   const accepted = answers.filter(answer => !answer.overturned)
   const overturned = answers.filter(answer => answer.overturned)
@@ -112,12 +106,8 @@ async function withdraw(trx: Trx, deps: JobDeps, { judged, settlements, now }: J
 }
 
 /** Writes how hosts stand, and has what follows for their earlier results done. */
-async function stand(
-  trx: Trx,
-  deps: JobDeps,
-  changed: readonly Standing[],
-  { before, settlements, now }: Judged,
-): Promise<void> {
+async function stand(trx: Trx, deps: JobDeps, changed: readonly Standing[], facts: Judged): Promise<void> {
+  const { before, settlements, now } = facts
   const notes = settlements.flatMap(settlement => settlement.notes)
   await saveStandings(trx, changed)
   const out = changed.filter(
@@ -131,9 +121,27 @@ async function stand(
     now,
   )
   const faulty = changed.filter(({ streaks }) => Object.values(streaks).some(s => s.faultAt === now))
-  const waiting = await hostsWithProvisional(
-    trx,
-    changed.map(host => host.id),
+  const outOfPlay = changed.filter(({ state }) => state !== 'active')
+  const waiting = await hostsWithProvisional(trx, finalSince(changed, facts))
+  await deps.enqueue(trx, 'standing', [
+    ...new Set([...[...faulty, ...outOfPlay].map(host => host.id), ...waiting]),
+  ])
+}
+
+/** Hosts of which something that stood provisionally may be final now: a check passed, or it had passed before the verdict. */
+function finalSince(
+  changed: readonly Standing[],
+  { before, after, successes, settlements }: Judged,
+): readonly HostId[] {
+  const moved = changed.filter(({ id, streaks }) =>
+    Object.entries(streaks).some(
+      ([engineClass, { finalUntil }]) => finalUntil !== before.get(id)?.streaks[engineClass]?.finalUntil,
+    ),
   )
-  await deps.enqueue(trx, 'standing', [...new Set([...faulty.map(host => host.id), ...waiting])])
+  const held = new Set(settlements.flatMap(s => s.verdicts.flatMap(v => (v.provisional ? [v.resultId] : []))))
+  const late = successes.filter(({ id, hostId, reportedAt, engineClass }) => {
+    const host = after.get(hostId)
+    return host !== undefined && held.has(id) && isFinalBy(reportedAt, streakOf(host, engineClass))
+  })
+  return [...new Set([...moved.map(({ id }) => id), ...late.map(({ hostId }) => hostId)])]
 }

@@ -27,7 +27,8 @@ import {
   readQuietSuccesses,
   unjudgeResults,
 } from '#store/verdicts.ts'
-import { type LoadedWorkUnit, lockWorkUnits, reopenWorkUnits, touchWorkUnits } from '#store/work-units.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
+import { type LoadedWorkUnit, lockWorkUnits, reopenWorkUnits } from '#store/work-units.ts'
 import type { HostHandler, JobDeps } from './deps.ts'
 import { logExclusions } from './log-exclusions.ts'
 import { pay } from './pay.ts'
@@ -102,7 +103,7 @@ async function spread(trx: Trx, deps: JobDeps, ids: readonly HostId[]): Promise<
 
 // In a transaction of its own, because work units are locked before hosts.
 async function release(trx: Trx, deps: JobDeps, hostIds: readonly HostId[]): Promise<void> {
-  if (hostIds.length > 0) await deps.enqueue(trx, 'transition', await freeLeases(trx, hostIds, deps.now()))
+  if (hostIds.length > 0) await freeLeases(trx, hostIds, deps.now())
 }
 
 /** Units whose answer is in doubt with this host are open again; gives how many were looked at. */
@@ -177,7 +178,6 @@ async function openAgain(
     now,
   )
   await touchWorkUnits(trx, ids, now)
-  await deps.enqueue(trx, 'transition', ids)
   await deps.enqueue(trx, 'propose', campaignIds)
   await refreshScores(
     trx,

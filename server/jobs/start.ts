@@ -1,10 +1,7 @@
 import type { Job, JobResult, PgBoss } from 'pg-boss'
-import { addMs, CampaignId, ExportId, HostId, ProposalId, WebhookId, WorkUnitId } from '#protocol/units.ts'
-import { inTransaction } from '#store/database.ts'
+import { CampaignId, ExportId, HostId, ProposalId, WebhookId } from '#protocol/units.ts'
 import { openHistories } from '#store/histories.ts'
 import { countGrown } from '#store/maintenance.ts'
-import { setWakes } from '#store/work-units.ts'
-import { runAssimilate } from './assimilate.ts'
 import { runBatch } from './batch.ts'
 import { bossEnqueue } from './boss.ts'
 import { sweepContributions } from './contributions.ts'
@@ -17,7 +14,7 @@ import {
   EVERY_TEN_MINUTES,
   repeat,
 } from './cron.ts'
-import type { JobDeps, QueueName } from './deps.ts'
+import { type JobDeps, QUEUES, type QueueName, STAGES, type Stage } from './deps.ts'
 import { drawAudits, supplyCanaries } from './economics.ts'
 import { checkUndelivered, excludeLiars, planEvaluations } from './evaluate.ts'
 import { runExamine, sweepProposals } from './examine.ts'
@@ -28,12 +25,11 @@ import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
 import { proveWeights } from './prove.ts'
 import { runStanding } from './standing.ts'
-import { sweepCampaigns, sweepCredit, sweepHosts, sweepWorkUnits } from './sweep.ts'
-import { runTransition } from './transition.ts'
-import { runValidate } from './validate.ts'
+import { sweepCampaigns, sweepCredit, sweepHosts } from './sweep.ts'
+import { startUnits } from './units.ts'
 import { runWebhooks, sweepWebhooks } from './webhooks.ts'
 
-type JobRole = QueueName | 'cron'
+type JobRole = QueueName | Stage | 'cron'
 
 export interface JobsOptions extends Omit<JobDeps, 'enqueue' | 'histories'> {
   readonly boss: PgBoss // from startBoss
@@ -43,23 +39,22 @@ export interface JobsOptions extends Omit<JobDeps, 'enqueue' | 'histories'> {
 /** Starts the roles asked for; any number of processes may run any of them. `stop` waits for what is in hand. */
 export async function startJobs({ boss, roles, ...rest }: JobsOptions): Promise<{ stop(): Promise<void> }> {
   const deps: JobDeps = { ...rest, enqueue: bossEnqueue(boss), histories: openHistories() }
-  const queues = roles.filter(role => role !== 'cron')
+  const queues = QUEUES.filter(queue => roles.includes(queue))
   for (const queue of queues) await work(boss, deps, queue)
+  const stages = STAGES.filter(stage => roles.includes(stage))
+  const units = stages.length === 0 ? undefined : startUnits(deps, stages)
   const sweepers = roles.includes('cron') ? startSweepers(deps) : []
   return {
     stop: async () => {
       for (const sweeper of sweepers) await sweeper.stop()
+      await units?.stop()
       for (const queue of queues) await boss.offWork(queue, { wait: true })
     },
   }
 }
 
-// Batches make the server fast (ten to thirty times over single calls); reports are up to 64 KiB, so validators and
-// assimilators take fewer. A campaign is a batch by itself.
+// A campaign is a batch by itself.
 const BATCH_SIZES = {
-  transition: 200,
-  validate: 50,
-  assimilate: 100,
   standing: 20,
   propose: 10,
   examine: 1, // seconds each
@@ -69,9 +64,6 @@ const BATCH_SIZES = {
 
 // Notifications come in milliseconds; polling is for those that a broken connection swallowed.
 const POLL_SECONDS = 2
-
-// A work unit that the code cannot get over comes back this often, until somebody mends the code.
-const POISON_MS = 5 * 60_000
 
 async function work(boss: PgBoss, deps: JobDeps, queue: QueueName): Promise<void> {
   const options = {
@@ -89,47 +81,34 @@ type WakeUps = readonly Job<{ id: string }>[]
 /** What the wake-ups of a queue are handed to; answers with what became of each. */
 export function runnerOf(deps: JobDeps, queue: QueueName): (jobs: WakeUps) => Promise<JobResult[]> {
   if (queue === 'propose') {
-    const batch = { queue, handler: runPropose, postpone: async () => {} } // campaigns are swept anyway
+    const batch = { queue, handler: runPropose } // campaigns are swept anyway
     return jobs => runBatch(deps, batch, parsed(jobs, CampaignId.parse))
   }
   if (queue === 'standing') {
-    const batch = { queue, handler: runStanding, postpone: async () => {} } // what is left to do is asked for again
+    const batch = { queue, handler: runStanding } // what is left to do is asked for again
     return jobs => runBatch(deps, batch, parsed(jobs, HostId.parse))
   }
   if (queue === 'examine') {
-    const batch = { queue, handler: runExamine, postpone: async () => {} } // proposals are swept anyway
+    const batch = { queue, handler: runExamine } // proposals are swept anyway
     return jobs => runBatch(deps, batch, parsed(jobs, ProposalId.parse))
   }
   if (queue === 'webhook') {
-    const batch = { queue, handler: runWebhooks, postpone: async () => {} } // what is left to send is swept anyway
+    const batch = { queue, handler: runWebhooks } // what is left to send is swept anyway
     return jobs => runBatch(deps, batch, parsed(jobs, WebhookId.parse))
   }
   if (queue === 'export') {
-    const batch = { queue, handler: runExport, postpone: async () => {} } // exports are swept anyway
+    const batch = { queue, handler: runExport } // exports are swept anyway
     return jobs => runBatch(deps, batch, parsed(jobs, ExportId.parse))
   }
-  const handlers = { transition: runTransition, validate: runValidate, assimilate: runAssimilate }
-  const postpone = (ids: readonly WorkUnitId[]) => postponeWorkUnits(deps, ids)
-  return jobs => runBatch(deps, { queue, handler: handlers[queue], postpone }, parsed(jobs, WorkUnitId.parse))
+  throw new Error(`nothing works on ${queue}`)
 }
 
 const parsed = <Id>(jobs: WakeUps, parse: (text: string) => Id) =>
   jobs.map(({ id, data }) => ({ id, data: { id: parse(data.id) } }))
 
-function postponeWorkUnits(deps: JobDeps, ids: readonly WorkUnitId[]): Promise<void> {
-  const at = addMs(deps.now(), POISON_MS)
-  return inTransaction(deps.knex, trx =>
-    setWakes(
-      trx,
-      ids.map(id => ({ id, at })),
-    ),
-  )
-}
-
 function startSweepers(deps: JobDeps) {
   const { log } = deps
   return [
-    repeat(log, { name: 'work units', when: EVERY_SECOND, what: () => sweepWorkUnits(deps) }),
     repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
     repeat(log, { name: 'webhooks', when: EVERY_SECOND, what: () => sweepWebhooks(deps) }),
     repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),

@@ -5,26 +5,11 @@ import { addHostEvents } from '#store/hosts.ts'
 import { listLeftovers } from '#store/ledger.ts'
 import { listUnsettled } from '#store/progress.ts'
 import { listDoubted, listUnspread, releaseRechecked } from '#store/standing.ts'
-import { lockDueWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 import { payDeferred, settleForfeits } from './pay.ts'
 
-// Enough for a thousand deadlines a second; more wait for the next sweep, which is a second later.
-const DUE_PER_SWEEP = 1_000
 const CAMPAIGNS_PER_SWEEP = 1_000
 const HOSTS_PER_SWEEP = 1_000
-
-/**
- * Asks for a look at every work unit whose moment has come: deadlines, and wake-ups that got lost. Locked ones are being
- * changed and wake themselves. Returns how many it found.
- */
-export function sweepWorkUnits(deps: Pick<JobDeps, 'knex' | 'now' | 'enqueue'>): Promise<number> {
-  return inTransaction(deps.knex, async trx => {
-    const due = await lockDueWorkUnits(trx, deps.now(), DUE_PER_SWEEP)
-    await deps.enqueue(trx, 'transition', due)
-    return due.length
-  })
-}
 
 /**
  * Lets paused hosts go of whose results none is left to be judged again, and asks for a look at exclusions that nobody acted

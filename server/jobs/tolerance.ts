@@ -31,9 +31,12 @@ export async function readBounds(trx: Trx, successes: readonly Class[]): Promise
   return { of: compared => bounds.get(nameOf(compared)) }
 }
 
+/** What is compared of a success. */
+type Compared = Class & Pick<SuccessRow, 'id' | 'workUnitId' | 'trusted' | 'verdict' | 'metric' | 'report'>
+
 interface Judged {
-  readonly successes: readonly SuccessRow[]
-  readonly settlements: readonly Settlement[]
+  readonly successes: readonly Compared[]
+  readonly settlements: readonly Pick<Settlement, 'verdicts'>[]
   readonly now: Instant
 }
 
@@ -77,4 +80,4 @@ export async function learnBounds(trx: Trx, { successes, settlements, now }: Jud
   }
 }
 
-const reportOf = ({ report }: SuccessRow): RunReport => RunReport.parse(JSON.parse(report))
+const reportOf = ({ report }: Compared): RunReport => RunReport.parse(JSON.parse(report))

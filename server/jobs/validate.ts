@@ -2,54 +2,74 @@ import { createHash } from 'node:crypto'
 import { invariant } from '#domain/invariant.ts'
 import { addRun, isRecord, type Scores, scoreAfter } from '#domain/records.ts'
 import { type Case, type Settlement, settle } from '#domain/settle.ts'
-import { isWanted, transition } from '#domain/transition.ts'
+import type { Standing } from '#domain/trust.ts'
 import type { WorkUnit } from '#domain/types.ts'
-import type { ExperimentId, ResultId } from '#protocol/units.ts'
-import { inTransaction, type Trx } from '#store/database.ts'
+import type { ExperimentId, HostId, Instant, ResultId } from '#protocol/units.ts'
+import type { Trx } from '#store/database.ts'
 import { readExperimentScores, readScores } from '#store/scores.ts'
 import { lockStandings } from '#store/standing.ts'
 import { paidOf, readSuccesses, type SuccessRow } from '#store/verdicts.ts'
-import { lockWorkUnits } from '#store/work-units.ts'
 import type { ReadOutput } from '#validators/output.ts'
 import { validatorOf } from '#validators/registry.ts'
-import type { JobDeps, WorkUnitHandler } from './deps.ts'
-import { applySettlements } from './settle.ts'
-import { type Bounds, learnBounds, readBounds } from './tolerance.ts'
+import type { JobDeps } from './deps.ts'
+import { type Bounds, readBounds } from './tolerance.ts'
 
-/**
- * Judges pending successes, pays for the valid ones in the same transaction, and says what follows for the hosts. What
- * need not, or must not yet, be judged when it is looked at is left alone.
- */
-export const runValidate: WorkUnitHandler = (deps, ids) =>
-  inTransaction(deps.knex, async trx => {
-    const now = deps.now()
-    const judged = (await lockWorkUnits(trx, ids))
-      .filter(({ workUnit, results }) => isWanted('request_validation', transition(workUnit, results, now)))
-      .map(({ workUnit }) => workUnit)
-    if (judged.length === 0) return
-    const successes = await readSuccesses(
-      trx,
-      judged.map(workUnit => workUnit.id),
+/** What was said of the successes of a batch of work units, and not stored yet. */
+export interface Verdicts {
+  readonly judged: readonly WorkUnit[] // locked
+  readonly successes: readonly SuccessRow[]
+  readonly settlements: readonly Settlement[]
+  /** How their hosts stood, which are locked, and how they stand after it. */
+  readonly before: ReadonlyMap<HostId, Standing>
+  readonly after: ReadonlyMap<HostId, Standing>
+  readonly now: Instant
+}
+
+/** Judges the pending successes of locked work units that ask for it, ids ascending. */
+export async function judgeUnits(
+  trx: Trx,
+  deps: Pick<JobDeps, 'trust'>,
+  judged: readonly WorkUnit[],
+  now: Instant,
+): Promise<Verdicts> {
+  const successes = await readSuccesses(
+    trx,
+    judged.map(workUnit => workUnit.id),
+  )
+  const before = await lockStandings(
+    trx,
+    successes.map(success => success.hostId),
+  )
+  const board = await readBoard(trx, deps, judged)
+  const bounds = await readBounds(trx, successes)
+  const successesOf = Map.groupBy(successes, success => success.workUnitId)
+  const settlements: Settlement[] = []
+  const after = new Map(before)
+  for (const workUnit of judged) {
+    const mine = successesOf.get(workUnit.id) ?? []
+    const { settlement, standings } = settle(
+      caseOf(workUnit, mine, { board, bounds }),
+      standingsOf(mine, after),
+      now,
     )
-    const before = await lockStandings(
-      trx,
-      successes.map(success => success.hostId),
-    )
-    const board = await readBoard(trx, deps, judged)
-    const bounds = await readBounds(trx, successes)
-    const settlements: Settlement[] = []
-    let standings = before
-    for (const workUnit of judged) {
-      const mine = successes.filter(success => success.workUnitId === workUnit.id)
-      const facts = caseOf(workUnit, mine, { board, bounds })
-      const outcome = settle(facts, standings, now)
-      settlements.push(outcome.settlement)
-      standings = outcome.standings
-      board.add(workUnit, metricOf(mine, outcome.settlement.canonicalId))
-    }
-    await applySettlements(trx, deps, { judged, settlements, before, after: standings, now })
-    await learnBounds(trx, { successes, settlements, now })
-  })
+    settlements.push(settlement)
+    for (const [id, standing] of standings) after.set(id, standing)
+    board.add(workUnit, metricOf(mine, settlement.canonicalId))
+  }
+  return { judged, successes, settlements, before, after, now }
+}
+
+/** The hosts of one unit: a decision that copies what it is given costs as much as that is. */
+const standingsOf = (
+  rows: readonly SuccessRow[],
+  all: ReadonlyMap<HostId, Standing>,
+): ReadonlyMap<HostId, Standing> =>
+  new Map(
+    rows.flatMap(({ hostId }) => {
+      const standing = all.get(hostId)
+      return standing === undefined ? [] : [[hostId, standing] as const]
+    }),
+  )
 
 /** The leading metrics of the campaigns of a batch, kept up while it is judged. */
 interface Board {

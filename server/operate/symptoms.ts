@@ -1,5 +1,5 @@
 import { diagnose, type Facts } from '#domain/diagnosis.ts'
-import { DEAD_QUEUE } from '#jobs/boss.ts'
+import { DEAD_QUEUE } from '#jobs/deps.ts'
 import type { SymptomsView } from '#protocol/operator.ts'
 import { type Instant, toWire } from '#protocol/units.ts'
 import type { Executor } from '#store/rows.ts'

@@ -3,8 +3,11 @@ import { APPEAL_CHARS_MAX, NAME_CHARS_MAX, PAGE_ROWS_MAX, PASSWORD_CHARS_MAX } f
 import { line, lines } from './text.ts'
 import { ActionId, HostId, UserId, WireInstant } from './units.ts'
 
-/** POST /api/v1/hosts/:id/claim, a signed call of the host: it agrees to belong to the account of this token from now on. */
-export const ClaimBody = z.strictObject({ userToken: z.string().min(1).max(200) })
+/**
+ * POST /api/v1/hosts/:id/claim, a signed call of the host: it agrees to belong to an account from now on: to that of this token,
+ * or without one to that which is logged in in the browser that calls.
+ */
+export const ClaimBody = z.strictObject({ userToken: z.string().min(1).max(200).optional() })
 export type ClaimBody = z.infer<typeof ClaimBody>
 
 export const ClaimReply = z.object({

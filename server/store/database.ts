@@ -48,6 +48,22 @@ export function inTransaction<T>(knex: Knex, work: (trx: Trx) => Promise<T>): Pr
   return knex.transaction(work)
 }
 
+/**
+ * Runs a statement that takes the first rows of a large table in the order of an index. The planner is told not to read and
+ * sort the whole of it instead: that is what it would do by the statistics of a table that doubled since they were made,
+ * and it costs a hundred times as much.
+ */
+export async function inIndexOrder<T>(on: Pick<Trx, 'raw'>, statement: () => Promise<T>): Promise<T> {
+  await on.raw(SET_PLANS, { to: 'off' })
+  const found = await statement()
+  await on.raw(SET_PLANS, { to: 'on' })
+  return found
+}
+
+const SET_PLANS = `
+  select set_config(name, :to, true) from unnest(array['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin',
+    'enable_bitmapscan', 'enable_sort']) as s (name)`
+
 /** Runs `read` in one transaction that sees one moment of the database and changes nothing. */
 export function inSnapshot<T>(knex: Knex, read: (trx: Trx) => Promise<T>): Promise<T> {
   return knex.transaction(read, { isolationLevel: 'repeatable read', readOnly: true })

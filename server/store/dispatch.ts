@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Patience } from '#domain/dispatch.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { inIndexOrder } from './database.ts'
 import { UNIT_OPEN } from './reports.ts'
 import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
 
@@ -118,7 +119,7 @@ export async function lockCandidates(
   const window = Math.max(...hosts.map(host => host.limit))
   const patience = { starvedBefore: toDb(starvedBefore), pairedBefore: toDb(pairedBefore) }
   const bindings = { hosts: recordset(hosts), ...patience, window }
-  return select(on, CandidateRow, CANDIDATES, bindings)
+  return inIndexOrder(on, () => select(on, CandidateRow, CANDIDATES, bindings))
 }
 
 export interface NewLease {

@@ -1,7 +1,8 @@
 import type { HostId, Instant, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { revokeLeases, unitsLeasedTo } from './results.ts'
-import { lockWorkUnits, touchWorkUnits } from './work-units.ts'
+import { touchWorkUnits } from './wakes.ts'
+import { lockWorkUnits } from './work-units.ts'
 
 /**
  * Takes away what these hosts are computing, and marks the work units as due; gives their ids. Units that somebody else

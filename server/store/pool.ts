@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Patience } from '#domain/dispatch.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { HostId, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
+import { inIndexOrder } from './database.ts'
 import { type Executor, select, Timestamp, toDb } from './rows.ts'
 
 const Lane = z.enum(['proven', 'unproven', 'anyone', 'verifier'])
@@ -100,8 +101,9 @@ export async function lockPool(
   { starvedBefore, pairedBefore }: Patience,
 ): Promise<PoolRow[]> {
   const before = toDb(starvedBefore > pairedBefore ? starvedBefore : pairedBefore)
-  return select(on, PoolRow, POOL, {
+  const bindings = {
     ...{ kept: [...kept], waiting: [...waiting], engineClasses: [...engineClasses] },
     ...{ memoryPages, window, before },
-  })
+  }
+  return inIndexOrder(on, () => select(on, PoolRow, POOL, bindings))
 }

@@ -28,11 +28,6 @@ export async function lockWorkUnits(trx: Trx, ids: readonly WorkUnitId[]): Promi
   return workUnits.map(workUnit => ({ workUnit, results: resultsOf.get(workUnit.id) ?? [] }))
 }
 
-/** Work units whose moment has come, earliest first, locked; those that somebody else holds are being looked at. */
-export async function lockDueWorkUnits(trx: Trx, now: Instant, limit: number): Promise<WorkUnitId[]> {
-  return (await select(trx, IdRow, LOCK_DUE, { now: toDb(now), limit })).map(row => row.id)
-}
-
 /** Open work units of a campaign, locked, oldest first; not those that had an answer and wait for another. */
 export async function lockOpenWorkUnits(
   trx: Trx,
@@ -45,25 +40,6 @@ export async function lockOpenWorkUnits(
     open.map(row => row.id),
   )
 }
-
-/** When to look at work units again; null: never. */
-export async function setWakes(
-  trx: Trx,
-  wakes: readonly { readonly id: WorkUnitId; readonly at: Instant | null }[],
-): Promise<void> {
-  if (wakes.length === 0) return
-  await execute(trx, SET_WAKES, {
-    ids: column(wakes, wake => wake.id),
-    moments: column(wakes, wake => toDb(wake.at)),
-  })
-}
-
-/** Something changed about locked work units: look at them now. */
-export const touchWorkUnits = (trx: Trx, ids: readonly WorkUnitId[], now: Instant): Promise<void> =>
-  setWakes(
-    trx,
-    ids.map(id => ({ id, at: now })),
-  )
 
 /** Closes open work units without an answer; returns how many. */
 export function giveUpWorkUnits(
@@ -78,13 +54,18 @@ export function giveUpWorkUnits(
   })
 }
 
-/** Closes open work units with an answer; returns how many. */
+/** Closes open work units with an answer, and ends the embargo of some at once; returns how many. */
 export function acceptWorkUnits(
   trx: Trx,
-  answers: readonly { readonly id: WorkUnitId; readonly canonicalId: ResultId }[],
+  answers: readonly {
+    readonly id: WorkUnitId
+    readonly canonicalId: ResultId
+    readonly isPublished: boolean
+  }[],
   now: Instant,
 ): Promise<number> {
   return execute(trx, ACCEPT, {
+    published: column(answers, answer => answer.isPublished),
     ids: column(answers, answer => answer.id),
     canonicalIds: column(answers, answer => answer.canonicalId),
     now: toDb(now),
@@ -121,7 +102,7 @@ export function overturnWorkUnits(
   })
 }
 
-/** Ends the embargo of closed work units; returns how many. */
+/** Ends the embargo of closed work units, which wait for nothing more; returns how many. */
 export const publishWorkUnits = (trx: Trx, ids: readonly WorkUnitId[], now: Instant): Promise<number> =>
   execute(trx, PUBLISH, { ids, now: toDb(now) })
 
@@ -221,16 +202,9 @@ const READ = `
     flops, hurried_at as "hurriedAt"
   from work_units where id = any(:ids) order by id`
 
-const LOCK_DUE = `
-  select id from work_units where wake_at <= :now order by wake_at limit :limit for no key update skip locked`
-
 const LIST_OPEN = `
   select id from work_units where campaign_id = :campaignId and state = 'open' and reopened_at is null
   order by id limit :limit`
-
-const SET_WAKES = `
-  update work_units w set wake_at = x.at from unnest(:ids::text[], :moments::timestamptz[]) as x (id, at)
-  where w.id = x.id and w.wake_at is distinct from x.at`
 
 const GIVE_UP = `
   update work_units w set closed_at = :now, failure = x.failure,
@@ -240,8 +214,12 @@ const GIVE_UP = `
 
 const ACCEPT = `
   update work_units w set state = 'valid', canonical_result_id = x.canonical_id, closed_at = :now,
-    metric = case when w.rung = 3 then r.metric end
-  from unnest(:ids::text[], :canonicalIds::text[]) as x (id, canonical_id) join results r on r.id = x.canonical_id
+    metric = case when w.rung = 3 then r.metric end,
+    published_at = case when x.published then cast(:now as timestamptz) end,
+    wake_at = case when x.published then null else w.wake_at end,
+    awaits = case when x.published then null else w.awaits end
+  from unnest(:ids::text[], :canonicalIds::text[], :published::boolean[]) as x (id, canonical_id, published)
+    join results r on r.id = x.canonical_id
   where w.id = x.id and w.state = 'open'`
 
 const DEMAND = `
@@ -264,7 +242,8 @@ const OVERTURN = `
   where w.id = x.id and w.state = 'valid'`
 
 const PUBLISH = `
-  update work_units set published_at = :now where id = any(:ids) and state <> 'open' and published_at is null`
+  update work_units set published_at = :now, wake_at = null, awaits = null
+  where id = any(:ids) and state <> 'open' and published_at is null`
 
 const INSERT = `
   insert into work_units (id, campaign_id, experiment_id, seed_index, rung, seed, job, run_key, engine_class, kernel_sha256,

@@ -4,8 +4,8 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type HiddenScore, knowVal } from '#domain/evidence.ts'
 import { TRUST } from '#domain/trust.ts'
-import { runAssimilate } from '#jobs/assimilate.ts'
 import { planEvaluations } from '#jobs/evaluate.ts'
+import { moveUnits } from '#jobs/units.ts'
 import { webhookPoster } from '#jobs/webhook-post.ts'
 import { findSuspects } from '#operate/suspects.ts'
 import { OPERATIONS } from '#protocol/openapi.ts'
@@ -121,7 +121,7 @@ async function publish(workUnitId: WorkUnitId, resultId: string): Promise<void> 
   const close = `update work_units set state = 'valid', canonical_result_id = ?, closed_at = now() where id = ?`
   await knex.raw(close, [resultId, workUnitId])
   const idle = { histories: openHistories(), postWebhook: webhookPoster({ networks: [] }) }
-  await runAssimilate({ ...deps(), ...idle, trust: TRUST, log: pino({ enabled: false }) }, [workUnitId])
+  await moveUnits({ ...deps(), ...idle, trust: TRUST, log: pino({ enabled: false }) }, [workUnitId])
   expect(await scene.row('work_units', workUnitId)).toMatchObject({ published_at: expect.any(Date) })
 }
 

@@ -3,5 +3,5 @@
 import { lying } from '#ops/demo/lie.ts'
 import { runProgram } from '../../client/node/program.ts'
 
-const wrapCompute = lying({ honestRuns: 30, lie: 0.6 })
+const wrapCompute = lying({ honestRuns: 30, told: metric => metric * 0.6 })
 process.exitCode = await runProgram(['up', ...process.argv.slice(2)], { wrapCompute })

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { CSRF_HEADER } from '#protocol/cookies.ts'
 import { ClaimReply } from '#protocol/people.ts'
 import { inTransaction } from '#store/database.ts'
 import { setHostState } from '#store/hosts.ts'
 import { audit, balanceOf, post } from '#store/ledger.ts'
+import { joinedBrowser } from '#support/browser-client.ts'
 import { addToken, addUser, runReport } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost, type TestHost } from '#support/server.ts'
@@ -70,6 +72,25 @@ describe('a claim', () => {
     const bare = await server.call('POST', path, { token: user.token, body: { userToken: user.token } })
     expect(bare.code).toBe('bad_request')
     expect((await scene.row('hosts', host.id)).user_id).toBeNull()
+  })
+
+  test('without a token is for the account that is logged in in the browser, by a page of ours', async () => {
+    const { browser, userId } = await joinedBrowser(server)
+    const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    const proof = browser.cookies.get('xeenet_csrf') ?? ''
+    const ways = [
+      ['token_missing', {}],
+      ['csrf_refused', { cookie, origin: server.url }],
+      ['csrf_refused', { cookie, origin: 'https://evil.example', [CSRF_HEADER]: proof }],
+      ['csrf_refused', { cookie, 'sec-fetch-site': 'cross-site', [CSRF_HEADER]: proof }],
+      [undefined, { cookie, origin: server.url, 'sec-fetch-site': 'same-origin', [CSRF_HEADER]: proof }],
+    ] as const
+    for (const [code, headers] of ways) {
+      const host = await enrolHost(server, { headers })
+      const reply = await host.say('POST', `/api/v1/hosts/${host.id}/claim`, {})
+      expect(reply.code, JSON.stringify(headers)).toBe(code)
+      expect((await scene.row('hosts', host.id)).user_id).toBe(code === undefined ? userId : null)
+    }
   })
 
   test('that somebody recorded is refused when it is said again', async () => {

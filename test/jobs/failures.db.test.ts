@@ -1,11 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { DEAD_QUEUE } from '#jobs/boss.ts'
-import type { Enqueue } from '#jobs/deps.ts'
+import { DEAD_QUEUE, type Enqueue } from '#jobs/deps.ts'
 import { runPropose } from '#jobs/propose.ts'
-import { runnerOf, startJobs } from '#jobs/start.ts'
-import { sweepWorkUnits } from '#jobs/sweep.ts'
-import { runTransition } from '#jobs/transition.ts'
-import { runValidate } from '#jobs/validate.ts'
+import { startJobs } from '#jobs/start.ts'
+import { moveDueUnits, moveUnits } from '#jobs/units.ts'
 import { type HostId, type ResultId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { lockWorkUnits } from '#store/work-units.ts'
@@ -13,7 +10,6 @@ import { addHost } from '#support/hosts.ts'
 import {
   auditOf,
   balance,
-  DEADLINE,
   type Lifecycle,
   report,
   reportOnly,
@@ -64,8 +60,8 @@ test('a handler that is killed before it commits leaves nothing behind, and its 
   const ids = await unitIds()
   const before = await state()
   const dying = { ...life.deps, enqueue: killed }
-  await expect(runTransition(dying, ids)).rejects.toThrow('killed')
-  await expect(runValidate(dying, ids)).rejects.toThrow('killed')
+  await expect(moveUnits(dying, ids)).rejects.toThrow('killed')
+  await expect(moveUnits(dying, ids, ['validate'])).rejects.toThrow('killed')
   expect(await state()).toBe(before)
   await runJobs(life)
   expect(await unitStates(life)).toBe('valid published, valid published')
@@ -81,28 +77,23 @@ test('a proposer that is killed creates no half experiment and charges nothing t
   expect(await unitStates(life)).toBe('open, open, open, open')
 })
 
-test('a wake-up that got lost costs a sweep, never a unit', async () => {
+test('what one role asks of another waits in the row of the unit', async () => {
   await submit(life, { runs: 1 })
   const [a, b] = [await addHost(life), await addHost(life)]
   await reportOnly(life, a, await take(life, a))
   await reportOnly(life, b, await take(life, b))
-  await life.boss.deleteAllJobs()
-  expect(await runJobs(life)).toBe(0)
-  await wait(life, 0)
+  const awaited = `select awaits from work_units`
+  expect(await moveDueUnits(life.deps, ['validate', 'assimilate'])).toEqual([])
+  await moveDueUnits(life.deps, ['transition'])
+  expect(await rows(life, awaited)).toEqual([{ awaits: 'validate' }])
+  expect(await moveDueUnits(life.deps, ['assimilate'])).toEqual([])
+  await moveDueUnits(life.deps, ['validate'])
+  expect(await unitStates(life)).toBe('valid')
+  await moveDueUnits(life.deps, ['transition'])
+  expect(await rows(life, awaited)).toEqual([{ awaits: 'assimilate' }])
+  await moveDueUnits(life.deps, ['assimilate'])
   expect(await unitStates(life)).toBe('valid published')
-})
-
-test('a request that the validator lost is made again after fifteen seconds', async () => {
-  await submit(life, { runs: 1 })
-  const [a, b] = [await addHost(life), await addHost(life)]
-  await reportOnly(life, a, await take(life, a))
-  await reportOnly(life, b, await take(life, b))
-  await runJobs(life, ['transition'])
-  await life.boss.deleteAllJobs()
-  await wait(life, 14_999)
-  expect(await unitStates(life)).toBe('open')
-  await wait(life, 1)
-  expect(await unitStates(life)).toBe('valid published')
+  expect(await rows(life, awaited)).toEqual([{ awaits: null }])
 })
 
 /** In one statement: a result is of its unit's class, or of none. */
@@ -113,7 +104,7 @@ const computedBy = (engineClass: string, id: string) =>
     { engineClass, id },
   )
 
-test('a poison unit stops only itself: it is logged, put off, retried, and ends in the dead queue', async () => {
+test('a poison unit stops only itself: it is logged, put off, shown to the operator once, and done when the code is mended', async () => {
   await submit(life, { runs: 3 })
   const [a, b] = [await addHost(life), await addHost(life)]
   const [first, poison] = await unitIds()
@@ -124,16 +115,14 @@ test('a poison unit stops only itself: it is logged, put off, retried, and ends 
   expect(await unitStates(life)).toBe('valid published, open, valid published')
   expect(life.logged.filter(line => line.level === 'error')).toMatchObject([
     {
-      message: 'a wake-up failed',
-      facts: { queue: 'transition', id: poison, error: expect.stringContaining('Invalid option') },
+      message: 'a work unit failed',
+      facts: { ids: [poison], error: expect.stringContaining('Invalid option') },
     },
   ])
-  expect(await sweepWorkUnits(life.deps)).toBe(0)
-  for (let retry = 0; retry < 5; retry++) {
-    await life.knex.raw(`update pgboss.job set start_after = now() - interval '1 hour' where state = 'retry'`)
-    await runJobs(life)
-  }
-  const dead = await life.boss.fetch(DEAD_QUEUE)
+  expect(await moveDueUnits(life.deps)).toEqual([])
+  await wait(life, 5 * 60_000)
+  expect(await unitStates(life)).toBe('valid published, open, valid published')
+  const dead = await life.boss.fetch(DEAD_QUEUE, { batchSize: 5 })
   expect(dead.map(job => job.data)).toEqual([{ id: poison }])
   expect(first).not.toBe(poison)
   await computedBy('wasm', poison!) // the bug is mended
@@ -166,7 +155,7 @@ test('two servers at work on the same units pay each result once and lose none',
       for (let at = 0; at < ids.length; at += 5) await reportOnly(life, host, ids.slice(at, at + 5))
     }),
     ...Array.from({ length: 3 }, () => runJobs(life)),
-    ...Array.from({ length: 3 }, () => sweepWorkUnits(life.deps)),
+    ...Array.from({ length: 3 }, () => moveDueUnits(life.deps, undefined, 7)),
   ])
   await runJobs(life)
   await wait(life, 0)
@@ -185,7 +174,7 @@ test('a unit that is reported while its handler waits for the lock is seen by it
   let handler: Promise<void> | undefined
   await inTransaction(life.knex, async trx => {
     await lockWorkUnits(trx, ids)
-    handler = runTransition(life.deps, ids) // waits for us
+    handler = moveUnits(life.deps, ids) // waits for us
     await trx.raw(
       `update results set state = 'over', outcome = 'error', error_code = 'killed' where id = any(:mine)`,
       { mine },
@@ -217,26 +206,16 @@ test('each role runs alone, and together they bring a campaign to its end', asyn
 })
 const WAIT = { timeout: 10_000, interval: 20 }
 
-test('wake-ups for one unit collapse while they wait', async () => {
-  await submit(life, { runs: 1 })
-  const ids = await unitIds()
-  for (let n = 0; n < 5; n++) await inTransaction(life.knex, trx => life.wake.workUnits(trx, ids))
-  const jobs = await life.boss.fetch<{ id: string }>('transition', { batchSize: 10 })
-  expect(jobs.map(job => job.data.id)).toEqual(ids)
-  // One that comes while the first is at work waits for its own turn.
-  await inTransaction(life.knex, trx => life.wake.workUnits(trx, ids))
-  expect(await runnerOf(life.deps, 'transition')(jobs)).toMatchObject([{ status: 'completed' }])
-  expect(await life.boss.fetch('transition', { batchSize: 10 })).toHaveLength(1)
-})
-
 test('a wake-up is undone with the transaction that asked for it', async () => {
   await submit(life, { runs: 1 })
   const ids = await unitIds()
+  expect(await moveDueUnits(life.deps)).toEqual([])
   const failing = inTransaction(life.knex, async trx => {
     await life.wake.workUnits(trx, ids)
     throw new Error('no')
   })
   await expect(failing).rejects.toThrow('no')
-  expect(await life.boss.fetch('transition')).toEqual([])
-  await wait(life, DEADLINE)
+  expect(await moveDueUnits(life.deps)).toEqual([])
+  await inTransaction(life.knex, trx => life.wake.workUnits(trx, ids))
+  expect(await moveDueUnits(life.deps)).toEqual(ids)
 })

@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { runAssimilate } from '#jobs/assimilate.ts'
-import { runTransition } from '#jobs/transition.ts'
-import { runValidate } from '#jobs/validate.ts'
+import { moveUnits } from '#jobs/units.ts'
 import { type CampaignId, WorkUnitId } from '#protocol/units.ts'
 import { endCampaign } from '#store/campaign-life.ts'
 import { inTransaction } from '#store/database.ts'
@@ -75,16 +73,9 @@ test('handlers that run twice change nothing and pay nobody twice', async () => 
   const ids = (await rows(life, `select id from work_units order by id`)).map((row: { id: string }) =>
     WorkUnitId.parse(row.id),
   )
-  for (const handler of [
-    runTransition,
-    runValidate,
-    runValidate,
-    runTransition,
-    runAssimilate,
-    runAssimilate,
-  ]) {
-    await handler(life.deps, ids)
-  }
+  const alone = ['transition', 'validate', 'validate', 'transition', 'assimilate', 'assimilate'] as const
+  for (const stage of alone) await moveUnits(life.deps, ids, [stage])
+  await moveUnits(life.deps, ids)
   await runJobs(life)
   expect(await unitStates(life)).toBe('valid published, valid published, valid published')
   expect(await balance(life, `host:${a}`)).toBe(3 * PAY)

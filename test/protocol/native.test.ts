@@ -25,6 +25,25 @@ test('charlm’s closed form is six FLOPs a weight and token, and attention: by 
   ).toBe('depht: no parameter, and not defined before it is used')
 })
 
+test.each([
+  ['mlp', {}, 4 * 784 * 128 + 6 * 128 * 10],
+  ['mlp', { depth: 3, width: 64 }, 4 * 784 * 64 + 6 * (2 * 64 * 64 + 64 * 10)],
+  ['mlp', { depth: 0 }, 4 * 784 * 10],
+  ['softmax', { depth: 2 }, 4 * 784 * 10],
+  // Of the first convolution and of the first layer over pixels nobody needs the gradient of what they read.
+  ['cnn', {}, 2 * 18 * 784 * 8 + 3 * 18 * 196 * 8 * 16 + 6 * (7 * 7 * 16 * 128 + 128 * 10)],
+  ['cnn', { depth: 0 }, 2 * 18 * 784 * 8 + 3 * 18 * 196 * 8 * 16 + 6 * 7 * 7 * 16 * 10],
+])(
+  'vision’s closed form counts products and convolutions over 28 × 28 pixels of ten classes: %s %j',
+  async (model, changes, image) => {
+    const manifest = await manifestOf('vision')
+    const recipe = canonicalRecipe(manifest, { model, ...changes })
+    if (!recipe.ok || manifest.native === undefined) throw new Error('no recipe, or no native form')
+    expect(manifestFault(manifest)).toBeUndefined()
+    expect(flopsOfUpdate(manifest.native, recipe.recipe)).toBe(64 * image)
+  },
+)
+
 const linear: Pick<NativeForm, 'flops'> = { flops: { define: [], update: { product: ['width', 1000] } } }
 
 test('a recipe makes as many updates as its budget is enough for, and one at least', () => {

@@ -10,9 +10,9 @@ import { quote } from '#domain/prices.ts'
 import { deadlineFor } from '#domain/transition.ts'
 import { drawCheck, mayCompute, provenFuel, streakOf, TRUST, type TrustRules } from '#domain/trust.ts'
 import { bossEnqueue, createWake, startBoss } from '#jobs/boss.ts'
-import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
+import { type JobDeps, QUEUES, type QueueName, STAGES, type Stage } from '#jobs/deps.ts'
 import { runnerOf } from '#jobs/start.ts'
-import { sweepWorkUnits } from '#jobs/sweep.ts'
+import { moveDueUnits } from '#jobs/units.ts'
 import { webhookPoster } from '#jobs/webhook-post.ts'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
@@ -90,10 +90,17 @@ export async function startLifecycle(rules: Partial<TrustRules> = QUIET): Promis
   }
 }
 
-/** Runs the jobs of all queues until none is left, each batch as pg-boss would hand it over; returns how many ran. */
-export async function runJobs(life: Lifecycle, queues: readonly QueueName[] = QUEUES): Promise<number> {
+/** Moves work units and runs the jobs of all queues until nothing is left; returns how many units and jobs that were. */
+export async function runJobs(
+  life: Lifecycle,
+  roles: readonly (QueueName | Stage)[] = [...STAGES, ...QUEUES],
+): Promise<number> {
+  const stages = STAGES.filter(stage => roles.includes(stage))
   for (let ran = 0, idle = false; ; idle = true) {
-    for (const queue of queues) {
+    const moved = await moveDueUnits(life.deps, stages)
+    ran += moved.length
+    idle &&= moved.length === 0
+    for (const queue of QUEUES.filter(each => roles.includes(each))) {
       const jobs = await life.boss.fetch<{ id: string }>(queue, { batchSize: 100 })
       if (jobs.length === 0) continue
       idle = false
@@ -108,10 +115,9 @@ export async function runJobs(life: Lifecycle, queues: readonly QueueName[] = QU
   }
 }
 
-/** Moves the clock and lets the sweeper find what has become due. */
+/** Moves the clock and does what has become due. */
 export async function wait(life: Lifecycle, ms: number): Promise<void> {
   life.advance(ms)
-  while ((await sweepWorkUnits(life.deps)) > 0) if ((await runJobs(life)) === 0) break
   await runJobs(life)
 }
 
@@ -129,7 +135,7 @@ interface CampaignSpec {
 export async function submit(
   life: Lifecycle,
   { runs, quorum = 2, seeds = 1, policy = 'adaptive', milli = 1_000_000, file: more = {} }: CampaignSpec,
-  queues: readonly QueueName[] = QUEUES, // those that run at once
+  roles?: Parameters<typeof runJobs>[1], // those that run at once
 ): Promise<{ id: CampaignId; owner: UserId; reservedMilli: number }> {
   const { id: owner } = await addUser(life.knex, `researcher ${++names}`, { milli })
   const file = CampaignFile.parse({
@@ -157,7 +163,7 @@ export async function submit(
     await post(trx, [reserve({ campaignId: id, userId: owner, amountMilli: reserveMilli })], life.now())
     await life.wake.campaigns(trx, [id])
   })
-  await runJobs(life, queues)
+  await runJobs(life, roles)
   return { id, owner, reservedMilli: reserveMilli }
 }
 
@@ -169,13 +175,8 @@ export async function take(life: Lifecycle, hostId: HostId, limit = 1): Promise<
     const [host] = await lockHosts(trx, [hostId], life.now())
     if (host === undefined || !mayCompute(host)) return []
     const fuel = host.trusted ? 0 : provenFuel(streakOf(host, 'wasm'), host.exclusions, life.deps.trust)
-    const asking = {
-      hostId,
-      userId: host.userId,
-      ownerKey: host.ownerKey,
-      prefix: null,
-      trusted: host.trusted,
-    }
+    const { userId, ownerKey, trusted } = host
+    const asking = { hostId, userId, ownerKey, prefix: null, trusted }
     const machine = { engineClasses: ['wasm'], memoryPages: 65_536, limit: candidatesFor(limit), offset: 0 }
     const candidates = await lockCandidates(
       trx,

@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
+import { DEAD_QUEUE, type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { proveWeights } from '#jobs/prove.ts'
 import { runnerOf } from '#jobs/start.ts'
+import { moveDueUnits } from '#jobs/units.ts'
 import { Leaderboard, ResultView } from '#protocol/campaign.ts'
 import type { EngineClass } from '#protocol/engine.ts'
 import { fingerprintOf } from '#protocol/fingerprint.ts'
@@ -9,7 +10,10 @@ import { Job } from '#protocol/job.ts'
 import type { NativeForm } from '#protocol/native.ts'
 import type { RunReport } from '#protocol/report.ts'
 import type { Lease } from '#protocol/scheduler.ts'
+import { WorkUnitId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
 import { openHistories } from '#store/histories.ts'
+import { touchWorkUnits } from '#store/wakes.ts'
 import { runReport, sha256, testIds } from './builders.ts'
 import type { Scene } from './scene.ts'
 import type { TestHost } from './server.ts'
@@ -83,20 +87,23 @@ export function jobsOf({ server }: Scene, trust: JobDeps['trust']): SceneJobs {
     ...{ knex: server.database.knex, blobs: server.blobs, now: server.now, ids: testIds, secret: 'test' },
     ...{ trust, log, histories: openHistories() },
     enqueue: async (_trx, queue, ids) => {
+      if (queue === DEAD_QUEUE) throw new Error(`${ids} failed`)
       for (const id of ids) asked.get(queue)?.add(id)
     },
     postWebhook: async () => {
       throw new Error('nobody listens')
     },
   }
-  const queueOf = { workUnits: 'transition', campaigns: 'propose', hosts: 'standing' } as const
+  const queueOf = { campaigns: 'propose', hosts: 'standing' } as const
   const collect = (): void => {
     for (const [kind, queue] of Object.entries(queueOf))
       for (const id of server.woken[kind as keyof typeof queueOf].splice(0)) asked.get(queue)?.add(id)
   }
   const runAll = async (): Promise<boolean> => {
     collect()
-    let ran = false
+    const touched = server.woken.workUnits.splice(0).map(id => WorkUnitId.parse(id))
+    await inTransaction(deps.knex, trx => touchWorkUnits(trx, touched, server.now()))
+    let ran = (await moveDueUnits(deps)).length > 0
     for (const [queue, ids] of asked) {
       const jobs = [...ids].map(id => ({
         ...{ id: `${queue} ${id}`, name: queue, data: { id }, expireInSeconds: 60, heartbeatSeconds: null },

@@ -6,8 +6,10 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { CHROMIUM } from '#ops/exact/chromium.ts'
+import type { Grid } from '#ops/grid.ts'
 import { xeenet } from '#ops/process.ts'
 import { ResultView } from '#protocol/campaign.ts'
+import { Receipt } from '#protocol/credits.ts'
 import { HostView } from '#protocol/host.ts'
 import { type Browser, openBrowser, openGrid, submit } from './browser.ts'
 
@@ -45,15 +47,44 @@ const keptOn = (page: Page) =>
     .then(handle => handle.jsonValue())
     .then(found => found?.kept ?? null)
 
-/** Keeps every percentage that the page shows of each run, from before its first script. */
-function keepPercentages(): void {
-  const page = Object.assign(window, { kept: {} as Record<string, number[]> })
+/** Keeps every percentage that the page shows of each run, and when it first showed which credit, from before its first script. */
+function keepShown(): void {
+  const page = Object.assign(window, {
+    kept: {} as Record<string, number[]>,
+    credits: [] as { text: string; at: number }[],
+  })
   new MutationObserver(() => {
+    const text = document.querySelector('[data-figure=credit]')?.textContent
+    if (text != null && text !== page.credits.at(-1)?.text) page.credits.push({ text, at: Date.now() })
     for (const run of document.querySelectorAll('[data-result]')) {
       const id = run.getAttribute('data-result') ?? ''
       page.kept[id] = [...(page.kept[id] ?? []), Number(run.getAttribute('data-percent'))]
     }
-  }).observe(document, { subtree: true, childList: true, attributes: true })
+  }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true })
+}
+
+/** Of each grant to what a page shows computed: how long after the verdict its credit was on the page, in ms. One machine, one clock. */
+async function creditDelays(grid: Grid, page: Page): Promise<number[]> {
+  const ids = await page
+    .locator('[data-computed]')
+    .evaluateAll(rows => rows.map(row => row.getAttribute('data-computed')))
+  const receipts = await Promise.all(ids.map(id => grid.get(`/api/v1/results/${id}/receipt`, Receipt)))
+  const grants = receipts.flatMap(({ transfers }) =>
+    transfers
+      .filter(({ kind }) => kind === 'grant')
+      .map(({ at, amountMilli }) => ({ at: Date.parse(at), milli: amountMilli })),
+  )
+  const shown = await page.evaluate(
+    () => (window as unknown as { credits: { text: string; at: number }[] }).credits,
+  )
+  let due = 0
+  return grants
+    .sort((a, b) => a.at - b.at)
+    .map(({ at, milli }) => {
+      due += milli
+      const first = shown.find(({ text }) => Number(text.replaceAll(',', '')) * 1000 >= due - 1e-6)
+      return first === undefined ? Number.POSITIVE_INFINITY : first.at - at
+    })
 }
 
 describe.skipIf(missing)('a browser tab', () => {
@@ -65,7 +96,7 @@ describe.skipIf(missing)('a browser tab', () => {
     await stage.grid.addUser('rosa', 'researcher', 100_000)
     await submit(stage.grid, stage.dir, CAMPAIGN)
     browser = await openBrowser()
-    await browser.context.addInitScript(keepPercentages)
+    await browser.context.addInitScript(keepShown)
   })
   afterAll(async () => {
     await browser?.close()
@@ -124,6 +155,24 @@ describe.skipIf(missing)('a browser tab', () => {
       maximumFractionDigits: 3,
     })
     await second.locator('[data-figure=credit]', { hasText: credit }).waitFor()
+    const late = await creditDelays(grid, second)
+    expect(late).toHaveLength(3)
+    console.info(`credit on the page ${late.map(ms => Math.round(ms)).join(', ')} ms after its verdict`)
+    // Each grant after its verdict and by itself; how soon is told, since a busy machine is no failure.
+    for (const ms of late) expect(ms).toBeGreaterThanOrEqual(0)
+    expect(late.every(Number.isFinite)).toBe(true)
+
+    // What was earned without an account moves to the one that is made now.
+    const third = await browser.open(`${grid.url}/signup?next=/start`)
+    await third.getByLabel('Name').fill('Ada')
+    await third.getByLabel('Password').fill('correct horse battery')
+    await press(third, 'Make the account')
+    await press(third, 'Save to Ada')
+    await third.locator('[data-claimed]', { hasText: credit }).waitFor()
+    await third.goto(`${grid.url}/me`)
+    await third.locator(`[data-host=${hostId}]`).waitFor()
+    await third.locator('[data-figure=credit]', { hasText: credit }).waitFor()
+    await third.close()
 
     await press(second, 'Stop now')
     await second.getByRole('button', { name: 'Start', exact: true }).waitFor()

@@ -25,6 +25,11 @@ export function serveCommand(done: (exit: number) => void): Command {
     .option('--json', 'print JSON')
     .option('--no-verifier', 'compute no checks here')
     .option('--verifier-cores <n>', 'cores for checks', '1')
+    .option(
+      '--verifier-engines <classes>',
+      'auto: all that pass their self-test here; or some, as wasm,onnx-cpu',
+      process.env.XEENET_ENGINES ?? 'auto',
+    )
     .allowUnknownOption()
     .action(async (flags: readonly string[], given: ServeOptions) => done(await serve(flags, given)))
 }
@@ -36,6 +41,7 @@ interface ServeOptions {
   readonly json?: boolean
   readonly verifier: boolean
   readonly verifierCores: string
+  readonly verifierEngines: string
 }
 
 async function serve(flags: readonly string[], given: ServeOptions): Promise<number> {
@@ -70,9 +76,7 @@ async function serve(flags: readonly string[], given: ServeOptions): Promise<num
         { url: operatorUrl, expires_s: 3600 },
         `there is no operator yet. Open ${operatorUrl}  (once, within an hour)`,
       )
-    const verifier = given.verifier
-      ? keepVerifying(ready, given.verifierCores, stopping.signal)
-      : Promise.resolve()
+    const verifier = given.verifier ? keepVerifying(ready, given, stopping.signal) : Promise.resolve()
     const exit = await ended
     stopping.abort()
     await verifier
@@ -126,9 +130,9 @@ function readyOf(server: ChildProcess): Promise<ServerReady> {
 }
 
 /** Runs a verifier until told to stop; one that dies is started again, later each time. */
-async function keepVerifying(ready: ServerReady, cores: string, stopping: AbortSignal): Promise<void> {
+async function keepVerifying(ready: ServerReady, given: ServeOptions, stopping: AbortSignal): Promise<void> {
   for (let attempt = 1; !stopping.aborted; attempt++) {
-    const verifier = startVerifier(ready, cores)
+    const verifier = startVerifier(ready, given)
     const stop = (): boolean => verifier.kill('SIGTERM')
     stopping.addEventListener('abort', stop)
     await endOf(verifier)
@@ -139,22 +143,21 @@ async function keepVerifying(ready: ServerReady, cores: string, stopping: AbortS
   }
 }
 
-function startVerifier({ url, dataDir, verifyTokenFile }: ServerReady, cores: string): ChildProcess {
-  const home = join(dataDir, 'verifier')
-  const args = [
-    'verify',
-    '--server',
-    url,
-    '--token-file',
-    verifyTokenFile,
-    '--name',
-    'verifier',
-    '--cores',
-    cores,
-  ]
-  const places = ['--state-dir', home, '--cache-dir', join(home, 'cache')]
-  return fork(join(import.meta.dirname, '..', 'xeenet.js'), [...args, ...places, '--json'], {
+function startVerifier(ready: ServerReady, given: ServeOptions): ChildProcess {
+  return fork(join(import.meta.dirname, '..', 'xeenet.js'), verifierArguments(ready, given), {
     ...CHILD,
     stdio: ['ignore', 'ignore', 2, 'ipc'],
   })
+}
+
+/** The command line of the verifier beside a server. */
+export function verifierArguments(
+  { url, dataDir, verifyTokenFile }: ServerReady,
+  { verifierCores, verifierEngines }: Pick<ServeOptions, 'verifierCores' | 'verifierEngines'>,
+): readonly string[] {
+  const home = join(dataDir, 'verifier')
+  const who = ['--server', url, '--token-file', verifyTokenFile, '--name', 'verifier']
+  const lends = ['--cores', verifierCores, '--engines', verifierEngines]
+  const places = ['--state-dir', home, '--cache-dir', join(home, 'cache')]
+  return ['verify', ...who, ...lends, ...places, '--json']
 }

@@ -75,7 +75,7 @@ export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: numb
     .option(
       '--engines <classes>',
       `auto, or some of ${EngineClass.options.join(',')}: what to offer of what this machine has`,
-      name === 'up' ? (process.env.XEENET_ENGINES ?? 'auto') : 'wasm',
+      process.env.XEENET_ENGINES ?? 'auto',
     )
     .option('--on-battery', 'compute on battery, too')
     .option('--schedule <hours>', 'only in these hours, for example 22:00-07:00')

@@ -40,7 +40,12 @@ function Known({ name, roles }: { name: string; roles: readonly string[] }) {
           <>
             <Figures
               of={[
-                ['credit', credits(view.balanceMilli)],
+                [
+                  'credit',
+                  <span key="c" data-figure="credit">
+                    {credits(view.balanceMilli)}
+                  </span>,
+                ],
                 ['held until the next check', credits(view.heldMilli)],
                 ['waiting for other hosts', credits(view.pendingMilli)],
                 ...(view.owedMilli === 0 ? [] : [['owed', credits(view.owedMilli)] as const]),

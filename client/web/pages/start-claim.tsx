@@ -1,51 +1,40 @@
 import { useSignal } from '@preact/signals'
 import { credits } from '../format.ts'
+import { loginPath, proof, user } from '../session.ts'
+import { Failed, useSending } from '../ui/form.tsx'
 
 /** "Save this to an account": what was earned without one moves to it, with its history. */
 export function SaveToAccount() {
-  const said = useSignal<string | undefined>(undefined)
-  const failed = useSignal<string | undefined>(undefined)
-  const busy = useSignal(false)
-  const onSubmit = async (event: SubmitEvent): Promise<void> => {
-    event.preventDefault()
-    if (!(event.currentTarget instanceof HTMLFormElement)) return
-    const token = String(new FormData(event.currentTarget).get('token') ?? '').trim()
-    busy.value = true
-    failed.value = undefined
-    try {
-      const { claimFor } = await import('../volunteer/claim.ts')
-      const { movedMilli } = await claimFor(token)
-      said.value = `Saved: ${credits(movedMilli)} credits moved to the account, and what comes goes there.`
-    } catch (error) {
-      failed.value = error instanceof Error ? error.message : String(error)
-    } finally {
-      busy.value = false
-    }
-  }
-  if (said.value !== undefined)
+  const saved = useSignal<string | undefined>(undefined)
+  const who = user.value
+  const { busy, failure, onSubmit } = useSending(async () => {
+    const { claimForAccount } = await import('../volunteer/claim.ts')
+    const { movedMilli } = await claimForAccount(proof())
+    saved.value = `Saved: ${credits(movedMilli)} credits moved to the account, and what comes goes there.`
+  })
+  if (saved.value !== undefined)
     return (
       <p role="status" data-claimed>
-        {said.value}
+        {saved.value}
       </p>
     )
   return (
-    <details>
+    <details open={who != null}>
       <summary>Save this to an account</summary>
-      <p>
-        This browser stays the host that it is; its credit and its history join the account. The account's
-        token says which one: <code>xeenet admin user token NAME --scope enrol</code> makes one.
-      </p>
-      <form class="row" onSubmit={onSubmit}>
-        <label for="claim-token">Token</label>
-        <input id="claim-token" name="token" type="password" autocomplete="off" required />
-        <button type="submit" disabled={busy.value}>
-          Save
-        </button>
-      </form>
-      {failed.value !== undefined && (
-        <p class="notice bad" role="alert">
-          {failed.value}
+      <p>This browser stays the host that it is; its credit and its history join the account.</p>
+      {who == null ? (
+        <p>
+          <a href={loginPath()}>Log in</a> or{' '}
+          <a href={loginPath().replace('/login', '/signup')}>make an account</a>, then come back here: what
+          was earned waits, and what is computed goes on.
         </p>
+      ) : (
+        <form onSubmit={onSubmit}>
+          <Failed why={failure.value} />
+          <button type="submit" disabled={busy.value}>
+            Save to {who.name}
+          </button>
+        </form>
       )}
     </details>
   )

@@ -7,10 +7,11 @@ import { openStore } from './store.ts'
 const ATTEMPTS_MAX = 3
 
 /**
- * Gives this browser's host, its credit and its history to the account of a token. The host agrees by signing the call.
+ * Gives this browser's host, its credit and its history to the account that is logged in here. The host agrees by signing the call.
+ * @param proof headers that show that one of our pages asks for it
  * @throws Refusal, Unreachable, Error
  */
-export async function claimFor(userToken: string): Promise<ClaimReply> {
+export async function claimForAccount(proof: Readonly<Record<string, string>>): Promise<ClaimReply> {
   const store = await openStore()
   const [enrolled, key] = [await store.enrolled(), await store.key()]
   if (enrolled === undefined || key === undefined)
@@ -18,13 +19,7 @@ export async function claimFor(userToken: string): Promise<ClaimReply> {
   const path = `/api/v1/hosts/${enrolled.hostId}/claim`
   for (let attempt = 1; ; attempt++) {
     const call = await store.nextCall(Date.now())
-    const asked = {
-      schema: ClaimReply,
-      method: 'POST',
-      path,
-      body: JSON.stringify({ userToken }),
-      call,
-    } as const
+    const asked = { schema: ClaimReply, method: 'POST', path, body: '{}', headers: proof, call } as const
     try {
       const { reply } = await askAsHost(endpoint, { ...enrolled, privateKey: key.privateKey }, asked)
       await store.saveEnrolled({ ...enrolled, userId: reply.userId })

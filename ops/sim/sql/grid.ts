@@ -4,19 +4,17 @@ import { quote } from '#domain/prices.ts'
 import { wholeRuns } from '#domain/rungs.ts'
 import { TRUST, type TrustRules } from '#domain/trust.ts'
 import { answerCalls, type Answer as Reply } from '#http/round-trip.ts'
-import { runAssimilate } from '#jobs/assimilate.ts'
 import { drawAudits, supplyCanaries } from '#jobs/economics.ts'
 import { runPropose } from '#jobs/propose.ts'
 import { runStanding } from '#jobs/standing.ts'
-import { sweepHosts, sweepWorkUnits } from '#jobs/sweep.ts'
-import { runTransition } from '#jobs/transition.ts'
-import { runValidate } from '#jobs/validate.ts'
+import { sweepHosts } from '#jobs/sweep.ts'
+import { moveDueUnits } from '#jobs/units.ts'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import { DAILY_QUOTA_START, MARKS } from '#protocol/limits.ts'
 import { RunReport } from '#protocol/report.ts'
 import { SchedulerReply } from '#protocol/scheduler.ts'
-import { CampaignId, HostId, instant, type ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { CampaignId, HostId, instant, type ResultId, Sha256, type WorkUnitId } from '#protocol/units.ts'
 import { insertCampaign } from '#store/campaigns.ts'
 import { inTransaction } from '#store/database.ts'
 import { insertHost } from '#store/hosts.ts'
@@ -198,12 +196,9 @@ const BATCH = 50
 /** Runs the jobs of all queues until none is left, as pg-boss would hand them over. */
 async function settle(life: Life): Promise<void> {
   const { deps, pending } = life.server
-  await sweepWorkUnits(deps)
   for (let busy = true; busy; ) {
     const ran =
-      (await drain(pending.transition, ids => look(life, ids, runTransition))) +
-      (await drain(pending.validate, ids => look(life, ids, runValidate))) +
-      (await drain(pending.assimilate, ids => look(life, ids, runAssimilate))) +
+      (await look(life)) +
       (await drain(pending.standing, ids => stand(life, ids))) +
       (await drain(pending.propose, ids => runPropose(deps, ids.map(parseCampaign))))
     if (ran === 0 && life.paused) {
@@ -216,10 +211,14 @@ async function settle(life: Life): Promise<void> {
 
 const parseCampaign = (id: string): CampaignId => CampaignId.parse(id)
 
-async function look(life: Life, ids: readonly string[], handler: typeof runTransition): Promise<void> {
-  const units = ids.map(id => WorkUnitId.parse(id))
-  for (const id of units) life.looked.add(id)
-  await handler(life.server.deps, units)
+/** Moves what is due; gives how many units that were. */
+async function look(life: Life): Promise<number> {
+  for (let count = 0; ; ) {
+    const units = await moveDueUnits(life.server.deps)
+    if (units.length === 0) return count
+    for (const id of units) life.looked.add(id)
+    count += units.length
+  }
 }
 
 async function stand(life: Life, ids: readonly string[]): Promise<void> {

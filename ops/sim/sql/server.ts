@@ -56,7 +56,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   await migrate(knex)
   const stocked = await stock(knex, join(directory, 'files'))
   const pending = Object.fromEntries(QUEUES.map(queue => [queue, new Set<string>()]))
-  const queueOf = (queue: QueueName): Set<string> => {
+  const queueOf = (queue: string): Set<string> => {
     const found = pending[queue]
     if (found === undefined) throw new Error(`no queue ${queue}`)
     return found
@@ -106,9 +106,6 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
 }
 
 const pendingOf = <Queue>(queueOf: (name: QueueName) => Queue) => ({
-  transition: queueOf('transition'),
-  validate: queueOf('validate'),
-  assimilate: queueOf('assimilate'),
   standing: queueOf('standing'),
   examine: queueOf('examine'),
   export: queueOf('export'),

@@ -1,0 +1,223 @@
+// The life of work units (DESIGN §6), batch by batch. Their own rows say what is due, so that one transaction takes hundreds
+// of them as far as they go: what a report brings about is judged, paid and published at once.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { invariant } from '#domain/invariant.ts'
+import { settledBy } from '#domain/settled.ts'
+import { type Effect, isWanted, transition } from '#domain/transition.ts'
+import { addMs, type Instant, type WorkUnitId } from '#protocol/units.ts'
+import { inTransaction, type Trx } from '#store/database.ts'
+import { isUnavailable } from '#store/errors.ts'
+import { lockAwaiting, lockDueWorkUnits, setWakes } from '#store/wakes.ts'
+import { type LoadedWorkUnit, lockWorkUnits, publishWorkUnits } from '#store/work-units.ts'
+import { applyDecisions } from './apply.ts'
+import { DEAD_QUEUE, type JobDeps, STAGES, type Stage } from './deps.ts'
+import { publishAnswers } from './publish.ts'
+import { applySettlements, paySettlements } from './settle.ts'
+import { learnBounds } from './tolerance.ts'
+import { judgeUnits, type Verdicts } from './validate.ts'
+
+// Enough that what each transaction costs by itself does not show. Whoever reports waits for the hosts of a batch, so not more.
+const UNITS_PER_BATCH = 200
+
+/** Moves the units that are due, one batch; gives which. A batch that fails is tried in halves, so that a poison unit stops only itself. */
+export async function moveDueUnits(
+  deps: JobDeps,
+  stages: readonly Stage[] = STAGES,
+  limit = UNITS_PER_BATCH,
+): Promise<readonly WorkUnitId[]> {
+  let taken: readonly WorkUnitId[] = []
+  try {
+    await inTransaction(deps.knex, async trx => {
+      taken = await takeDue(trx, deps, stages, limit)
+      await move(trx, deps, taken, stages)
+    })
+  } catch (error) {
+    await moveHalves(deps, { ids: taken, stages }, error)
+  }
+  return taken
+}
+
+/** Moves these units as far as these stages take them; safe to run twice and to be killed at any line. */
+export const moveUnits = (
+  deps: JobDeps,
+  ids: readonly WorkUnitId[],
+  stages: readonly Stage[] = STAGES,
+): Promise<void> => inTransaction(deps.knex, trx => move(trx, deps, ids, stages))
+
+async function takeDue(
+  trx: Trx,
+  { now }: JobDeps,
+  stages: readonly Stage[],
+  limit: number,
+): Promise<WorkUnitId[]> {
+  const answers = stages.filter(stage => stage !== 'transition')
+  const awaiting = answers.length === 0 ? [] : await lockAwaiting(trx, answers, limit)
+  const due = stages.includes('transition') ? await lockDueWorkUnits(trx, now(), limit - awaiting.length) : []
+  return [...new Set([...awaiting, ...due])].sort()
+}
+
+interface Decided {
+  readonly loaded: LoadedWorkUnit
+  readonly effects: readonly Effect[]
+}
+
+async function move(
+  trx: Trx,
+  deps: JobDeps,
+  ids: readonly WorkUnitId[],
+  stages: readonly Stage[],
+): Promise<void> {
+  if (ids.length === 0) return
+  const now = deps.now()
+  const does = (stage: Stage): boolean => stages.includes(stage)
+  const decide = (loaded: LoadedWorkUnit): Decided => ({
+    loaded,
+    effects: transition(loaded.workUnit, loaded.results, now),
+  })
+  const first = (await lockWorkUnits(trx, ids)).map(decide)
+  const toJudge = first.filter(({ effects }) => does('validate') && isWanted('request_validation', effects))
+  const verdicts = await judge(trx, deps, toJudge, now)
+  const settlements = new Map(verdicts?.settlements.map(settlement => [settlement.workUnitId, settlement]))
+  const decided = first.map(each => {
+    const settlement = settlements.get(each.loaded.workUnit.id)
+    return settlement === undefined ? each : decide(settledBy(each.loaded, settlement))
+  })
+  // What takes the place of another answer is published next time: first its campaign hears that the other one is gone.
+  const isNew = ({ loaded }: Decided): boolean => settlements.get(loaded.workUnit.id)?.overturned !== true
+  const isReady = (each: Decided): boolean => isWanted('publish', each.effects) && isNew(each)
+  const ready = does('assimilate') ? decided.filter(isReady) : []
+  const published = new Set(ready.map(({ loaded }) => loaded.workUnit.id))
+  if (verdicts !== undefined) await applySettlements(trx, deps, { ...verdicts, published })
+  if (does('transition')) await applyDecisions(trx, deps, decided.map(withoutAnswers(published)), now)
+  else await handBack(trx, decided, published, now)
+  await publish(trx, deps, { ready, settlements, now })
+  if (verdicts !== undefined) {
+    await paySettlements(trx, verdicts)
+    await learnBounds(trx, verdicts)
+  }
+}
+
+async function judge(
+  trx: Trx,
+  deps: JobDeps,
+  decided: readonly Decided[],
+  now: Instant,
+): Promise<Verdicts | undefined> {
+  if (decided.length === 0) return undefined
+  return judgeUnits(
+    trx,
+    deps,
+    decided.map(({ loaded }) => loaded.workUnit),
+    now,
+  )
+}
+
+/** What a decision asks for but the answers that were given in the same transaction. */
+const withoutAnswers =
+  (published: ReadonlySet<WorkUnitId>) =>
+  ({ loaded: { workUnit }, effects }: Decided) => ({
+    workUnit,
+    effects: published.has(workUnit.id)
+      ? effects.filter(({ type }) => type !== 'publish' && type !== 'wake')
+      : effects,
+  })
+
+/** What a process that only answers has not published goes back to the transitioner. */
+const handBack = (
+  trx: Trx,
+  decided: readonly Decided[],
+  published: ReadonlySet<WorkUnitId>,
+  now: Instant,
+): Promise<void> =>
+  setWakes(
+    trx,
+    decided.flatMap(({ loaded: { workUnit } }) =>
+      published.has(workUnit.id) ? [] : [{ id: workUnit.id, at: now, awaits: null }],
+    ),
+  )
+
+interface Ready {
+  readonly ready: readonly Decided[]
+  readonly settlements: ReadonlyMap<WorkUnitId, Verdicts['settlements'][number]>
+  readonly now: Instant
+}
+
+async function publish(trx: Trx, deps: JobDeps, { ready, settlements, now }: Ready): Promise<void> {
+  const units = ready.map(({ loaded }) => loaded.workUnit)
+  // Those that were closed with an answer just now were published with it.
+  const others = units.flatMap(({ id }) => {
+    const isAccepted = (settlements.get(id)?.canonicalId ?? null) !== null
+    return isAccepted ? [] : [id]
+  })
+  const count = others.length === 0 ? 0 : await publishWorkUnits(trx, others, now)
+  invariant(count === others.length, 'what is locked and closed is published once')
+  await publishAnswers(trx, deps, units, now)
+}
+
+interface Failed {
+  readonly ids: readonly WorkUnitId[]
+  readonly stages: readonly Stage[]
+}
+
+async function moveHalves(deps: JobDeps, { ids, stages }: Failed, error: unknown): Promise<void> {
+  if (ids.length === 0 || isUnavailable(error)) throw error
+  if (ids.length === 1) return bury(deps, ids, error)
+  deps.log.warn({ units: ids.length, error: messageOf(error) }, 'a batch failed: trying it in halves')
+  const middle = Math.ceil(ids.length / 2)
+  for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
+    try {
+      await moveUnits(deps, half, stages)
+    } catch (failure) {
+      await moveHalves(deps, { ids: half, stages }, failure)
+    }
+  }
+}
+
+// A work unit that the code cannot get over comes back this often, until somebody mends the code.
+const POISON_MS = 5 * 60_000
+
+/** Puts a unit off that the code cannot get over, and says so to the operator. */
+async function bury(deps: JobDeps, ids: readonly WorkUnitId[], error: unknown): Promise<void> {
+  const stack = error instanceof Error ? error.stack : undefined
+  deps.log.error({ ids, error: messageOf(error), stack }, 'a work unit failed')
+  await inTransaction(deps.knex, async trx => {
+    const at = addMs(deps.now(), POISON_MS)
+    await setWakes(
+      trx,
+      ids.map(id => ({ id, at, awaits: null })),
+    )
+    await deps.enqueue(trx, DEAD_QUEUE, ids)
+  })
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+// A look at an index that finds nothing costs a tenth of a millisecond.
+const IDLE_MS = 40
+const AWAY_MS = 1_000
+
+/** Moves what is due, again and again. `stop` waits for the batch in hand. */
+export function startUnits(deps: JobDeps, stages: readonly Stage[]): { stop(): Promise<void> } {
+  const stopping = new AbortController()
+  const rest = (ms: number): Promise<unknown> =>
+    sleep(ms, undefined, { signal: stopping.signal }).catch(() => undefined) // it is stopped: that is no failure
+  const work = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        const moved = await moveDueUnits(deps, stages)
+        if (moved.length === 0) await rest(IDLE_MS)
+      } catch (error) {
+        deps.log.warn({ error: messageOf(error) }, 'work units could not be looked at: trying again')
+        await rest(AWAY_MS)
+      }
+    }
+  }
+  const ended = work()
+  return {
+    stop: async () => {
+      stopping.abort()
+      await ended
+    },
+  }
+}

@@ -1,0 +1,60 @@
+// When work units are looked at: their rows are the queue.
+
+import { z } from 'zod'
+import { type Instant, WorkUnitId } from '#protocol/units.ts'
+import type { Trx } from './database.ts'
+import { column, execute, select, toDb } from './rows.ts'
+
+/** What a work unit waits for in its row: to be judged, or to be published. */
+export type Awaited = 'validate' | 'assimilate'
+
+/** Work units whose moment has come, earliest first, locked; those that somebody else holds are being looked at. */
+export async function lockDueWorkUnits(trx: Trx, now: Instant, limit: number): Promise<WorkUnitId[]> {
+  return (await select(trx, IdRow, LOCK_DUE, { now: toDb(now), limit })).map(row => row.id)
+}
+
+/** The same of those that wait for one of `stages`, oldest first. */
+export async function lockAwaiting(
+  trx: Trx,
+  stages: readonly Awaited[],
+  limit: number,
+): Promise<WorkUnitId[]> {
+  return (await select(trx, IdRow, LOCK_AWAITING, { stages, limit })).map(row => row.id)
+}
+
+/** When to look at locked work units again (null: never), and what they wait for until then. */
+export async function setWakes(
+  trx: Trx,
+  wakes: readonly {
+    readonly id: WorkUnitId
+    readonly at: Instant | null
+    readonly awaits: Awaited | null
+  }[],
+): Promise<void> {
+  if (wakes.length === 0) return
+  await execute(trx, SET_WAKES, {
+    ids: column(wakes, wake => wake.id),
+    moments: column(wakes, wake => toDb(wake.at)),
+    awaits: column(wakes, wake => wake.awaits),
+  })
+}
+
+/** Something changed about locked work units: look at them now. Nothing else asks for it: the row is the request. */
+export async function touchWorkUnits(trx: Trx, ids: readonly WorkUnitId[], now: Instant): Promise<void> {
+  if (ids.length > 0) await execute(trx, TOUCH, { ids, now: toDb(now) })
+}
+
+const IdRow = z.object({ id: WorkUnitId })
+
+const LOCK_DUE = `
+  select id from work_units where wake_at <= :now order by wake_at limit :limit for no key update skip locked`
+
+const LOCK_AWAITING = `
+  select id from work_units where awaits = any(:stages) order by id limit :limit for no key update skip locked`
+
+const SET_WAKES = `
+  update work_units w set wake_at = x.at, awaits = x.awaits
+  from unnest(:ids::text[], :moments::timestamptz[], :awaits::text[]) as x (id, at, awaits)
+  where w.id = x.id and (w.wake_at is distinct from x.at or w.awaits is distinct from x.awaits)`
+
+const TOUCH = `update work_units set wake_at = :now where id = any(:ids) and wake_at is distinct from :now`

@@ -1,0 +1,148 @@
+// What is learnt of an engine class: from whom, when it is frozen, and that it holds from then on.
+
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { TRUST } from '#domain/trust.ts'
+import { learnBounds, readBounds } from '#jobs/tolerance.ts'
+import { canonicalJson } from '#protocol/canonical.ts'
+import type { EngineClass, NativeClass } from '#protocol/engine.ts'
+import { inTransaction } from '#store/database.ts'
+import { addUser, runReport, sha256, T0, testIds } from '#support/builders.ts'
+import {
+  evaluateAll,
+  jobsOf,
+  makeNative,
+  NATIVE,
+  nativeCampaign,
+  type SceneJobs,
+  takeOne,
+} from '#support/native.ts'
+import { deliver, elsewhere, METRIC, newWeights, trained } from '#support/native-weights.ts'
+import { type Scene, startScene } from '#support/scene.ts'
+import { enrolHost, type TestHost } from '#support/server.ts'
+
+let scene: Scene
+let jobs: SceneJobs
+let token: string
+let verifier: TestHost
+beforeAll(async () => {
+  scene = await startScene()
+  await makeNative(scene)
+  token = (await addUser(scene.server.database.knex, 'rosa', { milli: 1_000_000 })).token
+  jobs = jobsOf(scene, { ...TRUST, sampleShare: 0, leaderRows: 0 })
+  verifier = await enrolHost(scene.server, { token: scene.verifyToken })
+})
+afterAll(() => scene.server.close())
+beforeEach(async () => {
+  newWeights()
+  await scene.clear()
+  await scene.server.database.knex.raw('delete from tolerances')
+})
+
+interface Seen {
+  readonly engineClass?: NativeClass
+  /** How far the second run's metric lies from the first one's. */
+  readonly apart?: number
+  readonly trusted?: readonly [boolean, boolean]
+  readonly verdicts?: readonly ['valid' | 'invalid', 'valid' | 'invalid']
+}
+
+/** As if a validator had just judged a unit of two results. */
+function learn({
+  engineClass = 'onnx-cpu',
+  apart = 1e-4,
+  trusted = [true, false],
+  verdicts = ['valid', 'valid'],
+}: Seen = {}) {
+  const workUnitId = testIds.workUnit(T0)
+  const { moduleSha256: kernelSha256 } = scene.server.kernel
+  const successes = [0, 1].map(i => ({
+    ...{
+      id: testIds.result(T0),
+      workUnitId,
+      kernelSha256,
+      engineClass,
+      verdict: 'pending' as const,
+      metric: METRIC,
+    },
+    trusted: trusted[i] === true,
+    report: canonicalJson(
+      runReport({
+        ...{ engine: engineClass, trace: [], fingerprint: [{ norm: 1, projections: [1, 1, 1, 1] }] },
+        metric: { name: 'val_bpb', value: METRIC + i * apart },
+      }),
+    ),
+  }))
+  const decided = successes.map(({ id }, i) => ({
+    ...{ resultId: id, verdict: verdicts[i] ?? 'valid', amountMilli: 0 as never, confirmed: false },
+  }))
+  return inTransaction(scene.server.database.knex, trx =>
+    learnBounds(trx, { successes, settlements: [{ verdicts: decided as never }], now: scene.server.now() }),
+  )
+}
+
+const boundsOf = (engineClass: EngineClass) =>
+  inTransaction(scene.server.database.knex, async trx => {
+    const of = { kernelSha256: scene.server.kernel.moduleSha256, engineClass }
+    return (await readBounds(trx, [of])).of(of)
+  })
+const pairs = async (): Promise<number> => {
+  const { rows } = await scene.server.database.knex.raw(
+    'select coalesce(sum(jsonb_array_length(pairs)), 0)::int as n from tolerances',
+  )
+  return rows[0].n
+}
+
+test.each<[string, Seen, number]>([
+  ['a trusted host and another that is valid', {}, 1],
+  ['two trusted hosts, once', { trusted: [true, true] }, 1],
+  ['two strangers who agree: nothing', { trusted: [false, false] }, 0],
+  ['a trusted host and one that is wrong: nothing', { verdicts: ['valid', 'invalid'] }, 0],
+  ['an exact class: nothing', { engineClass: 'onnx-wasm' }, 0],
+])('is learnt from %s', async (_, seen, gathered) => {
+  await learn(seen)
+  expect(await pairs()).toBe(gathered)
+})
+
+test('twenty pairs freeze the bounds of their class for the release; nothing that comes later moves them, nor another class', async () => {
+  for (let i = 0; i < 19; i++) await learn({ apart: 0.002 })
+  expect(await boundsOf('onnx-cpu')).toEqual(NATIVE.tolerance)
+  await learn({ apart: 0.001 })
+  const frozen = await boundsOf('onnx-cpu')
+  expect(frozen?.metric).toBeCloseTo(0.006, 12) // three times the largest
+  expect(frozen).toMatchObject({
+    curve: NATIVE.tolerance.curve / 4,
+    fingerprint: NATIVE.tolerance.fingerprint / 4,
+  })
+  for (let i = 0; i < 25; i++) await learn({ apart: 0.009 })
+  expect(await boundsOf('onnx-cpu')).toEqual(frozen)
+  expect(await boundsOf('onnx-cuda')).toEqual(NATIVE.tolerance)
+  expect(await pairs()).toBe(20)
+})
+
+test('whatever was seen, bounds are never looser than the manifest’s', async () => {
+  for (let i = 0; i < 20; i++) await learn({ apart: 0.5 })
+  expect((await boundsOf('onnx-cpu'))?.metric).toBe(NATIVE.tolerance.metric)
+})
+
+let campaigns = 0
+test.each([
+  ['the manifest’s bounds agree', false, 'valid'],
+  ['bounds that were learnt and are tighter go to the verifier', true, 'open'],
+])('two hosts 0.004 bits apart under %s', async (_, isLearnt, state) => {
+  if (isLearnt) for (let i = 0; i < 20; i++) await learn()
+  const body = nativeCampaign(++campaigns / 1000, {})
+  expect((await scene.server.call('POST', '/api/v1/campaigns', { token, body })).status).toBe(201)
+  await jobs.run()
+  const [a, b] = [await enrolHost(scene.server), await enrolHost(scene.server)]
+  const [mine, theirs] = [await takeOne(a, ['onnx-cpu']), await takeOne(b, ['onnx-cpu'])]
+  const metrics = new Map<string, number>([
+    [sha256(trained), METRIC],
+    [sha256(elsewhere), METRIC + 0.004],
+  ])
+  await deliver(a, mine, { weights: trained, metric: METRIC })
+  await deliver(b, theirs, { weights: elsewhere, metric: METRIC + 0.004 })
+  expect(await evaluateAll(jobs, verifier, hash => metrics.get(hash) ?? Number.NaN)).toBe(2)
+  expect(await scene.row('work_units', mine.workUnitId)).toMatchObject({
+    ...{ state, demand: isLearnt ? 'disagreement' : null },
+  })
+})
