@@ -33,7 +33,7 @@ export async function openProxy(target: () => NetConnectOpts): Promise<Wire> {
       end.on('error', () => undefined) // whoever is at the other end is told by the close
       end.on('close', () => {
         pairs.delete(pair)
-        for (const each of pair.ends) if (!each.destroyed) each.resetAndDestroy()
+        for (const each of pair.ends) each.destroySoon()
       })
     }
     if (state === 'open') pair.join()
@@ -42,7 +42,10 @@ export async function openProxy(target: () => NetConnectOpts): Promise<Wire> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const reset = (): void => {
-    for (const { ends } of pairs) ends[0].resetAndDestroy()
+    for (const {
+      ends: [client],
+    } of pairs)
+      client.resetAndDestroy() // the other end may be no TCP, and follows
   }
   const during = async (next: State, ms: number, each: (pair: Pair) => void): Promise<void> => {
     state = next
@@ -64,7 +67,7 @@ export async function openProxy(target: () => NetConnectOpts): Promise<Wire> {
     close: async () => {
       const closed = once(server, 'close')
       server.close()
-      reset()
+      for (const { ends } of pairs) for (const end of ends) end.destroy()
       await closed
     },
   }

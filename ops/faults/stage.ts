@@ -51,12 +51,13 @@ export async function setStage(dir: string): Promise<Stage> {
   }
   try {
     await admin(`create database ${TEMPLATE}`)
-    const env = { ...(await noopServer(dir)), ...PATIENCE, XEENET_DATA_DIR: join(dir, 'server') }
+    const env = { ...(await noopServer(dir)), ...PATIENCE, ...placesBelow(dir) }
     const set = await setUp(dir, env, databaseAt(postgres.connectionString, TEMPLATE))
     return {
       ...{ dir, postgres, disk, env, stop, ...set },
       copy: async name => {
-        await admin(`create database ${name} template ${TEMPLATE}`)
+        // Copied page by page, a sequence that was logged ahead falls back when PostgreSQL crashes before its next checkpoint.
+        await admin(`create database ${name} template ${TEMPLATE} strategy file_copy`)
         return databaseAt(postgres.connectionString, name)
       },
       drop: async name => void (await admin(`drop database ${name} with (force)`)),
@@ -66,6 +67,12 @@ export async function setStage(dir: string): Promise<Stage> {
     throw error
   }
 }
+
+// Compiled code is kept: processes are started again and again.
+const placesBelow = (dir: string): NodeJS.ProcessEnv => ({
+  XEENET_DATA_DIR: join(dir, 'server'),
+  NODE_COMPILE_CACHE: join(dir, 'compiled'),
+})
 
 /** Has a server make its tables, secrets and kernel, and enters those who take part. */
 async function setUp(dir: string, env: NodeJS.ProcessEnv, connectionString: string) {
