@@ -80,7 +80,7 @@ export async function computeCampaign(grid: Grid, file: string): Promise<Map<str
   return new Map(rows.map(row => CorpusRow.parse(JSON.parse(row))).map(row => [row.runKey, row.digest]))
 }
 
-async function begin(grid: Grid, file: string): Promise<string> {
+export async function begin(grid: Grid, file: string): Promise<string> {
   await grid.addUser('ada', 'researcher', 1_000_000)
   for (const owner of ['otter', 'heron']) await grid.addUser(owner, 'volunteer')
   const args = ['campaign', 'submit', file, '--server', grid.url]
@@ -89,13 +89,13 @@ async function begin(grid: Grid, file: string): Promise<string> {
   return (await xeenet([...args, '--token-file', tokenFile], Submitted)).id
 }
 
-async function killed(program: Program | undefined): Promise<void> {
+export async function killed(program: Program | undefined): Promise<void> {
   program?.child.kill('SIGKILL')
   await program?.exited
 }
 
 /** Kills the server's own process and the one that looks after it, and starts them again at the same address. */
-async function killServer(grid: Grid): Promise<Grid> {
+export async function killServer(grid: Grid): Promise<Grid> {
   const { pid } = await serverFile(grid)
   process.kill(pid, 'SIGKILL')
   await killed(grid.server)
@@ -103,7 +103,7 @@ async function killServer(grid: Grid): Promise<Grid> {
 }
 
 const ServerFile = z.looseObject({ pid: z.int(), connectionString: z.string() })
-const serverFile = async (grid: Grid): Promise<z.infer<typeof ServerFile>> =>
+export const serverFile = async (grid: Grid): Promise<z.infer<typeof ServerFile>> =>
   ServerFile.parse(JSON.parse(await readFile(join(grid.dataDir, 'server.json'), 'utf8')))
 
 // One that dies again and again is started later each time: patience for the longest pause.
@@ -131,7 +131,7 @@ function tryKill(pid: number): boolean {
   }
 }
 
-async function ended(grid: Grid, campaign: string): Promise<void> {
+export async function ended(grid: Grid, campaign: string): Promise<void> {
   const giveUpAt = performance.now() + PATIENCE_MS
   for (;;) {
     const view = await grid.get(`/api/v1/campaigns/${campaign}`, CampaignView).catch(() => undefined)

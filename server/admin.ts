@@ -16,6 +16,7 @@ import { addCreditVerbs } from './admin-credit.ts'
 import { datasetLine, type ImportWish, readDirectory, readText } from './admin-datasets.ts'
 import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addHostVerbs } from './admin-hosts.ts'
+import { addServerVerbs } from './admin-upkeep.ts'
 import { addToken, addUser, removeUser, resetPassword, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
 import { admitRelease, examineRelease, signFit } from './admission.ts'
@@ -91,6 +92,7 @@ function program(): Command {
   addKernelVerbs(root)
   addDatasetVerbs(root)
   addUpkeepVerbs(root)
+  addServerVerbs(root)
   return root
 }
 

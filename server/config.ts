@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import envPaths from 'env-paths'
 import { z } from 'zod'
 import { QUEUES, STAGES } from '#jobs/deps.ts'
 import { SignupPolicy } from '#protocol/accounts.ts'
 import { ENROL_WORK_MAX, ENROL_WORK_MIN } from '#protocol/limits.ts'
+import { ConfigError, gather, sentencesOf } from './config-sources.ts'
 import { LOG_LEVELS } from './log.ts'
 
 export const Role = z.enum(['http', ...STAGES, ...QUEUES, 'cron', 'seal'])
@@ -16,26 +16,53 @@ const list = (text: string) =>
     .map(item => item.trim())
     .filter(item => item !== '')
 
-const port = z.coerce.number().int().min(0).max(65_535)
+const DAY_MS = 24 * 3600_000
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const number = (fallback: number, min = 1, max = 1e9) =>
+  whole(min, max).default(fallback).describe(`a whole number from ${min} to ${max}`)
+const port = whole(0, 65_535)
+const PORT = 'a port from 0 to 65535'
+const milliseconds = (fallback: number) =>
+  whole(0, DAY_MS).default(fallback).describe(`milliseconds from 0 to ${DAY_MS}, a day`)
 const network = z.union([z.cidrv4(), z.cidrv6()])
-const milliseconds = z.coerce
-  .number()
-  .int()
-  .min(0)
-  .max(24 * 3600_000)
+const networks = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform(list)
+    .pipe(z.array(network))
+    .describe('networks such as 10.0.0.0/8, separated by commas')
+// What express takes: an address, a network, or one of its names for them.
+const proxy = z.union([network, z.ipv4(), z.ipv6(), z.enum(['loopback', 'linklocal', 'uniquelocal'])])
+const oneOf = (words: readonly string[]): string => `one of ${words.join(', ')}`
+const path = z.string().min(1).describe('a path')
 
-// The names are those of the environment; a flag is the same name without XEENET_, in kebab case.
+// The names are those of the environment; a flag is the same name without XEENET_, in kebab case. The description of a
+// setting is what its mistake is told by.
 const Settings = z.object({
-  DATABASE_URL: z.string().min(1).optional(),
-  PORT: port.default(7316),
+  /** A YAML file with settings: the names without XEENET_, in snake case. */
+  XEENET_CONFIG: path.optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:/)
+    .optional()
+    .describe('an address such as postgres://user:password@host/database'),
+  PORT: port.default(7316).describe(PORT),
+  /** Where /healthz, /readyz and /metrics answer of a process without the role http; 0: any free one. */
+  XEENET_HEALTH_PORT: port.optional().describe(PORT),
+  /** After the server was asked to stop it serves for so long, not ready, until balancers have noticed. */
+  XEENET_LINGER_MS: milliseconds(0),
   HOST: z.string().min(1).default('127.0.0.1'),
   XEENET_DATA_DIR: z
     .string()
     .min(1)
     .default(() => join(envPaths('xeenet', { suffix: '' }).data, 'server')),
   XEENET_SECRET_FILE: z.string().min(1).optional(),
-  XEENET_PUBLIC_URL: z.url().optional(),
-  XEENET_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  XEENET_PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('an address such as https://xeenet.example.org'),
+  XEENET_LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe(oneOf(LOG_LEVELS)),
   XEENET_KERNELS_DIR: z
     .string()
     .min(1)
@@ -50,39 +77,69 @@ const Settings = z.object({
     .default('sotu-small@1,shapes@1,sotu@1')
     .transform(text => (text === 'none' ? [] : list(text))),
   /** Both are 0 while fewer than three owners exist. A large grid whose runs take hours wants hours for the first, days for the second. */
-  XEENET_PAIR_MS: milliseconds.default(60_000),
-  XEENET_STARVE_MS: milliseconds.default(600_000),
-  XEENET_RETRY_MIN_MS: milliseconds.default(1_000),
+  XEENET_PAIR_MS: milliseconds(60_000),
+  XEENET_STARVE_MS: milliseconds(600_000),
+  XEENET_RETRY_MIN_MS: milliseconds(1_000),
   /** Networks beside the public ones that webhooks may lead to, for receivers on the operator's own. */
-  XEENET_WEBHOOK_NETWORKS: z.string().default('').transform(list).pipe(z.array(network)),
+  XEENET_WEBHOOK_NETWORKS: networks(''),
   /** PEM certificates of authorities that receivers of webhooks may have theirs from, beside the usual ones. */
   XEENET_WEBHOOK_CA_FILE: z.string().min(1).optional(),
-  XEENET_ROLES: z.string().default(Role.options.join(',')).transform(list).pipe(z.array(Role).min(1)),
+  XEENET_ROLES: z
+    .string()
+    .default(Role.options.join(','))
+    .transform(list)
+    .pipe(z.array(Role).min(1))
+    .describe(`some of ${Role.options.join(', ')}`),
   /** Networks whose anonymous hosts do not count as one owner. */
-  XEENET_SHARED_PREFIXES: z.string().default('127.0.0.0/8,::1/128').transform(list),
+  XEENET_SHARED_PREFIXES: networks('127.0.0.0/8,::1/128'),
   /** Proxies whose X-Forwarded-For is believed; none by default. */
-  XEENET_TRUSTED_PROXIES: z.string().default('').transform(list),
+  XEENET_TRUSTED_PROXIES: z
+    .string()
+    .default('')
+    .transform(list)
+    .pipe(z.array(proxy))
+    .describe('addresses or networks, separated by commas'),
   /** Enrolments and other calls without a token that one address may make in a minute. */
-  XEENET_ANONYMOUS_PER_MINUTE: z.coerce.number().int().min(1).default(30),
+  XEENET_ANONYMOUS_PER_MINUTE: number(30),
   /**
    * Hash iterations that enrolling without a token takes on average. Measured: five million a second on a core of 2023, so
    * two seconds; a slow phone takes ten times as long.
    */
-  XEENET_ENROL_WORK: z.coerce.number().int().min(ENROL_WORK_MIN).max(ENROL_WORK_MAX).default(10_000_000),
+  XEENET_ENROL_WORK: number(10_000_000, ENROL_WORK_MIN, ENROL_WORK_MAX),
   /** Enrolments without a token in a minute, all networks and all processes of the server together. */
-  XEENET_ENROL_PER_MINUTE: z.coerce.number().int().min(1).default(120),
+  XEENET_ENROL_PER_MINUTE: number(120),
   /** The same in a day (UTC) from one network that is not shared. */
-  XEENET_ENROL_PER_PREFIX_DAY: z.coerce.number().int().min(1).default(50),
+  XEENET_ENROL_PER_PREFIX_DAY: number(50),
   /** Who may make an account: anybody, whoever an operator invites, or nobody. */
-  XEENET_SIGNUP: SignupPolicy.default('open'),
+  XEENET_SIGNUP: SignupPolicy.default('open').describe(oneOf(SignupPolicy.options)),
   /** What an account may do that was made without an invitation: a researcher gets a starter and submits campaigns. */
-  XEENET_SIGNUP_ROLE: z.enum(['volunteer', 'researcher']).default('volunteer'),
+  XEENET_SIGNUP_ROLE: z
+    .enum(['volunteer', 'researcher'])
+    .default('volunteer')
+    .describe('volunteer or researcher'),
 })
+
+type Settings = z.infer<typeof Settings>
+
+/** Settings that are fine each and cannot hold together. */
+function contradictions(s: Settings): string[] {
+  const url = s.XEENET_PUBLIC_URL
+  return [
+    ...(url !== undefined && new URL(url).pathname !== '/'
+      ? ['XEENET_PUBLIC_URL names a path: the server answers at the root of an address only.']
+      : []),
+    ...(s.XEENET_HEALTH_PORT !== undefined && s.XEENET_HEALTH_PORT !== 0 && s.XEENET_HEALTH_PORT === s.PORT
+      ? ['XEENET_HEALTH_PORT is the PORT: two processes with different roles cannot share one.']
+      : []),
+  ]
+}
 
 /** Everything the server can be told, parsed once. */
 export interface Config {
   readonly databaseUrl: string | undefined // undefined: the embedded one
   readonly port: number // 0: any free one
+  readonly lingerMs: number
+  readonly healthPort: number | undefined // of a process without the role http; undefined: none
   readonly host: string
   readonly dataDir: string
   readonly secretFile: string
@@ -107,24 +164,24 @@ export interface Config {
   readonly signupRole: 'volunteer' | 'researcher'
 }
 
-/** A setting that cannot be used; the message names it. */
-export class ConfigError extends Error {
-  readonly code = 'config_invalid'
-  readonly hint = 'Settings come from the environment or from flags such as --port 8080 or --data-dir DIR.'
-}
-
-/** Reads the settings: flags over the environment over defaults. Throws `ConfigError`. */
+/** Reads the settings: flags over the environment over the file over defaults. Throws `ConfigError` that names every mistake. */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
   args: readonly string[] = [],
 ): Config {
-  const given = { ...withoutEmpty(environment), ...readFlags(args) }
-  const parsed = Settings.safeParse(given)
-  if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error))
+  const given = gather({ names: Object.keys(Settings.shape), environment, args })
+  const parsed = Settings.safeParse(given.values)
+  const shape: Readonly<Record<string, z.ZodType>> = Settings.shape
+  const refused = parsed.success ? [] : sentencesOf(parsed.error, given, name => shape[name]?.description)
+  const contradictory = parsed.success ? contradictions(parsed.data) : []
+  const mistakes = [...given.mistakes, ...refused, ...contradictory]
+  if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes.join('\n  '))
   const s = parsed.data
   return {
     databaseUrl: s.DATABASE_URL,
     port: s.PORT,
+    lingerMs: s.XEENET_LINGER_MS,
+    healthPort: s.XEENET_HEALTH_PORT,
     host: s.HOST,
     dataDir: s.XEENET_DATA_DIR,
     secretFile: s.XEENET_SECRET_FILE ?? join(s.XEENET_DATA_DIR, 'secrets', 'server.secret'),
@@ -148,35 +205,4 @@ export function readConfig(
     signup: s.XEENET_SIGNUP,
     signupRole: s.XEENET_SIGNUP_ROLE,
   }
-}
-
-const flagOf = (setting: string): string =>
-  setting
-    .replace(/^XEENET_/, '')
-    .toLowerCase()
-    .replaceAll('_', '-')
-
-function readFlags(args: readonly string[]): Record<string, string> {
-  const settings = Object.keys(Settings.shape)
-  const options = Object.fromEntries(settings.map(name => [flagOf(name), { type: 'string' as const }]))
-  try {
-    const { values } = parseArgs({ args: [...args], options, allowPositionals: false })
-    return Object.fromEntries(
-      settings.flatMap(name => {
-        const value = values[flagOf(name)]
-        return value === undefined ? [] : [[name, String(value)]]
-      }),
-    )
-  } catch (error) {
-    throw new ConfigError(error instanceof Error ? error.message : String(error))
-  }
-}
-
-// An empty variable is how shells and unit files say "not set".
-function withoutEmpty(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).flatMap(([name, value]) =>
-      value === undefined || value === '' ? [] : [[name, value]],
-    ),
-  )
 }

@@ -6,7 +6,7 @@ import { inTransaction } from '#store/database.ts'
 import { findDataset, insertDataset, readCompressor, setCompressor, setFloor } from '#store/datasets.ts'
 import { findFile, insertFile } from '#store/files.ts'
 import { setHiddenText } from '#store/hidden.ts'
-import { ConfigError } from './config.ts'
+import { ConfigError } from './config-sources.ts'
 import {
   DATASET_NAMES,
   type ImportedDataset,

@@ -1,9 +1,10 @@
 import './node-version.ts'
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { TRUST } from '#domain/trust.ts'
-import { createApp } from '#http/app.ts'
+import { createApp, createHealthApp } from '#http/app.ts'
 import { challengeKey } from '#http/challenge.ts'
 import type { Edge } from '#http/edge.ts'
 import { openPages, type Pages } from '#http/pages.ts'
@@ -55,10 +56,13 @@ const config = read(() => readConfig(process.env, process.argv.slice(2)))
 const log = openLog(config.logLevel)
 const closers: Closers = []
 const asked = stopRequest()
+const draining = new AbortController()
 try {
   const ready = await start(config, closers)
   if (ready !== undefined) process.send?.(ready)
   log.info({ reason: await asked }, 'stopping')
+  draining.abort()
+  await sleep(config.lingerMs)
   await stop(closers)
 } catch (error) {
   const refusal = describeRefusal(error)
@@ -74,6 +78,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const connectionString = await openPostgres(config, closers)
   const knex = openDatabase({ connectionString, warn: message => log.debug(message) })
   closers.push(() => knex.destroy())
+  await openHealth(config, knex, closers)
   await migrate(knex)
   const blobs = await openBlobs(filesDirectory(config.dataDir))
   const now = systemClock
@@ -136,6 +141,16 @@ async function openPostgres(config: Config, closers: Closers): Promise<string> {
   return postgres.connectionString
 }
 
+/** Probes are answered from here on, also while migrations run: a process that serves has them at its own address. */
+async function openHealth(config: Config, knex: Knex, closers: Closers): Promise<void> {
+  const { roles, healthPort, host } = config
+  if (roles.includes('http') || healthPort === undefined) return
+  const health = { knex, now: systemClock, draining: draining.signal, log, random: Math.random }
+  const listening = await listen(createHealthApp(health), { host, port: healthPort })
+  closers.push(() => listening.close(0))
+  log.info({ url: listening.url }, 'answers probes')
+}
+
 async function openPoster({ webhookNetworks: networks, webhookCaFile }: Config) {
   const ca = webhookCaFile === undefined ? undefined : await readFile(webhookCaFile, 'utf8')
   return webhookPoster({ networks, ca })
@@ -174,6 +189,7 @@ function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, s
     prefixSecret: secrets.server,
     challengeKey: challengeKey(secrets.server),
     trust: { rules: TRUST, secret: secrets.server },
+    draining: draining.signal,
     settings: {
       ...{ pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
       ...{ enrolWork, perMinute, perPrefixDay, publicUrl, signup, signupRole },

@@ -34,17 +34,30 @@ export async function withDatabase<T>(
   log: Log,
   work: (knex: Knex) => Promise<T>,
 ): Promise<T> {
+  return withConnection(config, log, connectionString => withPool(connectionString, log, work))
+}
+
+/** The same, by its address. */
+export async function withConnection<T>(
+  config: Config,
+  log: Log,
+  work: (connectionString: string) => Promise<T>,
+): Promise<T> {
   const known = config.databaseUrl ?? (await findRunning(config.dataDir))?.connectionString
-  if (known !== undefined) return withPool(known, log, work)
+  if (known !== undefined) return work(known)
   const postgres = await startPostgres({ dataDir: postgresDirectory(config.dataDir), log })
   try {
-    return await withPool(postgres.connectionString, log, work)
+    return await work(postgres.connectionString)
   } finally {
     await postgres.stop()
   }
 }
 
-async function withPool<T>(connectionString: string, log: Log, work: (knex: Knex) => Promise<T>): Promise<T> {
+export async function withPool<T>(
+  connectionString: string,
+  log: Log,
+  work: (knex: Knex) => Promise<T>,
+): Promise<T> {
   const knex = openDatabase({ connectionString, poolMax: 2, warn: message => log.debug(message) })
   try {
     await migrate(knex)

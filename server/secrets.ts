@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ConfigError } from './config.ts'
+import { ConfigError } from './config-sources.ts'
 import { exportKey, generateKey, importKey, type SigningKey } from './kernels/sign.ts'
 
 export interface Secrets {

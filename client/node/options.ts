@@ -5,6 +5,7 @@ import type { Endpoint } from '#runtime/api.ts'
 import { credentialOf } from './credentials.ts'
 import { usage } from './failure.ts'
 import { readIfThere } from './files.ts'
+import { SETTINGS_FILE, setting, settingsInFile } from './settings.ts'
 import { openTalk, type Talk } from './talk.ts'
 
 export const CLIENT_VERSION = 'xeenet/0.1.0'
@@ -25,14 +26,16 @@ const Common = z.object({
 /** Adds what every command that talks to a server takes. */
 export const withServer = (command: Command): Command =>
   withJson(command)
-    .option('--server <url>', 'the server', process.env.XEENET_SERVER ?? DEFAULT_SERVER)
+    .option('--server <url>', 'the server', String(setting('server') ?? DEFAULT_SERVER))
     .option('--token <token>', 'an API or enrolment token; better: --token-file')
-    .option('--token-file <file>', 'a file that holds the token', process.env.XEENET_TOKEN_FILE)
+    .option('--token-file <file>', 'a file that holds the token', setting('token_file'))
 
 export const withJson = (command: Command): Command => command.option('--json', 'print JSON')
 
-/** The options of a command, parsed once. Throws a usage failure that names the option. */
+/** The options of a command, parsed once. Throws a usage failure that names the option, or the file of the settings that do not hold. */
 export function options<T extends z.ZodType>(schema: T, command: Command): z.infer<T> {
+  const kept = settingsInFile()
+  if (!kept.ok) throw usage(`${SETTINGS_FILE}: ${kept.fault}`, 'xeenet config edit opens it.')
   const parsed = schema.safeParse(command.opts())
   if (parsed.success) return parsed.data
   throw usage(z.prettifyError(parsed.error), `xeenet ${command.name()} --help lists the options.`)

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { EXIT, EXIT_MEANINGS } from '#runtime/exit-codes.ts'
 import { adminCommand, datasetCommand } from './commands/admin.ts'
 import { campaignCommand } from './commands/campaign.ts'
+import { configCommand } from './commands/config.ts'
 import { corpusCommand } from './commands/corpus.ts'
 import { creditsCommand, leaderboardCommand } from './commands/credits.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -63,6 +64,7 @@ function program(hooks: Hooks, done: (exit: number) => void): Command {
     adminCommand(done),
     datasetCommand(done),
     campaignCommand(done),
+    configCommand(),
     corpusCommand(),
     hostCommand(),
     kernelCommand(done),

@@ -9,11 +9,11 @@ import {
   crossEntropy,
   gelu,
   layerNorm,
+  mixedBy,
   reluSquared,
   rootMeanSquareNorm,
   rowsOf,
   silu,
-  softmax,
 } from './layers.ts'
 import {
   add,
@@ -109,8 +109,8 @@ class Charlm {
     const g = this.#g
     let x = this.#embed(inputs)
     for (let l = 0; l < this.#shape.depth; l++) {
-      x = add(g, x, this.#attention(l, this.#norm(`norm${l}.0`, x), inputs))
-      x = add(g, x, this.#perceptron(l, this.#norm(`norm${l}.1`, x)))
+      x = this.#attention(l, x, inputs)
+      x = this.#perceptron(l, x)
     }
     const head = this.#parameter(this.#recipe.head === 'untied' ? 'head' : 'tokens')
     const z = product(g, this.#norm('last', x), head, { transposeB: true })
@@ -139,21 +139,27 @@ class Charlm {
     return multiply(this.#g, rootMeanSquareNorm(this.#g, x), gain)
   }
 
+  /** x with what a layer's heads add to it. */
   #attention(l: number, x: Tensor, inputs: Tensor): Tensor {
     const g = this.#g
     const { width, heads, context, batch } = this.#shape
-    const parts = split(g, product(g, x, this.#parameter(`qkv${l}`)), 1, [width, width, width])
-    const [q, k, plain] = parts
+    const size = width / heads
+    // All three parts are turned at once, so that each of them lies in one piece.
+    const joint = product(g, this.#norm(`norm${l}.0`, x), this.#parameter(`qkv${l}`))
+    const parts = reshape(g, joint, [batch, context, 3, heads, size])
+    const [q, k, plain] = split(g, transpose(g, parts, [2, 0, 3, 1, 4]), 0, [1, 1, 1]).map(part =>
+      reshape(g, part, [batch, heads, context, size]),
+    )
     if (q === undefined || k === undefined || plain === undefined) throw new Error('three parts')
-    const values =
-      this.#recipe.value_embeddings === 'on' ? rowsOf(g, this.#parameter(`values${l}`), inputs) : undefined
-    const v = values === undefined ? plain : add(g, plain, values)
-    const scores = batchedProduct(g, this.#turned(this.#byHead(q)), swapped(g, this.#turned(this.#byHead(k))))
-    const scaled = scale(g, scores, 1 / Math.sqrt(width / heads))
-    const shares = softmax(g, add(g, scaled, this.#mask(l)))
-    const mixed = transpose(g, batchedProduct(g, shares, this.#byHead(v)), [0, 2, 1, 3])
+    const v =
+      this.#recipe.value_embeddings === 'on'
+        ? add(g, plain, this.#byHead(rowsOf(g, this.#parameter(`values${l}`), inputs)))
+        : plain
+    const scaled = scale(g, this.#turned(q), 1 / Math.sqrt(size))
+    const scores = add(g, batchedProduct(g, scaled, swapped(g, this.#turned(k))), this.#mask(l))
+    const mixed = transpose(g, mixedBy(g, scores, v), [0, 2, 1, 3])
     const rows = reshape(g, mixed, [batch * context, width])
-    return product(g, rows, this.#parameter(`projection${l}`))
+    return product(g, rows, this.#parameter(`projection${l}`), { plus: x })
   }
 
   /** (R, D) as (B, H, T, d) */
@@ -203,11 +209,12 @@ class Charlm {
     return this.#g.constant('float32', [context, context], values)
   }
 
+  /** x with what a layer's perceptron adds to it. */
   #perceptron(l: number, x: Tensor): Tensor {
     const g = this.#g
     const { hidden } = this.#shape
-    const h = product(g, x, this.#parameter(`expand${l}`))
-    return product(g, this.#activated(h, hidden), this.#parameter(`contract${l}`))
+    const h = product(g, this.#norm(`norm${l}.1`, x), this.#parameter(`expand${l}`))
+    return product(g, this.#activated(h, hidden), this.#parameter(`contract${l}`), { plus: x })
   }
 
   #activated(h: Tensor, hidden: number): Tensor {

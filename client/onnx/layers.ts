@@ -1,7 +1,7 @@
 /** What networks are made of, each with a gradient in few operators. */
 import type { GraphBuilder, Tensor } from './graph.ts'
-import { binary, columnSums, oneHot, pair, reduced, rowDots, unary } from './nodes.ts'
-import { product, reciprocalRoot, reshape } from './operators.ts'
+import { binary, columnSums, oneHot, pair, reduced, reshaped, rowDots, unary } from './nodes.ts'
+import { batchedProduct, product, reciprocalRoot, reshape, swapped } from './operators.ts'
 
 /** max(x, 0)². */
 export function reluSquared(g: GraphBuilder, x: Tensor): Tensor {
@@ -45,13 +45,25 @@ export function rowsOf(g: GraphBuilder, table: Tensor, index: Tensor): Tensor {
   return g.differentiable([table], y, dy => [product(g, oneHot(g, index, v), dy, { transposeA: true })])
 }
 
-/** Over the last axis. */
-export function softmax(g: GraphBuilder, x: Tensor): Tensor {
-  const y = g.node({ op: 'Softmax', inputs: [x], shape: x.shape, attributes: { axis: { int: -1 } } })
-  return g.differentiable([x], y, dy => {
-    const weighted = binary(g, 'Mul', dy, y)
-    const share = binary(g, 'Mul', y, reduced(g, 'ReduceSum', weighted, [-1]))
-    return [binary(g, 'Sub', weighted, share)]
+/**
+ * softmax(scores) · v over the last axis: scores (…, T, S), v (…, S, d). The sum that a softmax's gradient takes off each row is here
+ * that of dy · y, which has d columns in place of S (Dao et al. 2022).
+ */
+export function mixedBy(g: GraphBuilder, scores: Tensor, v: Tensor): Tensor {
+  const shares = g.node({
+    op: 'Softmax',
+    inputs: [scores],
+    shape: scores.shape,
+    attributes: { axis: { int: -1 } },
+  })
+  const y = g.untaped(() => batchedProduct(g, shares, v))
+  return g.differentiable([scores, v], y, dy => {
+    const level = reduced(g, 'ReduceSum', binary(g, 'Mul', dy, y), [-1])
+    const dshares = batchedProduct(g, dy, swapped(g, v))
+    return [
+      binary(g, 'Mul', shares, binary(g, 'Sub', dshares, level)),
+      batchedProduct(g, swapped(g, shares), dy),
+    ]
   })
 }
 
@@ -69,9 +81,11 @@ export function layerNorm(g: GraphBuilder, x: Tensor, gain: Tensor, bias: Tensor
   return g.differentiable([x, gain, bias], y, dy => {
     const u = binary(g, 'Mul', binary(g, 'Sub', x, mean), rstd)
     const dyu = binary(g, 'Mul', dy, u)
+    // Means along rows of what is multiplied by the gain, as products with it: nothing of the size of x is written for them.
+    const shares = reshaped(g, binary(g, 'Mul', gain, g.scalar(1 / d)), [d, 1])
+    const along = binary(g, 'Mul', u, product(g, dyu, shares))
+    const level = product(g, dy, shares)
     const scaled = binary(g, 'Mul', dy, gain)
-    const level = reduced(g, 'ReduceMean', scaled, [-1])
-    const along = binary(g, 'Mul', u, rowDots(g, scaled, u, 1 / d))
     const dx = binary(g, 'Mul', rstd, binary(g, 'Sub', binary(g, 'Sub', scaled, level), along))
     return [dx, columnSums(g, dyu), columnSums(g, dy)]
   })

@@ -71,25 +71,29 @@ interface Sides {
   readonly transposeB?: boolean
 }
 
-/** A B of two matrices, either of them transposed first. */
+/** A B of two matrices, either of them transposed first, and a third added to it. */
 export function product(
   g: GraphBuilder,
   a: Tensor,
   b: Tensor,
-  { transposeA = false, transposeB = false }: Sides = {},
+  { transposeA = false, transposeB = false, plus }: Sides & { readonly plus?: Tensor } = {},
 ): Tensor {
   const [m, k] = pair(transposeA ? a.shape.toReversed() : a.shape)
   const [inner, n] = pair(transposeB ? b.shape.toReversed() : b.shape)
   if (k !== inner) throw new RangeError(`a product of [${a.shape}] and [${b.shape}]`)
   const attributes = { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } }
-  const y = g.node({ op: 'Gemm', inputs: [a, b], shape: [m, n], attributes })
-  return g.differentiable([a, b], y, dy => [
+  if (plus !== undefined && String(plus.shape) !== String([m, n]))
+    throw new RangeError(`[${plus.shape}] on a product of [${m},${n}]`)
+  const added = plus === undefined ? [] : [plus]
+  const y = g.node({ op: 'Gemm', inputs: [a, b, ...added], shape: [m, n], attributes })
+  return g.differentiable([a, b, ...added], y, dy => [
     transposeA
       ? product(g, b, dy, { transposeA: transposeB, transposeB: true })
       : product(g, dy, b, { transposeB: !transposeB }),
     transposeB
       ? product(g, dy, a, { transposeA: true, transposeB: transposeA })
       : product(g, a, dy, { transposeA: !transposeA }),
+    dy,
   ])
 }
 

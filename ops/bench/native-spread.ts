@@ -17,21 +17,16 @@ interface Case {
   readonly updates: number
 }
 
-const TEXT = { width: 64, context: 64, batch: 16, warmup: 100 }
+const MODERN = { activation: 'swiglu', norm: 'rms', position: 'rope', heads: 2, qk_norm: 'on', softcap: 15 }
 const CASES: readonly Case[] = [
-  { name: 'charlm', kernel: 'charlm', recipe: {}, updates: 500 },
-  { name: 'charlm.slow', kernel: 'charlm', recipe: { lr: 0.001, warmup: 100 }, updates: 500 },
-  { name: 'charlm.w64', kernel: 'charlm', recipe: TEXT, updates: 500 },
-  { name: 'charlm.muon', kernel: 'charlm', recipe: { ...TEXT, optimizer: 'muon' }, updates: 300 },
-  {
-    name: 'charlm.modern',
-    kernel: 'charlm',
-    recipe: { ...TEXT, activation: 'swiglu', norm: 'rms', position: 'rope', qk_norm: 'on', softcap: 15 },
-    updates: 300,
-  },
-  { name: 'vision.mlp', kernel: 'vision', recipe: {}, updates: 500 },
-  { name: 'vision.gelu', kernel: 'vision', recipe: { depth: 3, activation: 'gelu', shift: 2 }, updates: 500 },
-  { name: 'vision.cnn', kernel: 'vision', recipe: { model: 'cnn', batch: 32 }, updates: 300 },
+  { name: 'charlm', kernel: 'charlm', recipe: {}, updates: 300 },
+  { name: 'charlm.warm', kernel: 'charlm', recipe: { warmup: 100 }, updates: 300 },
+  { name: 'charlm.slow', kernel: 'charlm', recipe: { lr: 0.001, warmup: 100 }, updates: 300 },
+  { name: 'charlm.muon', kernel: 'charlm', recipe: { optimizer: 'muon', warmup: 100 }, updates: 200 },
+  { name: 'charlm.modern', kernel: 'charlm', recipe: { ...MODERN, warmup: 100 }, updates: 200 },
+  { name: 'vision.mlp', kernel: 'vision', recipe: {}, updates: 200 },
+  { name: 'vision.gelu', kernel: 'vision', recipe: { depth: 3, activation: 'gelu', shift: 2 }, updates: 200 },
+  { name: 'vision.cnn', kernel: 'vision', recipe: { model: 'cnn', batch: 32 }, updates: 200 },
 ]
 
 /**
@@ -80,7 +75,6 @@ async function runtimesOf(): Promise<readonly [NativeRuntime, ...NativeRuntime[]
     plain,
     runtimeOf(ort, { intraOpNumThreads: 2 }),
     runtimeOf(ort, { graphOptimizationLevel: 'disabled' }),
-    runtimeOf(ort, { graphOptimizationLevel: 'basic', intraOpNumThreads: 3 }),
     web,
   ]
 }

@@ -19,6 +19,7 @@ export interface Facts {
   readonly alerts: number
   readonly appeals: number
   readonly proposals: number
+  readonly unsavedSeconds: number // since the last backup
   readonly failedShare: number // of requests
 }
 
@@ -26,6 +27,8 @@ export interface Facts {
 const LATE_SECONDS = 60
 // Blocks are sealed every few seconds; nobody is paid by them, so their being late is no emergency.
 const UNSEALED_SECONDS = 600
+// A backup a day is what people set up; two that were missed are no accident.
+const UNSAVED_SECONDS = 3 * 24 * 3600
 // A tenth of errors is what one bad host among ten makes; below twenty results one host's bad day is no rate.
 const ERROR_RATE_WARN = 0.1
 const ERROR_RATE_BAD = 0.3
@@ -36,7 +39,14 @@ const LEVELS = ['bad', 'warn', 'info'] as const
 
 /** What is wrong, the worst first; nothing when all is well. What users notice comes before what they do not. */
 export function diagnose(facts: Facts): Finding[] {
-  const found = [ledger(facts), requests(facts), ...late(facts), ...grid(facts), ...people(facts)].flat()
+  const found = [
+    ledger(facts),
+    requests(facts),
+    ...late(facts),
+    ...grid(facts),
+    ...people(facts),
+    ...unsaved(facts),
+  ].flat()
   return LEVELS.flatMap(level => found.filter(finding => finding.level === level))
 }
 
@@ -127,6 +137,17 @@ function grid({ unsent, inProgress, activeHosts, verifiers, errorRate, ended }: 
     })
   return findings
 }
+
+const unsaved = ({ unsavedSeconds }: Facts): Finding[] =>
+  unsavedSeconds <= UNSAVED_SECONDS
+    ? []
+    : [
+        {
+          ...({ level: 'warn', what: `No backup was made for ${span(unsavedSeconds)}.` } as const),
+          causes: ['none is scheduled', 'the scheduled one fails: its log says why'],
+          action: command('Make one', 'xeenet admin backup FILE'),
+        },
+      ]
 
 function people({ appeals, proposals }: Facts): Finding[] {
   const findings: Finding[] = []

@@ -4,7 +4,6 @@ import helmet from 'helmet'
 import { CAMPAIGN_SCHEMA_PATH, campaignSchema } from '#protocol/campaign-schema.ts'
 import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi-document.ts'
-import { isReady } from '#store/settings.ts'
 import { accountRoutes } from './account-routes.ts'
 import { networkReader, originReader } from './address.ts'
 import { namesCaller } from './auth.ts'
@@ -17,12 +16,14 @@ import { claim } from './claim.ts'
 import { corpusRoutes } from './corpus-routes.ts'
 import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
+import { healthRoutes } from './health.ts'
 import { hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as ledger from './ledger.ts'
 import { streamEvents } from './live.ts'
 import { answerMcp } from './mcp/route.ts'
 import { type Meter, newMeter } from './meter.ts'
+import { type Metrics, newMetrics } from './metrics.ts'
 import { operatorRoutes } from './operator-routes.ts'
 import { addPages, missingPage } from './pages.ts'
 import { appeal, showActions } from './people.ts'
@@ -44,8 +45,9 @@ export function createApp(edge: Edge): Express {
   app.set('query parser', 'simple')
   if (edge.settings.trustedProxies.length > 0) app.set('trust proxy', [...edge.settings.trustedProxies])
   const meter = newMeter(edge.now)
-  app.use(nameRequest, helmet(), keepPrivate, meter.count)
-  addRoutes(app, edge, meter)
+  const metrics = newMetrics(edge)
+  app.use(nameRequest(edge), helmet(), keepPrivate, leaveWhenDraining(edge), meter.count, metrics.count)
+  addRoutes(app, edge, { meter, metrics })
   addPages(app, edge.pages)
   app.use(missingPage(edge.pages))
   app.use((req: express.Request) => {
@@ -55,13 +57,43 @@ export function createApp(edge: Edge): Express {
   return app
 }
 
+/** What only looks after a process need of one without the role `http`. */
+export function createHealthApp(
+  process: Pick<Edge, 'knex' | 'now' | 'draining' | 'log' | 'random'>,
+): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  const metrics = newMetrics(process)
+  app.use(nameRequest(process))
+  const routes = healthRoutes({ ...process, metrics })
+  for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
+  app.use((req: express.Request) => {
+    throw new Refused('not_found', `${req.method} ${req.path}`)
+  })
+  app.use(answerErrors(process.log, process.random))
+  return app
+}
+
 // What somebody is told who is logged in is kept by no cache between us.
 const keepPrivate: RequestHandler = (req, res, next) => {
   if (req.headers.cookie !== undefined) res.setHeader('cache-control', 'no-store')
   next()
 }
 
-function addRoutes(app: Express, edge: Edge, meter: Meter): void {
+// Whoever keeps a connection open finds another process by opening a new one.
+const leaveWhenDraining =
+  ({ draining }: Edge): RequestHandler =>
+  (_req, res, next) => {
+    if (draining.aborted) res.setHeader('connection', 'close')
+    next()
+  }
+
+interface Meters {
+  readonly meter: Meter
+  readonly metrics: Metrics
+}
+
+function addRoutes(app: Express, edge: Edge, { meter, metrics }: Meters): void {
   const readCall = hostCallReader(edge)
   const catalogue = newCatalogue()
   const anonymous = limitCalls(edge, req => namesCaller(edge, req))
@@ -69,8 +101,7 @@ function addRoutes(app: Express, edge: Edge, meter: Meter): void {
   const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const routes: Record<string, Methods> = {
-    '/healthz': { get: [(_req, res) => void res.json({ ok: true })] },
-    '/readyz': { get: [showReady(edge)] },
+    ...healthRoutes({ ...edge, metrics }),
     '/llms.txt': { get: [showGuide(edge)] },
     '/mcp': { post: [anonymous, bytesUpTo(CAMPAIGN_BYTES_MAX), answerMcp(edge)] },
     '/openapi.json': { get: [showDocument(edge)] },
@@ -168,14 +199,6 @@ function limitCalls(edge: Edge, isSpared: (req: express.Request) => boolean): Re
 const showDocument = (edge: Edge): RequestHandler => {
   const document = openApiDocument(edge.version)
   return (_req, res) => void res.json(document)
-}
-
-/** GET /readyz: 200 while the database answers, 503 otherwise. */
-function showReady(edge: Edge): RequestHandler {
-  return async (_req, res) => {
-    await isReady(edge.knex)
-    res.json({ ok: true })
-  }
 }
 
 const CAMPAIGN_SCHEMA = JSON.stringify(campaignSchema())

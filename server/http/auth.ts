@@ -77,7 +77,7 @@ const fromSession = ({ userId, userName, roles, sessionId }: SessionRow): Caller
   ...{ isKey: false, tokenId: null },
 })
 
-async function callerBy(edge: Edge, token: string): Promise<Caller> {
+async function callerBy(edge: Pick<Edge, 'knex' | 'now'>, token: string): Promise<Caller> {
   const bearer = await findBearer(edge.knex, token)
   if (bearer === undefined) throw new Refused('token_unknown')
   const expired = bearer.expiresAt !== null && bearer.expiresAt <= edge.now()
@@ -92,8 +92,11 @@ export async function requireScope(edge: Edge, req: Request, ...scopes: readonly
 }
 
 /** The same of a token that is not in the header. */
-export const callerWith = async (edge: Edge, token: string, scope: Scope): Promise<Caller> =>
-  allow(await callerBy(edge, token), [scope])
+export const callerWith = async (
+  edge: Pick<Edge, 'knex' | 'now'>,
+  token: string,
+  scope: Scope,
+): Promise<Caller> => allow(await callerBy(edge, token), [scope])
 
 /** Whether a caller has one of the scopes. */
 export const hasScope = (caller: Pick<Caller, 'scopes'>, ...scopes: readonly Scope[]): boolean =>

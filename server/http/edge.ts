@@ -64,6 +64,8 @@ export interface Edge {
   readonly prefixSecret: string
   /** Under which challenges for enrolment are signed: `challengeKey` of the server's secret. */
   readonly challengeKey: string
+  /** Aborted when the process was asked to stop. */
+  readonly draining: AbortSignal
   readonly settings: EdgeSettings
 }
 

@@ -43,10 +43,23 @@ export function describeIssues(error: z.ZodError): string {
 
 const DETAIL_MAX = 500
 
-/** Gives every request an id, under which its errors are logged and which the reply names. */
-export const nameRequest: RequestHandler = (_req, res, next) => {
-  res.setHeader('x-request-id', randomUUID())
-  next()
+// A name that a proxy gave a request goes through all logs; any other text would be a stranger's in ours.
+const REQUEST_ID = /^[\w.-]{8,64}$/
+/** Gives every request an id, under which it and its errors are logged, and which the reply names. */
+export function nameRequest({ log, now }: { log: Logger; now: () => number }): RequestHandler {
+  return (req, res, next) => {
+    const asked = req.headers['x-request-id']
+    const requestId = typeof asked === 'string' && REQUEST_ID.test(asked) ? asked : randomUUID()
+    res.setHeader('x-request-id', requestId)
+    const began = now()
+    res.once('close', () => {
+      if (!log.isLevelEnabled('debug')) return
+      const route = typeof req.route?.path === 'string' ? req.route.path : 'other'
+      const answer = { status: res.statusCode, ms: now() - began, cut: !res.writableFinished }
+      log.debug({ requestId, method: req.method, route, ...answer }, 'request')
+    })
+    next()
+  }
 }
 
 /** Answers every error of every route: the only place that turns one into a reply. */

@@ -62,7 +62,9 @@ export async function createUnits(growth: Growth, runs: readonly NewRun[]): Prom
       ...{ fuelMax: first.fuelMax, flops: run.flops, deadlineMs: campaign.file.deadline_ms },
       check: drawSample(drawn(deps.secret, 'sample', id), deps.trust),
     })
+    const wake = transition(workUnit, [], now).find(effect => effect.type === 'wake')
     return {
+      ...(wake === undefined ? {} : { wakeAt: wake.at }),
       ...{ workUnit, seedIndex, rung, job: run.job, runKey, seed: run.seed },
       kernelSha256: source.moduleSha256,
       priceMilli: run.flops === null ? null : first.priceMilli,

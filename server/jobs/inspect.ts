@@ -1,6 +1,7 @@
 import { inspect } from '#domain/inspect.ts'
 import { inTransaction } from '#store/database.ts'
 import { drawUnits, type Finding, raiseAlerts, readUnitFacts } from '#store/inspection.ts'
+import { noteUpkeep } from '#store/upkeep.ts'
 import { auditLedger } from './audit.ts'
 import type { JobDeps } from './deps.ts'
 
@@ -22,7 +23,7 @@ export async function inspectUnits(deps: InspectDeps): Promise<Finding[]> {
 export async function inspectLedger(deps: InspectDeps): Promise<Finding[]> {
   const { sumMilli, differences, campaigns, chain, smuggled } = await auditLedger(deps.knex)
   const ledger = (subject: string, detail: string): Finding => ({ kind: 'ledger', subject, detail })
-  return raise(deps, [
+  const found = await raise(deps, [
     ...(sumMilli === 0 ? [] : [ledger('sum', `all balances together are ${sumMilli}, not 0`)]),
     ...differences.map(({ account, projectedMilli, derivedMilli }) =>
       ledger(account, `its balance is ${projectedMilli}, and its transfers give ${derivedMilli}`),
@@ -35,6 +36,8 @@ export async function inspectLedger(deps: InspectDeps): Promise<Finding[]> {
       ? []
       : [ledger('chain', `${smuggled} rows stand among sealed ones and are in no block`)]),
   ])
+  await noteUpkeep(deps.knex, { kind: 'ledger_check', at: deps.now(), detail: { findings: found.length } })
+  return found
 }
 
 async function raise({ knex, now, log }: InspectDeps, findings: readonly Finding[]): Promise<Finding[]> {

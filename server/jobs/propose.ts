@@ -36,6 +36,7 @@ import { admitWaiting } from './proposers.ts'
 import { releaseCandidates } from './release.ts'
 import { startStudy } from './study.ts'
 import { judgeTests, moveTests, type Tester } from './tests.ts'
+import { tellLateVerdicts } from './verdicts.ts'
 
 /**
  * Moves campaigns on: creates experiments lazily while they run, closes what is open after they were cancelled, has checked
@@ -46,6 +47,7 @@ export const runPropose: CampaignHandler = async (deps, ids) => {
   for (const id of ids) {
     await tellBest(deps, id) // before its end
     await inTransaction(deps.knex, trx => moveOn(trx, deps, id))
+    await tellLateVerdicts(deps, id)
     await releaseCandidates(deps, id)
     await demandAudits(deps, id)
   }

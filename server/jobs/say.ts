@@ -1,12 +1,20 @@
 import { NOTE_CHARS_MAX, NOTE_EVIDENCE_MAX, NOTES_PER_CAMPAIGN_MAX } from '#protocol/limits.ts'
 import type { NoteKind } from '#protocol/notes.ts'
-import { ExperimentId } from '#protocol/units.ts'
+import { type CampaignId, ExperimentId, type Instant } from '#protocol/units.ts'
+import type { Trx } from '#store/database.ts'
 import { insertNote } from '#store/notes.ts'
-import type { Growth } from './create-units.ts'
+import type { JobDeps } from './deps.ts'
+
+interface Speaking {
+  readonly trx: Trx
+  readonly deps: Pick<JobDeps, 'ids'>
+  readonly campaign: { readonly id: CampaignId }
+  readonly now: Instant
+}
 
 /** Writes down what the server's agent did or found, and on which experiments it rests; twice the same is said once. */
 export async function say(
-  { trx, deps, campaign, now }: Pick<Growth, 'trx' | 'deps' | 'campaign' | 'now'>,
+  { trx, deps, campaign, now }: Speaking,
   kind: NoteKind,
   text: string,
   evidence: readonly string[],

@@ -11,6 +11,7 @@ import { freeLeases } from '#store/leases.ts'
 import { refreshScores } from '#store/scores.ts'
 import {
   addExclusions,
+  hostsInDoubt,
   lockOwners,
   lockStandings,
   markSpread,
@@ -22,7 +23,6 @@ import {
   listFinal,
   listInDoubt,
   listOrphans,
-  markVested,
   paidOf,
   readQuietSuccesses,
   unjudgeResults,
@@ -44,13 +44,13 @@ const UNITS_PER_BATCH = 500
 export const runStanding: HostHandler = async (deps, ids) => {
   const excluded = await inTransaction(deps.knex, trx => spread(trx, deps, ids))
   await inTransaction(deps.knex, trx => release(trx, deps, [...excluded]))
-  for (const id of ids) {
+  for (const id of await inTransaction(deps.knex, trx => hostsInDoubt(trx, ids))) {
     await untilDone(deps, trx => reopenSome(trx, deps, id, excluded.has(id)))
     await untilDone(deps, trx => reopenJoint(trx, deps, id))
     await inTransaction(deps.knex, trx => partHost(trx, id))
     await untilDone(deps, trx => reopenOrphans(trx, deps, id))
-    await untilDone(deps, trx => finaliseSome(trx, deps, id))
   }
+  await untilDone(deps, trx => finaliseSome(trx, deps, ids))
 }
 
 async function untilDone({ knex }: JobDeps, batch: (trx: Trx) => Promise<number>): Promise<void> {
@@ -185,28 +185,30 @@ async function openAgain(
   )
 }
 
-/** Results of this host whose check has passed since stand for good; gives how many units were looked at. */
-async function finaliseSome(trx: Trx, deps: JobDeps, hostId: HostId): Promise<number> {
-  const ids = await listFinal(trx, hostId, UNITS_PER_BATCH)
+/** Results of these hosts whose check has passed since stand for good; gives how many there were. */
+async function finaliseSome(trx: Trx, deps: JobDeps, hostIds: readonly HostId[]): Promise<number> {
+  const ids = await listFinal(trx, hostIds, UNITS_PER_BATCH)
   if (ids.length === 0) return 0
   const loaded = await lockWorkUnits(trx, ids)
-  const successes = await readQuietSuccesses(trx, ids)
-  const host = (await lockStandings(trx, [hostId])).get(hostId)
-  if (host === undefined) return 0
+  const successesOf = Map.groupBy(await readQuietSuccesses(trx, ids), success => success.workUnitId)
+  const hosts = await lockStandings(trx, hostIds)
   const final = loaded.flatMap(({ workUnit }) =>
-    successes
-      .filter(s => s.workUnitId === workUnit.id && s.hostId === hostId && s.provisional)
-      .filter(s => isFinalBy(s.reportedAt, streakOf(host, workUnit.engineClass)))
-      .map(s => ({ workUnit, success: { ...s, paid: paidOf(s) } })),
+    (successesOf.get(workUnit.id) ?? []).flatMap(success => {
+      const host = hosts.get(success.hostId)
+      if (host === undefined || !success.provisional) return []
+      if (!isFinalBy(success.reportedAt, streakOf(host, workUnit.engineClass))) return []
+      return [{ workUnit, host, success: { ...success, paid: paidOf(success) } }]
+    }),
   )
-  const results = final.map(({ success }) => success.id)
-  const changed = await finaliseResults(trx, results)
-  await markVested(trx, results)
+  const changed = await finaliseResults(
+    trx,
+    final.map(({ success }) => success.id),
+  )
   await settleCorpus(trx, ids)
   const vests = final
-    .flatMap(({ workUnit, success }) => grantOf(workUnit, success, host))
+    .flatMap(({ workUnit, success, host }) => grantOf(workUnit, success, host))
     .filter(grant => !grant.vested)
-  await pay(trx, { vests }, deps.now())
   await deps.enqueue(trx, 'propose', [...new Set(loaded.map(({ workUnit }) => workUnit.campaignId))])
+  await pay(trx, { vests }, deps.now())
   return changed
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Job, JobResult, PgBoss } from 'pg-boss'
 import { CampaignId, ExportId, HostId, ProposalId, WebhookId } from '#protocol/units.ts'
 import { openHistories } from '#store/histories.ts'
@@ -55,7 +56,7 @@ export async function startJobs({ boss, roles, ...rest }: JobsOptions): Promise<
 
 // A campaign is a batch by itself.
 const BATCH_SIZES = {
-  standing: 20,
+  standing: 50,
   propose: 10,
   examine: 1, // seconds each
   webhook: 20, // side by side; each may wait for a slow receiver
@@ -73,7 +74,23 @@ async function work(boss: PgBoss, deps: JobDeps, queue: QueueName): Promise<void
     pollingIntervalSeconds: POLL_SECONDS,
     notifyPollingIntervalSeconds: POLL_SECONDS,
   } as const
-  await boss.work<{ id: string }, unknown, typeof options>(queue, options, runnerOf(deps, queue))
+  const run = runnerOf(deps, queue)
+  await boss.work<{ id: string }, unknown, typeof options>(
+    queue,
+    options,
+    queue === 'propose' ? jobs => atEase(() => run(jobs)) : run,
+  )
+}
+
+// Campaigns are woken by every batch of results, and have work in store for seconds: they may take a quarter of the time.
+const EASE = 3
+const EASE_MS_MAX = 2_000
+
+async function atEase<T>(run: () => Promise<T>): Promise<T> {
+  const began = performance.now()
+  const result = await run()
+  await sleep(Math.min(EASE_MS_MAX, EASE * (performance.now() - began)))
+  return result
 }
 
 type WakeUps = readonly Job<{ id: string }>[]

@@ -14,8 +14,7 @@ import {
   type TestFacts,
 } from '#search/promotion.ts'
 import { boundsOf } from '#search/sprt.ts'
-import { beginsText, decidedText, endsText, plateauText } from '#search/test-notes.ts'
-import { addCampaignEvents } from '#store/events.ts'
+import { beginsText, endsText, plateauText } from '#search/test-notes.ts'
 import type { ProgressRow } from '#store/progress.ts'
 import {
   endTrying,
@@ -28,6 +27,7 @@ import {
 } from '#store/tests.ts'
 import { createUnits, type Growth } from './create-units.ts'
 import { say } from './say.ts'
+import { tellVerdicts } from './verdicts.ts'
 
 /** What the tests of a campaign need of the job that moves it on. */
 export type Tester = Pick<Growth, 'trx' | 'deps' | 'now'> & { readonly campaign: ProgressRow }
@@ -72,10 +72,12 @@ export async function moveTests(growth: Growth, isTried: boolean): Promise<Tests
 interface Judgements {
   readonly facts: PromotionFacts
   readonly judged: readonly Judged[]
+  /** Numbers of the tests whose verdict nobody may know yet. */
+  readonly untold: ReadonlySet<number>
 }
 
 /**
- * Judges the tests of a locked campaign again by what is published now, and says so where a verdict was reached or fell; undefined
+ * Judges the tests of a locked campaign again by what is published now, and tells verdicts that were reached or fell; undefined
  * when it tests nothing.
  */
 export async function judgeTests(tester: Tester, isTried = true): Promise<Judgements | undefined> {
@@ -96,18 +98,8 @@ export async function judgeTests(tester: Tester, isTried = true): Promise<Judgem
     if (!isNew(test, judgement, state)) continue
     const { gains, llr } = judgement
     await updateTest(trx, campaign.id, { ...test, state, gains: [...gains], llr }, now)
-    if (state === test.state) continue
-    await say(tester, 'insight', decidedText(test, judgement, state), [test.challenger, test.incumbent])
-    const detail = `test ${test.number}: ${state === 'running' ? 'open again' : state}`
-    const event = {
-      campaignId: campaign.id,
-      event: 'verdict',
-      experimentId: test.challenger,
-      detail,
-    } as const
-    await addCampaignEvents(trx, [event], now)
   }
-  return { facts, judged }
+  return { facts, judged, untold: await tellVerdicts(tester, campaign.id) }
 }
 
 const isNew = (test: TestRow, { gains, llr }: Judged, state: TestRow['state']): boolean =>
@@ -119,12 +111,13 @@ const incumbentNow = ({ facts, judged }: Judgements): ExperimentId =>
   )
 
 /** Ends the trying where the file says so: nothing got better for long, or one was promoted. */
-async function stopTrying(growth: Growth, { facts, judged }: Judgements): Promise<void> {
+async function stopTrying(growth: Growth, { facts, judged, untold }: Judgements): Promise<void> {
   const { trx, campaign } = growth
   const at = campaign.file.stop?.at
   if (at === undefined || campaign.endedBy !== null) return
   if (at === 'promotion') {
-    if (judged.some(({ state }) => state === 'promote')) await endTrying(trx, campaign.id, 'promotion')
+    const isPromoted = judged.some(({ state }, i) => state === 'promote' && !untold.has(i + 1))
+    if (isPromoted) await endTrying(trx, campaign.id, 'promotion')
     return
   }
   const sign = facts.rules.goal === 'minimize' ? 1 : -1

@@ -4,6 +4,7 @@ import type { SymptomsView } from '#protocol/operator.ts'
 import { type Instant, toWire } from '#protocol/units.ts'
 import type { Executor } from '#store/rows.ts'
 import { type Counts, type Queue, readCounts, readQueues } from '#store/symptoms.ts'
+import { readUpkeep, type UpkeepKind } from '#store/upkeep.ts'
 import { readLedgerState } from '#store/views.ts'
 
 /** What is wrong and the figures behind it; `failedShare` of requests is known to the edge only, and 0 elsewhere. */
@@ -13,8 +14,9 @@ export async function readSymptoms(
 ): Promise<Omit<SymptomsView, 'requests'>> {
   const counts = await readCounts(on, now)
   const queues = await readQueues(on)
+  const upkeep = await readUpkeep(on)
   const { sumMilli } = await readLedgerState(on, now)
-  const facts = factsOf({ counts, queues, now, balanced: sumMilli === 0, failedShare })
+  const facts = factsOf({ counts, queues, now, upkeep, balanced: sumMilli === 0, failedShare })
   const { success, error, noReply } = counts
   return {
     now: toWire(now),
@@ -30,6 +32,11 @@ export async function readSymptoms(
     },
     campaigns: { running: counts.running },
     ledger: { balanced: facts.balanced, sumMilli, unsealedSeconds: facts.unsealedSeconds },
+    upkeep: {
+      backup: secondsSince(now, upkeep.get('backup')),
+      restoreTest: secondsSince(now, upkeep.get('restore_test')),
+      ledgerCheck: secondsSince(now, upkeep.get('ledger_check')),
+    },
     open: { alerts: counts.alerts, appeals: counts.appeals, proposals: counts.proposals },
     database: { bytes: counts.databaseBytes, connections: counts.connections },
   }
@@ -39,21 +46,26 @@ interface Known {
   readonly counts: Counts
   readonly queues: readonly Queue[]
   readonly now: Instant
+  readonly upkeep: ReadonlyMap<UpkeepKind, Instant>
   readonly balanced: boolean
   readonly failedShare: number
 }
 
-function factsOf({ counts, queues, now, ...known }: Known): Facts {
-  const secondsSince = (at: Instant | null) => (at === null ? null : Math.max(0, (now - at) / 1000))
+const secondsSince = (now: Instant, at: Instant | null | undefined): number | null =>
+  at === null || at === undefined ? null : Math.max(0, (now - at) / 1000)
+
+function factsOf({ counts, queues, now, upkeep, ...known }: Known): Facts {
   const ended = counts.success + counts.error + counts.noReply
-  const due = { name: 'sweep', waiting: counts.due, oldestSeconds: secondsSince(counts.dueSince) }
+  const due = { name: 'sweep', waiting: counts.due, oldestSeconds: secondsSince(now, counts.dueSince) }
   return {
     ...counts,
     ...known,
     ended,
     errorRate: ended === 0 ? null : (counts.error + counts.noReply) / ended,
     daemons: [due, ...queues.filter(({ name }) => name !== DEAD_QUEUE)],
+    // Before the first one it counts from when the database was made.
+    unsavedSeconds: secondsSince(now, upkeep.get('backup') ?? counts.since) ?? 0,
     deadLetters: queues.find(({ name }) => name === DEAD_QUEUE)?.waiting ?? 0,
-    unsealedSeconds: secondsSince(counts.unsealedSince),
+    unsealedSeconds: secondsSince(now, counts.unsealedSince),
   }
 }

@@ -1,4 +1,10 @@
+import { totalmem } from 'node:os'
 import { type Endpoint, endpointSettings } from './endpoint.ts'
+
+const MIB = 1024 * 1024
+
+/** An eighth of the machine's memory, which may have other things to do; PostgreSQL takes of it what it uses. */
+const sharedBuffersMib = (bytes: number): number => Math.min(1024, Math.max(64, Math.floor(bytes / 8 / MIB)))
 
 /**
  * What the embedded server is started with, `more` over our own settings. Given at each start, so that a newer version
@@ -16,12 +22,13 @@ export function serverArguments(
     synchronous_commit: 'on',
     full_page_writes: 'on',
     max_connections: '60', // the server's pool, pg-boss's pool and a few people with psql
-    shared_buffers: '64MB',
-    max_wal_size: '512MB',
+    shared_buffers: `${sharedBuffersMib(totalmem())}MB`,
+    // After each checkpoint every page is logged whole once more.
+    max_wal_size: '2GB',
     min_wal_size: '32MB',
     wal_level: 'minimal', // no replicas: less to write
     max_wal_senders: '0',
-    checkpoint_timeout: '5min',
+    checkpoint_timeout: '15min',
     random_page_cost: '1.1', // volunteers' and researchers' disks are solid-state
     jit: 'off', // short queries only
     timezone: 'UTC',

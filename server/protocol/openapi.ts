@@ -150,7 +150,8 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
 /** Every address of the server; a test holds it against the routes. */
 export const OPERATIONS: readonly Operation[] = [
   { method: 'get', path: '/healthz', summary: 'The process lives', reply: 'Health' },
-  { method: 'get', path: '/readyz', summary: 'The database answers', reply: 'Health' },
+  { method: 'get', path: '/readyz', summary: 'The process may be given callers', reply: 'Health' },
+  { method: 'get', path: '/metrics', summary: 'Figures in the text format of Prometheus', reply: 'text' },
   { method: 'get', path: '/openapi.json', summary: 'This document', reply: 'text' },
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This document', reply: 'text' },
   {

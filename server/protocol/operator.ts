@@ -53,6 +53,8 @@ export const SymptomsView = z.object({
       z.object({ at: WireInstant, requests: z.int(), failed: z.int(), refused: z.int(), p95Ms: z.number() }),
     ),
   }),
+  /** For how many seconds each was not done; null: it never was. */
+  upkeep: z.object({ backup: seconds, restoreTest: seconds, ledgerCheck: seconds }),
   database: z.object({ bytes: z.int(), connections: z.int() }),
 })
 export type SymptomsView = z.infer<typeof SymptomsView>

@@ -30,6 +30,7 @@ export const PROBLEMS = {
     'The server is busy or restarting',
     'Back off with jitter and repeat the same call.',
   ],
+  not_ready: [503, true, 'The server takes no callers now', 'Ask another one, or this one later.'],
   internal: [500, true, 'The server met a bug', 'Repeat later; tell the operator the request id.'],
 
   // who is calling

@@ -8,7 +8,7 @@ import { sharesOf, standingsOf } from './bandit.ts'
 import type { History, Promotion } from './history.ts'
 import type { ChosenCells, JudgedInteraction } from './interaction-test.ts'
 import type { Plateau } from './plateau.ts'
-import type { DoneReason, Judged, PromotionFacts, TestFacts, TestState } from './promotion.ts'
+import type { DoneReason, PromotionFacts, TestFacts, TestState } from './promotion.ts'
 
 // What the server's agent writes down: always what was compared, by how many seeds, and the numbers that decided.
 
@@ -41,9 +41,21 @@ export function beginsText(
   ].join('\n')
 }
 
-export function decidedText(test: TestFacts, judged: Judged, state: TestState): string {
-  const { number, challenger, incumbent } = test
-  const gain = meanOf(judged.gains)
+/** A test as it was decided. */
+interface Decided {
+  readonly number: number
+  readonly challenger: string
+  readonly incumbent: string
+  readonly state: TestState
+  readonly gains: readonly number[]
+  readonly llr: number
+  readonly lower: number
+  readonly upper: number
+}
+
+export function decidedText(test: Decided): string {
+  const { number, challenger, incumbent, state, llr, lower, upper } = test
+  const gain = meanOf(test.gains)
   const words = {
     promoted: `${challenger} is better than ${incumbent}: it is the incumbent now.`,
     rejected: `${challenger} is not better than ${incumbent} by the effect asked for.`,
@@ -53,7 +65,7 @@ export function decidedText(test: TestFacts, judged: Judged, state: TestState): 
   return [
     `Test ${number}: ${words}`,
     gain === null ? 'No pair has a value on both sides.' : `Mean gain over fresh pairs ${meanText(gain)}.`,
-    `LLR ${judged.llr.toFixed(2)}; promoted from ${judged.upper.toFixed(2)}, rejected from ${judged.lower.toFixed(2)}.`,
+    `LLR ${llr.toFixed(2)}; promoted from ${upper.toFixed(2)}, rejected from ${lower.toFixed(2)}.`,
   ].join('\n')
 }
 

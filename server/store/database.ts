@@ -1,5 +1,6 @@
 import knexModule, { type Knex } from 'knex'
 import pg from 'pg'
+import { z } from 'zod'
 
 /** A transaction: what every query function of the store takes first. */
 export type Trx = Knex.Transaction
@@ -41,6 +42,25 @@ export function openDatabase({
     // knex would write to stdout, which is for data.
     log: { warn, error: warn, deprecate: warn, debug: () => undefined, enableColors: false },
   })
+}
+
+const Pool = z.object({
+  numUsed: z.custom<() => number>(isFunction),
+  numFree: z.custom<() => number>(isFunction),
+  numPendingAcquires: z.custom<() => number>(isFunction),
+})
+
+/** Connections of the pool that are in use or idle, and how many statements wait for one. */
+export function poolState({ client }: Pick<Knex, 'client'>): { used: number; free: number; waiting: number } {
+  const pool: unknown = client.pool
+  const parsed = Pool.safeParse(pool)
+  if (!parsed.success) return { used: 0, free: 0, waiting: 0 } // ended
+  const { numUsed, numFree, numPendingAcquires } = parsed.data
+  return { used: numUsed.call(pool), free: numFree.call(pool), waiting: numPendingAcquires.call(pool) }
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
 }
 
 /** Runs `work` in one transaction (read committed): all of it is committed when it returns, nothing when it throws. */

@@ -75,6 +75,8 @@ const WAITING = `
     and not bool_or(w.wanted_check = 'verifier')
   order by h.id limit :limit`
 
-const ANYTHING_OPEN = `select exists (select from work_units where state = 'open') as "isOpen"`
+const ANYTHING_OPEN = `
+  select exists (select from campaigns c where exists (
+    select from work_units w where w.campaign_id = c.id and w.state = 'open')) as "isOpen"`
 
 const LOCK_DAEMON = `select pg_try_advisory_xact_lock(hashtext('economics')) as mine`

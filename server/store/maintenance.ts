@@ -3,7 +3,7 @@ import { type Executor, select } from './rows.ts'
 
 // A table is looked at again when this many of its rows, and this share of them, changed since.
 const CHANGED_MIN = 500
-const CHANGED_SHARE = 0.2
+const CHANGED_SHARE = 0.5
 
 const STALE = `
   select s.relname as name from pg_stat_user_tables s join pg_class c on c.oid = s.relid

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { z } from 'zod'
 import { inTransaction, type Trx } from './database.ts'
+import { select, selectOne } from './rows.ts'
 
 /** One numbered file of plain SQL; once it has run anywhere it is never edited. */
 export interface Migration {
@@ -36,11 +37,17 @@ const DIRECTORY = join(import.meta.dirname, '..', 'migrations')
 
 /**
  * Applies the migrations that the database has not seen, in order, each in a transaction of its own. Any number of
- * processes may call it at once. Returns the names of those it applied. Throws `MigrationError` and changes nothing when
+ * processes may call it at once; `upTo`: no later one than this. Returns the names of those it applied. Throws `MigrationError` and changes nothing when
  * an applied file was edited or the database is newer than the code.
  */
-export async function migrate(knex: Knex, directory = DIRECTORY): Promise<readonly string[]> {
-  const migrations = await readMigrations(directory)
+export async function migrate(knex: Knex, directory = DIRECTORY, upTo?: number): Promise<readonly string[]> {
+  const known = await readMigrations(directory)
+  if (upTo !== undefined && upTo > known.length)
+    throw new MigrationError(
+      'database_newer_than_code',
+      `it has ${upTo} migrations, the code ${known.length}`,
+    )
+  const migrations = known.slice(0, upTo)
   await inTransaction(knex, async trx => {
     await trx.raw(TAKE_LOCK)
     await trx.raw(CREATE_TABLE)
@@ -50,6 +57,14 @@ export async function migrate(knex: Knex, directory = DIRECTORY): Promise<readon
     if (await inTransaction(knex, trx => applyOnce(trx, migrations, migration))) applied.push(migration.name)
   }
   return applied
+}
+
+/** How many migrations of the code the database lacks. One that is newer lacks none: an older process goes on beside it. */
+export async function countPending(knex: Knex, directory = DIRECTORY): Promise<number> {
+  const migrations = await readMigrations(directory)
+  const { there } = await selectOne(knex, z.object({ there: z.boolean() }), HAS_TABLE)
+  const applied = there ? await select(knex, AppliedRow, LIST_APPLIED) : []
+  return migrations.filter(({ number }) => !applied.some(row => row.number === number)).length
 }
 
 /** The migrations of a directory in order. Throws `migration_misnamed` for a gap or a name of another form. */
@@ -82,11 +97,13 @@ const LIST_APPLIED = `select number, name, sha256 from schema_migrations order b
 
 const RECORD = `insert into schema_migrations (number, name, sha256) values (:number, :name, :sha256)`
 
-const AppliedRows = z.array(z.object({ number: z.int(), name: z.string(), sha256: z.string() }))
+const HAS_TABLE = `select to_regclass('schema_migrations') is not null as there`
+
+const AppliedRow = z.object({ number: z.int(), name: z.string(), sha256: z.string() })
 
 async function applyOnce(trx: Trx, known: readonly Migration[], migration: Migration): Promise<boolean> {
   await trx.raw(TAKE_LOCK)
-  const applied = AppliedRows.parse((await trx.raw(LIST_APPLIED)).rows)
+  const applied = await select(trx, AppliedRow, LIST_APPLIED)
   for (const row of applied) assertKnown(row, known)
   if (applied.some(row => row.number === migration.number)) return false
   await trx.raw(`set local statement_timeout = 0`) // an index on a large table takes as long as it takes
@@ -95,7 +112,7 @@ async function applyOnce(trx: Trx, known: readonly Migration[], migration: Migra
   return true
 }
 
-function assertKnown(row: z.infer<typeof AppliedRows>[number], known: readonly Migration[]): void {
+function assertKnown(row: z.infer<typeof AppliedRow>, known: readonly Migration[]): void {
   const file = known.find(migration => migration.number === row.number)
   if (file === undefined) {
     throw new MigrationError(

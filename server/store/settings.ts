@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Executor, execute, selectOne } from './rows.ts'
+import { type Executor, execute, selectFirst, selectOne } from './rows.ts'
 
 const KEEP = `insert into settings (key, value) values (:key, :value) on conflict do nothing`
 const READ = `select value from settings where key = :key`
@@ -9,6 +9,10 @@ export async function settleOnce(on: Executor, key: string, proposed: string): P
   await execute(on, KEEP, { key, value: proposed })
   return (await selectOne(on, z.object({ value: z.string() }), READ, { key })).value
 }
+
+/** A setting; undefined when it was never chosen. */
+export const readSetting = async (on: Executor, key: string): Promise<string | undefined> =>
+  (await selectFirst(on, z.object({ value: z.string() }), READ, { key }))?.value
 
 /** Answers when the database does; throws when it is away. */
 export async function isReady(on: Executor): Promise<void> {

@@ -92,6 +92,14 @@ export async function hostsWithProvisional(trx: Trx, ids: readonly HostId[]): Pr
   return (await select(trx, IdRow, WITH_PROVISIONAL, { ids })).map(row => row.id)
 }
 
+/**
+ * Those of these hosts of which a result may have to be judged again: who erred, is out of play or was claimed, and whose
+ * work another run was answered with that does not stand any more. The others cost this one look.
+ */
+export async function hostsInDoubt(trx: Trx, ids: readonly HostId[]): Promise<HostId[]> {
+  return (await select(trx, IdRow, IN_DOUBT, { ids })).map(row => row.id)
+}
+
 /** Paused hosts of whose results none waits to be judged again any more are active; gives which. */
 export async function releaseRechecked(trx: Trx, limit: number): Promise<HostId[]> {
   return (await select(trx, IdRow, RELEASE_RECHECKED, { limit })).map(row => row.id)
@@ -159,6 +167,17 @@ const MARK_SPREAD = `update exclusions set spread_at = :now where host_id = any(
 const WITH_PROVISIONAL = `
   select h.id from unnest(:ids::text[]) as h (id)
   where exists (select from results r where r.host_id = h.id and r.provisional)`
+
+const IN_DOUBT = `
+  select h.id from hosts h where h.id = any(:ids) and (
+    h.state <> 'active' or h.joined_at is not null
+    or exists (select from streaks s where s.host_id = h.id and s.fault_at is not null)
+    or exists (select from exclusions x where x.host_id = h.id and x.lifted_at is null)
+    or exists (select from results mine
+      join results r on r.work_unit_id = mine.work_unit_id and r.verdict <> 'valid'
+      join work_units w on w.canonical_result_id = r.id and w.id <> r.work_unit_id
+      where mine.host_id = h.id and mine.verdict <> 'valid' and w.state = 'valid'))
+  order by h.id`
 
 const RELEASE_RECHECKED = `
   with rechecked as (

@@ -28,6 +28,7 @@ const CountsRow = z.object({
   alerts: z.int(),
   databaseBytes: z.int(),
   connections: z.int(),
+  since: Timestamp, // the database was made
 })
 export type Counts = z.infer<typeof CountsRow>
 
@@ -113,7 +114,8 @@ const COUNTS = `
     (select count(*) from kernel_proposals where state = 'checked') as proposals,
     (select count(*) from alerts where resolved_at is null) as alerts,
     pg_database_size(current_database()) as "databaseBytes",
-    (select count(*) from pg_stat_activity where datname = current_database()) as connections
+    (select count(*) from pg_stat_activity where datname = current_database()) as connections,
+    (select min(applied_at) from schema_migrations) as since
   from (
     select count(*) filter (where outcome = 'success') as success, count(*) filter (where outcome = 'error') as error
     from results where reported_at > :hourAgo) as h

@@ -57,6 +57,20 @@ export const updateTest = (
   now: Instant,
 ): Promise<number> => execute(trx, UPDATE, { campaignId, ...standing, now: toDb(now) })
 
+const UntoldRow = TestRow.extend({ goal: z.enum(['minimize', 'maximize']) })
+
+/** Tests whose state is not what the followers of the campaign were told, locked, by number; with the goal of the campaign's metric. */
+export const lockUntold = (trx: Trx, campaignId: CampaignId): Promise<z.infer<typeof UntoldRow>[]> =>
+  select(trx, UntoldRow, LOCK_UNTOLD, { campaignId })
+
+/** Says what the followers of the campaign were told of a locked test. */
+export const setTold = (
+  trx: Trx,
+  campaignId: CampaignId,
+  number: number,
+  told: TestRow['state'],
+): Promise<number> => execute(trx, SET_TOLD, { campaignId, number, told })
+
 /** Adds the unchanged recipe of a locked campaign; it is not among those that were planned. */
 export const insertBaseline = (
   trx: Trx,
@@ -112,11 +126,18 @@ const RUNS = `
   left join corpus c on c.work_unit_id = w.id and c.retracted_at is null
   where w.campaign_id = :campaignId and w.rung = 3 order by e.ordinal, w.seed_index`
 
-const TESTS = `
-  select number, incumbent_id as incumbent, challenger_id as challenger, first_seed as "firstSeed",
-    pairs_asked as "pairsAsked", deviation, state, gains, llr, lower_bound as lower, upper_bound as upper,
-    started_at as "startedAt", decided_at as "decidedAt"
-  from campaign_tests where campaign_id = :campaignId order by number`
+const COLUMNS = `
+  number, incumbent_id as incumbent, challenger_id as challenger, first_seed as "firstSeed",
+  pairs_asked as "pairsAsked", deviation, t.state, gains, llr, lower_bound as lower, upper_bound as upper,
+  started_at as "startedAt", decided_at as "decidedAt"`
+
+const TESTS = `select ${COLUMNS} from campaign_tests t where campaign_id = :campaignId order by number`
+
+const LOCK_UNTOLD = `
+  select ${COLUMNS}, c.file->'metric'->>'goal' as goal from campaign_tests t join campaigns c on c.id = t.campaign_id
+  where t.campaign_id = :campaignId and t.told <> t.state order by number for no key update of t`
+
+const SET_TOLD = `update campaign_tests set told = :told where campaign_id = :campaignId and number = :number`
 
 const INSERT = `
   insert into campaign_tests (campaign_id, number, incumbent_id, challenger_id, first_seed, pairs_asked, deviation,
@@ -130,7 +151,7 @@ const UPDATE = `
   where campaign_id = :campaignId and number = :number`
 
 const CLOSE = `
-  update campaign_tests set state = 'undecided', decided_at = :now
+  update campaign_tests set state = 'undecided', told = 'undecided', decided_at = :now
   where campaign_id = :campaignId and state = 'running'`
 
 const INSERT_BASELINE = `

@@ -97,18 +97,14 @@ export async function listOrphans(trx: Trx, hostId: HostId, limit: number): Prom
   return (await select(trx, HostUnitRow, LIST_ORPHANS, { hostId, limit })).map(row => row.id)
 }
 
-/** Units with a provisional result of this host that is final by now, oldest first. */
-export async function listFinal(trx: Trx, hostId: HostId, limit: number): Promise<WorkUnitId[]> {
-  return (await select(trx, HostUnitRow, LIST_FINAL, { hostId, limit })).map(row => row.id)
+/** Units with a provisional result of one of these hosts that is final by now, oldest first. */
+export async function listFinal(trx: Trx, hostIds: readonly HostId[], limit: number): Promise<WorkUnitId[]> {
+  return (await select(trx, HostUnitRow, LIST_FINAL, { hostIds, limit })).map(row => row.id)
 }
 
-/** Results of locked units that are provisional no more; returns how many. */
+/** Provisional results of locked units stand for good, and their grants are not held any more; returns how many. */
 export const finaliseResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
   execute(trx, FINALISE, { ids })
-
-/** Notes that these grants are not held any more. */
-export const markVested = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
-  execute(trx, MARK_VESTED, { ids })
 
 /**
  * Which of these results give the digest of another run. That proves nothing by itself: runs whose recipes differ only in
@@ -196,12 +192,12 @@ const LIST_ORPHANS = `
 const LIST_FINAL = `
   select distinct w.id from results r join work_units w on w.id = r.work_unit_id
   join streaks s on s.host_id = r.host_id and s.engine_class = w.engine_class
-  where r.host_id = :hostId and r.provisional and r.reported_at <= s.final_until
+  where r.host_id = any(:hostIds) and r.provisional and r.reported_at <= s.final_until
   order by w.id limit :limit`
 
-const FINALISE = `update results set provisional = false where id = any(:ids) and provisional`
-
-const MARK_VESTED = `update results set vested = true where id = any(:ids) and granted_milli > 0`
+const FINALISE = `
+  update results set provisional = false, vested = vested or granted_milli > 0
+  where id = any(:ids) and provisional`
 
 // The weights of another run under a report of one's own.
 const FIND_BORROWED = `

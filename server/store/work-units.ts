@@ -122,14 +122,17 @@ export interface NewWorkUnit {
   readonly exactKey: Sha256 | null
   /** What it is in each class that its first host may choose from; null: it is of its class for good. */
   readonly choices: readonly UnitClass[] | null
+  /** When to look at it first; absent: at once. */
+  readonly wakeAt?: Instant | null
   /** No replica goes to an owner who computed this run before, in any campaign. */
   readonly independent?: true
 }
 
 export async function insertWorkUnits(trx: Trx, units: readonly NewWorkUnit[], now: Instant): Promise<void> {
-  const rows = units.map(({ workUnit, choices, ...rest }) => ({
+  const rows = units.map(({ workUnit, choices, wakeAt = now, ...rest }) => ({
     ...workUnit,
     ...rest,
+    wakeAt: toDb(wakeAt),
     engines: choices?.map(choice => choice.engineClass) ?? null,
   }))
   await execute(trx, INSERT, { rows: recordset(rows), now: toDb(now) })
@@ -255,5 +258,5 @@ const INSERT = `
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
     rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
     "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
-    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, independent boolean, flops bigint, "priceMilli" bigint,
+    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, "wakeAt" timestamptz, independent boolean, flops bigint, "priceMilli" bigint,
     "exactKey" text, engines text[])`

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -182,6 +182,24 @@ describe('a server that cannot start says why in one sentence, and leaves the ot
     expect(second.words()).toContain('database_in_use')
     expect((await fetch(`${ready.url}/readyz`)).status).toBe(200)
   })
+})
+
+test('the doctor finds what is wrong with a server that runs, and says so by its exit status', async () => {
+  const { child, ready } = await startServer()
+  const named = async () => {
+    const { status, json } = await admin('doctor')
+    const checks = json.checks as { name: string; ok: boolean; found: string }[]
+    return { status, ok: Object.fromEntries(checks.map(check => [check.name, check.ok])) }
+  }
+  const well = await named()
+  const wrong = well.status === 0 ? [] : Object.entries(well.ok).filter(([, ok]) => !ok)
+  expect(wrong).toEqual([])
+  expect(well.ok).toMatchObject({ database: true, rights: true, clock: true, keys: true, backup: false })
+  await chmod(ready.verifyTokenFile, 0o644)
+  expect(await named()).toMatchObject({ status: 1, ok: { keys: false } })
+  await chmod(ready.verifyTokenFile, 0o600)
+  child.kill('SIGTERM')
+  expect(await exitOf(child)).toBe(0)
 })
 
 test('when PostgreSQL is killed the server says so, lives on, and recovers', async () => {

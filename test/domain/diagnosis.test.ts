@@ -15,6 +15,7 @@ const WELL: Facts = {
     appeals: 0,
     proposals: 0,
     failedShare: 0,
+    unsavedSeconds: 90_000,
   },
 }
 
@@ -26,6 +27,7 @@ const late = (oldestSeconds: number) => [{ name: 'validate', waiting: 9, oldestS
 test.each<[string, Partial<Facts>, string]>([
   ['a ledger that does not balance', { balanced: false }, 'bad: The ledger does not balance.'],
   ['an alert', { alerts: 1 }, 'bad: 1 invariant did not hold.'],
+  ['a missing backup', { unsavedSeconds: 4 * 86_400 }, 'warn: No backup was made for 96 h.'],
   ['requests that fail', { failedShare: 0.02 }, 'bad: 2.0 % of the requests of the last minutes failed.'],
   ['a daemon that is late', { daemons: late(840) }, 'bad: validate is 14 min behind; 9 wait.'],
   ['one that is not late yet', { daemons: late(60) }, ''],

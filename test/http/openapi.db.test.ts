@@ -51,7 +51,7 @@ const UNKNOWN_IDS = [...'cehrwaknt'].map(kind => `${kind}_${'0'.repeat(26)}`)
 test('every route is described, and every operation has a route', () => {
   const routed = server
     .routes()
-    .filter(({ path }) => path.startsWith('/api/') || /^\/(healthz|readyz|.*\.json)$/.test(path))
+    .filter(({ path }) => path.startsWith('/api/') || /^\/(healthz|readyz|metrics|.*\.json)$/.test(path))
   const named = (rows: readonly { method: string; path: string }[]) =>
     rows.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`).sort()
   expect(routed.length).toBeGreaterThan(40)

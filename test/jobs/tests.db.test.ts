@@ -1,7 +1,8 @@
 // Campaigns that test what they promote, on the real jobs.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { HostId } from '#protocol/units.ts'
+import { tellLateVerdicts } from '#jobs/verdicts.ts'
+import type { CampaignId, HostId } from '#protocol/units.ts'
 import { listNotes } from '#store/notes.ts'
 import { readTests } from '#store/tests.ts'
 import { addHost } from '#support/hosts.ts'
@@ -64,7 +65,22 @@ test('what is better on fresh paired seeds is promoted over the unchanged recipe
   )
   expect(seeds).toHaveLength(2)
   expect(seeds[0].seeds).toEqual(seeds[1].seeds)
+  await waitsForTheVerifier(id)
 })
+
+/** The same verdict, where who leads is shown only when the verifier has seen it. */
+async function waitsForTheVerifier(id: CampaignId): Promise<void> {
+  const told = () =>
+    rows(life, `select detail from campaign_events where campaign_id = '${id}' and event = 'verdict'`)
+  const strict = { ...life.deps, trust: { ...life.deps.trust, leaderRows: 2 } }
+  expect(await told()).toEqual([{ detail: 'test 1: promoted' }])
+  await rows(life, `update campaign_tests set told = 'running'`)
+  await tellLateVerdicts(strict, id)
+  expect(await told()).toHaveLength(1)
+  await rows(life, `update results set trusted = true where verdict = 'valid'`)
+  for (let again = 0; again < 2; again++) await tellLateVerdicts(strict, id)
+  expect(await told()).toHaveLength(2)
+}
 
 test('a gain below half the effect is not worth a test', async () => {
   const { id } = await start(0.1)

@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { QUEUES } from '#jobs/deps.ts'
-import { ConfigError, Role, readConfig } from '#server/config.ts'
+import { Role, readConfig } from '#server/config.ts'
+import { ConfigError } from '#server/config-sources.ts'
 
 describe('settings', () => {
   test('have defaults that run on one machine alone', () => {
@@ -69,6 +72,67 @@ describe('settings', () => {
     expect(refused).toThrow(ConfigError)
     expect(refused).toThrow(named)
   })
+})
+
+describe('a file of settings', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'xeenet-config-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  const file = (text: string): string => {
+    const path = join(folder, 'server.yaml')
+    writeFileSync(path, text)
+    return path
+  }
+
+  test('has lists and plain values; the environment and flags win over it', () => {
+    const path = file(
+      'port: 1\nroles: [http, cron]\nretry_min_ms: 7\ndatabase_url: postgres://file/x\nhost:\n',
+    )
+    expect(readConfig({ XEENET_CONFIG: path, PORT: '2' }, ['--retry-min-ms', '9'])).toMatchObject({
+      ...{
+        port: 2,
+        roles: ['http', 'cron'],
+        retryMinMs: 9,
+        databaseUrl: 'postgres://file/x',
+        host: '127.0.0.1',
+      },
+    })
+    expect(readConfig({}, ['--config', path]).port).toBe(1)
+  })
+
+  test('every mistake has its sentence, and all are said at once; no secret is', () => {
+    const path = file('prot: 1\nretryMinMs: 2\nlog_level: loud\nroles: {a: 1}\n')
+    const said = (() => {
+      try {
+        readConfig({ XEENET_CONFIG: path, PORT: 'http', DATABASE_URL: 'mysql://me:hush@host/x' })
+      } catch (error) {
+        return error instanceof Error ? error.message.split('\n').map(line => line.trim()) : []
+      }
+      return []
+    })()
+    expect(said).toEqual([
+      `${path}: there is no setting prot.`,
+      `${path}: there is no setting retryMinMs; retry_min_ms is meant.`,
+      `${path}: roles is neither a value nor a list of values.`,
+      'DATABASE_URL cannot be what is given (from the environment): it takes an address such as postgres://user:password@host/database.',
+      'PORT cannot be "http" (from the environment): it takes a port from 0 to 65535.',
+      expect.stringMatching(/^XEENET_LOG_LEVEL cannot be "loud" \(from the file\): it takes one of fatal, /),
+    ])
+  })
+
+  test('one that is not there, or no mapping, is refused', () => {
+    const refused = (path: string) => expect(() => readConfig({ XEENET_CONFIG: path }))
+    refused(join(folder, 'nowhere.yaml')).toThrow(/cannot be read: ENOENT/)
+    refused(file('- 1\n')).toThrow(/no mapping of settings/)
+  })
+})
+
+test.each([
+  [{ XEENET_PUBLIC_URL: 'https://x.org/xeenet' }, 'at the root of an address'],
+  [{ XEENET_HEALTH_PORT: '8000', PORT: '8000' }, 'cannot share one'],
+  [{ XEENET_SHARED_PREFIXES: '10.0.0.0/64' }, 'networks such as'],
+  [{ XEENET_TRUSTED_PROXIES: 'nginx' }, 'addresses or networks'],
+])('settings that cannot be used, or not together: %j', (environment, said) => {
+  expect(() => readConfig(environment)).toThrow(said)
 })
 
 test('every queue of the jobs is a role that a server runs by default', () => {

@@ -50,6 +50,8 @@ export interface TestServer extends Stock {
   routes(): { method: string; path: string }[]
   now(): Instant
   advance(ms: number): void
+  /** As if the process was asked to stop. */
+  drain(): void
   call(method: string, path: string, options?: CallOptions): Promise<Reply>
   close(): Promise<void>
 }
@@ -71,6 +73,7 @@ export async function startServer(
     exports: async (_trx, ids) => void woken.exports.push(...ids),
   }
   let now = T0
+  const draining = new AbortController()
   const events = openEventHub({ connectionString: database.connectionString, warn: () => undefined })
   const serverId = 'test-server'
   const operator = beside?.operator ?? (await generateKey())
@@ -94,6 +97,7 @@ export async function startServer(
     prefixSecret: 'test',
     challengeKey: challengeKey('test'),
     trust: { rules: TRUST, secret: 'test' },
+    draining: draining.signal,
     settings: {
       pairMs: 60_000,
       starveMs: 60_000,
@@ -120,6 +124,7 @@ export async function startServer(
     advance: ms => {
       now = addMs(now, ms)
     },
+    drain: () => draining.abort(),
     call: (method, path, options) => send(url, method, path, options),
     close: async () => {
       await events.close()

@@ -149,7 +149,7 @@ test('bounds are learnt from twenty pairs, hold all of them or are the manifestâ
       if (bounds === undefined) return
       for (const name of ['metric', 'curve', 'fingerprint'] as const) {
         expect(bounds[name]).toBeLessThanOrEqual(BOUNDS[name])
-        expect(bounds[name]).toBeGreaterThanOrEqual(BOUNDS[name] / 4)
+        expect(bounds[name]).toBeGreaterThanOrEqual(BOUNDS[name] / 2)
         const isHeld = pairs.every(pair => pair[name] <= bounds[name])
         expect(isHeld || bounds[name] === BOUNDS[name]).toBe(true)
       }

@@ -4,49 +4,20 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import axe from 'axe-core'
-import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { CHROMIUM } from '#ops/exact/chromium.ts'
 import { startGrid } from '#ops/grid.ts'
 import { launch, stop, XEENET } from '#ops/process.ts'
 import { openBrowser } from './browser.ts'
+import { faultsInAll } from './looks.ts'
 
 const missing = !existsSync(CHROMIUM) && !process.env.CI
-const PICTURES = process.env.XEENET_SCREENSHOTS
 const PASSWORD = 'correct horse battery'
 const HOSTILE = '<b onclick="1">owl</b>'
 
 const Asked = z.looseObject({ url: z.string(), code: z.string() })
 const Enrolled = z.looseObject({ host: z.string(), user: z.string().nullable() })
-
-/** What breaks a rule of WCAG A or AA, or is wider than the window, in both themes and on a phone. */
-async function faults(page: Page, name: string): Promise<string[]> {
-  const found: string[] = []
-  for (const [look, colorScheme, width] of [
-    ['light', 'light', 1280],
-    ['dark', 'dark', 1280],
-    ['phone', 'light', 390],
-  ] as const) {
-    await page.emulateMedia({ colorScheme })
-    await page.setViewportSize({ width, height: 900 })
-    await page.evaluate(axe.source)
-    const violations = await page.evaluate(async () => {
-      const { axe: known } = window as unknown as { axe: typeof import('axe-core') }
-      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
-      const { violations: all } = await known.run(document, { runOnly: { type: 'tag', values: tags } })
-      return all.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.html.slice(0, 160)}`))
-    })
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth)
-    found.push(...violations.map(fault => `${name} ${look}: ${fault}`))
-    if (wide > width) found.push(`${name} ${look}: ${wide} px wide in a window of ${width}`)
-    if (PICTURES !== undefined)
-      await page.screenshot({ path: join(PICTURES, `${look}-${name}.png`), fullPage: true })
-  }
-  await page.setViewportSize({ width: 1280, height: 900 })
-  return found
-}
 
 test.skipIf(missing)(
   'somebody signs up, lets a machine in by its code, and sees it and a key on the account',
@@ -67,7 +38,7 @@ test.skipIf(missing)(
       const page = await browser.open(`${grid.url}/signup`)
       await page.getByLabel('Name').fill('Ada')
       await page.getByLabel('Password').fill(PASSWORD)
-      wrong.push(...(await faults(page, 'signup')))
+      wrong.push(...(await faultsInAll(page)))
       await page.getByRole('button', { name: 'Make the account' }).click()
       await page.getByRole('heading', { name: 'Ada' }).waitFor()
       expect(new URL(page.url()).pathname).toBe('/me')
@@ -81,7 +52,7 @@ test.skipIf(missing)(
       await page.goto(`${url}?code=${code}`)
       await page.getByRole('button', { name: 'Look which machine that is' }).click()
       await page.getByText('127.0.0.1').waitFor()
-      wrong.push(...(await faults(page, 'device')))
+      wrong.push(...(await faultsInAll(page)))
       await page.getByRole('button', { name: 'Yes, log it in' }).click()
       await page.getByText('is logged in as Ada').waitFor()
       const { host } = Enrolled.parse(await up.until(event => event.ev === 'enrolled'))
@@ -93,14 +64,14 @@ test.skipIf(missing)(
       await page.getByLabel('What it is for').fill(HOSTILE)
       await page.getByRole('button', { name: 'Make the key' }).click()
       expect(await page.locator('code[data-key]').innerText()).toMatch(/^xk_/)
-      wrong.push(...(await faults(page, 'me')))
+      wrong.push(...(await faultsInAll(page)))
       await page.getByRole('link', { name: HOSTILE }).click()
       await page.getByRole('heading', { name: HOSTILE }).waitFor()
       expect(new URL(page.url()).pathname).toBe(`/h/${host}`)
 
       await page.getByRole('button', { name: 'Log out' }).click()
       await page.getByRole('link', { name: 'Log in' }).click()
-      wrong.push(...(await faults(page, 'login')))
+      wrong.push(...(await faultsInAll(page)))
       await page.getByLabel('Name').fill('ada')
       await page.getByLabel('Password').fill(PASSWORD)
       await page.getByRole('button', { name: 'Log in' }).click()

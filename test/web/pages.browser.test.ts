@@ -1,9 +1,7 @@
 // Every page in a real Chromium on a real server, with names that are markup: shown as text, and usable by everybody.
 
 import { existsSync } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import axe from 'axe-core'
+import { readFile } from 'node:fs/promises'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CHROMIUM } from '#ops/exact/chromium.ts'
@@ -11,13 +9,10 @@ import { hostIdOf } from '#ops/grid.ts'
 import { launch, XEENET } from '#ops/process.ts'
 import { CampaignView, Leaderboard } from '#protocol/campaign.ts'
 import { type Browser, openBrowser, openGrid, submit } from './browser.ts'
+import { faults, HOSTILE, LOOKS, settled } from './looks.ts'
 
 const missing = !existsSync(CHROMIUM) && !process.env.CI
 
-/** Where `XEENET_SCREENSHOTS=DIR` wants every page as a picture. */
-const PICTURES = process.env.XEENET_SCREENSHOTS
-
-const HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
 const CAMPAIGN = `
 title: '${HOSTILE}'
 question: '${HOSTILE} ${'unbroken'.repeat(20)}'
@@ -32,47 +27,6 @@ space:
 sampler: { name: grid, seed: 7 }
 replicate: { quorum: 2, seeds: 1, policy: fixed }
 `
-
-// A page says what it is doing in such words; without them it is there.
-const settled = async (page: Page): Promise<void> => {
-  await page.locator('h1').first().waitFor()
-  await page.waitForFunction(() => !/Loading/.test(document.querySelector('main')?.innerText ?? 'Loading'))
-}
-
-interface Look {
-  readonly name: string
-  readonly colorScheme: 'light' | 'dark'
-  readonly width: number
-}
-const LOOKS: readonly Look[] = [
-  { name: 'light', colorScheme: 'light', width: 1280 },
-  { name: 'dark', colorScheme: 'dark', width: 1280 },
-  { name: 'phone', colorScheme: 'light', width: 390 },
-]
-
-/** What is wrong with a page when it is looked at in this way; and its picture, if somebody wants it. */
-async function faults(page: Page, { name, colorScheme, width }: Look): Promise<string[]> {
-  await page.emulateMedia({ colorScheme })
-  await page.setViewportSize({ width, height: 900 })
-  const found = await violations(page)
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth)
-  if (wide > width) found.push(`${wide} px wide in a window of ${width}`)
-  const { pathname, search } = new URL(page.url())
-  const file = `${pathname}${search}`.replaceAll(/[/?=]|_[0-9a-z]{26}/g, '-')
-  if (PICTURES !== undefined)
-    await page.screenshot({ path: join(PICTURES, `${name}${file}.png`), fullPage: true })
-  return found
-}
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  return page.evaluate(async () => {
-    const { axe: known } = window as unknown as { axe: typeof import('axe-core') }
-    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
-    const { violations: found } = await known.run(document, { runOnly: { type: 'tag', values: tags } })
-    return found.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.html.slice(0, 160)}`))
-  })
-}
 
 /** Bytes of scripts on the wire, compressed as a browser gets them. */
 const scriptBytes = (page: Page): Promise<number> =>
@@ -113,7 +67,6 @@ describe.skipIf(missing)('the pages', () => {
       ...[`/h/${hostIdOf(ann)}`, '/start', '/status', '/log', '/docs', '/api', '/no/such/page'],
     ]
     browser = await openBrowser()
-    if (PICTURES !== undefined) await mkdir(PICTURES, { recursive: true })
   })
   afterAll(async () => {
     await browser?.close()

@@ -1,9 +1,9 @@
+import type { Check } from '#protocol/check.ts'
 import { readyKernel } from '#runtime/known-release.ts'
 import { judgeEngine } from '#runtime/self-test.ts'
 import { builtReleases } from '../known-kernels.ts'
 import { computeIn, openPool } from '../pool.ts'
 import { hasAvx2, tryFastEngine } from '../trial.ts'
-import type { Check } from './doctor.ts'
 
 /** The self-tests of the kernels that are here, against the digests published with them. */
 export async function checkSelfTest(): Promise<Check> {

@@ -3,10 +3,10 @@ import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { Check } from '#protocol/check.ts'
 import type { ProbeAnswer } from '../native/messages.ts'
 import { probeProvider } from '../native/offers.ts'
 import { CLASS_OF, installedVersion, type Provider, providersOf } from '../native/runtime.ts'
-import type { Check } from './doctor.ts'
 
 /** What was found out about the native engines of a machine. */
 export interface NativeFacts {
@@ -122,7 +122,8 @@ async function nvidiaDriver(): Promise<string | undefined> {
   return said?.stdout.trim().split('\n')[0] || undefined
 }
 
-async function hasCudaPart(): Promise<boolean> {
+/** Whether the package has its part for CUDA, which is fetched by itself. */
+export async function hasCudaPart(): Promise<boolean> {
   const at = packageDirectory()
   if (at === undefined) return false
   const files = await readdir(join(at, 'bin'), { recursive: true }).catch(() => [])

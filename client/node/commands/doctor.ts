@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { ServerView } from '#protocol/campaign.ts'
+import { type Check, checkLine } from '#protocol/check.ts'
 import { ask } from '#runtime/api.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { contextOf, withServer } from '../options.ts'
@@ -11,18 +12,11 @@ import { SERVER_DIRECTORY } from './admin.ts'
 import { checkEngine, checkSelfTest } from './doctor-engine.ts'
 import { checkNative } from './doctor-native.ts'
 
-export interface Check {
-  readonly name: string
-  readonly ok: boolean
-  /** `warn`: only some uses of this machine need it. */
-  readonly level: 'must' | 'warn'
-  readonly found: string
-  readonly remedy?: string
-}
-
 /** `xeenet doctor`: what this machine has, one line each, with the remedy for what it lacks. */
 export function doctorCommand(done: (exit: number) => void): Command {
-  const command = withServer(new Command('doctor')).description('what this machine needs, and the remedy')
+  const command = withServer(new Command('doctor')).description(
+    'what this machine needs, and the remedy; of a server: admin doctor',
+  )
   return command.action(async () => {
     const { talk, endpoint } = await contextOf(command)
     const reachable = (): Promise<Check> =>
@@ -40,16 +34,11 @@ export function doctorCommand(done: (exit: number) => void): Command {
     // Alone: what it measures is said to people.
     checks.push(...(await checkNative()))
     if (talk.json) talk.data(JSON.stringify({ checks }))
-    else for (const check of checks) talk.data(lineOf(check))
+    else for (const check of checks) talk.data(checkLine(check))
     const broken = checks.filter(check => !check.ok && check.level === 'must')
     const untrue = broken.some(check => check.name === 'self-test' || check.name === 'wasm simd')
     done(broken.length === 0 ? EXIT.ok : untrue ? EXIT.selfTest : EXIT.failure)
   })
-}
-
-function lineOf({ ok, level, name, found, remedy }: Check): string {
-  const mark = ok ? 'ok  ' : level === 'must' ? 'FAIL' : 'warn'
-  return `${mark}  ${name.padEnd(12)} ${found}${ok || remedy === undefined ? '' : `. ${remedy}`}`
 }
 
 const OLDEST_MAJOR = 24

@@ -20,6 +20,7 @@ import { lockStateDir } from '../lock.ts'
 import { narrator } from '../narrate.ts'
 import { contextOf, DEFAULT_CACHE_DIR, DEFAULT_STATE_DIR, options, withServer } from '../options.ts'
 import { PRESETS, type Preset } from '../presets.ts'
+import { setting } from '../settings.ts'
 import type { Talk } from '../talk.ts'
 
 const UpOptions = z.object({
@@ -61,33 +62,44 @@ export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: numb
       ? 'enrol this computer and compute'
       : 'compute checks for the operator, with a platform token',
   )
+  // What a person keeps is for volunteering: the operator's verifier is told by flags alone.
+  const kept: typeof setting = key => (name === 'up' ? setting(key) : undefined)
   return withServer(command)
-    .option('--name <name>', 'how the host is called; generated without')
-    .option('--cores <n>', 'runs at once: a number, 50%, MAX, MAX-1')
-    .option('--preset <preset>', `${Object.keys(PRESETS).join(', ')}`, name === 'up' ? 'polite' : 'all')
-    .option('--share <fraction>', "share of each core's time", '1')
+    .option('--name <name>', 'how the host is called; generated without', kept('name'))
+    .option('--cores <n>', 'runs at once: a number, 50%, MAX, MAX-1', kept('cores'))
+    .option(
+      '--preset <preset>',
+      `${Object.keys(PRESETS).join(', ')}`,
+      kept('preset') ?? (name === 'up' ? 'polite' : 'all'),
+    )
+    .option('--share <fraction>', "share of each core's time", String(kept('share') ?? '1'))
     .option(
       '--engine <engine>',
       'auto, strict or fast: how kernels are compiled; the bits are the same',
-      'auto',
+      kept('engine') ?? 'auto',
     )
-    .option('--gpu <gpu>', 'auto or none: whether a graphics card may compute', 'auto')
+    .option('--gpu <gpu>', 'auto or none: whether a graphics card may compute', kept('gpu') ?? 'auto')
     .option(
       '--engines <classes>',
       `auto, or some of ${EngineClass.options.join(',')}: what to offer of what this machine has`,
-      process.env.XEENET_ENGINES ?? 'auto',
+      setting('engines') ?? 'auto',
     )
-    .option('--on-battery', 'compute on battery, too')
-    .option('--schedule <hours>', 'only in these hours, for example 22:00-07:00')
-    .option('--quiet-hours <hours>', 'never in these hours, for example 09:00-17:00')
+    .option('--on-battery', 'compute on battery, too', kept('on_battery') === true)
+    .option('--no-on-battery', 'pause on battery')
+    .option('--schedule <hours>', 'only in these hours, for example 22:00-07:00', kept('schedule'))
+    .option('--quiet-hours <hours>', 'never in these hours, for example 09:00-17:00', kept('quiet_hours'))
     .option('--plain', 'lines in place of the live panel')
     .option('--once', 'compute one result and end')
     .option('--count <n>', 'compute so many results and end')
     .option('--checkpoint-seconds <s>', 'how often a run is saved')
-    .option('--state-dir <dir>', 'key, token, leases and checkpoints', DEFAULT_STATE_DIR)
-    .option('--cache-dir <dir>', 'kernels and data, by hash', DEFAULT_CACHE_DIR)
+    .option('--state-dir <dir>', 'key, token, leases and checkpoints', kept('state_dir') ?? DEFAULT_STATE_DIR)
+    .option('--cache-dir <dir>', 'kernels and data, by hash', kept('cache_dir') ?? DEFAULT_CACHE_DIR)
     .option('--login', 'enrol for an account, which a browser confirms')
-    .option('--key-fingerprint <sha256>', "refuse kernels that the operator's key did not sign")
+    .option(
+      '--key-fingerprint <sha256>',
+      "refuse kernels that the operator's key did not sign",
+      kept('key_fingerprint'),
+    )
     .action(async (_: unknown, invoked: Command) => done(await up(invoked, hooks)))
 }
 

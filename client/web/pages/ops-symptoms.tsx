@@ -47,8 +47,8 @@ export function Symptoms({ of: view }: { of: SymptomsView }) {
       {requests.minutes.length > 1 && (
         <LineChart
           name="requests"
-          x="minutes ago"
-          y="requests a minute"
+          x="minutes"
+          y="a minute"
           height={160}
           lines={[
             { label: 'requests', token: 'series-1', points: minutesOf(view, minute => minute.requests) },

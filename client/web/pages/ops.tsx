@@ -51,11 +51,13 @@ function Console() {
   const tab = isTab(name) ? name : ''
   return (
     <>
-      <p class="row">
-        <button type="button" class="quiet" onClick={() => (token.value = '')}>
-          Forget the token
-        </button>
-      </p>
+      {token.value !== '' && (
+        <p class="row">
+          <button type="button" onClick={() => (token.value = '')}>
+            Forget the token
+          </button>
+        </p>
+      )}
       <nav class="tabs" aria-label="Console">
         {Object.entries(TABS).map(([key, label]) => (
           <a

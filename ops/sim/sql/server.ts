@@ -90,6 +90,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
         prefixSecret: 'sim',
         challengeKey: 'sim',
         catalogue: newCatalogue(),
+        draining: new AbortController().signal,
       },
       settings: {
         ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },

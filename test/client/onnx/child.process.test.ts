@@ -1,6 +1,7 @@
 // A native run in a process of its own: lost, silent, too large, stopped, aborted.
 
 import type { ChildProcess } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { type ChildRules, runInChild } from '#client/node/native/run-child.ts'
 import { superviseChild } from '#client/node/native/supervise.ts'
@@ -156,6 +157,35 @@ describe.skipIf(isMissing)('a native run in a process of its own', () => {
     expect(outcome).toMatchObject({ type: 'report', report: { status: 'infeasible', engine: 'onnx-cpu' } })
     if (outcome.type === 'report') expect(outcome.missed?.because).toContain('bytes of')
   })
+
+  // Peaks are what Linux remembers of a process. The estimate holds the whole of it, and is at most half as much again.
+  test.skipIf(process.platform !== 'linux')(
+    'takes at its peak between two thirds and all of what was estimated before it began',
+    async () => {
+      const recipe = { width: 64, depth: 2, context: 64, batch: 16 }
+      let [pid, estimate, peak] = [0, 0, 0]
+      const end = await superviseChild(
+        { type: 'run', order: await orderOf({}, { recipe, updates: 20 }) },
+        {
+          memoryBytesMax: Number.POSITIVE_INFINITY,
+          onSpawn: child => {
+            pid = child.pid ?? 0
+          },
+          hear: async message => {
+            if (message.type === 'estimated') estimate = message.bytes
+            if (message.type !== 'slice') return undefined
+            const [, kib = '0'] =
+              /VmHWM:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
+            peak = 1024 * Number(kib)
+            return { type: 'order', order: 'go' }
+          },
+        },
+      )
+      expect(end).toEqual({ type: 'ended' })
+      expect(peak).toBeLessThan(estimate)
+      expect(peak).toBeGreaterThan((2 / 3) * estimate)
+    },
+  )
 
   test('one whose estimate is above what it may take is not begun', async () => {
     const outcome = await runInChild(await orderOf({ memoryBytesMax: 150 * 1024 ** 2 }), watching().control)

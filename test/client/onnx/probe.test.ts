@@ -4,7 +4,7 @@ import { probe, TEXT, TEXT_FLOPS } from '#client/onnx/probe.ts'
 import type { NativeRuntime } from '#client/onnx/tensors.ts'
 import { flopsOfUpdate } from '#protocol/native.ts'
 import { manifestOf } from '../../assembly/any-kernel.ts'
-import { isMissing, nativeRuntime } from './session.ts'
+import { DEVICES, isMissing, nativeRuntime } from './session.ts'
 
 const nowMs = () => performance.now()
 
@@ -41,6 +41,12 @@ describe.skipIf(isMissing)('the self-test of a native engine', () => {
       expect(probed).toMatchObject({ ok: true })
       if (probed.ok) expect(probed.flopsPerSecond).toBeGreaterThan(1e8)
     }
+  })
+
+  test.skipIf(DEVICES[1].isMissing)('passes on CUDA, faster than on the processor', async () => {
+    const [cpu, cuda] = [await probe(nativeRuntime(), nowMs), await probe(DEVICES[1].runtime(), nowMs)]
+    expect(cuda).toMatchObject({ ok: true })
+    if (cpu.ok && cuda.ok) expect(cuda.flopsPerSecond).toBeGreaterThan(cpu.flopsPerSecond)
   })
 
   test('fails where moments are off by a half, and says at which update', async () => {

@@ -1,0 +1,151 @@
+// What researchers and operators do in a browser: a campaign from its form to its export, and an act with the way back.
+
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import type { Locator, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CHROMIUM } from '#ops/exact/chromium.ts'
+import { hostIdOf } from '#ops/grid.ts'
+import { HostView } from '#protocol/host.ts'
+import { type Browser, openBrowser, openGrid } from './browser.ts'
+import { faultsInAll, HOSTILE, settled } from './looks.ts'
+
+const missing = !existsSync(CHROMIUM) && !process.env.CI
+
+// Of the data explorer: rows, points, lines, a heat map, and one that nothing fits.
+const QUESTIONS = [
+  '',
+  '?as=scatter&x=lr',
+  '?group=lr,width&as=lines&show=mean',
+  '?group=lr:log3,width&as=heat',
+  '?where=lr>99',
+]
+
+const tokenIn = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim()
+const withToken = async (page: Page, token: string): Promise<void> => {
+  await page.getByLabel(/^Token/).fill(token)
+  await page.getByLabel(/^Token/).blur()
+}
+
+describe.skipIf(missing)('in a browser', () => {
+  let stage: Awaited<ReturnType<typeof openGrid>>
+  let browser: Browser
+  let hostId: string
+
+  beforeAll(async () => {
+    stage = await openGrid()
+    await stage.grid.addUser('rosa', 'researcher', 100_000)
+    await stage.grid.addUser('olga', 'operator')
+    await stage.grid.addUser('ann', 'volunteer')
+    hostId = hostIdOf(await stage.grid.volunteer('ann', { args: ['--name', HOSTILE.slice(0, 60)] }))
+    browser = await openBrowser()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await stage?.close()
+  })
+
+  test('a campaign is written in the form, refused on its line, submitted, watched and exported', async () => {
+    const { grid } = stage
+    const page = await browser.open(`${grid.url}/c/new`)
+    const fill = (label: string, value: string) => page.getByLabel(label, { exact: true }).fill(value)
+    await page.getByRole('combobox', { name: 'Kernel', exact: true }).selectOption('charlm@1')
+    await fill('Title', HOSTILE)
+    const fixed = { context: 32, batch: 8, heads: 2, depth: 1, warmup: 10 }
+    for (const [name, value] of Object.entries(fixed)) {
+      await page.getByLabel(`${name}: default, fixed or varied`).selectOption('fixed')
+      await fill(`${name} value`, String(value))
+    }
+    await page.getByLabel('width: default, fixed or varied').selectOption('varied')
+    await fill('width from', '16')
+    await fill('width to', '32')
+    await fill('Gfuel a run', '3')
+    await fill('Experiments', 'two')
+    await page
+      .getByRole('alert')
+      .filter({ hasText: /Line \d+: budget.runs/ })
+      .waitFor()
+    await fill('Experiments', '4')
+    await page.getByText('First recipes').waitFor()
+    expect(await page.getByRole('button', { name: 'Submit' }).isDisabled()).toBe(true) // nobody is logged in
+    const wrong = await faultsInAll(page)
+    await withToken(page, await tokenIn(await grid.tokenFile('rosa', 'campaign')))
+    await page.getByText('First recipes').waitFor()
+    await page.getByRole('button', { name: 'Submit' }).click()
+    await page.waitForURL(/\/c\/c_/)
+    const id = new URL(page.url()).pathname.split('/').at(-1) ?? ''
+    await page.locator('h1', { hasText: HOSTILE }).waitFor()
+    stage.verify()
+    await page.locator('main .state', { hasText: 'finished' }).first().waitFor() // nobody loads it again
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: /All runs: CSV/ }).click(),
+    ])
+    const lines = (await readFile(await download.path(), 'utf8')).trim().split('\n')
+    expect(lines.length).toBeGreaterThan(4)
+    expect(lines[0]).toMatch(/metricValue.*recipe/)
+    await page.close()
+    for (const question of QUESTIONS) {
+      const explorer = await browser.open(`${grid.url}/x${question}`)
+      await settled(explorer)
+      wrong.push(...(await faultsInAll(explorer)))
+      await explorer.close()
+    }
+    expect(wrong).toEqual([])
+    expect(id).toMatch(/^c_/)
+    expect(browser.complaints.filter(text => !text.includes('422'))).toEqual([]) // what was refused on its line
+  })
+
+  test('an operator excludes a host on the console with a reason, and takes it back', async () => {
+    const { grid } = stage
+    const page = await browser.open(`${grid.url}/ops`)
+    const wrong = await faultsInAll(page)
+    await withToken(page, await tokenIn(await grid.tokenFile('olga', 'admin')))
+    const tabs = page.getByRole('navigation', { name: 'Console' }).getByRole('link')
+    await tabs.first().waitFor()
+    for (let i = 0; i < (await tabs.count()); i++) {
+      await tabs.nth(i).click()
+      await settled(page)
+      wrong.push(...(await faultsInAll(page)))
+    }
+    expect(wrong).toEqual([])
+    const state = async () => (await grid.get(`/api/v1/hosts/${hostId}`, HostView)).state
+    await page.getByRole('link', { name: 'Hosts', exact: true }).click()
+    const row = page.getByRole('row').filter({ hasText: HOSTILE.slice(0, 60) })
+    await act(row, 'Quarantine', 'it needs a rest')
+    expect(await state()).toBe('paused')
+    await row.getByRole('button', { name: 'Undo' }).click()
+    await row.getByText('Undone.').waitFor()
+    expect(await state()).toBe('active')
+    await tabs.filter({ hasText: /^Results$/ }).click()
+    await page.getByLabel('kernel', { exact: true }).fill('charlm@1')
+    await page.getByLabel('kernel', { exact: true }).blur()
+    await actOnMany(page, 'Validate them again', 'a comparison was mended')
+    await page.getByRole('link', { name: 'Audit log' }).first().click()
+    await page.getByText('Because: a comparison was mended').waitFor()
+    await page.getByText('Because: it needs a rest').waitFor()
+    await page.getByText('undone', { exact: true }).waitFor()
+    await page.close()
+  })
+})
+
+/** Preview, reason, confirmation. */
+async function act(row: Locator, label: string, reason: string): Promise<void> {
+  await row.getByRole('button', { name: label, exact: true }).click()
+  await row.getByLabel('Reason').fill(reason)
+  await row.getByRole('button', { name: label, exact: true }).click()
+  await row.getByText('Done: 1 touched').waitFor()
+}
+
+/** The same of several: how many they are has to be typed. */
+async function actOnMany(page: Page, label: string, reason: string): Promise<void> {
+  await page.getByRole('button', { name: label, exact: true }).click()
+  const form = page.locator('.act form')
+  const [, count = ''] = /touches ([\d,]+)/.exec(await form.innerText()) ?? []
+  const confirm = form.getByRole('button', { name: label, exact: true })
+  await form.getByLabel('Reason').fill(reason)
+  expect(await confirm.isDisabled()).toBe(true)
+  await form.getByLabel(/^Type/).fill(count.replaceAll(',', ''))
+  await confirm.click()
+  await page.getByText(`Done: ${count} touched`).waitFor()
+}
