@@ -1,8 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { startGrid } from './grid.ts'
 import { auditDatabase } from './audit.ts'
+import { startGrid } from './grid.ts'
 import { type Aftermath, acceptedIn, begin, ended, killed, serverFile } from './kill.ts'
 import { type Event, type Program, xeenet } from './process.ts'
 
