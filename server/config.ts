@@ -101,6 +101,10 @@ const Settings = z.object({
     .describe('addresses or networks, separated by commas'),
   /** Enrolments and other calls without a token that one address may make in a minute. */
   XEENET_ANONYMOUS_PER_MINUTE: number(30),
+  /** Signed calls of one host in a minute. One that works calls every few seconds, with short runs several times a second. */
+  XEENET_HOST_PER_MINUTE: number(1_200),
+  /** Requests that a process has in hand; more are asked to come back. */
+  XEENET_IN_FLIGHT_MAX: number(1_000),
   /**
    * Hash iterations that enrolling without a token takes on average. Measured: five million a second on a core of 2023, so
    * two seconds; a slow phone takes ten times as long.
@@ -157,6 +161,8 @@ export interface Config {
   readonly sharedPrefixes: readonly string[]
   readonly trustedProxies: readonly string[]
   readonly anonymousPerMinute: number
+  readonly hostPerMinute: number
+  readonly inFlightMax: number
   readonly enrolWork: number
   readonly perMinute: number // enrolments without a token
   readonly perPrefixDay: number
@@ -199,6 +205,8 @@ export function readConfig(
     sharedPrefixes: s.XEENET_SHARED_PREFIXES,
     trustedProxies: s.XEENET_TRUSTED_PROXIES,
     anonymousPerMinute: s.XEENET_ANONYMOUS_PER_MINUTE,
+    hostPerMinute: s.XEENET_HOST_PER_MINUTE,
+    inFlightMax: s.XEENET_IN_FLIGHT_MAX,
     enrolWork: s.XEENET_ENROL_WORK,
     perMinute: s.XEENET_ENROL_PER_MINUTE,
     perPrefixDay: s.XEENET_ENROL_PER_PREFIX_DAY,

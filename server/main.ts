@@ -170,6 +170,7 @@ interface Parts {
 function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, serverId, log }: Parts): Edge {
   const { publicKey, keyId } = secrets.operator
   const { pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
+  const { hostPerMinute, inFlightMax } = config
   const { enrolWork, perMinute, perPrefixDay, publicUrl, signup, signupRole } = config
   return {
     ...{ knex, events, blobs, wake, pages, serverId, log },
@@ -192,6 +193,7 @@ function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, s
     draining: draining.signal,
     settings: {
       ...{ pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute },
+      ...{ hostPerMinute, inFlightMax },
       ...{ enrolWork, perMinute, perPrefixDay, publicUrl, signup, signupRole },
     },
   }

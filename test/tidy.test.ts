@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '..')
 
 /** What each folder may import: the table of the README. Packages are named, folders end in a slash. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  'server/protocol/': ['server/protocol/', 'zod', 'canonicalize'],
+  'server/protocol/': ['server/protocol/', 'zod', 'canonicalize', 'yaml'],
   'server/domain/': ['server/domain/', 'server/protocol/', 'zod', 'node:crypto'],
   'server/search/': ['server/search/', 'server/domain/', 'server/protocol/'],
   'server/kernels/': ['server/kernels/', 'server/protocol/', '*'],

@@ -1,17 +1,8 @@
 import { stat } from 'node:fs/promises'
-import {
-  type Document,
-  isMap,
-  isNode,
-  isScalar,
-  LineCounter,
-  type Node,
-  parseAllDocuments,
-  visit,
-} from 'yaml'
 import type { z } from 'zod'
 import { CampaignFile } from '#protocol/campaign.ts'
 import { CAMPAIGN_BYTES_MAX } from '#protocol/limits.ts'
+import { type Place, readYaml, YamlFault, type YamlText } from '#protocol/yaml.ts'
 import { Refusal } from '#runtime/api.ts'
 import { usage } from './failure.ts'
 import { readIfThere } from './files.ts'
@@ -38,9 +29,9 @@ export async function openCampaignFile(path: string): Promise<OpenFile> {
 
 /** The same of a text; `name` is what messages call it. */
 export function openCampaign(text: string, name: string): OpenFile {
-  const { document, places } = parseYaml(text, name)
-  const where = (path: readonly PropertyKey[]): string => places.at(nodeAt(document, path))
-  const parsed = CampaignFile.safeParse(document.toJS({ maxAliasCount: 0 }))
+  const { value, placeOf } = readNamed(text, name)
+  const where = (path: readonly PropertyKey[]): string => textOf(name, placeOf(path))
+  const parsed = CampaignFile.safeParse(value)
   if (parsed.success) return { file: parsed.data, where }
   const lines = parsed.error.issues.flatMap(faults).map(({ path, what }) => {
     const field = path.map(String).join('.')
@@ -51,6 +42,18 @@ export function openCampaign(text: string, name: string): OpenFile {
     'xeenet campaign init writes a file to begin with; xeenet schema campaign has every field.',
   )
 }
+
+function readNamed(text: string, name: string): YamlText {
+  try {
+    return readYaml(text)
+  } catch (error) {
+    if (!(error instanceof YamlFault)) throw error
+    const { place, message } = error
+    throw usage(`${place === undefined ? name : textOf(name, place)}: ${message}`)
+  }
+}
+
+const textOf = (name: string, { line, column }: Place): string => `${name}:${line}:${column}`
 
 export const parseCampaign = (text: string, name: string): CampaignFile => openCampaign(text, name).file
 
@@ -86,64 +89,4 @@ export async function placed<T>({ where }: OpenFile, talk: Talk, call: () => Pro
     if (field !== undefined) talk.say(`${where(field.split('.'))}: ${field}`)
     throw error
   }
-}
-
-/** The node of a path, or the last one on the way to it: for a field of a map its key. */
-function nodeAt({ contents }: Document.Parsed, path: readonly PropertyKey[]): Node | null {
-  let found: Node | null = contents
-  let node: unknown = contents
-  for (const step of path) {
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))
-      if (pair === undefined) return found
-      if (isNode(pair.key)) found = pair.key
-      node = pair.value
-    } else {
-      node =
-        isNode(node) && 'items' in node && Array.isArray(node.items) ? node.items[Number(step)] : undefined
-      if (isNode(node)) found = node
-    }
-  }
-  return found
-}
-
-interface Places {
-  at(node: { readonly range?: readonly number[] | null | undefined } | null): string
-}
-
-function parseYaml(text: string, name: string): { document: Document.Parsed; places: Places } {
-  const lineCounter = new LineCounter()
-  const documents = parseAllDocuments(text, {
-    ...{ version: '1.2', schema: 'core', uniqueKeys: true, lineCounter, prettyErrors: false },
-  })
-  const at = (offset: number): string => {
-    const { line, col } = lineCounter.linePos(offset)
-    return `${name}:${Math.max(1, line)}:${Math.max(1, col)}`
-  }
-  const places: Places = { at: node => at(node?.range?.[0] ?? 0) }
-  const [document] = Array.isArray(documents) ? documents : []
-  if (document === undefined || (Array.isArray(documents) && documents.length !== 1))
-    throw usage(`${name}: expected one document`)
-  const [error] = [...document.errors, ...document.warnings]
-  if (error !== undefined) throw usage(`${at(error.pos[0])}: ${error.message}`)
-  refuseTricks(document, places)
-  return { document, places }
-}
-
-function refuseTricks(document: Document.Parsed, { at }: Places): void {
-  visit(document, {
-    Pair: (_, { key }) => {
-      // Schemas leave this name out without a word.
-      if (isScalar(key) && key.value === '__proto__')
-        throw usage(`${at(key)}: no field may be called __proto__`)
-    },
-    Alias: (_, node) => {
-      throw usage(`${at(node)}: aliases are not allowed`)
-    },
-    Node: (_, node) => {
-      if (node.anchor !== undefined) throw usage(`${at(node)}: anchors are not allowed`)
-      if (node.tag !== undefined && !node.tag.startsWith('tag:yaml.org,2002:'))
-        throw usage(`${at(node)}: the tag ${node.tag} is not allowed`)
-    },
-  })
 }

@@ -27,8 +27,8 @@ metric: { name: noise, goal: minimize }
 budget: { fuel_per_run: ${NOOP_FUEL}, runs: ${runs}, credits: 100000 }
 baseline: false
 space:
-  x: { int: [0, 999999] }
-  y: { int: [0, 999999] }
+  x: { int: [0, 999] }
+  y: { int: [0, 999] }
 sampler: { name: random, seed: ${seed} }
 replicate: ${replicate}
 `

@@ -7,7 +7,8 @@ import { deliver, type Held, type Server, schedule } from './call.ts'
 import type { FleetHost } from './fleet.ts'
 
 export interface Load {
-  readonly url: URL
+  /** Of the server's processes; connections take turns. */
+  readonly urls: readonly URL[]
   readonly serverId: string
   readonly hosts: readonly FleetHost[]
   readonly connections: number
@@ -42,31 +43,42 @@ interface Hand {
   dueMs: number
 }
 
+interface Ledger {
+  readonly seen: Seen
+  /** Every result that was given, and to whom: nobody else may get it. */
+  readonly given: Map<ResultId, FleetHost>
+}
+
 const IDLE_MS = 5
 const RETRY_MS = 1_000
 const LATELY_MAX = 64
 const VERIFIER_WANT = 16
 
 /** Begins to drive a load. Hosts call in the order in which they are due, each as soon as a connection is free. */
-export function drive({ url, serverId, hosts, connections, want }: Load): Drive {
+export function drive({ urls, serverId, hosts, connections, want }: Load): Drive {
   const agent = new Agent({ keepAlive: true, maxSockets: connections, scheduling: 'lifo' })
-  const server: Server = { url, serverId, agent }
   const queue = queueOf(hosts, want)
   let seen = nothing()
+  const given = new Map<ResultId, FleetHost>()
   let stopping = false
 
-  async function connection(): Promise<void> {
+  async function connection(url: URL): Promise<void> {
+    const server: Server = { url, serverId, agent }
     while (!stopping) {
       const hand = takeDue(queue, performance.now())
       if (hand === undefined) {
         await sleep(IDLE_MS)
         continue
       }
-      await visit(server, hand, seen)
+      await visit(server, hand, { seen, given })
       putBack(queue, hand)
     }
   }
-  const running = Promise.all(Array.from({ length: connections }, connection))
+  const running = Promise.all(
+    Array.from({ length: connections }, (_, i) => urls[i % urls.length]).flatMap(url =>
+      url === undefined ? [] : [connection(url)],
+    ),
+  )
   return {
     look: () => {
       const looked = seen
@@ -108,7 +120,7 @@ function putBack(queue: Hand[], hand: Hand): void {
 }
 
 /** One call: reports what the host holds as done, and takes as much again. A call that fails leaves its leases to the server. */
-async function visit(server: Server, hand: Hand, seen: Seen): Promise<void> {
+async function visit(server: Server, hand: Hand, { seen, given }: Ledger): Promise<void> {
   const began = performance.now()
   try {
     const reply = await schedule(server, hand.host, { done: hand.held, want: hand.want })
@@ -118,6 +130,10 @@ async function visit(server: Server, hand: Hand, seen: Seen): Promise<void> {
     for (const { outcome, code } of reply.reports) {
       if (outcome === 'accepted') seen.accepted += 1
       else count(seen, code ?? outcome)
+    }
+    for (const { resultId } of reply.leases) {
+      if ((given.get(resultId) ?? hand.host) !== hand.host) count(seen, 'given to two hosts')
+      given.set(resultId, hand.host)
     }
     remember(hand)
     hand.held = reply.leases

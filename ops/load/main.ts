@@ -13,8 +13,10 @@ import { findRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
 import { block, writeFigures } from '../figures.ts'
 import { type Grid, startGrid } from '../grid.ts'
+import { launch, stop, XEENET } from '../process.ts'
 import { askQuestions } from './campaigns.ts'
 import { type Drive, drive } from './drive.ts'
+import { fillTables } from './fill.ts'
 import { enlist } from './fleet.ts'
 import { noopServer } from './noop-server.ts'
 import { countLeaderless } from './observe.ts'
@@ -28,8 +30,14 @@ const Options = z.object({
   connections: whole(512).default(32),
   /** Leases and reports of a call. */
   batch: whole(16).default(10),
+  /** Processes that answer calls and move work units, on one database. */
+  processes: whole(8).default(1),
+  /** Finished and unsent results, in thousands each, that are in the tables beforehand. */
+  full: z.coerce.number().int().min(0).max(10_000).default(0),
   json: z.string().optional(),
 })
+
+const Ready = z.looseObject({ url: z.string() })
 
 // Of so many hosts one begins.
 const SCOUTS = 5
@@ -59,6 +67,25 @@ async function untilLed(knex: Knex, scouts: Drive): Promise<void> {
   await scouts.stop()
 }
 
+/** The processes beside the first, which has the database: they answer calls and move work units as it does. */
+async function startOthers(connectionString: string, dataDir: string) {
+  const env = {
+    ...(await noopServer(join(dir, 'others'))),
+    ...{ DATABASE_URL: connectionString, XEENET_ROLES: 'http,transition,validate,assimilate' },
+  }
+  const others = []
+  // One after the other: each leaves its note in the data directory in place of the last one's.
+  for (let n = 2; n <= options.processes; n++) {
+    const args = ['serve', '--data-dir', dataDir, '--port', '0', '--json', '--no-verifier'] as const
+    const program = launch(`server ${n}`, [XEENET, ...args], env)
+    const { url } = Ready.parse(await program.until(event => event.ev === 'ready'))
+    const note = await findRunning(dataDir)
+    if (note === undefined) throw new Error(`server ${n} left no note in the data directory`)
+    others.push({ program, url, pid: note.pid })
+  }
+  return others
+}
+
 async function measure(grid: Grid): Promise<void> {
   const running = await findRunning(grid.dataDir)
   if (running === undefined) throw new Error('the server left no note in its data directory')
@@ -71,21 +98,26 @@ async function measure(grid: Grid): Promise<void> {
       `${options.hosts} hosts, ${options.connections} connections, ${options.batch} reports and leases a call`,
     )
     const { connections, batch: want } = options
-    const to = { url: new URL(grid.url), serverId, connections, want }
+    const others = await startOthers(running.connectionString, grid.dataDir)
+    const pids = [running.pid, ...others.map(({ pid }) => pid)]
+    const urls = [grid.url, ...others.map(({ url }) => url)].map(url => new URL(url))
+    const to = { urls, serverId, connections, want }
     await untilLed(knex, drive({ ...to, hosts: hosts.filter((host, i) => host.trusted || i % SCOUTS === 0) }))
+    if (options.full > 0) await fillTables(knex, options.full * 1000)
     const load = drive({ ...to, hosts })
     await sleep(options.warmup * 1000)
     load.look()
-    const first = await lookAt(knex, running.pid)
+    const first = await lookAt(knex, pids)
     let last = first
     while (last.seconds - first.seconds < options.seconds) {
       await sleep(Math.min(10, options.seconds) * 1000)
-      const next = await lookAt(knex, running.pid)
+      const next = await lookAt(knex, pids)
       const seen = load.look()
       console.log(lineOf(last, next, seen))
       last = { ...next, seen: [...last.seen, seen] }
     }
     await load.stop()
+    for (const { program } of others) await stop(program)
     const figures = figuresOf(first, last)
     console.log(`\n${block(figures)}`)
     await writeFigures(options.json, figures)

@@ -15,8 +15,8 @@ export interface Look {
   readonly seen: readonly Seen[]
 }
 
-/** @param pid of the server's process */
-export async function lookAt(knex: Knex, pid: number): Promise<Look> {
+/** @param pids of the server's processes */
+export async function lookAt(knex: Knex, pids: readonly number[]): Promise<Look> {
   const { backend } = await selectOne(
     knex,
     z.object({ backend: z.int() }),
@@ -29,14 +29,16 @@ export async function lookAt(knex: Knex, pid: number): Promise<Look> {
     seconds: performance.now() / 1000,
     stages,
     cpu: {
-      server: processorSeconds(pid),
+      server: sum(pids.map(processorSeconds)),
       postgres: postmaster === undefined ? 0 : childrenSeconds(postmaster) + processorSeconds(postmaster),
       generator: (user + system) / 1e6,
     },
-    residentMib: residentMib(pid),
+    residentMib: sum(pids.map(residentMib)),
     seen: [],
   }
 }
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
 const rate = (before: Look, after: Look, of: (stages: Stages) => number): number =>
   (of(after.stages) - of(before.stages)) / (after.seconds - before.seconds)
@@ -87,12 +89,10 @@ export function figuresOf(first: Look, last: Look): Figure[] {
     figure('cpu_postgres_ms_per_result', (1000 * cpu('postgres')) / published, 'ms'),
     figure('cpu_generator_share', cpu('generator') / seconds, 'cores'),
     figure('wal_bytes_per_result', (last.stages.walBytes - first.stages.walBytes) / published, 'bytes'),
+    figure('leases', sum(last.seen.map(seen => seen.leases)), ''),
+    figure('leases_doubled', sum(last.seen.map(seen => seen.trouble.get('given to two hosts') ?? 0)), ''),
     figure('memory_mib', last.residentMib, 'MiB'),
-    figure(
-      'troubles',
-      last.seen.reduce((sum, seen) => sum + [...seen.trouble.values()].reduce((a, b) => a + b, 0), 0),
-      '',
-    ),
+    figure('troubles', sum(last.seen.flatMap(seen => [...seen.trouble.values()])), ''),
   ]
 }
 

@@ -108,19 +108,32 @@ export const experimentsToAsk = (facts: {
   return Math.max(0, Math.min(remaining, wanted - inFlight, experimentsPerBatch(seedsPerExperiment)))
 }
 
+// An owner's second campaign takes little from others, the tenth most of what it is given (36/(36 + n²), n further ones).
+const MALUS = 36
+
 /**
- * How many experiments to create now: the room between the unsent results and max(1,000, 4 × active hosts), in batches,
- * and one at least when nothing is left to hand out.
+ * What a campaign may have unsent, as a share of what the only campaign of its owner may. Unsent results wait in one line, in
+ * the order of their creation, so that while everything waits campaigns are served in proportion to what they have in it.
+ */
+export const fairShare = (furtherCampaigns: number): number => MALUS / (MALUS + furtherCampaigns ** 2)
+
+/**
+ * How many experiments to create now: the room between the unsent results and the campaign's share of max(1,000, 4 × active
+ * hosts), in batches, and one at least when nothing is left to hand out.
  */
 export function experimentsToCreate(facts: {
+  /** Running campaigns of its owner beside it. */
+  readonly furtherCampaigns: number
   readonly unsent: number
   readonly activeHosts: number
   readonly resultsPerExperiment: number // seeds × quorum
   readonly seedsPerExperiment: number
   readonly remaining: number
 }): number {
-  const { unsent, activeHosts, resultsPerExperiment, seedsPerExperiment, remaining } = facts
-  const room = Math.max(UNSENT_MIN, UNSENT_PER_HOST * activeHosts) - unsent
+  const { unsent, activeHosts, furtherCampaigns, remaining } = facts
+  const { resultsPerExperiment, seedsPerExperiment } = facts
+  const most = Math.max(UNSENT_MIN, UNSENT_PER_HOST * activeHosts)
+  const room = Math.floor(most * fairShare(furtherCampaigns)) - unsent
   const fitting = Math.max(0, Math.floor(room / resultsPerExperiment))
   const atLeast = unsent === 0 ? 1 : 0
   return Math.min(remaining, experimentsPerBatch(seedsPerExperiment), Math.max(atLeast, fitting))

@@ -29,6 +29,12 @@ export function prefixName(address: string, secret: string): string {
     .slice(0, 32)
 }
 
+/** The same of an address alone; whoever has one of IPv6 has as many as there are stars, so that is a network too. */
+export const addressName = (address: string, secret: string): string =>
+  isIPv6(address)
+    ? prefixName(address, secret)
+    : createHmac('sha256', secret).update(`address|${address}`).digest('hex').slice(0, 32)
+
 /** The network a request comes from: its name, or null when many people share it by design. */
 export interface Network {
   readonly prefix: string | null

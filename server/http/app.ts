@@ -1,11 +1,10 @@
 import express, { type Express, type RequestHandler } from 'express'
-import { rateLimit } from 'express-rate-limit'
 import helmet from 'helmet'
 import { CAMPAIGN_SCHEMA_PATH, campaignSchema } from '#protocol/campaign-schema.ts'
 import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi-document.ts'
 import { accountRoutes } from './account-routes.ts'
-import { networkReader, originReader } from './address.ts'
+import { networkReader } from './address.ts'
 import { namesCaller } from './auth.ts'
 import { showContributors } from './boards.ts'
 import { bytesUpTo } from './body.ts'
@@ -17,7 +16,7 @@ import { corpusRoutes } from './corpus-routes.ts'
 import type { Edge } from './edge.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { healthRoutes } from './health.ts'
-import { hostCallReader } from './host-call.ts'
+import { type HostCallReader, hostCallReader } from './host-call.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as ledger from './ledger.ts'
 import { streamEvents } from './live.ts'
@@ -25,11 +24,13 @@ import { answerMcp } from './mcp/route.ts'
 import { type Meter, newMeter } from './meter.ts'
 import { type Metrics, newMetrics } from './metrics.ts'
 import { operatorRoutes } from './operator-routes.ts'
+import { newGate } from './overload.ts'
 import { addPages, missingPage } from './pages.ts'
 import { appeal, showActions } from './people.ts'
 import { answerErrors, nameRequest, Refused } from './problem.ts'
 import { showGuide } from './program.ts'
 import * as proposals from './proposals.ts'
+import { limitCalls, newRates, type Rates } from './rates.ts'
 import * as reads from './reads.ts'
 import { showResult } from './results.ts'
 import { scheduler } from './scheduler.ts'
@@ -47,20 +48,23 @@ export function createApp(edge: Edge): Express {
   const meter = newMeter(edge.now)
   const metrics = newMetrics(edge)
   app.use(nameRequest(edge), helmet(), keepPrivate, leaveWhenDraining(edge), meter.count, metrics.count)
+  const gate = newGate(edge)
+  app.use(gate.admit)
   addRoutes(app, edge, { meter, metrics })
   addPages(app, edge.pages)
   app.use(missingPage(edge.pages))
   app.use((req: express.Request) => {
     throw new Refused('not_found', `${req.method} ${req.path}`)
   })
-  app.use(answerErrors(edge.log, edge.random))
+  app.use(answerErrors(edge.log, gate.backOff))
   return app
 }
 
+// Who probes does so every few seconds anyway.
+const PROBE_RETRY_MS = 1_000
+
 /** What only looks after a process need of one without the role `http`. */
-export function createHealthApp(
-  process: Pick<Edge, 'knex' | 'now' | 'draining' | 'log' | 'random'>,
-): Express {
+export function createHealthApp(process: Pick<Edge, 'knex' | 'now' | 'draining' | 'log'>): Express {
   const app = express()
   app.disable('x-powered-by')
   const metrics = newMetrics(process)
@@ -70,7 +74,7 @@ export function createHealthApp(
   app.use((req: express.Request) => {
     throw new Refused('not_found', `${req.method} ${req.path}`)
   })
-  app.use(answerErrors(process.log, process.random))
+  app.use(answerErrors(process.log, () => PROBE_RETRY_MS))
   return app
 }
 
@@ -94,10 +98,11 @@ interface Meters {
 }
 
 function addRoutes(app: Express, edge: Edge, { meter, metrics }: Meters): void {
-  const readCall = hostCallReader(edge)
+  const rates = newRates(edge)
+  const readCall = limitHosts(hostCallReader(edge), rates, edge.settings.hostPerMinute)
   const catalogue = newCatalogue()
-  const anonymous = limitCalls(edge, req => namesCaller(edge, req))
-  const everybody = limitCalls(edge, () => false)
+  const anonymous = limitCalls(edge, rates, { kind: 'call', isSpared: req => namesCaller(edge, req) })
+  const everybody = limitCalls(edge, rates, { kind: 'login', isSpared: () => false })
   const networkOf = networkReader(edge.settings.sharedPrefixes, edge.prefixSecret)
   const small = bytesUpTo(SMALL_BODY_BYTES)
   const routes: Record<string, Methods> = {
@@ -149,6 +154,15 @@ function addRoutes(app: Express, edge: Edge, { meter, metrics }: Meters): void {
   for (const [path, methods] of Object.entries(routes)) addRoute(app, path, methods)
 }
 
+// After the signature was checked: no stranger can use up what a host may call.
+const limitHosts =
+  (readCall: HostCallReader, rates: Rates, perMinute: number): HostCallReader =>
+  async (req, bodySha256) => {
+    const signed = await readCall(req, bodySha256)
+    rates.take(`host:${signed.host.id}`, perMinute)
+    return signed
+  }
+
 const ledgerRoutes = (edge: Edge): Record<string, Methods> => ({
   [`${API}/prices`]: { get: [ledger.showPrices()] },
   [`${API}/ledger/summary`]: { get: [ledger.showLedger(edge)] },
@@ -172,27 +186,6 @@ function addRoute(app: Express, path: string, { get, post, put, delete: remove }
   route.all((req, res) => {
     res.setHeader('allow', allowed.join(', '))
     throw new Refused('method_not_allowed', `${req.method} ${req.path}; allowed: ${allowed.join(', ')}`)
-  })
-}
-
-const MINUTE_MS = 60_000
-
-// Who has no token is known by the address only. Calls with one are bounded by what the token may do; a wrong token is
-// found out by one lookup of a hash. Where no account acts, as at logging in, nobody is spared.
-function limitCalls(edge: Edge, isSpared: (req: express.Request) => boolean): RequestHandler {
-  const originOf = originReader(edge.settings.sharedPrefixes)
-  return rateLimit({
-    windowMs: MINUTE_MS,
-    limit: edge.settings.anonymousPerMinute,
-    skip: req => originOf(req).shared || isSpared(req),
-    standardHeaders: 'draft-8',
-    legacyHeaders: false,
-    handler: (req, res) => {
-      const retryAfterMs = Number(res.getHeader('retry-after') ?? 60) * 1000
-      throw new Refused('rate_limited', `${req.ip}: ${edge.settings.anonymousPerMinute} a minute`, {
-        retryAfterMs,
-      })
-    },
   })
 }
 

@@ -9,7 +9,7 @@ import type { Edge } from './edge.ts'
 import { Refused } from './problem.ts'
 
 /** Who calls, and what the call may do: by a token of an account, or by a session of a browser. */
-export type Caller = Pick<Bearer, 'userId' | 'userName' | 'roles' | 'scopes' | 'isKey'> &
+export type Caller = Pick<Bearer, 'userId' | 'userName' | 'roles' | 'scopes' | 'isKey' | 'hostsLeft'> &
   (
     | { readonly tokenId: TokenId; readonly sessionId: null }
     | { readonly tokenId: null; readonly sessionId: SessionId }
@@ -74,7 +74,7 @@ export async function sessionBy(edge: Edge, secret: string): Promise<SessionRow 
 
 const fromSession = ({ userId, userName, roles, sessionId }: SessionRow): Caller => ({
   ...{ userId, userName, roles, sessionId, scopes: scopesOf(roles) },
-  ...{ isKey: false, tokenId: null },
+  ...{ isKey: false, hostsLeft: null, tokenId: null },
 })
 
 async function callerBy(edge: Pick<Edge, 'knex' | 'now'>, token: string): Promise<Caller> {

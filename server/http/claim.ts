@@ -20,8 +20,10 @@ export function claim(edge: Edge, readCall: HostCallReader): RequestHandler {
     const signed = await readCall(req, sha256Of(bytes))
     if (signed.host.id !== id) throw new Refused('signature_invalid', 'another host signed this call')
     const { userToken } = parse(ClaimBody, parseJson(bytes))
-    const { userId } =
+    const { userId, hostsLeft } =
       userToken === undefined ? await callerInBrowser(edge, req) : await callerWith(edge, userToken, 'enrol')
+    if (hostsLeft !== null)
+      throw new Refused('scope_missing', 'a key for so many machines enrols new ones only')
     await spend(edge, signed)
     res.json(await claimPatiently(edge, id, userId))
   }

@@ -101,7 +101,7 @@ async function giveKey(
   const token = newTokenText('key')
   const key = {
     ...{ id: edge.ids.token(now), userId, hash: tokenHash(token), label: `login of ${machine}`.slice(0, 60) },
-    ...{ scopes, budgetMilli: null, expiresAt: null, now },
+    ...{ scopes, budgetMilli: null, hostsLeft: null, expiresAt: null, now },
   }
   if (!(await insertKey(trx, key, KEYS_PER_ACCOUNT_MAX))) return new Refused('keys_full')
   return { token, userId, name: user.name, scopes }

@@ -76,7 +76,9 @@ interface EdgeSettings {
   readonly sharedPrefixes: readonly string[] // networks whose anonymous hosts are owners by themselves
   readonly trustedProxies: readonly string[]
   readonly publicUrl?: string | undefined // where people and agents find the server, if not by its address
-  readonly anonymousPerMinute: number // calls of one address without a token, by each process
+  readonly anonymousPerMinute: number // calls of one address without a token
+  readonly hostPerMinute: number // signed calls of one host
+  readonly inFlightMax: number // requests that this process has in hand
   readonly streamBeatMs?: number | undefined // so often a stream says that it lives; STREAM_BEAT_MS unless told
   readonly enrolWork: number // hash iterations that an enrolment without a token takes on average
   readonly perMinute: number // enrolments without a token, by all processes together

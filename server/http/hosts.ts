@@ -5,6 +5,7 @@ import { DAILY_QUOTA_START, PROTOCOL_VERSION } from '#protocol/limits.ts'
 import { HostId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { insertHost, type NewHost } from '#store/hosts.ts'
+import { takeHostOfKey } from '#store/keys.ts'
 import { newTokenText, tokenHash } from '#store/tokens.ts'
 import { readHostView } from '#store/views.ts'
 import type { Network } from './address.ts'
@@ -49,6 +50,8 @@ export function enrol(edge: Edge, networkOf: (req: Request) => Network): Request
     await inTransaction(edge.knex, async trx => {
       if (work !== undefined) await admitAnonymous(trx, edge, { work, network, now })
       if ((await insertHost(trx, host)) === 'key_taken') throw new Refused('key_taken')
+      if (caller !== undefined && caller.tokenId !== null && caller.hostsLeft !== null)
+        if (!(await takeHostOfKey(trx, caller.tokenId))) throw new Refused('key_used_up')
     })
     const { serverId } = edge
     const kernelKeys = [...edge.kernelKeys]

@@ -5,6 +5,7 @@ import { KEYS_PER_ACCOUNT_MAX } from '#protocol/limits.ts'
 import { fromWire, TokenId, toWire } from '#protocol/units.ts'
 import { insertKey, type KeyRow, listKeys, revokeKey } from '#store/keys.ts'
 import { newTokenText, tokenHash } from '#store/tokens.ts'
+import { originOf } from './accounts.ts'
 import { answerOnce } from './answer-once.ts'
 import { callerOf, requireAccount, requireOwn } from './auth.ts'
 import { bodyOf, parseJson } from './body.ts'
@@ -15,7 +16,7 @@ import { parse, Refused } from './problem.ts'
 export function createKey(edge: Edge): RequestHandler {
   return async (req, res) => {
     const { userId, scopes: held, sessionId } = await requireAccount(edge, req, 'campaign', 'kernel')
-    const { expiresAt, ...asked } = parse(KeyBody, parseJson(bodyOf(req)))
+    const { expiresAt, hostsMax: hostsLeft, ...asked } = parse(KeyBody, parseJson(bodyOf(req)))
     const now = edge.now()
     const grantable = grantableScopes(held, sessionId !== null)
     const excess = asked.scopes.find(scope => !grantable.includes(scope))
@@ -23,12 +24,15 @@ export function createKey(edge: Edge): RequestHandler {
       throw new Refused('scope_missing', `scopes: this token may give ${grantable.join(', ')}, not ${excess}`)
     const ends = expiresAt === null ? null : fromWire(expiresAt)
     if (ends !== null && ends <= now) throw new Refused('bad_request', 'expiresAt: is over already')
-    const text = newTokenText('key')
     const scopes = [...new Set(asked.scopes)]
-    const key = { ...asked, scopes, id: edge.ids.token(now), expiresAt: ends }
+    if (hostsLeft !== null && !scopes.includes('enrol'))
+      throw new Refused('bad_request', 'hostsMax: is for keys of the scope enrol')
+    const text = newTokenText('key')
+    const key = { ...asked, scopes, hostsLeft, id: edge.ids.token(now), expiresAt: ends }
     const view = viewKey({ ...key, spentMilli: 0, createdAt: now, revokedAt: null })
-    const body: NewKey = { ...view, key: text }
-    const repeated: NewKey = { ...view, key: null }
+    const link = scopes.every(scope => scope === 'enrol') ? enrolmentLink(originOf(edge, req), text) : null
+    const body: NewKey = { ...view, key: text, link }
+    const repeated: NewKey = { ...view, key: null, link: null }
     await answerOnce(edge, { req, res, userId }, async () => async trx => {
       if (!(await insertKey(trx, { ...key, userId, hash: tokenHash(text), now }, KEYS_PER_ACCOUNT_MAX)))
         throw new Refused('keys_full', `${KEYS_PER_ACCOUNT_MAX} keys`)
@@ -36,6 +40,9 @@ export function createKey(edge: Edge): RequestHandler {
     })
   }
 }
+
+// Behind the #: no server sees it, and no log has it.
+const enrolmentLink = (origin: string, key: string): string => `${origin}/start#${key}`
 
 /** GET /keys */
 export function showKeys(edge: Edge): RequestHandler {
@@ -60,10 +67,11 @@ export function endKey(edge: Edge): RequestHandler {
 
 /** A key as its account sees it. */
 export function viewKey({ id, createdAt, expiresAt, revokedAt, ...key }: KeyRow): KeyView {
-  const { label, scopes, budgetMilli, spentMilli } = key
+  const { label, scopes, budgetMilli, spentMilli, hostsLeft } = key
   return {
     ...{ keyId: id, label, scopes, budgetMilli, spentMilli },
     remainingMilli: budgetMilli === null ? null : budgetMilli - spentMilli,
+    hostsLeft,
     createdAt: toWire(createdAt),
     expiresAt: expiresAt === null ? null : toWire(expiresAt),
     revokedAt: revokedAt === null ? null : toWire(revokedAt),

@@ -62,11 +62,14 @@ export function nameRequest({ log, now }: { log: Logger; now: () => number }): R
   }
 }
 
-/** Answers every error of every route: the only place that turns one into a reply. */
-export function answerErrors(log: Logger, random: () => number): ErrorRequestHandler {
+/**
+ * Answers every error of every route: the only place that turns one into a reply. `backOff`: notes that the database was away, and
+ * says what the caller is asked to wait, ms.
+ */
+export function answerErrors(log: Logger, backOff: () => number): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     const requestId = String(res.getHeader('x-request-id'))
-    const answer = { ...toProblem(error, random), requestId }
+    const answer = { ...toProblem(error, backOff), requestId }
     if (answer.code === 'internal')
       log.error({ err: error, requestId, path: req.path }, 'a request met a bug')
     else log.debug({ code: answer.code, detail: answer.detail, requestId, path: req.path }, 'refused')
@@ -82,15 +85,9 @@ export function sendProblem(res: Response, answer: Problem): void {
   res.status(answer.status).type('application/problem+json').send(JSON.stringify(answer))
 }
 
-// Long enough for PostgreSQL to be started again, jittered so that all hosts do not return at once.
-const BUSY_MS_MIN = 500
-const BUSY_MS_SPREAD = 1_500
-
-function toProblem(error: unknown, random: () => number): Problem {
+function toProblem(error: unknown, backOff: () => number): Problem {
   if (error instanceof Refused) return error.problem
-  if (isUnavailable(error)) {
-    return { ...problem('unavailable'), retryAfterMs: Math.round(BUSY_MS_MIN + BUSY_MS_SPREAD * random()) }
-  }
+  if (isUnavailable(error)) return { ...problem('unavailable'), retryAfterMs: backOff() }
   const foreign = HttpError.safeParse(error)
   if (!foreign.success) return problem('internal')
   const { status, type, message } = foreign.data

@@ -44,7 +44,8 @@ export function showLimits(edge: Edge): RequestHandler {
     await requireOperator(edge, req)
     const now = edge.now()
     const { overrunTodayMilli } = await readLedgerState(edge.knex, now)
-    const { anonymousPerMinute, perMinute, perPrefixDay, enrolWork } = edge.settings
+    const { anonymousPerMinute, hostPerMinute, inFlightMax, perMinute, perPrefixDay, enrolWork } =
+      edge.settings
     const row = (
       name: string,
       value: number,
@@ -56,9 +57,11 @@ export function showLimits(edge: Edge): RequestHandler {
     const enrolled = await readEnrolments(edge.knex, enrolmentWindows(null, edge.settings, now))
     const view: LimitsView = {
       limits: [
-        row('calls of an address without a token', anonymousPerMinute, 'a minute, by process', {
+        row('calls of an address without a token', anonymousPerMinute, 'a minute', {
           setting: 'XEENET_ANONYMOUS_PER_MINUTE',
         }),
+        row('calls of a host', hostPerMinute, 'a minute', { setting: 'XEENET_HOST_PER_MINUTE' }),
+        row('requests in hand', inFlightMax, 'by process', { setting: 'XEENET_IN_FLIGHT_MAX' }),
         row('enrolments without a token', perMinute, 'a minute', {
           ...{ used: enrolled.get('all') ?? 0, setting: 'XEENET_ENROL_PER_MINUTE' },
         }),

@@ -1,12 +1,11 @@
 import { createHmac } from 'node:crypto'
-import { isIPv6 } from 'node:net'
 import type { Request } from 'express'
 import { type AttemptKind, countedOn, waitFor } from '#domain/login.ts'
 import { nameKey } from '#domain/names.ts'
 import type { UserId } from '#protocol/units.ts'
 import { forgiveAttempts, lockAttempts, saveAttempts } from '#store/attempts.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
-import { originReader, prefixName } from './address.ts'
+import { addressName, originReader } from './address.ts'
 import { knownBrowser } from './cookies.ts'
 import type { Edge } from './edge.ts'
 import { Refused } from './problem.ts'
@@ -33,8 +32,7 @@ export function newThrottle(edge: Edge): Throttle {
   const addressScopes = (req: Request): Scope[] => {
     const { address, shared } = originOf(req)
     if (shared) return []
-    // Whoever has one address of IPv6 has as many as there are stars.
-    return [`address:${isIPv6(address) ? prefixName(address, edge.prefixSecret) : blind(address)}`]
+    return [`address:${addressName(address, edge.prefixSecret)}`]
   }
   return {
     scopesOfLogin: (req, name, userId) => {

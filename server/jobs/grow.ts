@@ -28,10 +28,10 @@ const ACTIVE_MS = 3600_000
 export async function grow(growing: Growing): Promise<More> {
   const { trx, campaign, plan, now } = growing
   const { quorum, seeds, policy } = campaign.file.replicate
-  const { unsent, activeHosts } = await countWork(trx, campaign.id, addMs(now, -ACTIVE_MS))
+  const { unsent, activeHosts, furtherCampaigns } = await countWork(trx, campaign.id, addMs(now, -ACTIVE_MS))
   const remaining = campaign.experimentsPlanned - campaign.experimentsCreated
   const count = experimentsToCreate({
-    ...{ unsent, activeHosts, remaining },
+    ...{ unsent, activeHosts, furtherCampaigns, remaining },
     ...{ seedsPerExperiment: seeds, resultsPerExperiment: seeds * (policy === 'fixed' ? quorum : 1) },
   })
   if (plan.search !== null) return growSearched(growing, plan.search, { remaining, count, activeHosts })

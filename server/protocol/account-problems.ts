@@ -25,6 +25,7 @@ export const ACCOUNT_PROBLEMS = {
     'This server takes no new accounts without an invitation',
     'Ask its operator for one. Computing needs no account.',
   ],
+  key_used_up: [403, false, 'As many machines enrolled with this key as may', 'Ask for a new link.'],
   invitation_unknown: [404, false, 'This invitation is not known, used up or over', 'Ask for a new one.'],
   invitations_full: [409, false, 'There are as many open invitations as may be', 'Revoke some.'],
   device_pending: [409, true, 'Nobody has confirmed this login yet', 'Ask again after retryAfterMs.'],

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { KEYS_PER_ACCOUNT_MAX, NAME_CHARS_MAX } from './limits.ts'
+import { HOSTS_PER_KEY_MAX, KEYS_PER_ACCOUNT_MAX, NAME_CHARS_MAX } from './limits.ts'
 import { line } from './text.ts'
 import { MilliCredit, TokenId, WireInstant } from './units.ts'
 
@@ -17,6 +17,8 @@ export const KeyBody = z.strictObject({
   /** What may be set aside with it in all, less what comes back; null: whatever the account has. */
   budgetMilli: MilliCredit.min(0).nullable().default(null),
   expiresAt: z.iso.datetime().nullable().default(null),
+  /** How many machines may enrol with it, and then it claims none; null: as many as there are. Needs the scope `enrol`. */
+  hostsMax: z.int().min(1).max(HOSTS_PER_KEY_MAX).nullable().default(null),
 })
 export type KeyBody = z.infer<typeof KeyBody>
 
@@ -29,6 +31,8 @@ export const KeyView = z.object({
   /** Set aside with it and not come back. */
   spentMilli: MilliCredit,
   remainingMilli: MilliCredit.nullable(),
+  /** Machines that may still enrol with it; null: as many as there are. */
+  hostsLeft: z.int().nullable(),
   createdAt: WireInstant,
   expiresAt: WireInstant.nullable(),
   revokedAt: WireInstant.nullable(),
@@ -36,7 +40,11 @@ export const KeyView = z.object({
 export type KeyView = z.infer<typeof KeyView>
 
 /** The reply to its creation: the only time that its text is shown. Null when the call is repeated: revoke a key whose text is lost. */
-export const NewKey = KeyView.extend({ key: z.string().nullable() })
+export const NewKey = KeyView.extend({
+  key: z.string().nullable(),
+  /** Of a key that only enrols: an address with the key in it, for `xeenet up --link`. */
+  link: z.string().nullable(),
+})
 export type NewKey = z.infer<typeof NewKey>
 
 /** GET /api/v1/keys: newest first, revoked and expired ones included. */

@@ -149,6 +149,8 @@ export const TICKS_HOURS = 25
 /** A call is known by its idempotency key for so long. */
 export const IDEMPOTENCY_DAYS = 7
 /** API keys of one account, revoked ones among them: one for each agent and script that somebody runs. */
+/** Machines that may enrol by one link: a classroom, a rack. */
+export const HOSTS_PER_KEY_MAX = 1_000
 export const KEYS_PER_ACCOUNT_MAX = 200
 
 /** Letters of a name somebody signs up with; accounts that an operator makes have NAME_CHARS_MAX. */

@@ -18,6 +18,7 @@ const KeyRow = z.object({
   scopes: z.array(KeyScope),
   budgetMilli: z.int().nullable(),
   spentMilli: z.int(),
+  hostsLeft: z.int().nullable(),
   createdAt: Timestamp,
   expiresAt: Timestamp.nullable(),
   revokedAt: Timestamp.nullable(),
@@ -31,6 +32,8 @@ interface NewKeyRow {
   readonly label: string
   readonly scopes: readonly KeyScope[]
   readonly budgetMilli: MilliCredit | null
+  /** Machines that may enrol with it; null: as many as there are. */
+  readonly hostsLeft: number | null
   readonly expiresAt: Instant | null
   readonly now: Instant
 }
@@ -59,6 +62,10 @@ export async function revokeKey(
 ): Promise<KeyRow | undefined> {
   return selectFirst(on, KeyRow, REVOKE, { id, userId, now: toDb(now) })
 }
+
+/** Takes one of the machines that may still enrol with a key that bounds them; false when none is left. Rolls back with the enrolment. */
+export const takeHostOfKey = async (trx: Trx, id: TokenId): Promise<boolean> =>
+  (await execute(trx, TAKE_HOST, { id })) === 1
 
 /** What stood in the way of charging a key. */
 export type KeyFault =
@@ -107,7 +114,7 @@ export async function returnToKeys(
 const ChargeRow: z.ZodType<Charge> = z.object({ tokenId: TokenId.nullable(), amountMilli: z.int() })
 
 const COLUMNS = `
-  id, label, cast(scopes as text[]) as scopes, budget_milli as "budgetMilli", spent_milli as "spentMilli",
+  id, label, cast(scopes as text[]) as scopes, budget_milli as "budgetMilli", spent_milli as "spentMilli", hosts_left as "hostsLeft",
   created_at as "createdAt", expires_at as "expiresAt", revoked_at as "revokedAt"`
 
 const SELECT = `select ${COLUMNS} from tokens`
@@ -117,12 +124,14 @@ const LOCK_USER = `select from users where id = :userId and deleted_at is null f
 const COUNT = `select count(*) as keys from tokens where user_id = :userId and is_key`
 
 const INSERT = `
-  insert into tokens (id, user_id, hash, scopes, label, created_at, expires_at, is_key, budget_milli)
-  values (:id, :userId, :hash, cast(cast(:scopes as text[]) as scope[]), :label, :now, :expiresAt, true, :budgetMilli)`
+  insert into tokens (id, user_id, hash, scopes, label, created_at, expires_at, is_key, budget_milli, hosts_left)
+  values (:id, :userId, :hash, cast(cast(:scopes as text[]) as scope[]), :label, :now, :expiresAt, true, :budgetMilli, :hostsLeft)`
 
 const REVOKE = `
   update tokens set revoked_at = coalesce(revoked_at, :now) where id = :id and user_id = :userId and is_key
   returning ${COLUMNS}`
+
+const TAKE_HOST = `update tokens set hosts_left = hosts_left - 1 where id = :id and hosts_left > 0`
 
 const LOCK_KEYS = `select from tokens where id = any(:ids) order by id for no key update`
 

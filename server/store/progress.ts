@@ -32,9 +32,9 @@ export async function listUnsettled(trx: Trx, limit: number): Promise<CampaignId
   return (await select(trx, z.object({ id: CampaignId }), LIST, { limit })).map(row => row.id)
 }
 
-const Counts = z.object({ unsent: z.int(), activeHosts: z.int() })
+const Counts = z.object({ unsent: z.int(), activeHosts: z.int(), furtherCampaigns: z.int() })
 
-/** Unsent results of the campaign, and hosts that called since `since`. */
+/** Unsent results of the campaign, hosts that called since `since`, and running campaigns of its owner beside it. */
 export const countWork = (trx: Trx, id: CampaignId, since: Instant): Promise<z.infer<typeof Counts>> =>
   selectOne(trx, Counts, COUNT_WORK, { id, since: toDb(since) })
 
@@ -111,7 +111,9 @@ const COUNT_WORK = `
   select
     (select count(*) from results r join work_units w on w.id = r.work_unit_id
       where w.campaign_id = :id and w.state = 'open' and r.state = 'unsent') as unsent,
-    (select count(*) from hosts where state = 'active' and last_seen_at > :since) as "activeHosts"`
+    (select count(*) from hosts where state = 'active' and last_seen_at > :since) as "activeHosts",
+    (select count(*) from campaigns c join campaigns o on o.owner_id = c.owner_id and o.id <> c.id
+      where c.id = :id and o.state = 'running' and o.paused_at is null) as "furtherCampaigns"`
 
 const REMAINING = `
   select exists (select from work_units where campaign_id = :id and state = 'open') as "isOpen",

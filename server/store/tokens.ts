@@ -26,6 +26,8 @@ const Bearer = z.object({
   revokedAt: Timestamp.nullable(),
   /** An API key: the account gave it away, for certain things only. */
   isKey: z.boolean(),
+  /** Machines that may still enrol with it; null: as many as there are. */
+  hostsLeft: z.int().nullable(),
   /** The operator blocked the account. */
   isBlocked: z.boolean(),
 })
@@ -35,7 +37,7 @@ export type Bearer = z.infer<typeof Bearer>
 const FIND = `
   select t.id as "tokenId", u.id as "userId", u.name as "userName", cast(u.roles as text[]) as roles,
     cast(t.scopes as text[]) as scopes, t.expires_at as "expiresAt", t.revoked_at as "revokedAt",
-    t.is_key as "isKey", u.blocked_at is not null as "isBlocked"
+    t.is_key as "isKey", t.hosts_left as "hostsLeft", u.blocked_at is not null as "isBlocked"
   from tokens t join users u on u.id = t.user_id
   where t.hash = :hash`
 

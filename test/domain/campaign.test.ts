@@ -22,6 +22,7 @@ test.each([
   ['fills the room', { unsent: 900 }, 50],
   ['nothing while there is no room', { unsent: 999 }, 0],
   ['more for many hosts', { unsent: 1000, activeHosts: 300 }, 100],
+  ['half as many where the owner has six campaigns more', { unsent: 300, furtherCampaigns: 6 }, 100],
   ['no more than are left', { unsent: 0, remaining: 7 }, 7],
   ['in batches', { unsent: 0, activeHosts: 10_000 }, 500],
   [
@@ -34,6 +35,7 @@ test.each([
   const usual = {
     unsent: 0,
     activeHosts: 0,
+    furtherCampaigns: 0,
     resultsPerExperiment: 2,
     seedsPerExperiment: 1,
     remaining: 10_000,

@@ -1,17 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { TRUST } from '#domain/trust.ts'
 import { proveWeights } from '#jobs/prove.ts'
 import { Job } from '#protocol/job.ts'
 import type { Lease } from '#protocol/scheduler.ts'
-import { addUser } from '#support/builders.ts'
 import {
   evaluateAll,
   exactnessSaid,
-  jobsOf,
-  makeNative,
   nativeCampaign,
   nativeReport,
   type SceneJobs,
+  startNativeScene,
   takeOne,
   weightsOf,
 } from '#support/native.ts'
@@ -25,7 +22,7 @@ import {
   UNTRAINED_METRIC,
   untrained,
 } from '#support/native-weights.ts'
-import { type Scene, startScene } from '#support/scene.ts'
+import type { Scene } from '#support/scene.ts'
 import { enrolHost, type TestHost } from '#support/server.ts'
 
 let scene: Scene
@@ -33,11 +30,7 @@ let jobs: SceneJobs
 let verifier: TestHost
 let token: string
 beforeAll(async () => {
-  scene = await startScene()
-  await makeNative(scene)
-  token = (await addUser(scene.server.database.knex, 'rosa', { milli: 1_000_000 })).token
-  jobs = jobsOf(scene, { ...TRUST, sampleShare: 0, leaderRows: 0 })
-  verifier = await enrolHost(scene.server, { token: scene.verifyToken })
+  ;({ scene, jobs, token, verifier } = await startNativeScene())
 })
 afterAll(() => scene.server.close())
 beforeEach(async () => {

@@ -8,7 +8,7 @@ import { refundRest } from '#store/account-credit.ts'
 import { inTransaction } from '#store/database.ts'
 import { audit } from '#store/ledger.ts'
 import { addUser } from '#support/builders.ts'
-import { startServer, type TestServer } from '#support/server.ts'
+import { enrolHost, startServer, type TestServer } from '#support/server.ts'
 
 let server: TestServer
 let rich: { id: string; token: string }
@@ -43,6 +43,22 @@ const fileOf = (runs: number) => ({
   ...{ space: { lr: { log: [0.001, 0.1], points: 50 } }, sampler: { name: 'grid' } },
 })
 const submit = (token: string, runs: number) => call('POST', '/campaigns', token, fileOf(runs))
+
+test('a link enrols so many machines until it ends, each once, and claims none', async () => {
+  const { key, link, hostsLeft, keyId } = await makeKey({ scopes: ['enrol'], hostsMax: 2 })
+  expect({ link, hostsLeft }).toEqual({ link: `${server.url}/start#${key}`, hostsLeft: 2 })
+  const enrolled = await Promise.allSettled([1, 2, 3, 4].map(() => enrolHost(server, { token: key })))
+  expect(enrolled.filter(({ status }) => status === 'fulfilled')).toHaveLength(2)
+  for (const one of enrolled)
+    if (one.status === 'rejected') expect(String(one.reason)).toContain('key_used_up')
+  const { keys } = KeyList.parse((await call('GET', '/keys', rich.token)).json)
+  expect(keys.find(one => one.keyId === keyId)?.hostsLeft).toBe(0)
+  const stranger = await enrolHost(server)
+  const claim = await stranger.say('POST', `/api/v1/hosts/${stranger.id}/claim`, { userToken: key })
+  expect(claim.code).toBe('scope_missing')
+  const body = { label: 'bad', scopes: ['read'], hostsMax: 2 }
+  expect((await call('POST', '/keys', rich.token, body)).code).toBe('bad_request')
+})
 
 test('a key does what its scopes say, and nothing that is the account’s', async () => {
   const { key, keyId } = await makeKey({ scopes: ['propose'], budgetMilli: 100 })

@@ -1,23 +1,21 @@
 // What is learnt of an engine class: from whom, when it is frozen, and that it holds from then on.
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { TRUST } from '#domain/trust.ts'
 import { learnBounds, readBounds } from '#jobs/tolerance.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import type { EngineClass, NativeClass } from '#protocol/engine.ts'
 import { inTransaction } from '#store/database.ts'
-import { addUser, runReport, sha256, T0, testIds } from '#support/builders.ts'
+import { runReport, sha256, T0, testIds } from '#support/builders.ts'
 import {
   evaluateAll,
-  jobsOf,
-  makeNative,
   NATIVE,
   nativeCampaign,
   type SceneJobs,
+  startNativeScene,
   takeOne,
 } from '#support/native.ts'
 import { deliver, elsewhere, METRIC, newWeights, trained } from '#support/native-weights.ts'
-import { type Scene, startScene } from '#support/scene.ts'
+import type { Scene } from '#support/scene.ts'
 import { enrolHost, type TestHost } from '#support/server.ts'
 
 let scene: Scene
@@ -25,11 +23,7 @@ let jobs: SceneJobs
 let token: string
 let verifier: TestHost
 beforeAll(async () => {
-  scene = await startScene()
-  await makeNative(scene)
-  token = (await addUser(scene.server.database.knex, 'rosa', { milli: 1_000_000 })).token
-  jobs = jobsOf(scene, { ...TRUST, sampleShare: 0, leaderRows: 0 })
-  verifier = await enrolHost(scene.server, { token: scene.verifyToken })
+  ;({ scene, jobs, token, verifier } = await startNativeScene())
 })
 afterAll(() => scene.server.close())
 beforeEach(async () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { TRUST } from '#domain/trust.ts'
 import { DEAD_QUEUE, type JobDeps, QUEUES, type QueueName } from '#jobs/deps.ts'
 import { proveWeights } from '#jobs/prove.ts'
 import { runnerOf } from '#jobs/start.ts'
@@ -14,9 +15,9 @@ import { WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { openHistories } from '#store/histories.ts'
 import { touchWorkUnits } from '#store/wakes.ts'
-import { runReport, sha256, testIds } from './builders.ts'
-import type { Scene } from './scene.ts'
-import type { TestHost } from './server.ts'
+import { addUser, runReport, sha256, testIds } from './builders.ts'
+import { type Scene, startScene } from './scene.ts'
+import { enrolHost, type TestHost } from './server.ts'
 
 /** A native form of the kernel that the tests have: a GFLOP an update. */
 export const NATIVE: NativeForm = {
@@ -26,7 +27,7 @@ export const NATIVE: NativeForm = {
 }
 
 /** From now on the kernel of the scene can be computed natively. Before anything asks for its manifest. */
-export const makeNative = (scene: Scene): Promise<unknown> =>
+const makeNative = (scene: Scene): Promise<unknown> =>
   scene.server.database.knex.raw(
     `update kernels set manifest = manifest || jsonb_build_object('native', cast(:native as jsonb))`,
     { native: JSON.stringify(NATIVE) },
@@ -72,6 +73,16 @@ const curveOf = (updates: number, metric: number): RunReport['curve'] => [
   { update: 1, fuel: 1 / updates, train: 8, val: null },
   { update: updates, fuel: 1, train: metric, val: metric },
 ]
+
+/** A scene whose kernel has a native form, with a researcher's token and a verifier; no leaderboard and no sample sends anything to that. */
+export async function startNativeScene() {
+  const scene = await startScene()
+  await makeNative(scene)
+  const { token } = await addUser(scene.server.database.knex, 'rosa', { milli: 1_000_000 })
+  const jobs = jobsOf(scene, { ...TRUST, sampleShare: 0, leaderRows: 0 })
+  const verifier = await enrolHost(scene.server, { token: scene.verifyToken })
+  return { scene, jobs, token, verifier }
+}
 
 /** The jobs of a scene, which run when the test says so. */
 export interface SceneJobs {

@@ -105,6 +105,8 @@ export async function startServer(
       sharedPrefixes: ['127.0.0.0/8', '::1/128'],
       trustedProxies: ['loopback'],
       anonymousPerMinute: 1_000,
+      hostPerMinute: 1_000_000,
+      inFlightMax: 1_000,
       enrolWork: 16,
       perMinute: 1_000,
       perPrefixDay: 1_000,

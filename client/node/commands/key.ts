@@ -15,7 +15,8 @@ export function keyCommand(): Command {
       .argument('<label>', 'what it is for')
       .requiredOption('--scope <scopes...>', KeyScope.options.join(', '))
       .option('--budget <credits>', 'what campaigns may set aside with it in all, less what comes back')
-      .option('--expires <date>', 'such as 2027-01-31, or 30d'),
+      .option('--expires <date>', 'such as 2027-01-31, or 30d')
+      .option('--hosts <n>', 'how many machines may enrol with it'),
     verb('list', 'the keys of the account, and what is left of their budgets', list),
     verb('revoke', 'end a key at once', revoke).argument('<id>'),
   ]
@@ -30,19 +31,22 @@ const CreateOptions = z.object({
   scope: z.array(z.string()),
   budget: z.coerce.number().min(0).optional(),
   expires: z.string().optional(),
+  hosts: z.coerce.number().int().min(1).optional(),
 })
 
 async function create(command: Command, label: string): Promise<void> {
   const { talk, endpoint } = await contextOf(command)
-  const { scope: scopes, budget, expires } = options(CreateOptions, command)
+  const { scope: scopes, budget, expires, hosts } = options(CreateOptions, command)
   const body = JSON.stringify({
     ...{ label, scopes },
     ...(budget === undefined ? {} : { budgetMilli: Math.round(budget * MILLI_PER_CREDIT) }),
     ...(expires === undefined ? {} : { expiresAt: endOf(expires, Date.now()) }),
+    ...(hosts === undefined ? {} : { hostsMax: hosts }),
   })
   const { reply, text } = await askBoth(endpoint, NewKey, { method: 'POST', path: '/api/v1/keys', body })
   talk.data(talk.json ? text : (reply.key ?? ''))
   talk.say(keyLine(reply))
+  if (reply.link !== null) talk.say(`On each machine: xeenet up --link '${reply.link}'`)
 }
 
 /** The end that somebody wrote: a date, or days from now. */
@@ -67,9 +71,11 @@ async function revoke(command: Command, id: string): Promise<void> {
   talk.data(talk.json ? text : keyLine(reply))
 }
 
-function keyLine({ keyId, label, scopes, budgetMilli, spentMilli, expiresAt, revokedAt }: KeyView): string {
+function keyLine({ budgetMilli, spentMilli, hostsLeft, expiresAt, revokedAt, ...key }: KeyView): string {
+  const { keyId, label, scopes } = key
+  const hosts = hostsLeft === null ? '' : `  ${hostsLeft} machines left`
   const budget = budgetMilli === null ? 'no budget' : `${credit(spentMilli)} of ${credit(budgetMilli)}`
   const end =
     revokedAt !== null ? `revoked ${revokedAt}` : expiresAt === null ? 'no end' : `until ${expiresAt}`
-  return `${keyId}  ${scopes.join('+')}  ${budget}  ${end}  ${label}`
+  return `${keyId}  ${scopes.join('+')}  ${budget}${hosts}  ${end}  ${label}`
 }

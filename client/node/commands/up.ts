@@ -40,6 +40,10 @@ const UpOptions = z.object({
   quietHours: z.string().optional(),
   plain: z.boolean().default(false),
   login: z.boolean().default(false),
+  link: z
+    .url({ protocol: /^https?$/, error: 'expected an address with a key behind #' })
+    .refine(text => new URL(text).hash.startsWith('#xk_'), 'there is no key behind #')
+    .optional(),
   once: z.boolean().default(false),
   count: z.coerce.number().int().min(1).optional(),
   checkpointSeconds: z.coerce.number().min(0.1).max(3600).optional(),
@@ -95,6 +99,7 @@ export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: numb
     .option('--state-dir <dir>', 'key, token, leases and checkpoints', kept('state_dir') ?? DEFAULT_STATE_DIR)
     .option('--cache-dir <dir>', 'kernels and data, by hash', kept('cache_dir') ?? DEFAULT_CACHE_DIR)
     .option('--login', 'enrol for an account, which a browser confirms')
+    .option('--link <address>', 'enrol for the account of an enrolment link, at its server')
     .option(
       '--key-fingerprint <sha256>',
       "refuse kernels that the operator's key did not sign",
@@ -103,9 +108,16 @@ export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: numb
     .action(async (_: unknown, invoked: Command) => done(await up(invoked, hooks)))
 }
 
+/** Where a link leads to, as whom. */
+function linked(told: Endpoint, link: string): Endpoint {
+  const { origin, hash } = new URL(link)
+  return { ...told, server: origin, token: hash.slice(1) }
+}
+
 async function up(command: Command, hooks: Hooks): Promise<number> {
-  const { talk, endpoint } = await contextOf(command)
+  const { talk, endpoint: told } = await contextOf(command)
   const given = options(UpOptions, command)
+  const endpoint = given.link === undefined ? told : linked(told, given.link)
   const preset = presetOf(given)
   const cores = coresOf(given.cores ?? preset.cores, availableParallelism())
   if (cores === undefined) throw usage(`--cores ${given.cores}: expected a number, 50%, MAX or MAX-1`)

@@ -42,7 +42,9 @@ export function Keys() {
   )
 }
 
-function wordsOf({ scopes, budgetMilli, spentMilli, createdAt, expiresAt, revokedAt }: KeyView): string {
+function wordsOf({ scopes, createdAt, expiresAt, revokedAt, ...bounds }: KeyView): string {
+  const { budgetMilli, spentMilli, hostsLeft } = bounds
+  const hosts = hostsLeft === null ? '' : `, ${hostsLeft} machines left`
   const budget =
     budgetMilli === null ? '' : `, ${credits(spentMilli)} of ${credits(budgetMilli)} credits spent`
   const end =
@@ -51,7 +53,7 @@ function wordsOf({ scopes, budgetMilli, spentMilli, createdAt, expiresAt, revoke
       : expiresAt === null
         ? ''
         : `, until ${expiresAt.slice(0, 10)}`
-  return `may ${scopes.join(', ')}${budget}; made ${ago(createdAt, Date.now())}${end}`
+  return `may ${scopes.join(', ')}${budget}${hosts}; made ${ago(createdAt, Date.now())}${end}`
 }
 
 const SCOPES: readonly KeyScope[] = ['read', 'enrol', 'propose', 'campaign', 'kernel']
@@ -59,10 +61,16 @@ const SCOPES: readonly KeyScope[] = ['read', 'enrol', 'propose', 'campaign', 'ke
 function Make({ onMade }: { onMade: () => void }) {
   const made = useSignal<NewKey | undefined>(undefined)
   const { busy, failure, onSubmit } = useSending(async filled => {
-    const budget = filledIn(filled, 'budget')
+    const [budget, hosts, until] = [
+      filledIn(filled, 'budget'),
+      filledIn(filled, 'hosts'),
+      filledIn(filled, 'until'),
+    ]
     made.value = await post<NewKey>('/keys', {
       ...{ label: filledIn(filled, 'label'), scopes: filled.getAll('scope') },
       ...(budget === '' ? {} : { budgetMilli: Math.round(Number(budget) * 1000) }),
+      ...(hosts === '' ? {} : { hostsMax: Number(hosts) }),
+      ...(until === '' ? {} : { expiresAt: new Date(until).toISOString() }),
     })
     onMade()
   })
@@ -72,6 +80,12 @@ function Make({ onMade }: { onMade: () => void }) {
       {made.value?.key && (
         <p class="notice" role="status">
           This is shown once: <code data-key>{made.value.key}</code>
+          {made.value.link !== null && (
+            <>
+              {' '}
+              On each machine: <code>npx xeenet up --link '{made.value.link}'</code>
+            </>
+          )}
         </p>
       )}
       <form class="form" onSubmit={onSubmit}>
@@ -88,6 +102,12 @@ function Make({ onMade }: { onMade: () => void }) {
         </fieldset>
         <Field id="key-budget" label="Credits it may spend, if it has a limit">
           <input id="key-budget" name="budget" type="number" min="0" step="0.001" />
+        </Field>
+        <Field id="key-hosts" label="Machines that may enrol with it, if only so many">
+          <input id="key-hosts" name="hosts" type="number" min="1" max="1000" step="1" />
+        </Field>
+        <Field id="key-until" label="When it ends, if it does">
+          <input id="key-until" name="until" type="date" />
         </Field>
         <Failed why={failure.value} />
         <button type="submit" disabled={busy.value}>

@@ -1,12 +1,22 @@
+import { address } from '../router.ts'
 import { tabLink } from '../volunteer/link.ts'
 import { LocalData } from './start-local.tsx'
 import { Volunteering } from './start-view.tsx'
 
 /** Lend this tab's cores: one button, what runs and for whom, what came of it. */
 export const StartPage = () => (
-  <Volunteering link={tabLink} words={TAB}>
-    <LocalData link={tabLink} />
-  </Volunteering>
+  <>
+    {address.value.hash.startsWith('#xk_') && (
+      <p class="notice">
+        This link is for machines of an account. On each of them:{' '}
+        <code>npx xeenet up --link '{location.href}'</code>. What computes in this tab is nobody's until it is
+        saved to an account below.
+      </p>
+    )}
+    <Volunteering link={tabLink} words={TAB}>
+      <LocalData link={tabLink} />
+    </Volunteering>
+  </>
 )
 
 const TAB = {

@@ -2,7 +2,7 @@ import { PRESENT_MS } from '#domain/dispatch.ts'
 import { reserve, starter } from '#domain/ledger.ts'
 import { quote } from '#domain/prices.ts'
 import { wholeRuns } from '#domain/rungs.ts'
-import { transition } from '#domain/transition.ts'
+import { type Effect, isWanted, transition } from '#domain/transition.ts'
 import { owesSelfTest, TRUST, type TrustRules } from '#domain/trust.ts'
 import { DAILY_QUOTA_START } from '#protocol/limits.ts'
 import { instant } from '#protocol/units.ts'
@@ -154,9 +154,7 @@ function settle(state: State): void {
   }
   for (let busy = true; busy; ) {
     const ran =
-      drain(jobs.transition, byOrder, unit => moveOn(state, unit)) +
-      drain(jobs.validate, byOrder, unit => (state.boinc ? validateBoinc : validate)(state, unit)) +
-      drain(jobs.assimilate, byOrder, unit => assimilate(state, unit)) +
+      moveUnits(state) +
       drain(jobs.reopen, byId, host => reopenHost(state, host)) +
       drain(jobs.propose, byId, campaign => propose(state, campaign))
     busy = ran > 0
@@ -179,12 +177,29 @@ function drain<Item>(
   return items.length
 }
 
-function moveOn(state: State, unit: UnitRow): void {
+/** Takes all units that are due as far as they go, as the server's batches do; gives how many there were. */
+function moveUnits(state: State): number {
+  const { jobs } = state
+  for (let count = 0; ; ) {
+    const units = [...jobs.transition].sort(byOrder)
+    if (units.length === 0) return count
+    count += units.length
+    for (const unit of units) {
+      state.changed.add(unit)
+      if (isWanted('request_validation', decide(state, unit)))
+        (state.boinc ? validateBoinc : validate)(state, unit)
+    }
+    jobs.transition.clear()
+    for (const unit of units) applyEffects(state, unit, decide(state, unit), instant(state.clock.now))
+    drain(jobs.validate, byOrder, unit => jobs.transition.add(unit))
+    drain(jobs.assimilate, byOrder, unit => assimilate(state, unit))
+  }
+}
+
+function decide(state: State, unit: UnitRow): Effect[] {
   const now = instant(state.clock.now)
-  state.changed.add(unit)
   const results = unit.results.map(({ result }) => result)
-  const effects = state.boinc ? transitionBoinc(unit, now) : transition(unit.workUnit, results, now)
-  applyEffects(state, unit, effects, now)
+  return state.boinc ? transitionBoinc(unit, now) : transition(unit.workUnit, results, now)
 }
 
 function nextWake(state: State): ReturnType<typeof instant> | null {

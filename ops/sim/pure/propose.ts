@@ -30,6 +30,7 @@ function roomOf(state: State, campaign: CampaignRow): number {
     if (unit.campaign === campaign && unit.workUnit.state !== 'open') unsent--
   return experimentsToCreate({
     ...{ unsent, activeHosts: state.active.count(state.clock.now), remaining: experiments - created },
+    furtherCampaigns: 0, // each campaign has a researcher of its own
     ...{ resultsPerExperiment: seeds, seedsPerExperiment: seeds },
   })
 }

@@ -92,11 +92,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
         catalogue: newCatalogue(),
         draining: new AbortController().signal,
       },
-      settings: {
-        ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
-        ...{ sharedPrefixes: [], trustedProxies: [], signup: 'closed', signupRole: 'volunteer' },
-        ...{ anonymousPerMinute: 1_000, enrolWork: 1, perMinute: 1_000, perPrefixDay: 1_000 },
-      },
+      settings: SETTINGS,
     },
     stop: async () => {
       await knex.destroy()
@@ -104,6 +100,19 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+const SETTINGS: Server['edge']['settings'] = {
+  ...{ pairMs: PAIR_MS, starveMs: STARVE_MS, retryMinMs: 1_000 },
+  ...{ sharedPrefixes: [], trustedProxies: [], signup: 'closed', signupRole: 'volunteer' },
+  ...{
+    anonymousPerMinute: 1_000,
+    hostPerMinute: 1_000_000,
+    inFlightMax: 1_000,
+    enrolWork: 1,
+    perMinute: 1_000,
+    perPrefixDay: 1_000,
+  },
 }
 
 const pendingOf = <Queue>(queueOf: (name: QueueName) => Queue) => ({

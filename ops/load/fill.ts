@@ -1,0 +1,86 @@
+// Tables as they are after a million results: copies of one run that went all the way, and of one that waits.
+
+import type { Knex } from 'knex'
+
+const ROWS_PER_STATEMENT = 20_000
+
+/**
+ * Adds so many finished results, with their experiments, work units and rows of the corpus, and as many unsent ones at the
+ * end of the line. They are of a campaign that is settled; something must have been published. Nothing is paid for them.
+ */
+export async function fillTables(knex: Knex, count: number): Promise<void> {
+  await knex.raw(CAMPAIGN)
+  for (let from = 0; from < 2 * count; from += ROWS_PER_STATEMENT) {
+    const range = { from, until: Math.min(2 * count, from + ROWS_PER_STATEMENT), count }
+    await knex.transaction(async trx => {
+      // Keys are right by construction, and nobody need hear of these.
+      await trx.raw(`set local session_replication_role = replica`)
+      for (const sql of [EXPERIMENTS, UNITS, RESULTS, CORPUS]) await trx.raw(sql, range)
+    })
+  }
+  await knex.raw('vacuum analyze experiments, work_units, results, corpus')
+}
+
+// Ids are ordered by age, and these are younger than any.
+const id = (prefix: string): string => `'${prefix}_7zzzzzzzzz' || lpad(cast(i as text), 16, '0')`
+const hash = (of: string): string => `encode(sha256(convert_to('${of} ' || i, 'UTF8')), 'hex')`
+const CAMPAIGN_ID = `'c_7zzzzzzzzz0000000000000000'`
+
+const TEMPLATE = `
+  (select w.*, c.dataset_sha256, c.recipe from work_units w join corpus c on c.work_unit_id = w.id
+    where w.state = 'valid' and c.metric_value is not null and not c.provisional order by w.id limit 1)`
+
+/** A copy of a row with other values in some of its columns, for each number of the range. */
+const copies = (table: string, source: string, changes: Readonly<Record<string, string>>): string => `
+  insert into ${table} select n.*
+  from (select ${table} as row from ${table} where ${source}) as t
+  cross join generate_series(cast(:from as int), cast(:until as int) - 1) as i
+  cross join lateral jsonb_populate_record(t.row, jsonb_build_object(${Object.entries(changes)
+    .map(([name, value]) => `'${name}', ${value}`)
+    .join(', ')})) as n`
+
+const CAMPAIGN = `
+  insert into campaigns select (jsonb_populate_record(t.row, jsonb_build_object('id', ${CAMPAIGN_ID},
+    'state', 'finished', 'idempotency_key', null, 'settled_at', now(), 'ended_at', now(), 'ended_by', 'runs'))).*
+  from (select campaigns as row from campaigns order by id limit 1) as t`
+
+const EXPERIMENTS = copies('experiments', `id = (select experiment_id from ${TEMPLATE} as x)`, {
+  ...{ id: id('e'), campaign_id: CAMPAIGN_ID, ordinal: 'i', recipe_sha256: hash('recipe') },
+  ...{ metric_n: 'case when i < :count then 1 else 0 end', metric_mean: 'case when i < :count then 0.5 end' },
+})
+
+const isDone = (done: string): string => `case when i < :count then ${done} end`
+
+const UNITS = copies('work_units', `id = (select id from ${TEMPLATE} as x)`, {
+  ...{ id: id('w'), campaign_id: CAMPAIGN_ID, experiment_id: id('e'), run_key: hash('run') },
+  ...{ state: `case when i < :count then 'valid' else 'open' end`, wake_at: 'null', metric: isDone('0.5') },
+  ...{ canonical_result_id: isDone(id('r')), closed_at: isDone('now()'), published_at: isDone('now()') },
+})
+
+const EMPTY = [
+  'outcome',
+  'verdict',
+  'host_id',
+  'owner_key',
+  'sent_at',
+  'deadline',
+  'grace_until',
+  'reported_at',
+]
+const UNTOLD = ['digest', 'report', 'signature', 'artifact_sha256', 'fuel_used', 'metric', 'prefix', 'cpu_ms']
+
+const RESULTS = copies('results', `id = (select canonical_result_id from ${TEMPLATE} as x)`, {
+  ...{ id: id('r'), work_unit_id: id('w'), state: `case when i < :count then 'over' else 'unsent' end` },
+  ...Object.fromEntries([...EMPTY, ...UNTOLD].map(name => [name, isDone(`to_jsonb(t.row)->'${name}'`)])),
+  digest: isDone(`to_jsonb(${hash('digest')})`),
+  ...{ granted_milli: '0', granted_decision: 'null', vested: 'false', provisional: 'false' },
+  ...{ confirmed: 'i < :count', trusted: 'false', proven: 'false', verdict_told: 'true' },
+  ...{ kind: `'replica'`, lane: `'anyone'`, engine_class: isDone(`to_jsonb(t.row)->'engine_class'`) },
+})
+
+const PUBLISHED = `work_unit_id = (select id from ${TEMPLATE} as x) and retracted_at is null`
+
+const CORPUS = `${copies('corpus', PUBLISHED, {
+  ...{ work_unit_id: id('w'), campaign_id: CAMPAIGN_ID, experiment_id: id('e'), result_id: id('r') },
+  ...{ run_key: hash('run'), digest: hash('digest') },
+})} where i < :count`
