@@ -125,6 +125,9 @@ const Settings = z.object({
 
 type Settings = z.infer<typeof Settings>
 
+/** The names of all settings, as in the environment. */
+export const SETTING_NAMES: readonly string[] = Object.keys(Settings.shape)
+
 /** Settings that are fine each and cannot hold together. */
 function contradictions(s: Settings): string[] {
   const url = s.XEENET_PUBLIC_URL
@@ -175,7 +178,7 @@ export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
   args: readonly string[] = [],
 ): Config {
-  const given = gather({ names: Object.keys(Settings.shape), environment, args })
+  const given = gather({ names: SETTING_NAMES, environment, args })
   const parsed = Settings.safeParse(given.values)
   const shape: Readonly<Record<string, z.ZodType>> = Settings.shape
   const refused = parsed.success ? [] : sentencesOf(parsed.error, given, name => shape[name]?.description)
