@@ -41,21 +41,8 @@ export function startCrowd({ url, serverId, hosts, rng }: Works): Crowd {
   const rest = (ms: number): Promise<unknown> =>
     sleep(ms, undefined, { signal: stopping.signal }).catch(() => undefined)
 
-  /** One call; undefined when it failed. What it says of reports is written down before anything else. */
-  async function call(host: FleetHost, done: readonly Held[], want: number) {
-    try {
-      const reply = await schedule(server, host, { done, want })
-      reply.reports.forEach(({ outcome, code }, i) => {
-        const id = done[i]?.resultId
-        if (id !== undefined && outcome === 'accepted') accepted.add(id)
-        if (outcome !== 'accepted') count(code ?? outcome)
-      })
-      return reply
-    } catch (error) {
-      count(error instanceof Error ? error.message.slice(0, 120) : String(error))
-      return undefined
-    }
-  }
+  const call = (host: FleetHost, done: readonly Held[], want: number) =>
+    callOnce(server, host, { done, want }, { accepted, count })
   const count = (what: string): void => void trouble.set(what, (trouble.get(what) ?? 0) + 1)
 
   async function live(host: FleetHost): Promise<void> {
@@ -93,5 +80,31 @@ export function startCrowd({ url, serverId, hosts, rng }: Works): Crowd {
       agent.destroy() // a call that nobody answers would be waited for
       await lives
     },
+  }
+}
+
+interface Told {
+  readonly accepted: Set<ResultId>
+  count(trouble: string): void
+}
+
+/** One call; undefined when it failed. What it says of reports is written down before anything else. */
+async function callOnce(
+  server: Server,
+  host: FleetHost,
+  asked: { readonly done: readonly Held[]; readonly want: number },
+  { accepted, count }: Told,
+) {
+  try {
+    const reply = await schedule(server, host, asked)
+    reply.reports.forEach(({ outcome, code }, i) => {
+      const id = asked.done[i]?.resultId
+      if (id !== undefined && outcome === 'accepted') accepted.add(id)
+      if (outcome !== 'accepted') count(code ?? outcome)
+    })
+    return reply
+  } catch (error) {
+    count(error instanceof Error ? error.message.slice(0, 120) : String(error))
+    return undefined
   }
 }
