@@ -16,10 +16,10 @@ test('a server is destroyed and made again from the backup of while it ran; its 
     dir,
     file: join(import.meta.dirname, '../ops/kill.yaml'),
     accepted: 4,
-    runs: 70,
+    runs: 50,
   })
   expect(restored).toMatchObject({
-    ...{ lost: [], sameServer: true, sound: true, workUnits: 70, unsettled: 0 },
+    ...{ lost: [], sameServer: true, sound: true, workUnits: 50, unsettled: 0 },
     ...{ ledgerSum: 0, accountsWrong: 0, doubleGrants: 0, unpaidOrOverpaid: 0 },
   })
   expect(restored.before).toBeGreaterThanOrEqual(4)

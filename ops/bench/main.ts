@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- [PART…]`: what kernels cost, as ratios of processor times measured in turn, medians over rounds with the least
- * and the greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, `onnx`, the native engine, `curve` and `spread`, how far its runs lie from the kernel's and from each other, `tab`, a browser beside the Node client, `sse`, open streams of one server, and `exact`, which compares digests and not times; `kernels` is all that
+ * and the greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, `onnx`, the native engine, `curve` and `spread`, how far its runs lie from the kernel's and from each other, `tab`, a browser beside the Node client, `sse`, open streams of one server, `load`, a server under a short load beside what it cost when that was recorded, and `exact`, which compares digests and not times; `kernels` is all that
  * is timed; without a part the quick ones run. `--json FILE` writes the rows for programs, `--rounds N` and `--widths 64,128` bound the time.
  */
 import { parseArgs } from 'node:util'
@@ -10,6 +10,7 @@ import { costFigures } from './costs.ts'
 import { denormalFigures } from './denormal.ts'
 import { openTwin } from './engines.ts'
 import { exactFigures } from './exact.ts'
+import { loadFigures } from './load.ts'
 import { meteringFigures } from './metering.ts'
 import { nativeFigures } from './native.ts'
 import { curveFigures } from './native-curve.ts'
@@ -38,11 +39,12 @@ const PARTS: Readonly<Record<string, Part>> = {
   tab: tabFigures,
   sse: streamFigures,
   onnx: bench => withTwin(twin => nativeFigures(twin, bench)),
+  load: loadFigures,
   curve: () => curveFigures(),
   spread: () => spreadFigures(),
 }
 const KERNELS = ['metering', 'gemm', 'step', 'cost', 'denormal']
-const QUICK = ['metering', 'gemm', 'cost']
+const QUICK = ['metering', 'gemm', 'cost', 'load']
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -62,13 +64,14 @@ async function main(): Promise<void> {
   const figures: Figure[] = []
   for (const name of names) figures.push(...((await PARTS[name]?.(bench)) ?? []))
   console.table(
-    figures.map(({ name, value, low, high, unit, reference }) => ({
+    figures.map(({ name, value, low, high, unit, reference, ratio }) => ({
       name,
       value,
       low,
       high,
       unit,
       reference,
+      ratio,
     })),
   )
   await writeFigures(values.json, figures)

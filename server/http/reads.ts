@@ -12,7 +12,7 @@ import { listKernels, signedRelease } from '#store/kernels.ts'
 import { findKey } from '#store/keys.ts'
 import { balancesOf } from '#store/ledger.ts'
 import { rebuiltReleases } from '#store/proposals.ts'
-import { lastEntries, pendingOfUser } from '#store/receipts.ts'
+import { lastEntries, pendingOfUser, reservedOf } from '#store/receipts.ts'
 import { hostsOf, listWorkUnits } from '#store/views.ts'
 import { webhooksOf } from '#store/webhooks.ts'
 import { callerOf, hasScope, keyIdOf } from './auth.ts'
@@ -150,6 +150,7 @@ export function showMe(edge: Edge): RequestHandler {
       roles,
       key: key === undefined ? null : viewKey(key),
       balanceMilli: balances.get(account) ?? 0,
+      reservedMilli: await reservedOf(edge.knex, userId),
       heldMilli: balances.get(held) ?? 0,
       pendingMilli: await pendingOfUser(edge.knex, userId),
       owedMilli: (await openDebts(edge.knex, [account])).reduce((sum, debt) => sum + debt.amountMilli, 0),

@@ -264,6 +264,8 @@ export const MeView = z.object({
   /** The API key that asks, with what is left of its budget; null for the account's own token. */
   key: KeyView.nullable(),
   balanceMilli: z.int(),
+  /** Set aside for campaigns that are not settled; what they do not use comes back. */
+  reservedMilli: z.int(),
   heldMilli: z.int(),
   pendingMilli: z.int(),
   /** What later grants will repay. */

@@ -65,6 +65,14 @@ export async function pendingOf(
 export const pendingOfUser = async (on: Executor, userId: UserId): Promise<number> =>
   (await selectOne(on, z.object({ milli: z.int() }), PENDING_OF_USER, { userId })).milli
 
+/** What a user set aside for campaigns and is not settled yet. */
+export const reservedOf = async (on: Executor, userId: UserId): Promise<number> =>
+  (await selectOne(on, z.object({ milli: z.int() }), RESERVED, { userId })).milli
+
+const RESERVED = `
+  select cast(coalesce(sum(a.balance_milli), 0) as bigint) as milli
+  from campaigns c join accounts a on a.name = 'escrow:' || c.id where c.owner_id = :userId and c.settled_at is null`
+
 const PAID = `
   select r.id as "resultId", w.campaign_id as "campaignId", w.published_at is not null as published, r.verdict,
     coalesce(r.work, r.fuel_used) as "fuelUsed", coalesce(w.flops, w.fuel_max) as "fuelMax",

@@ -71,6 +71,8 @@ test('a key does what its scopes say, and nothing that is the account’s', asyn
   expect((await submit(key, 4)).code).toBe('scope_missing')
   const strong = await makeKey({ scopes: ['campaign', 'enrol'] })
   expect((await submit(strong.key, 4)).status).toBe(201)
+  const me = MeView.parse((await call('GET', '/me', rich.token)).json)
+  expect([me.reservedMilli, me.balanceMilli]).toEqual([4 * COST_PER_RUN, 1_000_000 - 4 * COST_PER_RUN])
   expect((await call('DELETE', '/me', strong.key)).code).toBe('scope_missing')
   expect((await call('POST', '/keys', strong.key, { label: 'more', scopes: ['read'] })).code).toBe(
     'scope_missing',

@@ -37,6 +37,7 @@ function accountLines(me: MeView): string[] {
   return [
     `${me.name}  ${me.roles.join(', ')}`,
     `balance   ${credit(me.balanceMilli)}`,
+    `reserved  ${credit(me.reservedMilli)}, for campaigns that are not over`,
     `held      ${credit(me.heldMilli)}, until your hosts' next check`,
     `pending   ${credit(me.pendingMilli)}, until other hosts have answered`,
     ...owed,

@@ -86,7 +86,7 @@ export function upCommand(name: 'up' | 'verify', hooks: Hooks, done: (exit: numb
     .option(
       '--engines <classes>',
       `auto, or some of ${EngineClass.options.join(',')}: what to offer of what this machine has`,
-      setting('engines') ?? 'auto',
+      (name === 'up' ? setting('engines') : process.env.XEENET_ENGINES) ?? 'auto',
     )
     .option('--on-battery', 'compute on battery, too', kept('on_battery') === true)
     .option('--no-on-battery', 'pause on battery')

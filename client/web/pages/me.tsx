@@ -5,11 +5,12 @@ import type { ChangedHost } from '#protocol/people.ts'
 import { get, type Resource, useResource } from '../data.ts'
 import { ago, credits } from '../format.ts'
 import { go } from '../router.ts'
-import { loginPath, post, refreshSession, user } from '../session.ts'
+import { loginPath, may, post, refreshSession, user } from '../session.ts'
 import { useTitle } from '../title.ts'
 import { Failed, Field, filledIn, useSending } from '../ui/form.tsx'
 import { Empty, Figures, Scroll, Shown, State } from '../ui/parts.tsx'
 import { Keys } from './me-keys.tsx'
+import { Webhooks } from './me-webhooks.tsx'
 
 /** The account that is logged in: what it has, what it earned and why, its machines, keys and browsers. */
 export function MePage() {
@@ -46,6 +47,7 @@ function Known({ name, roles }: { name: string; roles: readonly string[] }) {
                     {credits(view.balanceMilli)}
                   </span>,
                 ],
+                ['set aside for campaigns', credits(view.reservedMilli)],
                 ['held until the next check', credits(view.heldMilli)],
                 ['waiting for other hosts', credits(view.pendingMilli)],
                 ...(view.owedMilli === 0 ? [] : [['owed', credits(view.owedMilli)] as const]),
@@ -65,6 +67,12 @@ function Known({ name, roles }: { name: string; roles: readonly string[] }) {
       </Shown>
       <h2>API keys</h2>
       <Keys />
+      {may('campaign') && (
+        <>
+          <h2>Webhooks</h2>
+          <Webhooks />
+        </>
+      )}
       <h2>Browsers</h2>
       <Sessions />
       <h2>Your data</h2>
