@@ -89,10 +89,13 @@ export async function viewLeaderboard(
   on: Executor,
   campaign: CampaignRow,
   dataset: DatasetManifest,
-  { leaderRows }: Pick<TrustRules, 'leaderRows'>,
+  {
+    leaderRows,
+    limit = PAGE_ROWS_MAX,
+  }: Pick<TrustRules, 'leaderRows'> & { readonly limit?: number | undefined },
 ): Promise<Leaderboard> {
   const { metric } = campaign.file
-  const leaders = await readLeaders(on, { campaignId: campaign.id, goal: metric.goal, limit: PAGE_ROWS_MAX })
+  const leaders = await readLeaders(on, { campaignId: campaign.id, goal: metric.goal, limit })
   const shown = shownRows(leaders, leaderRows)
   return {
     metric,

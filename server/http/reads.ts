@@ -2,7 +2,7 @@ import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import { heldAccount, userAccount } from '#domain/ledger.ts'
 import type { CampaignList, MeView, ServerView } from '#protocol/campaign.ts'
-import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
+import { ANALYSIS_POINTS_MAX, PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import type { DatasetList, KernelList, WorkUnitList } from '#protocol/lists.ts'
 import { CampaignId, toWire, Versioned, WorkUnitId } from '#protocol/units.ts'
 import { listCampaigns } from '#store/campaigns.ts'
@@ -104,13 +104,19 @@ export function showCampaign(edge: Edge): RequestHandler {
     void res.json(await viewCampaign(edge.knex, await campaignOf(edge, req), edge.trust.rules))
 }
 
-/** GET /campaigns/:id/leaderboard */
+// As many as a plot of all has points; without it the first page.
+const BoardQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(ANALYSIS_POINTS_MAX).optional(),
+})
+
+/** GET /campaigns/:id/leaderboard?limit= */
 export function showLeaderboard(edge: Edge): RequestHandler {
   return async (req, res) => {
+    const { limit: most } = parse(BoardQuery, req.query)
     const campaign = await campaignOf(edge, req)
     const [dataset] = await datasetsByHash(edge.knex, [campaign.datasetSha256])
     if (dataset === undefined) throw new Error('the data set of a campaign is stored')
-    res.json(await viewLeaderboard(edge.knex, campaign, dataset, edge.trust.rules))
+    res.json(await viewLeaderboard(edge.knex, campaign, dataset, { ...edge.trust.rules, limit: most }))
   }
 }
 

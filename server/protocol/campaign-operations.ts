@@ -59,6 +59,7 @@ export const CAMPAIGN_OPERATIONS: readonly Operation[] = [
     path: '/api/v1/campaigns/{id}/leaderboard',
     summary: 'Experiments, best first',
     reply: 'Leaderboard',
+    query: ['limit'],
   },
   {
     ...{

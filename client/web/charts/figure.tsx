@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
-import { Scroll } from '../ui/parts.tsx'
+import { Table } from '../ui/table.tsx'
 
 /** What a chart shows, as rows: for who cannot or will not look at it. */
 export interface Twin {
@@ -42,29 +42,25 @@ export const Csv = ({ name, twin }: Pick<FigureProps, 'name' | 'twin'>) => (
   </button>
 )
 
-function TwinTable({ label, of: { columns, rows } }: { label: string; of: Twin }) {
-  return (
-    <Scroll label={label}>
-      <table>
-        <thead>
-          <tr>
-            {columns.map(column => (
-              <th key={column}>{column}</th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, i) => (
-            <tr key={i}>
-              {row.map((cell, j) => (
-                <td key={columns[j]}>{cell ?? ''}</td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
-  )
+// More rows than anybody scrolls through cost seconds when all are in the document.
+const LONG = 200
+
+/** The same, as a table of the page. */
+export function TwinTable({ label, of: { columns, rows }, shown = String }: TwinTableProps) {
+  const row = (i: number) => ({
+    key: i,
+    cells: (rows[i] ?? []).map((cell, c) => (cell === null ? '' : shown(cell, columns[c] ?? ''))),
+  })
+  const heads = columns.map((name, c) => ({ name, isNumber: typeof rows[0]?.[c] === 'number' }))
+  const made = rows.length > LONG ? { count: rows.length, row } : rows.map((_, i) => row(i))
+  return <Table label={label} columns={heads} rows={made} />
+}
+
+interface TwinTableProps {
+  readonly label: string
+  readonly of: Twin
+  /** How a cell is written. */
+  readonly shown?: (cell: string | number, column: string) => string
 }
 
 // A cell that begins like a formula is one in a spreadsheet: the apostrophe keeps it text.

@@ -8,6 +8,7 @@ import { get } from '../data.ts'
 import { metric, setting, span } from '../format.ts'
 import { useLive } from '../live.ts'
 import { Empty, Shown, State } from '../ui/parts.tsx'
+import { Table } from '../ui/table.tsx'
 
 interface TabProps {
   readonly campaign: CampaignView
@@ -166,28 +167,20 @@ export function Slices({ campaign }: TabProps) {
                 rows: bins.map(bin => [setting(bin.value), bin.n, bin.best, bin.mean, bin.ci95]),
               })}
             >
-              <table>
-                <thead>
-                  <tr>
-                    <th>{name}</th>
-                    <th class="n">n</th>
-                    <th class="n">best</th>
-                    <th class="n">mean ± 95 %</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {bins.map(bin => (
-                    <tr key={setting(bin.value)}>
-                      <td>{setting(bin.value)}</td>
-                      <td class="n">{bin.n}</td>
-                      <td class="n">{metric(bin.best)}</td>
-                      <td class="n">
-                        {metric(bin.mean)} {bin.ci95 !== null && `± ${metric(bin.ci95)}`}
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
+              <Table
+                label={name}
+                columns={[
+                  name,
+                  ...['n', 'best', 'mean ± 95 %'].map(head => ({ name: head, isNumber: true })),
+                ]}
+                rows={bins.map(bin => ({
+                  key: setting(bin.value),
+                  cells: [
+                    ...[setting(bin.value), bin.n, metric(bin.best)],
+                    `${metric(bin.mean)}${bin.ci95 === null ? '' : ` ± ${metric(bin.ci95)}`}`,
+                  ],
+                }))}
+              />
             </Figure>
           </section>
         ))

@@ -10,7 +10,7 @@ import { useLive } from '../live.ts'
 import { query, setQuery } from '../router.ts'
 import { cellOf, filterOf, type Row } from '../runs-filter.ts'
 import { Empty, Shown } from '../ui/parts.tsx'
-import { RowWindow } from '../ui/row-window.tsx'
+import { Table, type TableRow } from '../ui/table.tsx'
 
 type Points = NonNullable<AnalysisView['points']>
 
@@ -70,26 +70,29 @@ function All({ of: points, metricName }: { of: Points; metricName: string }) {
           label={`${whole(rows.length)} experiments across ${axes.map(axis => axis.name).join(', ')}; the filter above picks from them, the table below has the numbers`}
         />
       </Figure>
-      <RowWindow
+      <Table
         label="Experiments that fit"
-        columns={['#', metricName, 'n', ...names]}
-        count={shown.length}
-        row={i => {
-          const row = shown[i]
-          if (row === undefined) return []
-          return [
-            whole(row.rank),
-            <a key="e" href={`/e/${row.experimentId}`}>
-              {metric(row.mean)}
-            </a>,
-            whole(row.n),
-            ...names.map(name => setting(cellOf(row, name) ?? '')),
-          ]
-        }}
+        columns={['#', metricName, 'n', ...names].map(name => ({ name, isNumber: true }))}
+        rows={{ count: shown.length, row: i => rowOf(shown[i], names) }}
       />
     </>
   )
 }
+
+const rowOf = (row: Row | undefined, names: readonly string[]): TableRow =>
+  row === undefined
+    ? { key: '', cells: [] }
+    : {
+        key: row.experimentId,
+        cells: [
+          whole(row.rank),
+          <a key="e" href={`/e/${row.experimentId}`}>
+            {metric(row.mean)}
+          </a>,
+          whole(row.n),
+          ...names.map(name => setting(cellOf(row, name) ?? '')),
+        ],
+      }
 
 /** The same as brushing, by keyboard. */
 function Filter({ text, isValid }: { text: string; isValid: boolean }) {

@@ -1,16 +1,23 @@
 import { useComputed } from '@preact/signals'
+import { useMemo } from 'preact/hooks'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
-import { get } from '../data.ts'
-import { metric, setting } from '../format.ts'
+import { get, type Resource } from '../data.ts'
+import { metric, setting, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { query, setQuery } from '../router.ts'
 import { cellOf, filterOf, type Row, sorted } from '../runs-filter.ts'
-import { Empty, Scroll, Shown } from '../ui/parts.tsx'
+import { Empty, Shown } from '../ui/parts.tsx'
+import { Table, type TableRow } from '../ui/table.tsx'
+
+// The server gives the first thousand unasked; as ANALYSIS_POINTS_MAX: all of a large campaign.
+const ROWS_FIRST = 1_000
+const ROWS_MAX = 10_000
 
 /** The experiments of a campaign; filter and order stand in the address. */
 export function Runs({ campaign: { id, experiments } }: { campaign: CampaignView }) {
-  const board = useLive(`board ${id}`, () => get<Leaderboard>(`/campaigns/${id}/leaderboard`), {
-    topics: [`campaign:${id}`],
+  const isLarge = experiments.created > ROWS_FIRST
+  const first = useLive(`board ${id}`, () => get<Leaderboard>(`/campaigns/${id}/leaderboard`), {
+    topics: isLarge ? [] : [`campaign:${id}`],
   })
   const text = query.value.get('q') ?? ''
   const fits = filterOf(text)
@@ -30,88 +37,112 @@ export function Runs({ campaign: { id, experiments } }: { campaign: CampaignView
           {fits === undefined ? 'Conditions such as lr>0.001, mean<2, width=64, with spaces between.' : ''}
         </span>
       </search>
-      <Shown from={board} what="the experiments">
-        {shown => <Board of={shown} fits={fits ?? (() => true)} created={experiments.created} />}
-      </Shown>
+      {isLarge ? (
+        <AllRows id={id} first={first} text={text} created={experiments.created} />
+      ) : (
+        <Shown from={first} what="the experiments">
+          {shown => <Board of={shown} text={text} created={experiments.created} />}
+        </Shown>
+      )}
     </>
+  )
+}
+
+interface AllRowsProps {
+  readonly id: string
+  readonly first: Resource<Leaderboard>
+  readonly text: string
+  readonly created: number
+}
+
+/** Of a large campaign: the first rows at once, and all of them as soon as they are there. */
+function AllRows({ id, first, text, created }: AllRowsProps) {
+  const all = useLive(
+    `whole board ${id}`,
+    () => get<Leaderboard>(`/campaigns/${id}/leaderboard?limit=${ROWS_MAX}`),
+    { topics: [`campaign:${id}`] },
+  )
+  return (
+    <Shown from={all.now.value.state === 'ready' ? all : first} what="the experiments">
+      {shown => <Board of={shown} text={text} created={created} />}
+    </Shown>
   )
 }
 
 interface BoardProps {
   readonly of: Leaderboard
-  readonly fits: (row: Row) => boolean
+  /** The filter; one that is none lets everything through. */
+  readonly text: string
   readonly created: number
 }
 
-function Board({ of: board, fits, created }: BoardProps) {
-  const ranked = board.rows.map((row, i) => ({ ...row, rank: i + 1 }))
+type Ranked = Leaderboard['rows'][number] & Row
+
+function Board({ of: board, text, created }: BoardProps) {
   const by = useComputed(() => query.value.get('sort') ?? 'rank').value
-  const rows = sorted(ranked.filter(fits), by)
-  const parameters = [...new Set(board.rows.flatMap(row => Object.keys(row.recipe)))]
-  const varied = parameters.filter(name => new Set(ranked.map(row => cellOf(row, name))).size > 1)
+  const ranked = useMemo(() => board.rows.map((row, i): Ranked => ({ ...row, rank: i + 1 })), [board])
+  const varied = useMemo(() => variedIn(ranked), [ranked])
+  const rows = useMemo(() => sorted(ranked.filter(filterOf(text) ?? (() => true)), by), [ranked, text, by])
   if (ranked.length === 0) return <Empty>No experiment has a value yet.</Empty>
+  const seen = ranked.length + board.waiting
+  const heads = [
+    ['rank', '#'],
+    ['mean', board.metric.name],
+    ['ci95', '±'],
+    ['n', 'n'],
+  ] as const
   return (
     <>
       <p class="dim">
-        {rows.length} of {ranked.length} with a value, of {created} created
+        {whole(rows.length)} of {whole(ranked.length)} with a value, of {whole(created)} created
         {board.rows.some(row => row.baseline) && ' and the unchanged recipe'}
+        {(seen === ROWS_FIRST || seen === ROWS_MAX) && '; the best ones, others may follow'}
         {board.waiting > 0 && `; ${board.waiting} more would be among the first and wait for the verifier`}.{' '}
         {board.baselines.length > 0 &&
           `For comparison: ${board.baselines.map(({ name, value }) => `${name} ${metric(value)}`).join(' · ')}`}
       </p>
-      <Scroll label="Experiments">
-        <table>
-          <thead>
-            <tr>
-              <Column name="rank" title="#" by={by} />
-              <Column name="mean" title={board.metric.name} by={by} />
-              <Column name="ci95" title="±" by={by} />
-              <Column name="n" title="n" by={by} />
-              {varied.map(name => (
-                <Column key={name} name={name} title={name} by={by} />
-              ))}
-              <th>reproduce</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map(row => (
-              <tr key={row.experimentId}>
-                <td class="n">{row.rank}</td>
-                <td class="n">
-                  {row.baseline && <span class="tag">unchanged</span>}{' '}
-                  {row.exactness === 'not_rerun' && (
-                    <span class="tag" title={`computed by ${row.engines.join(', ')}`}>
-                      not re-run exactly
-                    </span>
-                  )}{' '}
-                  <a href={`/e/${row.experimentId}`}>{row.mean === null ? 'diverged' : metric(row.mean)}</a>
-                </td>
-                <td class="n dim">{row.ci95 === null ? '' : metric(row.ci95)}</td>
-                <td class="n">{row.n}</td>
-                {varied.map(name => (
-                  <td key={name} class="n">
-                    {setting(cellOf(row, name) ?? '')}
-                  </td>
-                ))}
-                <td class="nowrap">{row.resultId !== null && <code>xeenet repro {row.resultId}</code>}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <Table
+        label="Experiments"
+        order={{ by, onOrder: next => setQuery({ sort: next === 'rank' ? undefined : next }) }}
+        columns={[
+          ...heads.map(([name, title]) => ({ name, title, isNumber: true, sorts: true })),
+          ...varied.map(name => ({ name, isNumber: true, sorts: true })),
+          'reproduce',
+        ]}
+        rows={{ count: rows.length, row: i => rowOf(rows[i], varied) }}
+      />
     </>
   )
 }
 
-function Column({ name, title, by }: { name: string; title: string; by: string }) {
-  const order = by === name ? 'ascending' : by === `-${name}` ? 'descending' : 'none'
-  const next = order === 'ascending' ? `-${name}` : name
-  return (
-    <th class="n" aria-sort={order}>
-      <button type="button" onClick={() => setQuery({ sort: next === 'rank' ? undefined : next })}>
-        {title}
-        {order === 'ascending' ? ' ↑' : order === 'descending' ? ' ↓' : ''}
-      </button>
-    </th>
-  )
+function variedIn(rows: readonly Ranked[]): string[] {
+  const parameters = [...new Set(rows.flatMap(row => Object.keys(row.recipe)))]
+  return parameters.filter(name => new Set(rows.map(row => cellOf(row, name))).size > 1)
 }
+
+const rowOf = (row: Ranked | undefined, varied: readonly string[]): TableRow =>
+  row === undefined
+    ? { key: '', cells: [] }
+    : {
+        key: row.experimentId,
+        cells: [
+          whole(row.rank),
+          <Value key="v" of={row} />,
+          row.ci95 === null ? '' : metric(row.ci95),
+          whole(row.n),
+          ...varied.map(name => setting(cellOf(row, name) ?? '')),
+          row.resultId !== null && <code key="r">xeenet repro {row.resultId}</code>,
+        ],
+      }
+
+const Value = ({ of: row }: { of: Ranked }) => (
+  <>
+    {row.baseline && <span class="tag">unchanged</span>}{' '}
+    {row.exactness === 'not_rerun' && (
+      <span class="tag" title={`computed by ${row.engines.join(', ')}`}>
+        not re-run exactly
+      </span>
+    )}{' '}
+    <a href={`/e/${row.experimentId}`}>{row.mean === null ? 'diverged' : metric(row.mean)}</a>
+  </>
+)

@@ -4,7 +4,8 @@ import { ago, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { query, setQuery } from '../router.ts'
 import { useTitle } from '../title.ts'
-import { Empty, Scroll, Shown, State } from '../ui/parts.tsx'
+import { Empty, Shown, State } from '../ui/parts.tsx'
+import { Table } from '../ui/table.tsx'
 
 type Row = CampaignList['campaigns'][number]
 
@@ -49,37 +50,21 @@ const matches = (row: Row, text: string, state: string): boolean =>
 function CampaignTable({ rows }: { rows: readonly Row[] }) {
   if (rows.length === 0) return <Empty>No campaign fits.</Empty>
   return (
-    <Scroll label="Campaigns">
-      <table>
-        <thead>
-          <tr>
-            <th>Campaign</th>
-            <th>State</th>
-            <th>Kernel</th>
-            <th>Data</th>
-            <th class="n">Experiments</th>
-            <th>Since</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(row => (
-            <tr key={row.id}>
-              <td>
-                <a href={`/c/${row.id}`}>{row.title}</a>
-              </td>
-              <td>
-                <State of={row.state} />
-              </td>
-              <td>{row.kernel}</td>
-              <td>{row.data}</td>
-              <td class="n">
-                {whole(row.experiments.created)} of {whole(row.experiments.planned)}
-              </td>
-              <td class="nowrap">{ago(row.createdAt, Date.now())}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <Table
+      label="Campaigns"
+      columns={['Campaign', 'State', 'Kernel', 'Data', { name: 'Experiments', isNumber: true }, 'Since']}
+      rows={rows.map(row => ({
+        key: row.id,
+        cells: [
+          <a key="c" href={`/c/${row.id}`}>
+            {row.title}
+          </a>,
+          <State key="s" of={row.state} />,
+          ...[row.kernel, row.data],
+          `${whole(row.experiments.created)} of ${whole(row.experiments.planned)}`,
+          ago(row.createdAt, Date.now()),
+        ],
+      }))}
+    />
   )
 }

@@ -1,8 +1,9 @@
 import type { ExploreView } from '#protocol/explore.ts'
-import { csv, save, type Twin } from '../charts/figure.tsx'
+import { csv, save, type Twin, TwinTable } from '../charts/figure.tsx'
 import { metric as metricText, setting } from '../format.ts'
 import { query } from '../router.ts'
-import { Empty, Scroll } from '../ui/parts.tsx'
+import { Empty } from '../ui/parts.tsx'
+import { Table, type TableRow } from '../ui/table.tsx'
 import { Heat, Lines, Scatter } from './explore-charts.tsx'
 import { groupsTwin, parametersOf, type Runs, runsTwin } from './explore-rows.ts'
 
@@ -18,7 +19,11 @@ export function ExploreResult({ of: view }: { of: ExploreView }) {
       {as === 'lines' && <Lines of={view} />}
       {as === 'heat' && <Heat of={view} />}
       {as === 'table' &&
-        (view.groups === null ? <RunTable runs={view.runs ?? []} /> : <TwinRows of={twin} />)}
+        (view.groups === null ? (
+          <RunTable runs={view.runs ?? []} />
+        ) : (
+          <TwinTable label="Groups" of={twin} shown={shown} />
+        ))}
       <p class="row">
         <button type="button" onClick={() => save('runs.csv', csv(twin))}>
           CSV
@@ -50,92 +55,40 @@ async function saveParquet({ columns, rows }: Twin): Promise<void> {
   save('runs.parquet', parquetWriteBuffer({ columnData }), 'application/vnd.apache.parquet')
 }
 
-function TwinRows({ of: { columns, rows } }: { of: Twin }) {
-  return (
-    <Scroll label="Groups">
-      <table>
-        <thead>
-          <tr>
-            {columns.map(column => (
-              <th key={column} class="n">
-                {column}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, i) => (
-            <tr key={i}>
-              {row.map((cell, j) => (
-                <td key={columns[j]} class="n">
-                  {shown(columns[j] ?? '', cell)}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
-  )
-}
-
-const shown = (column: string, cell: string | number | null): string =>
-  cell === null
-    ? '—'
-    : ['median', 'mean', 'sd', 'min', 'max'].includes(column) && typeof cell === 'number'
-      ? metricText(cell)
-      : setting(cell)
-
-// A table of more rows than anybody reads costs seconds; files and plots have them all, and the count says so.
-const TABLE_ROWS = 500
+const shown = (cell: string | number, column: string): string =>
+  ['median', 'mean', 'sd', 'min', 'max'].includes(column) && typeof cell === 'number'
+    ? metricText(cell)
+    : setting(cell)
 
 function RunTable({ runs }: { runs: Runs }) {
   const parameters = parametersOf(runs)
+  const row = (i: number): TableRow => {
+    const run = runs[i]
+    if (run === undefined) return { key: i, cells: [] }
+    return {
+      key: run.workUnitId,
+      cells: [
+        <a key="e" href={`/e/${run.experimentId}`}>
+          {run.experimentId.slice(0, 8)}…{run.experimentId.slice(-4)}
+        </a>,
+        run.metric === null ? run.status : metricText(run.metric),
+        ...parameters.map(name => setting(run.recipe[name] ?? '—')),
+        run.seed,
+        <a key="c" href={`/c/${run.campaignId}`}>
+          {run.campaignId.slice(-6)}
+        </a>,
+      ],
+    }
+  }
   return (
-    <>
-      <Scroll label="Runs">
-        <table>
-          <thead>
-            <tr>
-              <th>run</th>
-              <th class="n">metric</th>
-              {parameters.map(name => (
-                <th key={name} class="n">
-                  {name}
-                </th>
-              ))}
-              <th class="n">seed</th>
-              <th>campaign</th>
-            </tr>
-          </thead>
-          <tbody>
-            {runs.slice(0, TABLE_ROWS).map(run => (
-              <tr key={run.workUnitId}>
-                <td>
-                  <a href={`/e/${run.experimentId}`}>
-                    {run.experimentId.slice(0, 8)}…{run.experimentId.slice(-4)}
-                  </a>
-                </td>
-                <td class="n">{run.metric === null ? run.status : metricText(run.metric)}</td>
-                {parameters.map(name => (
-                  <td key={name} class="n">
-                    {setting(run.recipe[name] ?? '—')}
-                  </td>
-                ))}
-                <td class="n">{run.seed}</td>
-                <td>
-                  <a href={`/c/${run.campaignId}`}>{run.campaignId.slice(-6)}</a>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
-      {runs.length > TABLE_ROWS && (
-        <p class="meta">
-          The table shows the newest {TABLE_ROWS}; the plots and files have all {runs.length}.
-        </p>
-      )}
-    </>
+    <Table
+      label="Runs"
+      columns={[
+        'run',
+        ...['metric', ...parameters, 'seed'].map(name => ({ name, isNumber: true })),
+        'campaign',
+      ]}
+      rows={{ count: runs.length, row }}
+    />
   )
 }

@@ -7,8 +7,9 @@ import { useResource } from '../data.ts'
 import { ago, whole } from '../format.ts'
 import { query, setQuery } from '../router.ts'
 import { Empty, Shown, State } from '../ui/parts.tsx'
+import { Table } from '../ui/table.tsx'
 import { ActButton, Undo } from './ops-act.tsx'
-import { Older, Table, useList } from './ops-table.tsx'
+import { Older, useList } from './ops-table.tsx'
 
 const since = (at: string): string => ago(at, Date.now())
 

@@ -3,8 +3,9 @@ import type { HostRows, ResultRows, SuspectList, UserRows } from '#protocol/oper
 import { ago, credits, whole } from '../format.ts'
 import { query, setQuery } from '../router.ts'
 import { Empty, Shown, State } from '../ui/parts.tsx'
+import { Table } from '../ui/table.tsx'
 import { ActButton, type Filter } from './ops-act.tsx'
-import { Older, Table, useList } from './ops-table.tsx'
+import { Older, useList } from './ops-table.tsx'
 
 const since = (at: string): string => ago(at, Date.now())
 

@@ -5,7 +5,8 @@ import { get } from '../data.ts'
 import { ago, credits, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { useTitle } from '../title.ts'
-import { Figures, Scroll, Shown, State } from '../ui/parts.tsx'
+import { Figures, Shown, State } from '../ui/parts.tsx'
+import { Table } from '../ui/table.tsx'
 import { loadCampaigns } from './campaigns.tsx'
 
 const loadAll = async () => ({
@@ -113,26 +114,19 @@ function Kernels({ of: kernels }: { of: ServerView['kernels'] }) {
   return (
     <section>
       <h2>Kernels</h2>
-      <Scroll label="Kernels">
-        <table>
-          <thead>
-            <tr>
-              <th>kernel</th>
-              <th>module, SHA-256</th>
-            </tr>
-          </thead>
-          <tbody>
-            {kernels.map(kernel => (
-              <tr key={kernel.moduleSha256}>
-                <td>
-                  {kernel.name}@{kernel.version}
-                </td>
-                <td class="mono">{kernel.moduleSha256}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <Table
+        label="Kernels"
+        columns={['kernel', 'module, SHA-256']}
+        rows={kernels.map(kernel => ({
+          key: kernel.moduleSha256,
+          cells: [
+            `${kernel.name}@${kernel.version}`,
+            <span key="m" class="mono">
+              {kernel.moduleSha256}
+            </span>,
+          ],
+        }))}
+      />
     </section>
   )
 }

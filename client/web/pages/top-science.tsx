@@ -1,9 +1,11 @@
 import type { ScienceBoard, ScienceList, ScienceRow } from '#protocol/science.ts'
 import { Csv, type Twin } from '../charts/figure.tsx'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { ago, metric, setting, whole } from '../format.ts'
+import { useLive } from '../live.ts'
 import { query, setQuery } from '../router.ts'
-import { Empty, Scroll, Shown } from '../ui/parts.tsx'
+import { Empty, Shown } from '../ui/parts.tsx'
+import { Table, type TableRow } from '../ui/table.tsx'
 
 /** The best configurations of each kernel over all campaigns, with the baselines on the same list. */
 export function Science() {
@@ -14,7 +16,9 @@ export function Science() {
     ...(kernel === '' ? {} : { kernel }),
     ...(after === null ? {} : { after }),
   })
-  const list = useResource(`science ${asked}`, () => get<ScienceList>(`/science?${asked}`), 30_000)
+  const list = useLive(`science ${asked}`, () => get<ScienceList>(`/science?${asked}`), {
+    ...{ topics: [], everyMs: 30_000 },
+  })
   return (
     <>
       <p>
@@ -89,84 +93,70 @@ function Board({ of: board, alone }: { of: ScienceBoard; alone: boolean }) {
         )}{' '}
         <Csv name={`xeenet-science-${board.id}`} twin={() => twinOf(board, lines, varied)} />
       </p>
-      <Scroll label={`Leaderboard of ${board.kernel} on ${board.data}, ${budgetOf(board)}`}>
-        <table>
-          <thead>
-            <tr>
-              <th class="n">#</th>
-              <th class="n">{board.metric.name}</th>
-              <th class="n">±</th>
-              <th class="n">n</th>
-              {varied.map(name => (
-                <th key={name} class="n">
-                  {name}
-                </th>
-              ))}
-              <th>checked</th>
-              <th>found</th>
-              <th>by</th>
-            </tr>
-          </thead>
-          <tbody>
-            {lines.map(line =>
-              line.type === 'baseline' ? (
-                <tr key={line.name} class="dim">
-                  <td />
-                  <td class="n">{metric(line.at)}</td>
-                  <td class="n">
-                    <Whisker at={line.at} half={0} span={span} token="ink-3" />
-                  </td>
-                  <td colSpan={varied.length + 4}>{line.name}: baseline, no training</td>
-                </tr>
-              ) : (
-                <Configuration key={line.row.found.experimentId} of={line.row} varied={varied} span={span} />
-              ),
-            )}
-          </tbody>
-        </table>
-      </Scroll>
+      <Table
+        label={`Leaderboard of ${board.kernel} on ${board.data}, ${budgetOf(board)}`}
+        columns={[
+          ...['#', board.metric.name, '±', 'n', ...varied].map(name => ({ name, isNumber: true })),
+          ...['checked', 'found', 'by'],
+        ]}
+        rows={lines.map(line =>
+          line.type === 'baseline'
+            ? baselineRow(line, varied, span)
+            : configurationRow(line.row, varied, span),
+        )}
+      />
     </section>
   )
 }
 
-interface ConfigurationProps {
-  readonly of: ScienceRow
-  readonly varied: readonly string[]
-  readonly span: Span
-}
+const baselineRow = (
+  { name, at }: Line & { type: 'baseline' },
+  varied: readonly string[],
+  span: Span,
+): TableRow => ({
+  key: name,
+  cells: [
+    <span key="n" class="dim">
+      {name}
+    </span>,
+    metric(at),
+    <Whisker key="w" at={at} half={0} span={span} token="ink-3" />,
+    ...['', ...varied.map(() => ''), 'not trained', '', 'baseline'],
+  ],
+})
 
-function Configuration({ of: row, varied, span }: ConfigurationProps) {
+function configurationRow(row: ScienceRow, varied: readonly string[], span: Span): TableRow {
   const { found } = row
-  return (
-    <tr>
-      <td class="n">{row.place ?? ''}</td>
-      <td class="n">
-        <a href={`/e/${found.experimentId}`}>{metric(row.mean)}</a>
-      </td>
-      <td class="n nowrap">
+  return {
+    key: found.experimentId,
+    cells: [
+      row.place ?? '',
+      <a key="e" href={`/e/${found.experimentId}`}>
+        {metric(row.mean)}
+      </a>,
+      <span key="w" class="nowrap">
         <Whisker at={row.mean} half={row.ci95 ?? 0} span={span} token={row.baseline ? 'ink-3' : 'accent'} />{' '}
         <span class="dim">{row.ci95 === null ? '' : metric(row.ci95)}</span>
-      </td>
-      <td class="n nowrap">
-        {row.n}
-        {row.diverged > 0 && ` (${row.diverged} diverged)`}
-      </td>
-      {varied.map(name => (
-        <td key={name} class="n">
-          {setting(row.recipe[name] ?? '')}
-        </td>
-      ))}
-      <td class="nowrap">{row.rerun ? <span class="tag">re-run exactly</span> : 'two machines agreed'}</td>
-      <td>
+      </span>,
+      `${row.n}${row.diverged > 0 ? ` (${row.diverged} diverged)` : ''}`,
+      ...varied.map(name => setting(row.recipe[name] ?? '')),
+      row.rerun ? (
+        <span key="r" class="tag">
+          re-run exactly
+        </span>
+      ) : (
+        'two machines agreed'
+      ),
+      <>
         <a href={`/c/${found.campaignId}`}>{found.title}</a>{' '}
         <span class="dim nowrap">{ago(found.at, Date.now())}</span>
-      </td>
-      <td>
+      </>,
+      <>
         {proposedBy(row)}
         {found.owner !== null && <span class="dim"> · {found.owner}</span>}
-      </td>
-    </tr>
-  )
+      </>,
+    ],
+  }
 }
 
 const twinOf = (board: ScienceBoard, lines: readonly Line[], varied: readonly string[]): Twin => ({

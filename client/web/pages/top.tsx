@@ -1,10 +1,12 @@
 import type { BoardList, BoardName, BoardRow, BoardSpan, BoardVia } from '#protocol/boards.ts'
 import { Csv, type Twin } from '../charts/figure.tsx'
-import { get, useResource } from '../data.ts'
+import { get } from '../data.ts'
 import { ago, credits, whole } from '../format.ts'
+import { useLive } from '../live.ts'
 import { query, setQuery } from '../router.ts'
 import { useTitle } from '../title.ts'
-import { Empty, Scroll, Shown } from '../ui/parts.tsx'
+import { Empty, Shown } from '../ui/parts.tsx'
+import { Table, type TableRow } from '../ui/table.tsx'
 import { Science } from './top-science.tsx'
 
 const BOARDS: readonly (readonly [BoardName, string, string])[] = [
@@ -64,7 +66,9 @@ function People({ board }: { board: BoardName }) {
   const span = chosen(SPANS, query.value.get('span')) ?? 'all'
   const after = query.value.get('after')
   const asked = new URLSearchParams({ board, via, span, ...(after === null ? {} : { after }) })
-  const list = useResource(`top ${asked}`, () => get<BoardList>(`/contributors?${asked}`), 15_000)
+  const list = useLive(`top ${asked}`, () => get<BoardList>(`/contributors?${asked}`), {
+    ...{ topics: [], everyMs: 15_000 },
+  })
   return (
     <>
       <p>{BOARDS.find(([name]) => name === board)?.[2]}</p>
@@ -137,29 +141,11 @@ function Board({ of: { rows, me, anonymous, nextAfter, board, via, span } }: { o
           Nobody stands here yet. The first results with an account behind them appear within seconds.
         </Empty>
       ) : (
-        <Scroll label="Leaderboard">
-          <table>
-            <thead>
-              <tr>
-                <th class="n">#</th>
-                <th>who</th>
-                <th class="n">valid</th>
-                <th class="n">credit</th>
-                <th class="n">Gfuel</th>
-                <th class="n">recent</th>
-                <th class="n">impact</th>
-                <th class="n">hosts</th>
-                <th>since</th>
-                <th>14 days</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map(row => (
-                <PersonRow key={row.place} of={row} me={me?.place === row.place} />
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <Table
+          label="Leaderboard"
+          columns={HEADS}
+          rows={rows.map(row => personRow(row, me?.place === row.place))}
+        />
       )}
       <p class="dim">
         Hosts that nobody claimed, together: {whole(anonymous.valid)} valid results,{' '}
@@ -183,26 +169,28 @@ function pageAt(after: string | undefined): string {
   return `/top?${next}`
 }
 
-function PersonRow({ of: row, me }: { of: BoardRow; me: boolean }) {
-  return (
-    <tr {...(me ? { 'aria-current': 'true' as const } : {})}>
-      <td class="n">{whole(row.place)}</td>
-      <td>
-        {row.name} {me && <span class="tag">you</span>}
-      </td>
-      <td class="n">{whole(row.valid)}</td>
-      <td class="n">{credits(row.creditMilli)}</td>
-      <td class="n">{whole(Math.round(row.fuel / 1e9))}</td>
-      <td class="n">{credits(Math.round(row.recentMilli))}</td>
-      <td class="n">{whole(row.impact)}</td>
-      <td class="n">{whole(row.hosts)}</td>
-      <td class="nowrap">{ago(row.since, Date.now())}</td>
-      <td>
-        <Days of={row.days} />
-      </td>
-    </tr>
-  )
-}
+const HEADS = [
+  { name: '#', isNumber: true },
+  'who',
+  ...['valid', 'credit', 'Gfuel', 'recent', 'impact', 'hosts'].map(name => ({ name, isNumber: true })),
+  'since',
+  '14 days',
+]
+
+const personRow = (row: BoardRow, me: boolean): TableRow => ({
+  key: row.place,
+  isCurrent: me,
+  cells: [
+    whole(row.place),
+    <>
+      {row.name} {me && <span class="tag">you</span>}
+    </>,
+    ...[whole(row.valid), credits(row.creditMilli), whole(Math.round(row.fuel / 1e9))],
+    ...[credits(Math.round(row.recentMilli)), whole(row.impact), whole(row.hosts)],
+    ago(row.since, Date.now()),
+    <Days key="d" of={row.days} />,
+  ],
+})
 
 const BLOCKS = '▁▂▃▄▅▆▇█'
 
