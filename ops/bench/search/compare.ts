@@ -12,4 +12,8 @@ export function luckOf(a: readonly number[], b: readonly number[]): number {
   return normalCdf(-(wins - pairs / 2 - 0.5) / deviation)
 }
 
+/** The chance of `a` and `b` being this far apart by luck, whichever is lower: two-sided. */
+export const twoSidedLuckOf = (a: readonly number[], b: readonly number[]): number =>
+  Math.min(1, 2 * Math.min(luckOf(a, b), luckOf(b, a)))
+
 export const digits = (value: number): number => Number(value.toPrecision(3))

@@ -3,7 +3,7 @@ import { Piscina } from 'piscina'
 import { SAMPLERS } from '#protocol/space.ts'
 import type { Figure } from '../../figures.ts'
 import { BOUNDS, CLEAR } from './bounds.ts'
-import { digits, luckOf, median } from './compare.ts'
+import { digits, luckOf, median, twoSidedLuckOf } from './compare.ts'
 import { PROBLEMS, type Problem } from './functions.ts'
 import { OPTUNA_SAMPLERS, type Optuna } from './optuna.ts'
 import type { Task } from './thread.ts'
@@ -40,6 +40,8 @@ export async function regretFigures({ seeds, optuna, functions, samplers }: Want
         runs.set(`optuna-${sampler}`, await theirs(optuna, problem, sampler, seeds))
     all.set(problem.name, runs)
     figures.push(...rows(problem.name, runs))
+    if (names.includes('sobol') && names.includes('random'))
+      figures.push(...(await evenness(pool, problem.name)))
     console.error(`${problem.name}: done`)
   }
   await pool.destroy()
@@ -63,6 +65,22 @@ async function theirs(
   for (let seed = 0; seed < seeds; seed++)
     runs.push(await optuna.regretsOf(problem, sampler, { seed, count: COUNT }))
   return runs
+}
+
+/** Sobol points are to be no worse than chance: over so many seeds that a difference of a tenth of a median shows. */
+const EVENNESS_SEEDS = 201
+
+async function evenness(pool: Piscina<Task, number[]>, problem: string): Promise<Figure[]> {
+  const of = async (sampler: string): Promise<number[]> =>
+    after(await ours(pool, { problem, sampler }, EVENNESS_SEEDS), COUNT)
+  const [sobol, random] = [await of('sobol'), await of('random')]
+  const row = (what: string, value: number, unit: string): Figure => ({
+    ...{ name: `evenness.${problem}.${what}`, value: digits(value), unit },
+  })
+  return [
+    row('ratio', median(sobol) / median(random), `of medians, ${EVENNESS_SEEDS} seeds`),
+    row('apart', twoSidedLuckOf(sobol, random), 'p, two-sided'),
+  ]
 }
 
 const after = (runs: readonly (readonly number[])[], n: number): number[] =>
@@ -104,6 +122,13 @@ function contest(all: ReadonlyMap<string, Runs>, sampler: string): Figure[] {
       ...{ name: `lost_to_random.${sampler}`, value: lost, unit: 'functions' },
       ...(LOSSES[sampler] === undefined ? {} : { reference: LOSSES[sampler] }),
     },
+    ...(sampler === 'sobol' ? pairs : []).map(({ problem, own, random }) => ({
+      ...{
+        name: `apart.${problem}.${sampler}`,
+        value: digits(twoSidedLuckOf(own, random)),
+        unit: 'p, two-sided',
+      },
+    })),
     { name: `worse_than_random.${sampler}`, value: worse, unit: 'functions at p < 0.01', reference: 0 },
     ...pairs
       .filter(({ problem }) => clear.some(each => each === problem))

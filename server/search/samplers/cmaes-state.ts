@@ -4,6 +4,7 @@ import { at, cholesky, lengthOf, solveLower, timesLower, vector } from '../linea
 export interface Distribution {
   readonly mean: Float64Array
   readonly step: number
+  /** Its lower triangle with the diagonal, row-major (n, n). */
   readonly covariance: Float64Array
   readonly factor: Float64Array
   /** Evolution paths of the step size and of the covariance. */
@@ -55,12 +56,13 @@ export function nextDistribution(
   const gain = isSteady ? Math.sqrt(pathRate * (2 - pathRate) * mass) : 0
   const path = mixed(before.path, shift, 1 - pathRate, gain)
   const kept = 1 - rankOne - rankMu + (isSteady ? 0 : rankOne * pathRate * (2 - pathRate))
-  const covariance = vector(n * n, i => {
-    const [row, column] = [Math.floor(i / n), i % n]
-    let sum = 0
-    for (const [k, y] of steps.entries()) sum += at(weights, k) * at(y, row) * at(y, column)
-    return kept * at(before.covariance, i) + rankOne * at(path, row) * at(path, column) + rankMu * sum
-  })
+  const covariance = scatterOf(steps, weights, n)
+  for (let row = 0; row < n; row++)
+    for (let column = 0, i = row * n; column <= row; column++, i++)
+      covariance[i] =
+        kept * at(before.covariance, i) +
+        rankOne * at(path, row) * at(path, column) +
+        rankMu * at(covariance, i)
   const factor = cholesky(covariance, n)
   if (factor === undefined) return distributionAt(mean)
   const growth = Math.exp(Math.min(1, (stepRate / damping) * (length / expected - 1)))
@@ -98,6 +100,20 @@ function stepTo({ mean, step, factor }: Distribution, point: Float64Array): Floa
   const distance = lengthOf(solveLower(factor, y))
   const most = Math.sqrt(n) + (2 * n) / (n + 2)
   return distance > most ? vector(n, i => (at(y, i) * most) / distance) : y
+}
+
+/** The lower triangle of Σ w·y·yᵀ, one step after the other. */
+function scatterOf(steps: readonly Float64Array[], weights: Float64Array, n: number): Float64Array {
+  const sum = new Float64Array(n * n)
+  for (let k = 0; k < steps.length; k++) {
+    const y = steps[k] ?? sum
+    for (let row = 0; row < n; row++) {
+      const share = at(weights, k) * at(y, row)
+      for (let column = 0, i = row * n; column <= row; column++, i++)
+        sum[i] = at(sum, i) + share * at(y, column)
+    }
+  }
+  return sum
 }
 
 function weightedSum(vectors: readonly Float64Array[], weights: Float64Array, n: number): Float64Array {
