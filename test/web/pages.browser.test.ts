@@ -94,7 +94,7 @@ describe.skipIf(missing)('the pages', () => {
   test('what is filtered and sorted stands in the address, and the table follows', async () => {
     const runs = paths.find(path => path.endsWith('runs'))
     const page = await browser.open(`${stage.grid.url}${runs}`)
-    const rows = page.locator('main tbody tr')
+    const rows = page.locator('main tr[data-row]')
     const unchanged = rows.filter({ hasText: 'unchanged' })
     const id = /c_[0-9a-z]{26}/.exec(runs ?? '')?.[0]
     const board = await stage.grid.get(`/api/v1/campaigns/${id}/leaderboard`, Leaderboard)
@@ -105,7 +105,7 @@ describe.skipIf(missing)('the pages', () => {
     expect(board.rows.filter(row => row.baseline)).toHaveLength(1)
     expect(await unchanged.count()).toBe(1)
     await page.getByLabel('Filter').fill('width=32')
-    await page.waitForFunction(n => document.querySelectorAll('main tbody tr').length === n, wide)
+    await page.waitForFunction(n => document.querySelectorAll('main tr[data-row]').length === n, wide)
     await page.getByRole('button', { name: 'lr', exact: true }).click()
     await page.locator('th[aria-sort=ascending]', { hasText: 'lr' }).waitFor()
     expect(new URL(page.url()).search).toBe('?tab=runs&q=width%3D32&sort=lr')
