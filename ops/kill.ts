@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
 import { z } from 'zod'
 import { CampaignView } from '#protocol/campaign.ts'
 import { CorpusRow } from '#protocol/corpus.ts'
+import { type Audited, auditDatabase } from './audit.ts'
 import { type Grid, startGrid } from './grid.ts'
 import { type Event, type Program, stop, xeenet } from './process.ts'
 
@@ -20,23 +20,10 @@ interface KillPlan {
   readonly file: string
 }
 
-/** What stands after the last kill, read from the database, not from what anybody says. */
-export interface Aftermath {
+/** What stands after the last kill. */
+export interface Aftermath extends Audited {
   readonly kills: number
   readonly campaign: string
-  readonly workUnits: number
-  /** Neither valid nor failed for a stated reason. */
-  readonly unsettled: number
-  readonly failures: Readonly<Record<string, number>>
-  /** Reports that a client was told are accepted. */
-  readonly accepted: number
-  readonly acceptedMissing: readonly string[]
-  readonly ledgerSum: number
-  /** Accounts whose projection differs from their transfers. */
-  readonly accountsWrong: number
-  readonly doubleGrants: number
-  /** Valid results that were not paid, or paid ones that are not valid. */
-  readonly unpaidOrOverpaid: number
 }
 
 // Kills fall between these after the last recovery: early enough to hit start-up, late enough to hit steady work.
@@ -72,7 +59,8 @@ export async function killStory(plan: KillPlan): Promise<Aftermath> {
       }
     }
     await ended(grid, campaign)
-    return { kills: plan.kills, campaign, ...(await audit(grid, campaign, events)) }
+    const { connectionString } = await serverFile(grid)
+    return { kills: plan.kills, campaign, ...(await auditDatabase(connectionString, acceptedIn(events))) }
   } catch (error) {
     console.error(grid.server.lastWords())
     throw error
@@ -153,64 +141,9 @@ export async function ended(grid: Grid, campaign: string): Promise<void> {
   }
 }
 
-const UNITS = `select state::text, failure::text, count(*)::int as n from work_units group by 1, 2`
-const REPORTED = `select id from results where id = any($1) and outcome in ('success', 'error')`
-const LEDGER = `
-  select coalesce(sum(balance_milli), 0)::int as sum,
-    count(*) filter (where balance_milli <> coalesce(moved, 0))::int as wrong
-  from accounts left join (
-    select name, sum(milli) as moved from (
-      select credit as name, amount_milli as milli from transfers
-      union all select debit, -amount_milli from transfers) as entries group by name
-  ) as totals using (name)`
-const GRANTS = `
-  select count(*) filter (where paid > 1)::int as twice,
-    count(*) filter (where (paid > 0) <> (verdict is not distinct from 'valid' and not trusted))::int as amiss
-  from (select r.verdict, r.trusted,
-      (select count(*) filter (where t.kind = 'grant') - count(*) filter (where t.kind = 'reverse')
-        from transfers t where t.result_id = r.id) as paid
-    from results r) as each_result`
-
-export async function audit(
-  grid: Grid,
-  campaign: string,
-  events: readonly Event[],
-): Promise<Omit<Aftermath, 'kills' | 'campaign'>> {
-  const client = new pg.Client({ connectionString: (await serverFile(grid)).connectionString })
-  await client.connect()
-  const rows = async <Row>(schema: z.ZodType<Row>, sql: string, values: unknown[] = []): Promise<Row[]> =>
-    z.array(schema).parse((await client.query(sql, values)).rows)
-  try {
-    const Unit = z.object({ state: z.string(), failure: z.string().nullable(), n: z.int() })
-    const units = await rows(Unit, UNITS)
-    const accepted = acceptedIn(events)
-    const known = await rows(z.object({ id: z.string() }), REPORTED, [accepted])
-    const [ledger] = await rows(z.object({ sum: z.int(), wrong: z.int() }), LEDGER)
-    const [grants] = await rows(z.object({ twice: z.int(), amiss: z.int() }), GRANTS)
-    if (ledger === undefined || grants === undefined) throw new Error(`no audit of ${campaign}`)
-    const present = new Set(known.map(row => row.id))
-    return {
-      workUnits: units.reduce((sum, unit) => sum + unit.n, 0),
-      unsettled: units
-        .filter(unit => unit.state !== 'valid' && unit.failure === null)
-        .reduce((sum, unit) => sum + unit.n, 0),
-      failures: Object.fromEntries(
-        units.flatMap(unit => (unit.failure === null ? [] : [[unit.failure, unit.n]])),
-      ),
-      accepted: accepted.length,
-      acceptedMissing: accepted.filter(id => !present.has(id)),
-      ledgerSum: ledger.sum,
-      accountsWrong: ledger.wrong,
-      doubleGrants: grants.twice,
-      unpaidOrOverpaid: grants.amiss,
-    }
-  } finally {
-    await client.end()
-  }
-}
-
 const Accepted = z.looseObject({ ev: z.literal('result.accepted'), result: z.string() })
 
+/** The results whose reports a client was told are accepted. */
 export const acceptedIn = (events: readonly Event[]): string[] => [
   ...new Set(
     events.flatMap(event => {

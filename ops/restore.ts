@@ -1,8 +1,9 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { auditDatabase } from './audit.ts'
 import { startGrid } from './grid.ts'
-import { type Aftermath, acceptedIn, audit, begin, ended, killed, serverFile } from './kill.ts'
+import { type Aftermath, acceptedIn, begin, ended, killed, serverFile } from './kill.ts'
 import { type Event, type Program, xeenet } from './process.ts'
 
 /** What stands after a server was destroyed and made again from its backup. */
@@ -65,7 +66,7 @@ export async function restoreStory({
     const restored = await admin(['restore', tar, '--verify'], Restore)
     grid = await grid.restartServer()
     await ended(grid, campaign)
-    const stands = await audit(grid, campaign, events)
+    const stands = await auditDatabase((await serverFile(grid)).connectionString, acceptedIn(events))
     return {
       ...{ ...stands, before: before.length, after, sound: restored.sound },
       lost: stands.acceptedMissing.filter(id => before.includes(id)),

@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { unreachable } from '#domain/invariant.ts'
+import type { Cast } from './cast.ts'
+import { between, type Fault } from './draw.ts'
+import type { Crowd } from './hosts.ts'
+import { type Stage, statement } from './stage.ts'
+
+export interface Scene {
+  readonly stage: Stage
+  readonly cast: Cast
+  readonly crowd: Crowd
+  /** The run's database, around the bad network. */
+  readonly database: string
+  /** Kills the real client, and starts it again. */
+  killClient(): Promise<void>
+}
+
+const NETWORK_MS = [200, 1_000] as const
+// Longer than the leases, shorter than anybody's patience: what a fast clock puts off really comes so much later.
+const CLOCK_MS = [3_000, 8_000] as const
+const DISK_MS = 40
+const FULL_MS = 800
+
+/** Lets one fault happen, and waits until it is over. */
+export async function befall(scene: Scene, { kind, draw }: Fault): Promise<void> {
+  const { stage, cast, crowd } = scene
+  const { toDatabase, toServer, http, units, crons } = cast
+  const cron = crons[draw < 0.5 ? 0 : 1]
+  const networkMs = between(draw, ...NETWORK_MS)
+  switch (kind) {
+    case 'kill_http':
+      return http.now().end('SIGKILL')
+    case 'kill_units':
+      return units.now().end('SIGKILL')
+    case 'kill_cron':
+      return cron.now().end('SIGKILL')
+    case 'kill_client':
+      return scene.killClient()
+    case 'kill_backend':
+      return killBackend(scene, draw)
+    case 'kill_postgres':
+      return stage.postgres.end('SIGKILL')
+    case 'restart_postgres':
+      return stage.postgres.end('SIGINT')
+    case 'cut_database':
+      return toDatabase.cut()
+    case 'stall_database':
+      return toDatabase.stall(networkMs)
+    case 'drop_database':
+      return toDatabase.drop(networkMs)
+    case 'cut_clients':
+      return toServer.cut()
+    case 'stall_clients':
+      return toServer.stall(networkMs)
+    case 'drop_clients':
+      return toServer.drop(networkMs)
+    case 'clock_jump':
+      return jump(scene, draw)
+    case 'report_twice':
+      return crowd.repeat()
+    case 'job_twice':
+      return void (await statement(scene.database, JOBS_TWICE))
+    case 'poison':
+      return // it was there before the hosts were (poison.ts)
+    case 'slow_disk':
+      for (const process of [http, units, ...crons]) process.now().disturb({ diskMs: DISK_MS })
+      return
+    case 'full_disk':
+      return fillDisk(stage)
+    default:
+      return unreachable(kind)
+  }
+}
+
+// Every wake-up again, also those that are done; and a look at every unit.
+const JOBS_TWICE = `
+  insert into pgboss.job (name, data) select name, data from pgboss.job where name <> 'dead';
+  update work_units set wake_at = now()`
+
+const BACKENDS = `
+  select pid from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid() and application_name like 'xeenet%' order by pid`
+
+/** One process of PostgreSQL, as the kernel does when memory is short: the others then start anew. */
+async function killBackend({ database }: Scene, draw: number): Promise<void> {
+  const pids = await statement(database, BACKENDS)
+  const pid = pids[Math.floor(draw * pids.length)]?.pid
+  if (typeof pid === 'number') process.kill(pid, 'SIGKILL')
+}
+
+/** The clock of one process jumps, forth or back. */
+function jump({ cast: { http, units, crons } }: Scene, draw: number): void {
+  const all = [http, units, ...crons]
+  const which = Math.floor(draw * all.length)
+  const within = draw * all.length - which
+  const ms = between(Math.abs(within - 0.5) * 2, ...CLOCK_MS)
+  all[which]?.now().disturb({ clockMs: within < 0.5 ? -ms : ms })
+}
+
+async function fillDisk({ disk }: Stage): Promise<void> {
+  if (disk === undefined) throw new Error('there is no small disk to fill')
+  try {
+    await disk.fill()
+    await sleep(FULL_MS)
+  } finally {
+    await disk.empty()
+  }
+}
