@@ -49,7 +49,7 @@ export async function openBrowser(flags: readonly string[] = FLAGS): Promise<Bro
 interface Stage {
   readonly grid: Grid
   readonly dir: string
-  /** Starts the verifier: until then nobody computes but who the test starts. */
+  /** Starts the verifier, once: until then nobody computes but who the test starts. */
   verify(): void
   close(): Promise<void>
 }
@@ -72,6 +72,7 @@ export async function openGrid(): Promise<Stage> {
     grid,
     dir,
     verify: () => {
+      if (programs.length > 0) return
       const token = join(grid.dataDir, 'secrets', 'verify.token')
       const home = join(dir, 'verifier')
       const places = ['--state-dir', home, '--cache-dir', join(home, 'cache')]

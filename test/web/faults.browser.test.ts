@@ -59,7 +59,7 @@ describe.skipIf(missing)('a tab', () => {
   })
 
   test('follows its machine and its person; a worker that is ended goes on from its checkpoint to the same digest', async () => {
-    await submit(stage.grid, stage.dir, campaign('Long enough to be disturbed', 30e9))
+    await submit(stage.grid, stage.dir, campaign('Long enough to be disturbed', 150e9))
     const browser = await anotherBrowser()
     await browser.context.addInitScript(keepWorkers)
     const page = await browser.open(`${stage.grid.url}/start`)
@@ -132,6 +132,7 @@ describe.skipIf(missing)('a tab', () => {
     const again = await browser.open(`${stage.grid.url}/start`)
     await again.getByText('finished and not sent yet').waitFor()
     await press(again, 'Start')
+    stage.verify()
     await computed(again, 'valid').first().waitFor() // others may go to the verifier before the tab asks
     await press(again, 'Stop now')
   })
