@@ -37,7 +37,7 @@ describe.each(DEVICES)('on $device the native engine follows the kernel', ({ isM
     expect(Math.abs((judged.said.metric?.value ?? 0) - (said.metric?.value ?? 9))).toBeLessThan(METRIC_BITS)
   })
 
-  // With the defaults, whose rate is full after ten updates, one last bit of one weight comes to more (ops/decisions/0039).
+  // With the defaults, whose rate is full after ten updates, one last bit of one weight comes to more (ops/decisions/0038).
   test.skipIf(isMissing)(
     'through the first hundred updates of a recipe that trains calmly, within 1e-3 bits at each point',
     async () => {
