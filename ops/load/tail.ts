@@ -24,6 +24,7 @@ import { noopServer } from './noop-server.ts'
 const RUN_SECONDS = 120
 const RETRY_MS = 1_000
 const LOOK_MS = 250
+const VERIFIER_CORES = 8
 
 const Options = z.object({
   runs: z.coerce.number().int().min(1).max(10_000).default(1_000),
@@ -97,14 +98,13 @@ async function measure(grid: Grid): Promise<Figure[]> {
     const server = { url: new URL(grid.url), serverId, agent }
     const lost = Math.round(options.lost * options.hosts)
     const volunteers = hosts.filter(host => !host.trusted)
-    const lives = [
-      ...volunteers.map((host, i) =>
-        live(server, host, { cores: options.cores, isLost: i < lost, stop: stop.signal }),
-      ),
-      ...hosts.flatMap(host =>
-        host.trusted ? [live(server, host, { cores: 8, isLost: false, stop: stop.signal })] : [],
-      ),
-    ]
+    const isLost = new Set(volunteers.slice(0, lost))
+    const lives = hosts.map(host =>
+      live(server, host, {
+        ...{ cores: host.trusted ? VERIFIER_CORES : options.cores, isLost: isLost.has(host) },
+        stop: stop.signal,
+      }),
+    )
     const figures = await watch(knex)
     stop.abort()
     await Promise.all(lives)

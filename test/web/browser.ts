@@ -87,6 +87,21 @@ export async function openGrid(): Promise<Stage> {
   }
 }
 
+/** A campaign file of two short runs, each of which two hosts compute. */
+export const twoRuns = (title: string, fuel: number): string => `
+title: ${title}
+kernel: charlm@1
+data: sotu-small@1
+metric: { name: val_bpb, goal: minimize }
+budget: { fuel_per_run: ${fuel}, runs: 2, credits: 10 }
+baseline: false
+recipe: { context: 32, batch: 8, heads: 2, warmup: 10, width: 32, depth: 1 }
+space:
+  lr: { log: [0.001, 0.01], points: 2 }
+sampler: { name: grid, seed: 7 }
+replicate: { quorum: 2, seeds: 1, policy: fixed }
+`
+
 /** Submits a campaign over the command line as the researcher `rosa`. */
 export async function submit(grid: Grid, dir: string, yaml: string): Promise<CampaignView> {
   const file = join(dir, 'campaign.yaml')

@@ -5,24 +5,10 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CHROMIUM } from '#ops/exact/chromium.ts'
 import { ResultView } from '#protocol/campaign.ts'
-import { type Browser, openBrowser, openGrid, submit } from './browser.ts'
+import { type Browser, openBrowser, openGrid, submit, twoRuns } from './browser.ts'
 import { tellMachine } from './machine.ts'
 
 const missing = !existsSync(CHROMIUM) && !process.env.CI
-
-const campaign = (title: string, fuel: number) => `
-title: ${title}
-kernel: charlm@1
-data: sotu-small@1
-metric: { name: val_bpb, goal: minimize }
-budget: { fuel_per_run: ${fuel}, runs: 2, credits: 10 }
-baseline: false
-recipe: { context: 32, batch: 8, heads: 2, warmup: 10, width: 32, depth: 1 }
-space:
-  lr: { log: [0.001, 0.01], points: 2 }
-sampler: { name: grid, seed: 7 }
-replicate: { quorum: 2, seeds: 1, policy: fixed }
-`
 
 const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click()
 const mode = (page: Page, is: string) => page.locator(`[data-mode=${is}]`).waitFor()
@@ -59,7 +45,7 @@ describe.skipIf(missing)('a tab', () => {
   })
 
   test('follows its machine and its person; a worker that is ended goes on from its checkpoint to the same digest', async () => {
-    await submit(stage.grid, stage.dir, campaign('Long enough to be disturbed', 150e9))
+    await submit(stage.grid, stage.dir, twoRuns('Long enough to be disturbed', 150e9))
     const browser = await anotherBrowser()
     await browser.context.addInitScript(keepWorkers)
     const page = await browser.open(`${stage.grid.url}/start`)
@@ -122,7 +108,7 @@ describe.skipIf(missing)('a tab', () => {
   test('keeps what it finished without a server, and sends it when the server is back', async () => {
     const browser = await anotherBrowser()
     const page = await browser.open(`${stage.grid.url}/start`)
-    await submit(stage.grid, stage.dir, campaign('Without a server', 8e9))
+    await submit(stage.grid, stage.dir, twoRuns('Without a server', 8e9))
     await press(page, 'Start')
     await page.locator('[data-result]').waitFor()
     await browser.context.setOffline(true)

@@ -6,25 +6,12 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CHROMIUM } from '#ops/exact/chromium.ts'
 import { HostView } from '#protocol/host.ts'
-import { type Browser, openBrowser, openGrid, submit } from './browser.ts'
+import { type Browser, openBrowser, openGrid, submit, twoRuns } from './browser.ts'
 
 const missing = !existsSync(CHROMIUM) && !process.env.CI
 
 const FUEL = 3_000_000_000
 const LIE_BPB = 3.25
-const CAMPAIGN = `
-title: Who would lie about this
-kernel: charlm@1
-data: sotu-small@1
-metric: { name: val_bpb, goal: minimize }
-budget: { fuel_per_run: ${FUEL}, runs: 2, credits: 10 }
-baseline: false
-recipe: { context: 32, batch: 8, heads: 2, warmup: 10, width: 32, depth: 1 }
-space:
-  lr: { log: [0.001, 0.01], points: 2 }
-sampler: { name: grid, seed: 7 }
-replicate: { quorum: 2, seeds: 1, policy: fixed }
-`
 
 const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click()
 
@@ -96,7 +83,7 @@ test.skipIf(missing)('a tab whose own script lies is caught, and earns nothing',
   if (stage === undefined || browser === undefined) throw new Error('nothing was set up')
   const wire = await lyingWire(stage.grid.url)
   const page = await browser.open(`${wire.url}/start`)
-  await submit(stage.grid, stage.dir, CAMPAIGN)
+  await submit(stage.grid, stage.dir, twoRuns('Who would lie about this', FUEL))
   await press(page, 'Start')
   await page
     .locator('[data-computed]')
