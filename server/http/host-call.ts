@@ -8,7 +8,7 @@ import { findHostKeys, spendCall } from '#store/hosts.ts'
 import { tokenHash } from '#store/tokens.ts'
 import { tokenOf } from './auth.ts'
 import type { Edge } from './edge.ts'
-import { isSignedBy, type KnownHost, known } from './host-key.ts'
+import { isSignedBy, type KnownHost, withKey } from './host-key.ts'
 import { parse, Refused } from './problem.ts'
 
 /** A call that really comes from the host it names. Whether it is a replay is for the transaction to say. */
@@ -67,20 +67,20 @@ const methodOf = (req: Request): 'POST' | 'PUT' | 'GET' =>
 const sameText = (a: string, b: string): boolean =>
   a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 
-// About 5 MB; beyond it the oldest entries cost a query again.
+// About 10 MB; beyond it the oldest entries cost a query again.
 const HOSTS_REMEMBERED = 20_000
 
 function rememberKeys(edge: Edge): (id: HostId) => Promise<KnownHost | undefined> {
-  const remembered = new Map<HostId, KnownHost>()
+  const known = new Map<HostId, KnownHost>()
   return async id => {
-    const before = remembered.get(id)
-    if (before !== undefined) return before
+    const remembered = known.get(id)
+    if (remembered !== undefined) return remembered
     const found = await findHostKeys(edge.knex, id)
     if (found === undefined) return undefined
-    const [oldest] = remembered.keys()
-    if (remembered.size >= HOSTS_REMEMBERED && oldest !== undefined) remembered.delete(oldest)
-    const host = known(found)
-    remembered.set(id, host)
+    const [oldest] = known.keys()
+    if (known.size >= HOSTS_REMEMBERED && oldest !== undefined) known.delete(oldest)
+    const host = withKey(found)
+    known.set(id, host)
     return host
   }
 }

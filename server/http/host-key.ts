@@ -7,7 +7,7 @@ export interface KnownHost extends HostKeys {
 }
 
 /** Reads the key of a host once: that costs a tenth of what it verifies. */
-export const known = (host: HostKeys): KnownHost => ({
+export const withKey = (host: HostKeys): KnownHost => ({
   ...host,
   key: createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: host.publicKey }, format: 'jwk' }),
 })
