@@ -3,7 +3,7 @@ import { NativeClass } from './engine.ts'
 import { evaluate, Formula } from './formula.ts'
 import type { Recipe } from './job.ts'
 import { FUEL_MAX, UPDATES_MAX } from './limits.ts'
-import { brokenRule, RecipeRule } from './recipe-rule.ts'
+import { brokenRule, RequireRule } from './recipe-rule.ts'
 
 /** How far two honest runs of one job on different devices of a class may lie apart. */
 export const Tolerance = z.strictObject({
@@ -41,7 +41,7 @@ export const NativeForm = z.strictObject({
    * What a recipe has to keep so that honest runs of it stay within the tolerance. One that breaks a rule carries rounding too far,
    * and is computed in exact classes only.
    */
-  calm: z.array(RecipeRule).max(8).default([]),
+  calm: z.array(RequireRule).max(8).default([]),
 })
 export type NativeForm = z.infer<typeof NativeForm>
 

@@ -3,13 +3,17 @@ import { evaluate, Formula, namesIn } from './formula.ts'
 import type { Recipe } from './job.ts'
 import { line } from './text.ts'
 
-/**
- * A relation between parameters that every recipe must keep: `divides: [a, b]`, recipe parameter a divides parameter b; or
- * `require`, a formula that is not 0, with the sentence to say when it is (after the names of the parameters).
- */
+/** A formula that is not 0, with the sentence to say when it is (after the names and values of the parameters `of`). */
+export const RequireRule = z.strictObject({
+  require: Formula,
+  of: z.array(z.string()).min(1).max(8),
+  because: line(300),
+})
+
+/** A relation between parameters that every recipe must keep; `divides: [a, b]`: parameter a divides parameter b. */
 export const RecipeRule = z.union([
   z.strictObject({ divides: z.tuple([z.string(), z.string()]) }),
-  z.strictObject({ require: Formula, of: z.array(z.string()).min(1).max(8), because: line(300) }),
+  RequireRule,
 ])
 export type RecipeRule = z.infer<typeof RecipeRule>
 

@@ -37,7 +37,7 @@ test('one on which devices would not agree is refused where every class has a to
     const campaign = { manifest: calmManifest, file: { recipe: {}, engines } }
     return judge([{ lr: 0.2 }, { lr: 0.3 }], 9, campaign)
   }
-  const why = 'lr 0.3: devices agree up to a rate of 0.2'
+  const why = 'lr 0.3: devices agree on rates up to 0.2'
   expect(among('onnx-cpu', 'onnx-cuda')).toEqual([
     ['new', 0.2],
     ['refused', why],

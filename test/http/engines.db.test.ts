@@ -129,7 +129,7 @@ describe('a recipe on which devices would not agree', () => {
     const body = nativeCampaign(0, changes)
     const { json } = await scene.server.call('POST', '/api/v1/campaigns/validate', { body })
     expect(json).toMatchObject({
-      quote: { restless: { recipes: 1, of: 2, because: 'lr 0.8: devices agree up to a rate of 0.7' } },
+      quote: { restless: { recipes: 1, of: 2, because: 'lr 0.8: devices agree on rates up to 0.7' } },
     })
     await submit(changes)
     const rateOf = (lease: Lease | undefined) => Job.parse(JSON.parse(lease?.job ?? '')).recipe.lr
@@ -151,7 +151,7 @@ describe('a recipe on which devices would not agree', () => {
     const reply = await scene.server.call('POST', '/api/v1/campaigns', { token, body })
     expect(reply).toMatchObject({
       status: 422,
-      json: { code: 'recipe_restless', detail: 'experiment 1: lr 0.8: devices agree up to a rate of 0.7' },
+      json: { code: 'recipe_restless', detail: 'experiment 1: lr 0.8: devices agree on rates up to 0.7' },
     })
   })
 })

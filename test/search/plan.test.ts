@@ -181,7 +181,7 @@ describe('a recipe on which devices would not agree', () => {
 
   test('is refused where every class of the campaign has a tolerance: in a list, in a search, as the baseline', async () => {
     const plan = planCampaign(on('onnx-cpu'), calmManifest)
-    const detail = 'experiment 1: lr 0.3: devices agree up to a rate of 0.2'
+    const detail = 'experiment 1: lr 0.3: devices agree on rates up to 0.2'
     expect(plan.ok && [...plan.recipes()].at(-1)).toEqual({ ok: false, code: 'recipe_restless', detail })
     await expect(classesOf(['onnx-cpu'], 0.3)).rejects.toThrow('no class')
 

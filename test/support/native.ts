@@ -24,7 +24,7 @@ export const NATIVE: NativeForm = {
   engines: ['onnx-wasm', 'onnx-cpu', 'onnx-cuda'],
   flops: { define: [], update: 1e9 },
   tolerance: { metric: 0.01, curve: 0.01, fingerprint: 0.1 },
-  calm: [{ require: { ascend: ['lr', 0.7] }, of: ['lr'], because: 'devices agree up to a rate of 0.7' }],
+  calm: [{ require: { ascend: ['lr', 0.7] }, of: ['lr'], because: 'devices agree on rates up to 0.7' }],
 }
 
 /** From now on the kernel of the scene can be computed natively. Before anything asks for its manifest. */

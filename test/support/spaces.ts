@@ -38,7 +38,7 @@ export const calmManifest = KernelManifest.parse({
     engines: ['onnx-wasm', 'onnx-cpu', 'onnx-cuda'],
     flops: { update: 1e6 },
     tolerance: { metric: 0.01, curve: 0.01, fingerprint: 0.1 },
-    calm: [{ require: { ascend: ['lr', 0.2] }, of: ['lr'], because: 'devices agree up to a rate of 0.2' }],
+    calm: [{ require: { ascend: ['lr', 0.2] }, of: ['lr'], because: 'devices agree on rates up to 0.2' }],
   },
 })
 
