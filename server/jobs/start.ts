@@ -21,7 +21,7 @@ import { checkUndelivered, excludeLiars, planEvaluations } from './evaluate.ts'
 import { runExamine, sweepProposals } from './examine.ts'
 import { runExport, sweepExports } from './export.ts'
 import { forgetTraces } from './forget.ts'
-import { hurryTails } from './hurry.ts'
+import { hurryTails, passOnChecks } from './hurry.ts'
 import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
 import { proveWeights } from './prove.ts'
@@ -129,7 +129,8 @@ function startSweepers(deps: JobDeps) {
     repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
     repeat(log, { name: 'webhooks', when: EVERY_SECOND, what: () => sweepWebhooks(deps) }),
     repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
-    repeat(log, { name: 'tails', when: EVERY_FIVE_SECONDS, what: () => hurryTails(deps) }),
+    repeat(log, { name: 'tails', when: EVERY_OTHER_SECOND, what: () => hurryTails(deps) }),
+    repeat(log, { name: 'newcomers', when: EVERY_OTHER_SECOND, what: () => passOnChecks(deps) }),
     repeat(log, { name: 'contributions', when: EVERY_OTHER_SECOND, what: () => sweepContributions(deps) }),
     repeat(log, { name: 'statistics', when: EVERY_FIVE_SECONDS, what: () => countGrown(deps.knex) }),
     repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
