@@ -23,6 +23,7 @@ import { searchState } from '#search/state.ts'
 import { type Blobs, openBlobs } from '#store/blobs.ts'
 import { openDatabase } from '#store/database.ts'
 import { type EventHub, openEventHub } from '#store/event-hub.ts'
+import { CRON_LOCK, openLeadership } from '#store/leadership.ts'
 import { migrate } from '#store/migrate.ts'
 import { settleOnce } from '#store/settings.ts'
 import packageJson from '../package.json' with { type: 'json' }
@@ -93,10 +94,13 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const boss = await startBoss({ connectionString, log })
   closers.push(() => boss.stop())
   const serverId = await settleOnce(knex, 'server_id', randomUUID())
+  const leader = openLeadership({ connectionString, lock: CRON_LOCK, name: `xeenet cron ${process.pid}` })
+  closers.push(() => leader.close())
   const jobRoles = config.roles.filter(role => role !== 'http' && role !== 'seal')
   const jobs = await startJobs({
     boss,
     roles: jobRoles,
+    leads: leader.leads,
     knex,
     blobs,
     now,
