@@ -200,7 +200,7 @@ test('each role runs alone, some twice, and together they bring a campaign to it
   ] as const
   const running: { stop(): Promise<unknown> }[] = []
   for (const role of roles) {
-    const { connectionString } = life
+    const { connectionString } = life.knex.client.config.connection
     const { leads, close } = openLeadership({ connectionString, lock: CRON_LOCK, name: role })
     running.push(await startJobs({ ...deps, boss: life.boss, roles: [role], leads }), { stop: close })
   }

@@ -42,7 +42,6 @@ export const DEADLINE = 600_000
 /** A database with everything but the edge: hosts lease and report through the store, jobs run when told to. */
 export interface Lifecycle {
   readonly knex: Knex
-  readonly connectionString: string
   readonly boss: PgBoss
   readonly deps: JobDeps
   readonly wake: Wake
@@ -65,8 +64,7 @@ export async function startLifecycle(rules: Partial<TrustRules> = QUIET): Promis
   const note = (level: string) => (facts: object, message: string) =>
     void logged.push({ level, message, facts })
   const log = { info: note('info'), warn: note('warn'), error: note('error') }
-  const { connectionString } = database
-  const boss = await startBoss({ connectionString, log })
+  const boss = await startBoss({ connectionString: database.connectionString, log })
   let now = T0
   const stocked = await stock(database.knex, directory)
   const deps: JobDeps = {
@@ -78,7 +76,7 @@ export async function startLifecycle(rules: Partial<TrustRules> = QUIET): Promis
     postWebhook: webhookPoster({ networks: [] }),
   }
   return {
-    ...{ knex: database.knex, connectionString, boss, deps, logged, wake: createWake(deps), now: () => now },
+    ...{ knex: database.knex, boss, deps, logged, wake: createWake(deps), now: () => now },
     stock: stocked,
     draw: [0.99, 0.99],
     advance: ms => {
