@@ -96,7 +96,8 @@ describe('the last run of a campaign, on a host that does not come back', () => 
 })
 
 describe('a check that is kept for newcomers', () => {
-  const lane = async () => (await one(life, `select lane from results where id = 'r_00000000000000000000000009'`)).lane
+  const lane = async () =>
+    (await one(life, `select lane from results where id = 'r_00000000000000000000000009'`)).lane
   const keep = () =>
     rows(
       life,
