@@ -120,42 +120,6 @@ describe('a work unit is of the class of its first host', () => {
   })
 })
 
-describe('a recipe on which devices would not agree', () => {
-  const space = { lr: { choice: [0.65, 0.8] } }
-  const budget = { flops_per_run: 10e9, runs: 2, credits: 1000 }
-
-  test('is never leased to a native host where the kernel may compute it, and the quote says how many are', async () => {
-    const changes = { budget, space, engines: ['wasm', 'onnx-cpu'] }
-    const body = nativeCampaign(0, changes)
-    const { json } = await scene.server.call('POST', '/api/v1/campaigns/validate', { body })
-    expect(json).toMatchObject({
-      quote: { restless: { recipes: 1, of: 2, because: 'lr 0.8: devices agree on rates up to 0.7' } },
-    })
-    await submit(changes)
-    const rateOf = (lease: Lease | undefined) => Job.parse(JSON.parse(lease?.job ?? '')).recipe.lr
-    const native = (await (await newHost()).ask({ want: 2, engineClasses: ['onnx-cpu'] })).leases
-    expect(native.map(rateOf)).toEqual([0.65])
-    const both = (await (await newHost()).ask({ want: 2, engineClasses: ['onnx-cpu', 'wasm'] })).leases
-    expect(both.map(lease => [rateOf(lease), lease.engineClass]).sort()).toEqual([
-      [0.65, 'onnx-cpu'],
-      [0.8, 'wasm'],
-    ])
-    expect(
-      await rows(`select distinct w.engine_class, w.engines, w.exact_key, w.price_milli from work_units w
-      join results r on r.work_unit_id = w.id where r.id = '${both.find(l => rateOf(l) === 0.8)?.resultId}'`),
-    ).toEqual([{ engine_class: 'wasm', engines: null, exact_key: null, price_milli: 9 }])
-  })
-
-  test('is refused where every class compares with a tolerance, with what devices agree on', async () => {
-    const body = nativeCampaign(0, { budget, space, engines: ['onnx-cpu', 'onnx-cuda'] })
-    const reply = await scene.server.call('POST', '/api/v1/campaigns', { token, body })
-    expect(reply).toMatchObject({
-      status: 422,
-      json: { code: 'recipe_restless', detail: 'experiment 1: lr 0.8: devices agree on rates up to 0.7' },
-    })
-  })
-})
-
 test('a native result is judged when its weights were looked at, is paid by its FLOPs, and is published as what it is', async () => {
   const { a, b, mine, theirs } = await pair()
   await compute(a, mine)
