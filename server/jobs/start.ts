@@ -20,11 +20,12 @@ import { drawAudits, supplyCanaries } from './economics.ts'
 import { checkUndelivered, excludeLiars, planEvaluations } from './evaluate.ts'
 import { runExamine, sweepProposals } from './examine.ts'
 import { runExport, sweepExports } from './export.ts'
-import { forgetTraces } from './forget.ts'
+import { forgetTraces, forgetWeights } from './forget.ts'
 import { hurryTails } from './hurry.ts'
 import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
 import { proveWeights } from './prove.ts'
+import { sampleSymptoms } from './sample.ts'
 import { runStanding } from './standing.ts'
 import { sweepCampaigns, sweepCredit, sweepHosts } from './sweep.ts'
 import { startUnits } from './units.ts'
@@ -143,6 +144,8 @@ function startSweepers(deps: JobDeps) {
     repeat(log, { name: 'audits', when: EVERY_FOUR_MINUTES, what: () => drawAudits(deps) }),
     repeat(log, { name: 'units', when: EVERY_FOUR_MINUTES, what: () => inspectUnits(deps) }),
     repeat(log, { name: 'ledger', when: EVERY_FOUR_MINUTES, what: () => inspectLedger(deps) }),
+    repeat(log, { name: 'samples', when: EVERY_TEN_MINUTES, what: () => sampleSymptoms(deps) }),
     repeat(log, { name: 'traces', when: EVERY_TEN_MINUTES, what: () => forgetTraces(deps) }),
+    repeat(log, { name: 'unshown', when: EVERY_TEN_MINUTES, what: () => forgetWeights(deps) }),
   ]
 }

@@ -187,7 +187,7 @@ async function bury(deps: JobDeps, ids: readonly WorkUnitId[], error: unknown): 
       trx,
       ids.map(id => ({ id, at, awaits: null })),
     )
-    await deps.enqueue(trx, DEAD_QUEUE, ids)
+    await deps.enqueue(trx, DEAD_QUEUE, ids, messageOf(error))
   })
 }
 
