@@ -232,7 +232,7 @@ export const LetterList = z.object({
         count: z.int(),
         firstAt: WireInstant,
         lastAt: WireInstant,
-        /** What the handler threw at last, its first line. */
+        /** What the handler threw at last, in one line. */
         error: z.string().nullable(),
       }),
     )

@@ -44,7 +44,8 @@ const IS_LETTER = `name = :queue and state in ('created', 'retry')`
 const LIST = `
   select data->>'id' as subject, coalesce(max(source_name), 'units') as daemon, count(*) as count,
     min(created_on) as "firstAt", max(created_on) as "lastAt",
-    left(split_part((array_agg(coalesce(source_output->>'error', data->>'error') order by created_on desc))[1], E'\\n', 1), 300) as error
+    left(regexp_replace((array_agg(coalesce(source_output->>'error', data->>'error') order by created_on desc))[1],
+      '\\s+', ' ', 'g'), 300) as error
   from pgboss.job
   where ${IS_LETTER} and (cast(:subjects as text[]) is null or data->>'id' = any(:subjects))
   group by data->>'id' order by max(created_on) desc, data->>'id' limit :limit`
