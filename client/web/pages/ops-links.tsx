@@ -4,7 +4,7 @@ import { HOSTS_PER_KEY_MAX, NAME_CHARS_MAX } from '#protocol/limits.ts'
 import { call, token } from '../bearer.tsx'
 import { useResource } from '../data.ts'
 import { ago, whole } from '../format.ts'
-import { Failed, Field, filledIn, useSending } from '../ui/form.tsx'
+import { Failed, filledIn, useSending } from '../ui/form.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
 
@@ -42,21 +42,26 @@ export function LinksTab() {
           ) : (
             <Table
               label="Enrolment links"
-              columns={['for', { name: 'machines left', isNumber: true }, 'state', 'act', 'made']}
+              columns={['for', 'state', 'act', { name: 'machines left', isNumber: true }, 'made']}
               rows={links.map(link => ({
                 key: link.keyId,
                 cells: [
                   link.label,
-                  link.hostsLeft === null ? 'any number' : whole(link.hostsLeft),
                   stateOf(link),
                   isOpen(link) && (
                     <form key="e" onSubmit={end.onSubmit}>
                       <input type="hidden" name="id" value={link.keyId} />
-                      <button type="submit" class="quiet" disabled={end.busy.value}>
-                        End {link.label}
+                      <button
+                        type="submit"
+                        class="quiet"
+                        aria-label={`End ${link.label}`}
+                        disabled={end.busy.value}
+                      >
+                        End
                       </button>
                     </form>
                   ),
+                  link.hostsLeft === null ? 'any number' : whole(link.hostsLeft),
                   ago(link.createdAt, Date.now()),
                 ],
               }))}
@@ -96,23 +101,18 @@ function Make({ onMade }: { onMade: () => void }) {
         </div>
       )}
       <form class="ask" onSubmit={onSubmit}>
-        <Field id="link-label" label="For whom or what">
-          <input id="link-label" name="label" required maxLength={NAME_CHARS_MAX} />
-        </Field>
-        <Field id="link-hosts" label="Machines, at most">
-          <input
-            id="link-hosts"
-            name="hosts"
-            type="number"
-            min="1"
-            max={HOSTS_PER_KEY_MAX}
-            step="1"
-            defaultValue="30"
-          />
-        </Field>
-        <Field id="link-until" label="Until">
-          <input id="link-until" name="until" type="date" />
-        </Field>
+        <label>
+          <span>For whom or what</span>
+          <input name="label" required maxLength={NAME_CHARS_MAX} />
+        </label>
+        <label>
+          <span>Machines, at most</span>
+          <input name="hosts" type="number" min="1" max={HOSTS_PER_KEY_MAX} step="1" defaultValue="30" />
+        </label>
+        <label>
+          <span>Until</span>
+          <input name="until" type="date" />
+        </label>
         <button type="submit" class="primary" disabled={busy.value}>
           Make a link
         </button>

@@ -1,4 +1,3 @@
-import type { ComponentChildren } from 'preact'
 import type { Finding, Sample, SymptomsView } from '#protocol/operator.ts'
 import { LineChart } from '../charts/line.tsx'
 import { Spark } from '../charts/spark.tsx'
@@ -19,14 +18,14 @@ export function Symptoms({ of: view }: { of: SymptomsView }) {
       {samples.length < 2 && (
         <p class="meta">Lines of the last day appear here as it goes on: one figure each ten minutes.</p>
       )}
-      <h2>Daemons</h2>
-      <Daemons of={view} />
       <p class="row">
         <State of={ledger.balanced ? 'active' : 'failed'} />{' '}
         {ledger.balanced ? 'The ledger balances.' : 'The ledger does not balance.'} Database{' '}
         {mebi(database.bytes)}, {database.connections} connections.{' '}
         <Spark label="size of the database" points={over(samples, 'databaseBytes')} say={mebi} />
       </p>
+      <h2>Daemons</h2>
+      <Daemons of={view} />
       {requests.minutes.length > 1 && (
         <LineChart
           name="requests"
@@ -50,67 +49,33 @@ const mebi = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`
 const over = (samples: readonly Sample[], name: Exclude<keyof Sample, 'at'>) =>
   samples.map(sample => [Date.parse(sample.at), sample[name]] as const)
 
-const withLine = (value: ComponentChildren, line: ComponentChildren) => (
-  <>
-    {value}
-    {line}
-  </>
-)
-
 function Noticed({ of: { results, lastHour, requests, samples } }: { of: SymptomsView }) {
   const day = (label: string, name: Exclude<keyof Sample, 'at'>) => (
     <Spark label={`${label}, last day`} points={over(samples, name)} say={whole} />
   )
   const rate = ({ reported, failed }: Sample): number =>
     reported + failed === 0 ? 0 : failed / (reported + failed)
-  const hour = (label: string, of: (minute: Minute) => number) => (
-    <Spark
-      label={`${label}, last hour`}
-      points={requests.minutes.map(minute => [Date.parse(minute.at), of(minute)] as const)}
-    />
-  )
-  const { rate: now } = lastHour
+  const rates = samples.map(sample => [Date.parse(sample.at), rate(sample)] as const)
+  const hour = (label: string, of: (minute: Minute) => number) => {
+    const points = requests.minutes.map(minute => [Date.parse(minute.at), of(minute)] as const)
+    return <Spark label={`${label}, last hour`} points={points} />
+  }
+  const { rate: now, success } = lastHour
+  const { unsent, inProgress, pending } = results
   return (
     <Figures
       of={[
-        ['unsent', withLine(to('results&state=unsent', whole(results.unsent)), day('unsent', 'unsent'))],
-        [
-          'in progress',
-          withLine(
-            to('results&state=in_progress', whole(results.inProgress)),
-            day('in progress', 'inProgress'),
-          ),
-        ],
-        [
-          'await validation',
-          withLine(to('results&state=pending', whole(results.pending)), day('await validation', 'pending')),
-        ],
+        ['unsent', to('results&state=unsent', whole(unsent)), day('unsent', 'unsent')],
+        ['in progress', to('results&state=in_progress', whole(inProgress)), day('in progress', 'inProgress')],
+        ['await validation', to('results&state=pending', whole(pending)), day('await validation', 'pending')],
         [
           'errors, last hour',
-          withLine(
-            to('errors&hours=1', now === null ? '—' : percent(now)),
-            <Spark
-              label="share of errors, last day"
-              points={samples.map(sample => [Date.parse(sample.at), rate(sample)] as const)}
-              say={percent}
-            />,
-          ),
+          to('errors&hours=1', now === null ? '—' : percent(now)),
+          <Spark key="s" label="share of errors, last day" points={rates} say={percent} />,
         ],
-        ['results, last hour', withLine(whole(lastHour.success), day('results an hour', 'reported'))],
-        [
-          'requests a second',
-          withLine(
-            requests.perSecond.toFixed(1),
-            hour('requests a minute', m => m.requests),
-          ),
-        ],
-        [
-          'p95',
-          withLine(
-            requests.p95Ms === null ? '—' : `${requests.p95Ms} ms`,
-            hour('p95 in ms', m => m.p95Ms),
-          ),
-        ],
+        ['results, last hour', whole(success), day('results an hour', 'reported')],
+        ['requests a second', requests.perSecond.toFixed(1), hour('requests a minute', m => m.requests)],
+        ['p95', requests.p95Ms === null ? '—' : `${requests.p95Ms} ms`, hour('p95 in ms', m => m.p95Ms)],
       ]}
     />
   )
@@ -123,10 +88,8 @@ const Behind = ({ of: { lastDay, hosts, open, samples } }: { of: SymptomsView })
     of={[
       [
         'hosts, last hour',
-        withLine(
-          to('hosts&state=active', whole(hosts.active)),
-          <Spark label="hosts, last day" points={over(samples, 'hosts')} say={whole} />,
-        ),
+        to('hosts&state=active', whole(hosts.active)),
+        <Spark key="s" label="hosts, last day" points={over(samples, 'hosts')} say={whole} />,
       ],
       ['new hosts, a day', to('hosts&sinceHours=24', whole(lastDay.hosts))],
       ['new users, a day', to('users&sinceHours=24', whole(lastDay.users))],
