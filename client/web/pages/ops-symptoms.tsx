@@ -16,7 +16,7 @@ export function Symptoms({ of: view }: { of: SymptomsView }) {
       <Noticed of={view} />
       <Behind of={view} />
       {samples.length < 2 && (
-        <p class="meta">Lines of the last day appear here as it goes on: one figure each ten minutes.</p>
+        <p class="meta">The lines of the last day grow here, by one figure each ten minutes.</p>
       )}
       <p class="row">
         <State of={ledger.balanced ? 'active' : 'failed'} />{' '}
