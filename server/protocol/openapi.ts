@@ -59,6 +59,7 @@ import {
   AppealList,
   ErrorsView,
   HostRows,
+  LetterList,
   LimitsView,
   ResultRows,
   SuspectList,
@@ -143,7 +144,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
-  ...{ AlertList, AppealList, ErrorsView, HostRows, LimitsView, ResultRows },
+  ...{ AlertList, AppealList, ErrorsView, HostRows, LetterList, LimitsView, ResultRows },
   ...{ CampaignTicks, SpentView, SuspectList, SymptomsView, TickList, UserRows },
   Health: z.object({ ok: z.literal(true) }),
 }
