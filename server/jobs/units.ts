@@ -175,6 +175,9 @@ async function moveHalves(deps: JobDeps, { ids, stages }: Failed, error: unknown
   }
 }
 
+// What a handler throws may quote a whole report.
+const WHY_CHARS_MAX = 2_000
+
 // A work unit that the code cannot get over comes back this often, until somebody mends the code.
 const POISON_MS = 5 * 60_000
 
@@ -189,7 +192,7 @@ async function bury(deps: JobDeps, ids: readonly WorkUnitId[], error: unknown): 
       ids.map(id => ({ id, at, awaits: 'repair' })),
     )
     await takeTouches(trx, ids)
-    await deps.enqueue(trx, DEAD_QUEUE, ids)
+    await deps.enqueue(trx, DEAD_QUEUE, ids, messageOf(error).slice(0, WHY_CHARS_MAX))
   })
 }
 
