@@ -54,7 +54,7 @@ async function main(): Promise<void> {
 
 async function measure(knex: Knex, directory: string): Promise<Figure[]> {
   const key = await generateKey()
-  const sealing = await seconds(() => sealAll({ knex, key, serverId: 'bench', now: systemClock }))
+  const sealing = await seconds(() => sealAll({ knex, keyIn: async () => key, serverId: 'bench', now: systemClock }))
   const lines: string[] = []
   const exporting = await seconds(async () => {
     for await (const some of chainLines(knex)) lines.push(...some.map(line => JSON.stringify(line)))

@@ -184,6 +184,22 @@ export const SuccessorStatement = z.strictObject({
 export const SignedSuccessor = z.strictObject({ statement: SuccessorStatement, signature: SignatureText })
 export type SignedSuccessor = z.infer<typeof SignedSuccessor>
 
+/** GET /api/v1/signing-keys: the operator's keys, the first one first; the last one signs. */
+export const SigningKeyList = z.object({
+  keys: z.array(
+    z.object({
+      keyId: Sha256,
+      publicKey: PublicKeyText,
+      since: WireInstant,
+      /** Null: it signs kernels and blocks of the ledger. */
+      until: WireInstant.nullable(),
+      /** Its word for the next one; null: it signs, or was replaced by hand, and then nobody has to believe the next. */
+      successor: SignedSuccessor.nullable(),
+    }),
+  ),
+})
+export type SigningKeyList = z.infer<typeof SigningKeyList>
+
 // Kernels read decimals exactly by one rounding, which powers of ten up to 22 allow; with six digits these do.
 const MAGNITUDE_MIN = 1e-15
 

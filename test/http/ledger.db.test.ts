@@ -35,7 +35,7 @@ async function seal(): Promise<void> {
       )
     ).rows[0].n
   for (let tries = 0; (await left()) > 0 && tries < 1_000; tries++) {
-    await sealAll({ knex: knex(), key, serverId: server.serverId, now: server.now })
+    await sealAll({ knex: knex(), keyIn: async () => key, serverId: server.serverId, now: server.now })
     await new Promise(resolve => setTimeout(resolve, 5))
   }
 }
