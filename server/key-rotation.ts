@@ -56,7 +56,8 @@ export function keyRing(dataDir: string, first: SigningKey): (trx: Trx) => Promi
   let held = first
   return async trx => {
     const current = await heldSigningKey(trx)
-    if (current === undefined || current.keyId === held.keyId) return held
+    if (current === undefined) return undefined // it was rotated a moment ago: the next round sees by what
+    if (current.keyId === held.keyId) return held
     const found = [await nextOperatorKey(dataDir), await openOperatorKey(dataDir)]
     held = found.find(key => key?.keyId === current.keyId) ?? held
     return held.keyId === current.keyId ? held : undefined

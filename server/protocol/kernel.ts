@@ -13,7 +13,7 @@ import {
 import { NativeForm } from './native.ts'
 import { PublicKeyText, SignatureText } from './signature.ts'
 import { line } from './text.ts'
-import { Sha256 } from './units.ts'
+import { Sha256, WireInstant } from './units.ts'
 
 /** One parameter of a recipe: the small part of JSON Schema that kernels may use. */
 export const ParameterSchema = z.union([
@@ -184,7 +184,7 @@ export const SuccessorStatement = z.strictObject({
 export const SignedSuccessor = z.strictObject({ statement: SuccessorStatement, signature: SignatureText })
 export type SignedSuccessor = z.infer<typeof SignedSuccessor>
 
-/** GET /api/v1/signing-keys: the operator's keys, the first one first; the last one signs. */
+/** GET /api/v1/signing-keys: the operator's keys in the order in which they ended; the last one signs. */
 export const SigningKeyList = z.object({
   keys: z.array(
     z.object({

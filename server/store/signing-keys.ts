@@ -16,15 +16,15 @@ const KeyRow = z.object({
 })
 export type SigningKeyRow = z.infer<typeof KeyRow>
 
-/** All of them, the first one first. */
+/** All of them, in the order in which they ended; the last one signs. */
 export const listSigningKeys = (on: Executor): Promise<SigningKeyRow[]> =>
-  select(on, KeyRow, `${SELECT} order by since, until nulls last`)
+  select(on, KeyRow, `${SELECT} order by until nulls last, since`)
 
 /** The one that signs; undefined before the first start. */
 export const signingKey = (on: Executor): Promise<SigningKeyRow | undefined> =>
   selectFirst(on, KeyRow, `${SELECT} where until is null`)
 
-/** The same, until the end of the transaction: nobody puts another in its place meanwhile. */
+/** The same, until the end of the transaction: nobody puts another in its place meanwhile. Undefined, too, when somebody just has. */
 export const heldSigningKey = (trx: Trx): Promise<SigningKeyRow | undefined> =>
   selectFirst(trx, KeyRow, `${SELECT} where until is null for share`)
 
@@ -37,18 +37,16 @@ interface Next {
 }
 
 /** From now on this key signs, and the one before, if there is one, no more. */
-export async function putSigningKey(
-  trx: Trx,
-  { keyId, publicKey, successor, now }: Next,
-): Promise<void> {
+export async function putSigningKey(trx: Trx, { keyId, publicKey, successor, now }: Next): Promise<void> {
   const ended = { successor: successor === null ? null : JSON.stringify(successor), now: toDb(now) }
   await execute(trx, END, ended)
   await execute(trx, PUT, { keyId, publicKey, now: toDb(now) })
 }
 
 /** Of several processes that look after the keys, the others wait until this transaction is over. */
-export const lockSigningKeys = (trx: Trx): Promise<number> =>
-  execute(trx, `lock table signing_keys in share row exclusive mode`)
+export async function lockSigningKeys(trx: Trx): Promise<void> {
+  await trx.raw(`lock table signing_keys in share row exclusive mode`)
+}
 
 const SELECT = `select key_id as "keyId", public_key as "publicKey", since, until, successor from signing_keys`
 
