@@ -34,8 +34,9 @@ export function ledgerCommand(done: (exit: number) => void): Command {
       .argument('<file>', 'an export')
       .option('--head <head>', 'a head kept elsewhere: its hash, its JSON, or a file that holds it')
       .option(
-        '--key <keys...>',
-        'the public keys of the operator, or files: one that holds a key, or what GET /api/v1/signing-keys says',
+        '--key <key>',
+        'a public key of the operator, or a file: with one, or with what GET /api/v1/signing-keys says; may be repeated',
+        (key: string, before: readonly string[] = []) => [...before, key],
       )
       .action(async (file: string) => done(await verifyExport(verify, file))),
   )
