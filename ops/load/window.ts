@@ -10,13 +10,22 @@ import { childrenSeconds, parentOf, processorSeconds, residentMib, type Stages, 
 export interface Look {
   readonly seconds: number // on the wall
   readonly stages: Stages
-  readonly cpu: { readonly server: number; readonly postgres: number; readonly generator: number } // seconds
-  readonly residentMib: number // of the server
+  readonly cpu: {
+    readonly servers: Readonly<Record<string, number>> // by the process' name
+    readonly postgres: number
+    readonly generator: number
+  } // seconds
+  readonly residentMib: number // of all processes of the server
   readonly seen: readonly Seen[]
 }
 
-/** @param pids of the server's processes */
-export async function lookAt(knex: Knex, pids: readonly number[]): Promise<Look> {
+/** A process of the server. */
+export interface ServerNamed {
+  readonly name: string
+  readonly pid: number
+}
+
+export async function lookAt(knex: Knex, servers: readonly ServerNamed[]): Promise<Look> {
   const { backend } = await selectOne(
     knex,
     z.object({ backend: z.int() }),
@@ -29,11 +38,11 @@ export async function lookAt(knex: Knex, pids: readonly number[]): Promise<Look>
     seconds: performance.now() / 1000,
     stages,
     cpu: {
-      server: sum(pids.map(processorSeconds)),
+      servers: Object.fromEntries(servers.map(({ name, pid }) => [name, processorSeconds(pid)])),
       postgres: postmaster === undefined ? 0 : childrenSeconds(postmaster) + processorSeconds(postmaster),
       generator: (user + system) / 1e6,
     },
-    residentMib: sum(pids.map(residentMib)),
+    residentMib: sum(servers.map(({ pid }) => residentMib(pid))),
     seen: [],
   }
 }
@@ -71,7 +80,13 @@ export function figuresOf(first: Look, last: Look): Figure[] {
   const figure = (name: string, value: number, unit: string): Figure => ({
     ...{ name, value: Number(value.toPrecision(4)), unit },
   })
-  const cpu = (of: keyof Look['cpu']): number => last.cpu[of] - first.cpu[of]
+  const perResult = (name: string, cpuSeconds: number): Figure =>
+    figure(`cpu_${name}ms_per_result`, (1000 * cpuSeconds) / published, 'ms')
+  const servers = Object.entries(last.cpu.servers).map(
+    ([name, cpuSeconds]) => [name, cpuSeconds - (first.cpu.servers[name] ?? 0)] as const,
+  )
+  const server = sum(servers.map(([, cpuSeconds]) => cpuSeconds))
+  const postgres = last.cpu.postgres - first.cpu.postgres
   return [
     figure('rpc_per_s', calls, '1/s'),
     figure('rpc_p50_ms', quantile(latencies, 0.5), 'ms'),
@@ -84,10 +99,11 @@ export function figuresOf(first: Look, last: Look): Figure[] {
     ),
     figure('results_per_s', results, '1/s'),
     figure('backlog_growth_per_s', rate(first, last, backlog), '1/s'),
-    figure('cpu_ms_per_result', (1000 * (cpu('server') + cpu('postgres'))) / published, 'ms'),
-    figure('cpu_server_ms_per_result', (1000 * cpu('server')) / published, 'ms'),
-    figure('cpu_postgres_ms_per_result', (1000 * cpu('postgres')) / published, 'ms'),
-    figure('cpu_generator_share', cpu('generator') / seconds, 'cores'),
+    perResult('', server + postgres),
+    perResult('server_', server),
+    ...(servers.length < 2 ? [] : servers.map(([name, cpuSeconds]) => perResult(`${name}_`, cpuSeconds))),
+    perResult('postgres_', postgres),
+    figure('cpu_generator_share', (last.cpu.generator - first.cpu.generator) / seconds, 'cores'),
     figure('wal_bytes_per_result', (last.stages.walBytes - first.stages.walBytes) / published, 'bytes'),
     figure('leases', sum(last.seen.map(seen => seen.leases)), ''),
     figure('leases_doubled', sum(last.seen.map(seen => seen.trouble.get('given to two hosts') ?? 0)), ''),
