@@ -16,6 +16,7 @@ import { addCreditVerbs } from './admin-credit.ts'
 import { datasetLine, type ImportWish, readDirectory, readText } from './admin-datasets.ts'
 import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addHostVerbs } from './admin-hosts.ts'
+import { addPurgeVerb } from './admin-purge.ts'
 import { addServerVerbs } from './admin-upkeep.ts'
 import { addToken, addUser, removeUser, resetPassword, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
@@ -93,6 +94,7 @@ function program(): Command {
   addDatasetVerbs(root)
   addUpkeepVerbs(root)
   addServerVerbs(root)
+  addPurgeVerb(root)
   return root
 }
 

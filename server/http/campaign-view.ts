@@ -80,8 +80,8 @@ const resultCounts = (results: Tally): CampaignView['results'] => ({
 
 function bestOf(leader: LeaderRow | undefined): CampaignView['best'] {
   if (leader === undefined || leader.mean === null) return null
-  const { experimentId, mean, n, recipe } = leader
-  return { experimentId, mean, n, recipe }
+  const { experimentId, mean, n, sd, recipe } = leader
+  return { experimentId, mean, n, ci95: ci95(n, sd), recipe }
 }
 
 /** The experiments of a campaign, best first, and what models that only count, and a compressor, reach on the same data. */
