@@ -2,7 +2,7 @@
 
 import type { Knex } from 'knex'
 
-const ROWS_PER_STATEMENT = 20_000
+const ROWS_PER_STATEMENT = 5_000
 // A campaign has about as many in line, however many it has behind it (DESIGN §10).
 const RESULTS_PER_CAMPAIGN = 1_000
 

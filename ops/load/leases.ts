@@ -42,7 +42,7 @@ const WANT = 16
 const RESULTS_PER_UNIT = 2
 const LOST_SHARE = 0.01 // of the replies
 const SAY_MS = 10_000
-const ROWS_PER_STATEMENT = 20_000
+const ROWS_PER_STATEMENT = 5_000
 
 const rng = mulberry32(options.seed)
 
@@ -86,7 +86,12 @@ async function fill(server: Server, now: Instant): Promise<void> {
 }
 
 const UNITS = copies('work_units', 'id = (select min(id) from work_units)', {
-  ...{ id: id('w'), run_key: `encode(sha256(convert_to('run ' || i, 'UTF8')), 'hex')`, seed_index: 'i + 1', wake_at: 'null' },
+  ...{
+    id: id('w'),
+    run_key: `encode(sha256(convert_to('run ' || i, 'UTF8')), 'hex')`,
+    seed_index: 'i + 1',
+    wake_at: 'null',
+  },
 })
 const RESULTS = Array.from({ length: RESULTS_PER_UNIT }, (_, n) =>
   copies('results', 'id = (select min(id) from results)', {
