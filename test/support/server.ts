@@ -179,6 +179,7 @@ interface HostWords {
   readonly reports: readonly unknown[]
   readonly held: readonly unknown[]
   readonly want: number
+  readonly files: readonly Sha256[]
 }
 
 interface How {
