@@ -16,6 +16,7 @@ import { datasetLine, type ImportWish, readDirectory, readText } from './admin-d
 import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addFileVerbs } from './admin-files.ts'
 import { addHostVerbs } from './admin-hosts.ts'
+import { addPurgeVerb } from './admin-purge.ts'
 import { addServerVerbs } from './admin-upkeep.ts'
 import { addToken, addUser, removeUser, resetPassword, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
@@ -95,6 +96,7 @@ function program(): Command {
   addUpkeepVerbs(root)
   addServerVerbs(root)
   addFileVerbs(root)
+  addPurgeVerb(root)
   return root
 }
 

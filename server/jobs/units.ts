@@ -174,6 +174,9 @@ async function moveHalves(deps: JobDeps, { ids, stages }: Failed, error: unknown
   }
 }
 
+// What a handler throws may quote a whole report.
+const WHY_CHARS_MAX = 2_000
+
 // A work unit that the code cannot get over comes back this often, until somebody mends the code.
 const POISON_MS = 5 * 60_000
 
@@ -187,7 +190,7 @@ async function bury(deps: JobDeps, ids: readonly WorkUnitId[], error: unknown): 
       trx,
       ids.map(id => ({ id, at, awaits: null })),
     )
-    await deps.enqueue(trx, DEAD_QUEUE, ids)
+    await deps.enqueue(trx, DEAD_QUEUE, ids, messageOf(error).slice(0, WHY_CHARS_MAX))
   })
 }
 

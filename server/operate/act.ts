@@ -8,6 +8,7 @@ import { inRehearsal, inTransaction, type Trx } from '#store/database.ts'
 import { blockPlan, quotaPlan, rolesPlan } from './accounts.ts'
 import { type ActDeps, ActRefused, type Look, type OperateDeps, type Plan } from './deps.ts'
 import { decideAppeal, quarantine, release } from './hosts.ts'
+import { letterPlan } from './letters.ts'
 import { alertPlan, campaignPlan, kernelPlan, rejectPlan } from './others.ts'
 import { unitPlan } from './units.ts'
 
@@ -191,6 +192,9 @@ function planOf(act: Act): Plan {
     case 'resolve_alert':
     case 'reopen_alert':
       return alertPlan(act)
+    case 'requeue_letters':
+    case 'discard_letters':
+      return letterPlan(act)
     case 'reject_proposal':
       return rejectPlan(act)
   }

@@ -44,10 +44,12 @@ const QueueRow = z.object({ name: z.string(), waiting: z.int(), oldestSeconds: z
 export type Queue = z.infer<typeof QueueRow>
 
 /** What waits in each queue of the jobs, by the database's clock, which wrote when it came. None before the first start. */
-export async function readQueues(on: Executor): Promise<Queue[]> {
-  const { there } = await selectOne(on, z.object({ there: z.boolean() }), HAS_QUEUES)
-  return there ? select(on, QueueRow, QUEUES) : []
-}
+export const readQueues = async (on: Executor): Promise<Queue[]> =>
+  (await hasQueues(on)) ? select(on, QueueRow, QUEUES) : []
+
+/** Whether the jobs have made their queues: a database has none before the first start. */
+export const hasQueues = async (on: Executor): Promise<boolean> =>
+  (await selectOne(on, z.object({ there: z.boolean() }), HAS_QUEUES)).there
 
 const ErrorRow = z.object({
   error: z.string(),

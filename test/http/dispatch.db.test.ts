@@ -87,7 +87,12 @@ describe('who gets what', () => {
   test('a host gets first what it has the data of', async () => {
     const { knex } = server.database
     const train = { name: 'train' as const, bytes: 9, sha256: sha256('a hen') }
-    const hen = { ...server.dataset, name: 'hen', sha256: sha256('hen@1'), splits: [train, splitOf(server.dataset, 'val')] }
+    const hen = {
+      ...server.dataset,
+      name: 'hen',
+      sha256: sha256('hen@1'),
+      splits: [train, splitOf(server.dataset, 'val')],
+    }
     await insertDataset(knex, hen, server.now())
     const units = Array.from({ length: 4 }, () => ({ quorum: 1 }))
     const fox = await scene.campaign(units)
