@@ -16,6 +16,7 @@ import { datasetLine, type ImportWish, readDirectory, readText } from './admin-d
 import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addFileVerbs } from './admin-files.ts'
 import { addHostVerbs } from './admin-hosts.ts'
+import { addKeyVerbs } from './admin-keys.ts'
 import { addPurgeVerb } from './admin-purge.ts'
 import { addServerVerbs } from './admin-upkeep.ts'
 import { addToken, addUser, removeUser, resetPassword, showUsers } from './admin-users.ts'
@@ -25,6 +26,7 @@ import { systemClock } from './clock.ts'
 import { hideText, storeDataset } from './datasets.ts'
 import { openFiles } from './files.ts'
 import { secureIds } from './ids.ts'
+import { settleOperatorKey } from './key-rotation.ts'
 import { withDatabase } from './operator.ts'
 import { openOperatorKey } from './secrets.ts'
 import { proveSelfTest } from './self-test.ts'
@@ -97,6 +99,7 @@ function program(): Command {
   addServerVerbs(root)
   addFileVerbs(root)
   addPurgeVerb(root)
+  addKeyVerbs(root)
   return root
 }
 
@@ -117,11 +120,12 @@ function addKernelVerbs(root: Command): void {
       run(options, async ({ config, log }) => {
         const release = await examineRelease(await readFile(file))
         await proveSelfTest(release)
-        const operator = await openOperatorKey(config.dataDir)
         const blobs = await openFiles(config)
-        const outcome = await withDatabase(config, log, knex =>
-          admitRelease({ knex, blobs, operator, now: systemClock }, release),
-        )
+        const outcome = await withDatabase(config, log, async knex => {
+          const { dataDir } = config
+          const { key: operator } = await settleOperatorKey({ knex, dataDir, now: systemClock })
+          return admitRelease({ knex, blobs, operator, now: systemClock }, release)
+        })
         const { name, version } = release.manifest
         const { releaseSha256, moduleSha256 } = release
         return {
