@@ -19,7 +19,7 @@ import { enlist } from './fleet.ts'
 import { noopServer } from './noop-server.ts'
 import { countLeaderless } from './observe.ts'
 import { firstRoles, type Servers, startServers } from './processes.ts'
-import { figuresOf, lineOf, lookAt, type ServerNamed } from './window.ts'
+import { coresOf, figuresOf, lineOf, lookAt, type ServerProcess } from './window.ts'
 
 const whole = (max: number) => z.coerce.number().int().min(1).max(max)
 const Options = z.object({
@@ -110,7 +110,7 @@ const costOf = (figures: readonly Figure[]): number =>
   Number(figures.find(({ name }) => name === COST)?.value)
 
 /** What is seen of a load after its warm-up, until it is stopped. */
-async function watch(knex: Knex, load: Drive, processes: readonly ServerNamed[]): Promise<Figure[]> {
+async function watch(knex: Knex, load: Drive, processes: readonly ServerProcess[]): Promise<Figure[]> {
   await sleep(options.warmup * 1000)
   load.look()
   const first = await lookAt(knex, processes)
@@ -123,5 +123,6 @@ async function watch(knex: Knex, load: Drive, processes: readonly ServerNamed[])
     last = { ...next, seen: [...last.seen, seen] }
   }
   await load.stop()
+  console.log(`cores: ${coresOf(first, last)}`)
   return figuresOf(first, last)
 }

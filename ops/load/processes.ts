@@ -1,8 +1,8 @@
 import { Role } from '#server/config.ts'
 import { findRunning } from '#server/running.ts'
-import { type ServerProcess, startServer } from '../faults/process.ts'
+import { startServer } from '../faults/process.ts'
 import type { Grid } from '../grid.ts'
-import type { ServerNamed } from './window.ts'
+import type { ServerProcess } from './window.ts'
 
 /** How many processes answer calls, and how many move work units. None of either: one does everything. */
 export interface Apart {
@@ -13,7 +13,7 @@ export interface Apart {
 export interface Servers {
   /** Of those that answer the load. */
   readonly urls: readonly URL[]
-  readonly processes: readonly ServerNamed[]
+  readonly processes: readonly ServerProcess[]
   readonly connectionString: string
   stop(): Promise<void>
 }
@@ -31,8 +31,8 @@ export async function startServers(grid: Grid, env: NodeJS.ProcessEnv, apart: Ap
   const first = await findRunning(grid.dataDir)
   if (first === undefined) throw new Error('the server left no note in its data directory')
   const { connectionString } = first
-  const started: ServerProcess[] = []
-  const start = (roles: string): ServerProcess => {
+  const started: ReturnType<typeof startServer>[] = []
+  const start = (roles: string) => {
     const own = {
       XEENET_ROLES: roles,
       XEENET_DATA_DIR: grid.dataDir,
@@ -45,9 +45,9 @@ export async function startServers(grid: Grid, env: NodeJS.ProcessEnv, apart: Ap
   }
   const several = <T>(n: number, make: (name: number) => T): T[] =>
     Array.from({ length: n }, (_, i) => make(i + 1))
-  const https = several(apart.http, n => ({ name: `http_${n}`, process: start('http') }))
+  const https = several(apart.http, n => ({ name: `http ${n}`, process: start('http') }))
   const validates = several(apart.validate, n => ({
-    name: `validate_${n}`,
+    name: `validate ${n}`,
     process: start(STAGES.join(',')),
   }))
   const stop = async (): Promise<void> => {

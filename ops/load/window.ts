@@ -10,22 +10,21 @@ import { childrenSeconds, parentOf, processorSeconds, residentMib, type Stages, 
 export interface Look {
   readonly seconds: number // on the wall
   readonly stages: Stages
-  readonly cpu: {
-    readonly servers: Readonly<Record<string, number>> // by the process' name
-    readonly postgres: number
-    readonly generator: number
-  } // seconds
-  readonly residentMib: number // of all processes of the server
+  readonly cpu: ReadonlyMap<string, number> // seconds, by the name of the process
+  readonly residentMib: number // of the server
   readonly seen: readonly Seen[]
 }
 
-/** A process of the server. */
-export interface ServerNamed {
+/** A process of the server: its name says what it is there for. */
+export interface ServerProcess {
   readonly name: string
   readonly pid: number
 }
 
-export async function lookAt(knex: Knex, servers: readonly ServerNamed[]): Promise<Look> {
+const POSTGRES = 'postgres'
+const GENERATOR = 'generator'
+
+export async function lookAt(knex: Knex, servers: readonly ServerProcess[]): Promise<Look> {
   const { backend } = await selectOne(
     knex,
     z.object({ backend: z.int() }),
@@ -37,11 +36,11 @@ export async function lookAt(knex: Knex, servers: readonly ServerNamed[]): Promi
   return {
     seconds: performance.now() / 1000,
     stages,
-    cpu: {
-      servers: Object.fromEntries(servers.map(({ name, pid }) => [name, processorSeconds(pid)])),
-      postgres: postmaster === undefined ? 0 : childrenSeconds(postmaster) + processorSeconds(postmaster),
-      generator: (user + system) / 1e6,
-    },
+    cpu: new Map([
+      ...servers.map(({ name, pid }) => [name, processorSeconds(pid)] as const),
+      [POSTGRES, postmaster === undefined ? 0 : childrenSeconds(postmaster) + processorSeconds(postmaster)],
+      [GENERATOR, (user + system) / 1e6],
+    ]),
     residentMib: sum(servers.map(({ pid }) => residentMib(pid))),
     seen: [],
   }
@@ -68,6 +67,18 @@ export function lineOf(before: Look, after: Look, seen: Seen): string {
   return words.join(' · ')
 }
 
+/** Processor seconds of each process between two looks. */
+const usedBetween = (first: Look, last: Look): [string, number][] =>
+  [...last.cpu].map(([name, seconds]) => [name, seconds - (first.cpu.get(name) ?? 0)])
+
+/** How many cores each process kept busy, in one line. */
+export function coresOf(first: Look, last: Look): string {
+  const seconds = last.seconds - first.seconds
+  return usedBetween(first, last)
+    .map(([name, used]) => `${name} ${(used / seconds).toFixed(2)}`)
+    .join(', ')
+}
+
 const backlog = ({ unjudged, unpublished, unsealed }: Stages): number => unjudged + unpublished + unsealed
 
 /** What is compared: rates, latencies, processor time of a result, bytes of the log, and what was left behind. */
@@ -80,13 +91,13 @@ export function figuresOf(first: Look, last: Look): Figure[] {
   const figure = (name: string, value: number, unit: string): Figure => ({
     ...{ name, value: Number(value.toPrecision(4)), unit },
   })
-  const perResult = (name: string, cpuSeconds: number): Figure =>
-    figure(`cpu_${name}ms_per_result`, (1000 * cpuSeconds) / published, 'ms')
-  const servers = Object.entries(last.cpu.servers).map(
-    ([name, cpuSeconds]) => [name, cpuSeconds - (first.cpu.servers[name] ?? 0)] as const,
-  )
-  const server = sum(servers.map(([, cpuSeconds]) => cpuSeconds))
-  const postgres = last.cpu.postgres - first.cpu.postgres
+  const used = usedBetween(first, last)
+  const cpu = (isMeant: (name: string) => boolean): number =>
+    sum(used.flatMap(([name, seconds]) => (isMeant(name) ? [seconds] : [])))
+  const postgres = cpu(name => name === POSTGRES)
+  const server = cpu(name => name !== POSTGRES && name !== GENERATOR)
+  const perResult = (name: string, seconds: number): Figure =>
+    figure(`cpu${name}_ms_per_result`, (1000 * seconds) / published, 'ms')
   return [
     figure('rpc_per_s', calls, '1/s'),
     figure('rpc_p50_ms', quantile(latencies, 0.5), 'ms'),
@@ -100,10 +111,9 @@ export function figuresOf(first: Look, last: Look): Figure[] {
     figure('results_per_s', results, '1/s'),
     figure('backlog_growth_per_s', rate(first, last, backlog), '1/s'),
     perResult('', server + postgres),
-    perResult('server_', server),
-    ...(servers.length < 2 ? [] : servers.map(([name, cpuSeconds]) => perResult(`${name}_`, cpuSeconds))),
-    perResult('postgres_', postgres),
-    figure('cpu_generator_share', (last.cpu.generator - first.cpu.generator) / seconds, 'cores'),
+    perResult('_server', server),
+    perResult('_postgres', postgres),
+    ...used.map(([name, each]) => figure(`cpu_${name.replaceAll(' ', '_')}_share`, each / seconds, 'cores')),
     figure('wal_bytes_per_result', (last.stages.walBytes - first.stages.walBytes) / published, 'bytes'),
     figure('leases', sum(last.seen.map(seen => seen.leases)), ''),
     figure('leases_doubled', sum(last.seen.map(seen => seen.trouble.get('given to two hosts') ?? 0)), ''),
