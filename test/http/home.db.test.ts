@@ -136,13 +136,13 @@ const addTest = (
   campaignId: CampaignId,
   number: number,
   [incumbent, challenger]: readonly string[],
-  { state = 'promoted', told = state, at = minutesAgo(60) } = {},
+  { state = 'promoted', told, at = minutesAgo(60) }: { state?: string; told?: string; at?: Instant } = {},
 ) =>
   server.database.knex.raw(
     `insert into campaign_tests (campaign_id, number, incumbent_id, challenger_id, first_seed, pairs_asked, deviation,
        state, told, gains, lower_bound, upper_bound, started_at, decided_at)
      values (?, ?, ?, ?, 1, 20, 0.01, ?, ?, '{0.02,0.04}', -2.9, 2.9, ?, ?)`,
-    [campaignId, number, incumbent ?? '', challenger ?? '', state, told, new Date(at), new Date(at)],
+    [campaignId, number, incumbent ?? '', challenger ?? '', state, told ?? state, new Date(at), new Date(at)],
   )
 
 test('the first page shows what runs, what was found and may be told, and who gave', async () => {

@@ -31,15 +31,17 @@ export function Home() {
         </a>
         <span class="dim">Nothing is installed. Nothing runs before you press Start.</span>
       </p>
-      <p class="meta">
-        Or in a terminal, <CommandPlace />: <Command line={commandHere('up')} />
+      <p>
+        <Command line={commandHere('up')} />
+        <br />
+        <span class="meta">
+          The same in a terminal, <CommandPlace />.
+        </span>
       </p>
       <Numbers of={now.state === 'ready' ? now.value : undefined} />
-      <div class="home">
-        <Shown from={home} what="what is asked and found">
-          {view => <Science of={view} />}
-        </Shown>
-      </div>
+      <Shown from={home} what="what is asked and found">
+        {view => <Science of={view} />}
+      </Shown>
     </>
   )
 }
@@ -69,6 +71,12 @@ function Science({ of: { campaigns, running, found, thanks } }: { of: HomeView }
     <div class="two">
       <section>
         <h2>{running > 0 ? 'Running now' : 'Asked so far'}</h2>
+        {running > 0 && (
+          <p class="meta">
+            Each tick is a run that became public in the last hour: the more machines agreed on it the taller,
+            above all a new best; red are those without a metric.
+          </p>
+        )}
         <Campaigns of={campaigns} />
         <p>
           <a href="/c">All campaigns</a>
@@ -120,11 +128,11 @@ function Campaign({ of: campaign }: { of: Asked }) {
       </div>
       {question !== null && question !== title && <p class="dim clamp">{question}</p>}
       {state === 'running' && last.state === 'ready' && <HourRug of={last.value} campaignId={id} />}
-      <p class="row meta">
+      <div class="row meta">
         <Best of={campaign} />
         <span class="grow" />
         <How of={campaign} />
-      </p>
+      </div>
     </>
   )
 }
@@ -200,8 +208,7 @@ function Says({ of: finding }: { of: Finding }): ComponentChildren {
       {kind === 'promoted' ? 'is better' : 'is no better'}
       {gain !== null && (
         <span class="dim">
-          {' '}
-          by {metric(gain.mean)} {gain.ci95 !== null && `± ${metric(gain.ci95)} `}
+          : gain {metric(gain.mean)} {gain.ci95 !== null && `± ${metric(gain.ci95)} `}
           {name}, n={gain.n} pairs
         </span>
       )}

@@ -32,7 +32,7 @@ export function Command({ line }: { line: string }) {
 /** Where such a line is typed. */
 export const CommandPlace = () => (
   <>
-    in a clone of the project after <code>npm ci</code>, or with <code>./xeenet</code> in place of{' '}
-    <code>{PROGRAM}</code> in an archive of the client
+    in a clone of the project after <code>npm ci</code> (in an archive of the client it begins with{' '}
+    <code>./xeenet</code>)
   </>
 )
