@@ -44,6 +44,8 @@ export function etaOf(view: CampaignView, seen: readonly Progress[]): Eta | unde
 }
 
 const HOUR_MS = 3600_000
+// Runs become public in batches: of fewer in ten minutes the rate would jump with each.
+const RUNS_SURE = 20
 
 /**
  * The same by what the server told: by the runs that became public in the last ten minutes, or in the last hour where those were
@@ -56,12 +58,15 @@ export function etaFrom(
 ): Eta | undefined {
   if (view.state !== 'running') return undefined
   const ageMs = nowMs - Date.parse(view.createdAt)
-  for (const windowMs of [WINDOW_MS_MAX, HOUR_MS]) {
+  for (const [windowMs, least] of [
+    [WINDOW_MS_MAX, RUNS_SURE],
+    [HOUR_MS, RUNS_MIN],
+  ] as const) {
     const byMs = Math.min(windowMs, ageMs)
     const byRuns = ticks
       .filter(({ campaignId, at }) => campaignId === view.id && nowMs - Date.parse(at) <= byMs)
       .reduce((sum, tick) => sum + tick.runs, 0)
-    if (byMs >= WINDOW_MS_MIN && byRuns >= RUNS_MIN) return etaBy(view, { byMs, byRuns })
+    if (byMs >= WINDOW_MS_MIN && byRuns >= least) return etaBy(view, { byMs, byRuns })
   }
   return undefined
 }

@@ -35,8 +35,8 @@ export function DocsPage() {
       <h1>How to take part</h1>
       <p class="prose">
         The quickest way is <a href="/start">Start</a>: one button, nothing to install. Everything else is one
-        program, <code>xeenet</code>, <CommandPlace />; every command takes <code>--json</code> and prints
-        what the API says.
+        program, <code>xeenet</code>, called <CommandPlace />. Every command takes <code>--json</code> and
+        prints what the API says.
       </p>
       {STEPS.map(([title, why, line]) => (
         <section key={title}>

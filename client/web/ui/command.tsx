@@ -32,7 +32,7 @@ export function Command({ line }: { line: string }) {
 /** Where such a line is typed. */
 export const CommandPlace = () => (
   <>
-    in a clone of the project after <code>npm ci</code> (in an archive of the client it begins with{' '}
-    <code>./xeenet</code>)
+    after <code>npm ci</code> in a clone of the project, or beginning with <code>./xeenet</code> in an archive
+    of the client
   </>
 )
