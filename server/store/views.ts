@@ -14,6 +14,7 @@ import {
 } from '#protocol/units.ts'
 import { exactness, VERIFIED } from './exactness.ts'
 import { HostState } from './hosts.ts'
+import { provisional } from './provisional.ts'
 import { type Executor, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 const HostRow = z.object({
@@ -85,8 +86,9 @@ const tally = async (on: Executor, sql: string, campaignId: CampaignId): Promise
 const WORK_UNIT_STATES = `
   select cast(state as text) as name, count(*) as count from work_units where campaign_id = :campaignId group by state`
 const PROVISIONAL = `
-  select 'provisional' as name, count(*) as count from corpus
-  where campaign_id = :campaignId and provisional and retracted_at is null`
+  select 'provisional' as name, count(*) as count
+  from provisional_results p join corpus c on c.work_unit_id = p.work_unit_id and c.retracted_at is null
+  where p.campaign_id = :campaignId`
 const FAILURES = `
   select cast(failure as text) as name, count(*) as count from work_units
   where campaign_id = :campaignId and failure is not null group by failure`
@@ -140,7 +142,7 @@ const LEADERS = `
       case when bool_or(exactness = 'not_rerun') then 'not_rerun' when bool_or(exactness = 'rerun') then 'rerun'
         else 'exact' end as exactness,
       (array_agg(result_id order by metric_value * :sign nulls last))[1] as best
-    from (select c.*, ${VERIFIED} as verified, ${exactness({
+    from (select c.*, ${provisional('c.work_unit_id')} as provisional, ${VERIFIED} as verified, ${exactness({
       engineClass: 'c.engine_class',
       unit: 'c.work_unit_id',
       computedIn: '(select o.work_unit_id from results o where o.id = c.result_id)',

@@ -70,6 +70,9 @@ function Head({ of: campaign }: { of: CampaignView }) {
           </>
         )}
       </p>
+      {campaign.calm !== null && (
+        <p class="meta">A recipe on which they would not agree is left to exact classes: {campaign.calm}.</p>
+      )}
       <Figures
         of={[
           [`best ${campaign.metric.name}`, best === null ? '—' : metric(best.mean)],

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Finding, HomeView } from '#protocol/home.ts'
 import { durationText, etaFrom, progressOf } from '#runtime/eta.ts'
-import { HourRug } from '../charts/rug.tsx'
+import { CampaignRug, HourRug } from '../charts/rug.tsx'
 import { get } from '../data.ts'
 import { ago, credits, metric, recipeLine, setting, whole } from '../format.ts'
 import { hour } from '../hour.ts'
@@ -71,12 +71,11 @@ function Science({ of: { campaigns, running, found, thanks } }: { of: HomeView }
     <div class="two">
       <section>
         <h2>{running > 0 ? 'Running now' : 'Asked so far'}</h2>
-        {running > 0 && (
-          <p class="meta">
-            Each tick is a run that became public in the last hour: the more machines agreed on it the taller,
-            above all a new best; red are those without a metric.
-          </p>
-        )}
+        <p class="meta">
+          Each tick is a run that became public: in the last hour, or where a campaign runs no more all of
+          them in order. The more machines agreed the taller, above all a new best; red are those without a
+          metric.
+        </p>
         <Campaigns of={campaigns} />
         <p>
           <a href="/c">All campaigns</a>
@@ -127,7 +126,13 @@ function Campaign({ of: campaign }: { of: Asked }) {
         <State of={state} />
       </div>
       {question !== null && question !== title && <p class="dim clamp">{question}</p>}
-      {state === 'running' && last.state === 'ready' && <HourRug of={last.value} campaignId={id} />}
+      {state !== 'running' ? (
+        <CampaignRug campaign={campaign} />
+      ) : last.state === 'ready' ? (
+        <HourRug of={last.value} campaignId={id} />
+      ) : (
+        <div class="rug" />
+      )}
       <div class="row meta">
         <Best of={campaign} />
         <span class="grow" />
