@@ -4,7 +4,7 @@ import { ci95 } from '#domain/statistics.ts'
 import type { TrustRules } from '#domain/trust.ts'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
-import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
+import { LEADERBOARD_ROWS } from '#protocol/limits.ts'
 import { toWire } from '#protocol/units.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
 import { readCompressor } from '#store/datasets.ts'
@@ -80,8 +80,8 @@ const resultCounts = (results: Tally): CampaignView['results'] => ({
 
 function bestOf(leader: LeaderRow | undefined): CampaignView['best'] {
   if (leader === undefined || leader.mean === null) return null
-  const { experimentId, mean, n, recipe } = leader
-  return { experimentId, mean, n, recipe }
+  const { experimentId, mean, n, sd, recipe } = leader
+  return { experimentId, mean, n, ci95: ci95(n, sd), recipe }
 }
 
 /** The experiments of a campaign, best first, and what models that only count, and a compressor, reach on the same data. */
@@ -91,7 +91,7 @@ export async function viewLeaderboard(
   dataset: DatasetManifest,
   {
     leaderRows,
-    limit = PAGE_ROWS_MAX,
+    limit = LEADERBOARD_ROWS,
   }: Pick<TrustRules, 'leaderRows'> & { readonly limit?: number | undefined },
 ): Promise<Leaderboard> {
   const { metric } = campaign.file

@@ -40,9 +40,7 @@ export function viewTests(
   { runs, withheld, ...known }: Known,
 ): TestList {
   const { stop, replicate } = file
-  const tests = known.tests.map(test =>
-    withheld.has(test.challenger) || withheld.has(test.incumbent) ? untold(test) : test,
-  )
+  const tests = toldOf(known.tests, withheld)
   const incumbent = tests.reduce(
     (holder, test) => (test.state === 'promoted' && test.incumbent === holder ? test.challenger : holder),
     baselineOf(runs),
@@ -57,6 +55,10 @@ export function viewTests(
     },
   }
 }
+
+/** Tests as anyone may see them: of one with a side that is withheld it is said only that it runs. */
+export const toldOf = (tests: readonly TestRow[], withheld: ReadonlySet<ExperimentId>): TestRow[] =>
+  tests.map(test => (withheld.has(test.challenger) || withheld.has(test.incumbent) ? untold(test) : test))
 
 const untold = (test: TestRow): TestRow => ({ ...test, state: 'running', gains: [], llr: 0, decidedAt: null })
 

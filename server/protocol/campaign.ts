@@ -16,6 +16,7 @@ import {
 } from './limits.ts'
 import { AgentFile, ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './space.ts'
 import { StudyFile, studyMismatch } from './study.ts'
+import { MeanView } from './tests.ts'
 import { line, lines } from './text.ts'
 import { CampaignId, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
 
@@ -169,7 +170,7 @@ export const CampaignView = z.object({
     balanceMilli: z.int(),
   }),
   /** Best mean over seeds of what is published. */
-  best: z.object({ experimentId: z.string(), mean: z.number(), n: z.int(), recipe: Recipe }).nullable(),
+  best: z.object({ experimentId: z.string(), ...MeanView.shape, recipe: Recipe }).nullable(),
   links: z.object({ program: z.string(), llms: z.string() }), // paths of pages for agents
 })
 export type CampaignView = z.infer<typeof CampaignView>

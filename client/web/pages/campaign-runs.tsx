@@ -1,6 +1,7 @@
 import { useComputed } from '@preact/signals'
 import { useMemo } from 'preact/hooks'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
+import { ANALYSIS_POINTS_MAX, LEADERBOARD_ROWS } from '#protocol/limits.ts'
 import { get, type Resource } from '../data.ts'
 import { metric, setting, whole } from '../format.ts'
 import { useLive } from '../live.ts'
@@ -9,13 +10,9 @@ import { cellOf, filterOf, type Row, sorted } from '../runs-filter.ts'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { Table, type TableRow } from '../ui/table.tsx'
 
-// The server gives the first thousand unasked; as ANALYSIS_POINTS_MAX: all of a large campaign.
-const ROWS_FIRST = 1_000
-const ROWS_MAX = 10_000
-
 /** The experiments of a campaign; filter and order stand in the address. */
 export function Runs({ campaign: { id, experiments } }: { campaign: CampaignView }) {
-  const isLarge = experiments.created > ROWS_FIRST
+  const isLarge = experiments.created > LEADERBOARD_ROWS
   const first = useLive(`board ${id}`, () => get<Leaderboard>(`/campaigns/${id}/leaderboard`), {
     topics: isLarge ? [] : [`campaign:${id}`],
   })
@@ -59,7 +56,7 @@ interface AllRowsProps {
 function AllRows({ id, first, text, created }: AllRowsProps) {
   const all = useLive(
     `whole board ${id}`,
-    () => get<Leaderboard>(`/campaigns/${id}/leaderboard?limit=${ROWS_MAX}`),
+    () => get<Leaderboard>(`/campaigns/${id}/leaderboard?limit=${ANALYSIS_POINTS_MAX}`),
     { topics: [`campaign:${id}`] },
   )
   return (
@@ -96,7 +93,7 @@ function Board({ of: board, text, created }: BoardProps) {
       <p class="dim">
         {whole(rows.length)} of {whole(ranked.length)} with a value, of {whole(created)} created
         {board.rows.some(row => row.baseline) && ' and the unchanged recipe'}
-        {(seen === ROWS_FIRST || seen === ROWS_MAX) && '; the best ones, others may follow'}
+        {(seen === LEADERBOARD_ROWS || seen === ANALYSIS_POINTS_MAX) && '; the best ones, others may follow'}
         {board.waiting > 0 && `; ${board.waiting} more would be among the first and wait for the verifier`}.{' '}
         {board.baselines.length > 0 &&
           `For comparison: ${board.baselines.map(({ name, value }) => `${name} ${metric(value)}`).join(' · ')}`}

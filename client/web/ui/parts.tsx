@@ -98,6 +98,13 @@ function Stale({ at, everyMs, why }: { at: number; everyMs: number; why: string 
   )
 }
 
+/** When something was, in words; the instant itself on demand. */
+export const When = ({ at }: { at: string }) => (
+  <time class="dim nowrap" dateTime={at} title={at}>
+    {ago(at, clock.value)}
+  </time>
+)
+
 export const Empty = ({ children }: { children: ComponentChildren }) => <p class="dim">{children}</p>
 
 interface ScrollProps {
