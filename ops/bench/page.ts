@@ -122,7 +122,10 @@ const loadedBy = (page: Page): Promise<Loaded> =>
   page.evaluate(() => {
     const all = performance.getEntriesByType('resource')
     const bytesOf = (entries: PerformanceEntryList): number =>
-      entries.reduce((sum, entry) => sum + ('encodedBodySize' in entry ? Number(entry.encodedBodySize) : 0), 0)
+      entries.reduce(
+        (sum, entry) => sum + ('encodedBodySize' in entry ? Number(entry.encodedBodySize) : 0),
+        0,
+      )
     return {
       requests: all.length + 1, // the page itself
       bytes: bytesOf(all),

@@ -46,8 +46,7 @@ const addTests = async (tests: readonly (readonly [number, string, Side, Side])[
 }
 
 const get = (id: string | undefined) => server.call('GET', `/api/v1/experiments/${id}`)
-const view = async (index: number) =>
-  ExperimentView.parse((await get(campaign.experiments[index]?.id)).json)
+const view = async (index: number) => ExperimentView.parse((await get(campaign.experiments[index]?.id)).json)
 
 test('an experiment has its mean, its rank, its runs with curves, and what it descends from step by step', async () => {
   const third = await view(2)

@@ -51,7 +51,11 @@ const CAUTION =
   'It leads by its mean, and the best of many looks better than it is; no test on fresh seeds has confirmed it.'
 
 test.each([
-  ['a_better', -0.02, `lowers val_bpb by 0.0200 [0.0160, 0.0240] (95 %, n=3 seeds) against the unchanged recipe.`],
+  [
+    'a_better',
+    -0.02,
+    `lowers val_bpb by 0.0200 [0.0160, 0.0240] (95 %, n=3 seeds) against the unchanged recipe.`,
+  ],
   [
     'b_better',
     0.02,
@@ -72,7 +76,9 @@ test('a gain of a metric to be raised raises it', () => {
 })
 
 test('with nothing to compare the best is named, and without a value nothing', () => {
-  expect(said(list())).toContain('The best recipe so far reaches val_bpb 1.7000 [1.6900, 1.7100] (n=3 seeds).')
+  expect(said(list())).toContain(
+    'The best recipe so far reaches val_bpb 1.7000 [1.6900, 1.7100] (n=3 seeds).',
+  )
   const none = { campaign: { ...campaign, best: null }, tests: list(), pair: undefined, compared: undefined }
   expect(answerOf(none)).toEqual({
     says: 'No run is valid yet. The first values appear when two machines agree.',

@@ -28,7 +28,7 @@ export function WhiskerMark({
 }) {
   const at = (value: number): number => EDGE + ((value - low) / (high - low || 1)) * (WIDTH - 2 * EDGE)
   return (
-    <svg class="whisker" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
+    <svg width={WIDTH} height={HEIGHT} aria-hidden="true">
       <line x1={EDGE} x2={WIDTH - EDGE} y1={MIDDLE} y2={MIDDLE} stroke="var(--line)" />
       {mean !== null && ci95 !== null && (
         <line

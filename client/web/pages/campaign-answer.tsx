@@ -43,7 +43,16 @@ export function Answer({ campaign, known }: { campaign: CampaignView; known: Res
               {says}
             </p>
             {caution !== undefined && <p class="dim">{caution}</p>}
-            {watched !== undefined && <Gauge {...watched} value={watched.llr} />}
+            {watched !== undefined && (
+              <>
+                {watched !== pair?.test && (
+                  <p class="dim">
+                    Now <a href={`/e/${watched.challenger}`}>another recipe</a> is tested against it:
+                  </p>
+                )}
+                <Gauge {...watched} value={watched.llr} />
+              </>
+            )}
           </section>
         )
       }}

@@ -17,7 +17,7 @@ export function Results({ of: { runs, runsLeftOut, metric: measured } }: { of: E
       <h2>Every result</h2>
       <Figure
         name="results"
-        sentence={`${whole(rows.length)} results of ${whole(runs.length)} runs. Equal digests are equal to the last bit.${more}`}
+        sentence={`${counted(rows.length, 'result')} of ${counted(runs.length, 'run')}. Equal digests are equal to the last bit.${more}`}
         twin={() => ({
           columns: ['seed', 'rung', 'result', 'host', 'class', 'state', 'digest', measured.name, 'credit'],
           rows: rows.map(({ run, result }) => [
@@ -56,6 +56,8 @@ export function Results({ of: { runs, runsLeftOut, metric: measured } }: { of: E
     </section>
   )
 }
+
+const counted = (n: number, noun: string): string => `${whole(n)} ${noun}${n === 1 ? '' : 's'}`
 
 const COMMANDS = 5
 const DIGEST_CHARS = 12

@@ -67,7 +67,7 @@ function Experiment({ of: view }: Props) {
       <Lineage of={view} />
       <Results of={view} />
       <Notes of={view} />
-      <section>
+      <section class="facts">
         <h2>Recipe</h2>
         <Table
           label="Recipe"
