@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
+import type { PgBoss } from 'pg-boss'
 import { TRUST } from '#domain/trust.ts'
 import { createApp, createHealthApp } from '#http/app.ts'
 import { challengeKey } from '#http/challenge.ts'
@@ -23,6 +24,7 @@ import { searchState } from '#search/state.ts'
 import { type Blobs, openBlobs } from '#store/blobs.ts'
 import { openDatabase } from '#store/database.ts'
 import { type EventHub, openEventHub } from '#store/event-hub.ts'
+import { CRON_LOCK, openLeadership } from '#store/leadership.ts'
 import { migrate } from '#store/migrate.ts'
 import { settleOnce } from '#store/settings.ts'
 import packageJson from '../package.json' with { type: 'json' }
@@ -93,20 +95,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const boss = await startBoss({ connectionString, log })
   closers.push(() => boss.stop())
   const serverId = await settleOnce(knex, 'server_id', randomUUID())
-  const jobRoles = config.roles.filter(role => role !== 'http' && role !== 'seal')
-  const jobs = await startJobs({
-    boss,
-    roles: jobRoles,
-    knex,
-    blobs,
-    now,
-    ids: secureIds,
-    secret: secrets.server,
-    trust: TRUST,
-    postWebhook: await openPoster(config),
-    log,
-  })
-  closers.push(() => jobs.stop())
+  await openJobs(config, { boss, knex, blobs, secrets, connectionString }, closers)
   if (config.roles.includes('seal')) {
     const sealer = startSealer({ knex, key: secrets.operator, serverId, now, log })
     closers.push(() => sealer.stop())
@@ -149,6 +138,29 @@ async function openHealth(config: Config, knex: Knex, closers: Closers): Promise
   const listening = await listen(createHealthApp(health), { host, port: healthPort })
   closers.push(() => listening.close(0))
   log.info({ url: listening.url }, 'answers probes')
+}
+
+interface Works extends Pick<Parts, 'knex' | 'blobs' | 'secrets'> {
+  readonly boss: PgBoss
+  readonly connectionString: string
+}
+
+async function openJobs(config: Config, works: Works, closers: Closers): Promise<void> {
+  const { secrets, connectionString, ...rest } = works
+  const leader = openLeadership({ connectionString, lock: CRON_LOCK, name: `xeenet cron ${process.pid}` })
+  closers.push(() => leader.close())
+  const jobs = await startJobs({
+    ...rest,
+    roles: config.roles.filter(role => role !== 'http' && role !== 'seal'),
+    leads: leader.leads,
+    now: systemClock,
+    ids: secureIds,
+    secret: secrets.server,
+    trust: TRUST,
+    postWebhook: await openPoster(config),
+    log,
+  })
+  closers.push(() => jobs.stop())
 }
 
 async function openPoster({ webhookNetworks: networks, webhookCaFile }: Config) {

@@ -3,7 +3,7 @@ import { FAULTS } from '#ops/faults/draw.ts'
 import { soakFaults } from '#ops/faults/soak.ts'
 
 // The first of five seeds in a row whose runs meet every kind of fault together.
-const SEED = 8
+const SEED = 165
 const RUNS = 5
 
 test(`${RUNS} campaigns among every kind of fault lose nothing, pay nothing twice, and end`, async () => {

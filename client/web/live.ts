@@ -149,14 +149,16 @@ const GAP_SHARE = 5
  * What `load` gives, kept as it is on the server: patched or read again when something is told of `topics`, asked for every now
  * and then where no stream is open, and not at all while nobody looks. The key stands for what `load` closes over.
  */
-export function useLive<T>(
-  key: string,
-  load: () => Promise<T>,
-  { topics, everyMs = EVERY_MS_DEFAULT, patch }: LiveOptions<T>,
-): Resource<T> {
-  const resource = useMemo(() => openResource(load, everyMs), [key])
-  useEffect(() => keepCurrent(resource, { topics, everyMs, patch }), [resource, topics.join(), everyMs])
+export function useLive<T>(key: string, load: () => Promise<T>, options: LiveOptions<T>): Resource<T> {
+  const resource = useMemo(() => openResource(load, options.everyMs ?? EVERY_MS_DEFAULT), [key])
+  useCurrent(resource, options)
   return resource
+}
+
+/** The same of a resource that is there for more than one page. */
+export function useCurrent<T>(resource: Resource<T>, { topics, patch }: LiveOptions<T>): void {
+  const { everyMs } = resource
+  useEffect(() => keepCurrent(resource, { topics, everyMs, patch }), [resource, topics.join(), everyMs])
 }
 
 function keepCurrent<T>(

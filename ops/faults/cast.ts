@@ -14,10 +14,11 @@ import type { Stage } from './stage.ts'
 export interface Cast {
   /** What hosts and clients call. */
   readonly url: URL
-  readonly http: KeptProcess
-  readonly units: KeptProcess
-  /** Two, of which one leads. */
-  readonly crons: readonly [KeptProcess, KeptProcess]
+  /** Two that answer calls; connections take turns. */
+  readonly http: Two
+  /** Two with all other roles; one of them leads. */
+  readonly work: Two
+  readonly all: readonly KeptProcess[]
   readonly toDatabase: Wire
   readonly toServer: Wire
   /** Starts `xeenet up` with a state of its own, again and again the same. */
@@ -25,35 +26,41 @@ export interface Cast {
   stop(): Promise<void>
 }
 
-const APART: readonly Role[] = ['http', 'cron', 'seal']
+type Two = readonly [KeptProcess, KeptProcess]
 
-/** Starts the server's processes, each role apart, and waits until it takes calls. */
+/** Starts the server's processes, and waits until they take calls. */
 export async function startCast(stage: Stage, database: string): Promise<Cast> {
   const [, socket = ''] = /[?]host=([^&]+)/.exec(stage.postgres.connectionString) ?? []
   const toDatabase = await openProxy(() => ({ path: `${decodeURIComponent(socket)}/.s.PGSQL.5432` }))
-  const port = await freePort()
-  const toServer = await openProxy(() => ({ port, host: '127.0.0.1' }))
+  const ports = [await freePort(), await freePort()]
+  let turn = 0
+  const toServer = await openProxy(() => ({ port: ports[turn++ % 2] ?? 0, host: '127.0.0.1' }))
   const env = {
     ...stage.env,
     DATABASE_URL: databaseAt(`postgresql://xeenet@127.0.0.1:${toDatabase.port}/postgres`, database),
   }
   const start = (name: string, roles: string, more: NodeJS.ProcessEnv = {}): KeptProcess =>
     keepServer(name, { ...env, XEENET_ROLES: roles, ...more })
-  const http = start('http', 'http', { PORT: String(port) })
-  const units = start('units', Role.options.filter(role => !APART.includes(role)).join(','))
-  const crons = [start('cron 1', 'cron,seal'), start('cron 2', 'cron,seal')] as const
+  const answers = (n: 0 | 1) => start(`http ${n + 1}`, 'http', { PORT: String(ports[n]) })
+  const others = Role.options.filter(role => role !== 'http').join(',')
+  const http = [answers(0), answers(1)] as const
+  const work = [start('work 1', others), start('work 2', others)] as const
+  const all = [...http, ...work]
   const url = new URL(`http://127.0.0.1:${toServer.port}`)
   const cast: Cast = {
-    ...{ url, http, units, crons, toDatabase, toServer },
+    ...{ url, http, work, all, toDatabase, toServer },
     client: () => startClient(stage, database, url),
     stop: async () => {
-      await Promise.all([http, units, ...crons].map(process => process.stop()))
+      await Promise.all(all.map(process => process.stop()))
       await toServer.close()
       await toDatabase.close()
     },
   }
   try {
-    await Promise.all([http.now().ready, mkdir(clientDir(stage, database), { recursive: true })])
+    await Promise.all([
+      ...http.map(process => process.now().ready),
+      mkdir(clientDir(stage, database), { recursive: true }),
+    ])
   } catch (error) {
     await cast.stop()
     throw error

@@ -5,12 +5,13 @@ import { mulberry32 } from '../kill.ts'
 /** Everything that can go wrong in a run. */
 export const FAULTS = [
   'kill_http',
-  'kill_units',
-  'kill_cron',
+  'kill_work',
+  'kill_leader',
   'kill_client',
   'kill_backend',
   'kill_postgres',
   'restart_postgres',
+  'cut_leader',
   'cut_database',
   'stall_database',
   'drop_database',
@@ -20,6 +21,7 @@ export const FAULTS = [
   'clock_jump',
   'report_twice',
   'job_twice',
+  'upgrade',
   'poison',
   'slow_disk',
   'full_disk',

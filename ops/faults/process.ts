@@ -20,9 +20,9 @@ const MAIN = join(import.meta.dirname, '../../server/main.ts')
 const DISTURB = join(import.meta.dirname, 'disturb.ts')
 const LAST_WORDS_CHARS = 8_000
 
-/** Starts one with these settings. */
-export function startServer(env: NodeJS.ProcessEnv): ServerProcess {
-  const child: ChildProcess = fork(MAIN, [], {
+/** Starts one with these settings. `main`: of another release. */
+export function startServer(env: NodeJS.ProcessEnv, main = MAIN): ServerProcess {
+  const child: ChildProcess = fork(main, [], {
     env: { ...process.env, ...env },
     execArgv: ['--import', DISTURB],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -56,6 +56,8 @@ export function startServer(env: NodeJS.ProcessEnv): ServerProcess {
 export interface KeptProcess {
   readonly name: string
   now(): ServerProcess
+  /** Ends it in order; what takes its place, now and from then on, is of another release. */
+  upgrade(main: string): Promise<void>
   stop(): Promise<void>
   lastWords(): string
 }
@@ -65,7 +67,9 @@ const WORDS_KEPT = 20_000
 
 export function keepServer(name: string, env: NodeJS.ProcessEnv): KeptProcess {
   let stopping = false
+  let release: string | undefined
   let current = startServer(env)
+  let again = Promise.withResolvers<void>()
   let words = ''
   const kept = (async () => {
     while (!stopping) {
@@ -73,12 +77,21 @@ export function keepServer(name: string, env: NodeJS.ProcessEnv): KeptProcess {
       words = (words + current.lastWords()).slice(-WORDS_KEPT)
       if (stopping) return
       await sleep(RESTART_MS)
-      if (!stopping) current = startServer(env)
+      if (stopping) return
+      current = startServer(env, release)
+      again.resolve()
+      again = Promise.withResolvers()
     }
   })()
   return {
     name,
     now: () => current,
+    upgrade: async main => {
+      release = main
+      const next = again.promise
+      await current.end('SIGTERM')
+      await next
+    },
     stop: async () => {
       stopping = true
       await current.end('SIGKILL')

@@ -13,6 +13,7 @@ import { befall, type Scene } from './befall.ts'
 import { type Cast, startCast } from './cast.ts'
 import type { Plan } from './draw.ts'
 import { startCrowd } from './hosts.ts'
+import { isMigrated } from './release.ts'
 import { type Stage, statement } from './stage.ts'
 
 export interface RunResult extends Audited {
@@ -42,6 +43,8 @@ export async function runFaults(stage: Stage, plan: Plan): Promise<RunResult> {
   const events: Event[] = []
   try {
     const scene = await play({ stage, plan, cast, database, knex, events })
+    const isUpgraded = plan.faults.some(({ kind }) => kind === 'upgrade')
+    if (isUpgraded && !(await isMigrated(knex))) throw new RunFailed('the next release never migrated')
     const after = await auditDatabase(database, [...scene.accepted, ...acceptedIn(events)])
     const { trouble, deadLetters } = scene
     const result: RunResult = {
@@ -180,5 +183,5 @@ async function heal(knex: Knex, database: string): Promise<number> {
   }
 }
 
-const lastWords = ({ http, units, crons }: Cast): string =>
-  [http, units, ...crons].map(process => `--- ${process.name}\n${process.lastWords()}`).join('\n')
+const lastWords = ({ all }: Cast): string =>
+  all.map(process => `--- ${process.name}\n${process.lastWords()}`).join('\n')

@@ -13,6 +13,7 @@ import { noopServer } from '../load/noop-server.ts'
 import { mountSmallDisk, type SmallDisk } from './disk.ts'
 import { databaseAt, keepPostgres, type OutsidePostgres } from './postgres.ts'
 import { startServer } from './process.ts'
+import { makeNextRelease } from './release.ts'
 
 export interface Stage {
   readonly dir: string
@@ -27,6 +28,8 @@ export interface Stage {
   /** A copy of the database that was set up; its address for whoever needs no bad network. */
   copy(name: string): Promise<string>
   drop(name: string): Promise<void>
+  /** The main program of a server after this one, made when it is first asked for. */
+  nextRelease(): Promise<string>
   stop(): Promise<void>
 }
 
@@ -53,8 +56,13 @@ export async function setStage(dir: string): Promise<Stage> {
     await admin(`create database ${TEMPLATE}`)
     const env = { ...(await noopServer(dir)), ...PATIENCE, ...placesBelow(dir) }
     const set = await setUp(dir, env, databaseAt(postgres.connectionString, TEMPLATE))
+    let next: Promise<string> | undefined
     return {
       ...{ dir, postgres, disk, env, stop, ...set },
+      nextRelease: () => {
+        next ??= makeNextRelease(join(dir, 'next'))
+        return next
+      },
       copy: async name => {
         // Copied page by page, a sequence that was logged ahead falls back when PostgreSQL crashes before its next checkpoint.
         await admin(`create database ${name} template ${TEMPLATE} strategy file_copy`)

@@ -4,7 +4,7 @@
 import type { WorkUnitId } from '#protocol/units.ts'
 
 /** So many times as long as half of the campaign's runs took: the host is overtaken. */
-const OVERDUE = 1.5
+const OVERDUE = 1.25
 /** Below this nobody waits for anything. */
 export const OVERDUE_MS_MIN = 10_000
 /** So many runs say how long one takes. */

@@ -56,27 +56,35 @@ export function isRecord(scores: Scores, run: ScoredRun, leaderRows: number): bo
 // first, checks less.
 const RECORDS_AT_A_TIME = 2
 
-/**
- * How many of a campaign's runs that look like records are checked at a time. While a verifier has nothing to do, all that would
- * lead: what it checks in vain costs nobody anything, and the others wait for the first rows.
- */
-export const recordsAtATime = (isVerifierIdle: boolean, leaderRows: number): number =>
-  isVerifierIdle ? Math.max(RECORDS_AT_A_TIME, leaderRows) : RECORDS_AT_A_TIME
+/** What a run that looks like a record says it reached: the metrics of all that were reported for it. */
+export interface RecordClaim {
+  readonly metrics: readonly number[]
+}
 
 /**
- * Which of a campaign's runs that look like records the verifier may check next: the best claims, as long as no more than
- * `atATime` are being checked. `begun`: how many are. Among equal claims the first.
+ * Which of a campaign's runs that look like records the verifier may check next, the best claims first; `begun` are those that it
+ * checks already. While it has work it checks no more than two of a campaign at a time. While it is idle, all that would lead
+ * as things stand: others wait for the first rows, and a better claim does not wait for a worse one that came before it.
+ * What is checked in vain then costs nobody anything. Among equal claims those that are begun, then the first.
  */
-export function nextToCheck<Candidate extends { readonly metrics: readonly number[] }>(
+export function nextToCheck<Candidate extends RecordClaim>(
   candidates: readonly Candidate[],
-  { goal, begun, atATime }: { readonly goal: Goal; readonly begun: number; readonly atATime: number },
+  terms: {
+    readonly goal: Goal
+    readonly begun: readonly RecordClaim[]
+    readonly isVerifierIdle: boolean
+    readonly leaderRows: number
+  },
 ): Candidate[] {
-  const sign = goal === 'minimize' ? 1 : -1
-  return candidates
-    .map(candidate => ({ candidate, claim: Math.min(...candidate.metrics.map(metric => metric * sign)) }))
-    .sort((a, b) => a.claim - b.claim)
-    .slice(0, Math.max(0, atATime - begun))
-    .map(({ candidate }) => candidate)
+  const { begun, isVerifierIdle, leaderRows } = terms
+  const sign = signOf(terms)
+  const best = ({ metrics }: RecordClaim): number => Math.min(...metrics.map(metric => metric * sign))
+  const byClaim = <C extends RecordClaim>(claims: readonly C[]): C[] =>
+    claims.toSorted((a, b) => best(a) - best(b))
+  const few = byClaim(candidates).slice(0, Math.max(0, RECORDS_AT_A_TIME - begun.length))
+  if (!isVerifierIdle) return few
+  const leading = new Set(byClaim([...begun, ...candidates]).slice(0, leaderRows))
+  return byClaim(candidates).filter(candidate => leading.has(candidate) || few.includes(candidate))
 }
 
 /**
@@ -96,7 +104,7 @@ export function shownRows<Row extends { readonly unverified: number }>(
   })
 }
 
-const signOf = ({ goal }: Scores): 1 | -1 => (goal === 'minimize' ? 1 : -1)
+const signOf = ({ goal }: Pick<Scores, 'goal'>): 1 | -1 => (goal === 'minimize' ? 1 : -1)
 
 function isBeyondPrediction({ n, mean, m2 }: Scores, signed: number, sign: number): boolean {
   if (n < PREDICTABLE_MIN) return false

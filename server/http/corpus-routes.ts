@@ -8,6 +8,7 @@ import * as exports from './exports.ts'
 import { showScience } from './science.ts'
 import { showSpent } from './spent.ts'
 import { showAgreement } from './study.ts'
+import { showCampaignTicks, showTicks } from './ticks.ts'
 
 /** What is public of everybody's runs, below the address `at`. */
 export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler): Record<string, Methods> {
@@ -25,6 +26,8 @@ export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler):
     [`${at}/corpus/exports`]: { post: [anonymous, small, exports.exportOfMonth(edge)] },
     [`${at}/corpus/:id`]: { get: [showRun(edge)] },
     [`${at}/spent`]: { get: [showSpent(edge)] },
+    [`${at}/ticks`]: { get: [showTicks(edge)] },
+    [`${at}/campaigns/:id/ticks`]: { get: [showCampaignTicks(edge)] },
     [`${at}/exports/:id`]: { get: [exports.showExport(edge)] },
   }
 }

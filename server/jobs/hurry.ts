@@ -3,13 +3,14 @@ import { chooseHurried, OVERDUE_MS_MIN } from '#domain/hurry.ts'
 import { addMs, type WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { lockDaemon } from '#store/economics.ts'
-import { countIdle, hurryWorkUnits, listTails } from '#store/hurry.ts'
+import { countIdle, hurryWorkUnits, listKeptForNobody, listTails, passToProven } from '#store/hurry.ts'
 import { touchWorkUnits } from '#store/wakes.ts'
 import { lockWorkUnits } from '#store/work-units.ts'
 import type { JobDeps } from './deps.ts'
 
 const HURRIED_PER_ROUND = 200
 const SAMPLES = 100
+const PASSED_ON_PER_ROUND = 500
 
 /**
  * Asks a second host for the last runs of a campaign that take much longer than the others did, while proven hosts are idle:
@@ -31,5 +32,20 @@ export function hurryTails(deps: Pick<JobDeps, 'knex' | 'now'>): Promise<WorkUni
     await hurryWorkUnits(trx, open, now)
     await touchWorkUnits(trx, open, now)
     return open
+  })
+}
+
+/**
+ * Passes on to proven hosts that are idle what is kept for newcomers to check while there are none: waiting for them would only
+ * hold up the campaign. Gives the units. Two processes take turns.
+ */
+export function passOnChecks(deps: Pick<JobDeps, 'knex' | 'now'>): Promise<WorkUnitId[]> {
+  return inTransaction(deps.knex, async trx => {
+    const since = addMs(deps.now(), -PRESENT_MS)
+    if ((await countIdle(trx, since, 1)) === 0 || !(await lockDaemon(trx))) return []
+    const kept = await listKeptForNobody(trx, since, PASSED_ON_PER_ROUND)
+    if (kept.length === 0) return []
+    await lockWorkUnits(trx, kept)
+    return passToProven(trx, kept)
   })
 }

@@ -1,12 +1,12 @@
 import { PRESENT_MS } from '#domain/dispatch.ts'
-import { isRecord, nextToCheck, recordsAtATime } from '#domain/records.ts'
+import { isRecord, nextToCheck } from '#domain/records.ts'
 import { addMs, type CampaignId, type WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import {
-  countRecordChecks,
   holdChecks,
   isVerifierIdle,
   listRecordCandidates,
+  listRecordChecks,
   releaseChecks,
 } from '#store/record-checks.ts'
 import { readExperimentScores, readScores } from '#store/scores.ts'
@@ -42,10 +42,9 @@ export async function releaseCandidates(
     )
     const gone = new Set(overtaken)
     const waiting = candidates.filter(unit => !gone.has(unit))
-    const isIdle = await isVerifierIdle(trx, addMs(deps.now(), -PRESENT_MS))
     const next = nextToCheck(waiting, {
-      ...{ goal: scores.goal, begun: await countRecordChecks(trx, id) },
-      atATime: recordsAtATime(isIdle, leaderRows),
+      ...{ goal: scores.goal, begun: await listRecordChecks(trx, id), leaderRows },
+      isVerifierIdle: await isVerifierIdle(trx, addMs(deps.now(), -PRESENT_MS)),
     })
     const toHold = waiting.filter(unit => unit.isOffered && !next.includes(unit))
     const holds = idsOf([...next, ...toHold.slice(0, batch)])

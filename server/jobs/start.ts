@@ -21,7 +21,7 @@ import { checkUndelivered, excludeLiars, planEvaluations } from './evaluate.ts'
 import { runExamine, sweepProposals } from './examine.ts'
 import { runExport, sweepExports } from './export.ts'
 import { forgetTraces } from './forget.ts'
-import { hurryTails } from './hurry.ts'
+import { hurryTails, passOnChecks } from './hurry.ts'
 import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
 import { proveWeights } from './prove.ts'
@@ -35,16 +35,23 @@ type JobRole = QueueName | Stage | 'cron'
 export interface JobsOptions extends Omit<JobDeps, 'enqueue' | 'histories'> {
   readonly boss: PgBoss // from startBoss
   readonly roles: readonly JobRole[]
+  /** Whether it is this process that sweeps now, of those with the role `cron`. */
+  readonly leads: () => Promise<boolean>
 }
 
 /** Starts the roles asked for; any number of processes may run any of them. `stop` waits for what is in hand. */
-export async function startJobs({ boss, roles, ...rest }: JobsOptions): Promise<{ stop(): Promise<void> }> {
+export async function startJobs({
+  boss,
+  roles,
+  leads,
+  ...rest
+}: JobsOptions): Promise<{ stop(): Promise<void> }> {
   const deps: JobDeps = { ...rest, enqueue: bossEnqueue(boss), histories: openHistories() }
   const queues = QUEUES.filter(queue => roles.includes(queue))
   for (const queue of queues) await work(boss, deps, queue)
   const stages = STAGES.filter(stage => roles.includes(stage))
   const units = stages.length === 0 ? undefined : startUnits(deps, stages)
-  const sweepers = roles.includes('cron') ? startSweepers(deps) : []
+  const sweepers = roles.includes('cron') ? startSweepers(deps, leads) : []
   return {
     stop: async () => {
       for (const sweeper of sweepers) await sweeper.stop()
@@ -123,26 +130,29 @@ export function runnerOf(deps: JobDeps, queue: QueueName): (jobs: WakeUps) => Pr
 const parsed = <Id>(jobs: WakeUps, parse: (text: string) => Id) =>
   jobs.map(({ id, data }) => ({ id, data: { id: parse(data.id) } }))
 
-function startSweepers(deps: JobDeps) {
-  const { log } = deps
+// Each round asks anew. One that began just before another process took over meets the other's: both commit, and nothing is done twice.
+function startSweepers(deps: JobDeps, leads: () => Promise<boolean>) {
+  const sweep = (name: string, when: string, what: () => Promise<unknown>) =>
+    repeat(deps.log, { name, when, what: async () => (await leads()) && (await what()) })
   return [
-    repeat(log, { name: 'campaigns', when: EVERY_OTHER_SECOND, what: () => sweepCampaigns(deps) }),
-    repeat(log, { name: 'webhooks', when: EVERY_SECOND, what: () => sweepWebhooks(deps) }),
-    repeat(log, { name: 'hosts', when: EVERY_FIVE_SECONDS, what: () => sweepHosts(deps) }),
-    repeat(log, { name: 'tails', when: EVERY_FIVE_SECONDS, what: () => hurryTails(deps) }),
-    repeat(log, { name: 'contributions', when: EVERY_OTHER_SECOND, what: () => sweepContributions(deps) }),
-    repeat(log, { name: 'statistics', when: EVERY_FIVE_SECONDS, what: () => countGrown(deps.knex) }),
-    repeat(log, { name: 'credit', when: EVERY_MINUTE, what: () => sweepCredit(deps) }),
-    repeat(log, { name: 'proposals', when: EVERY_MINUTE, what: () => sweepProposals(deps) }),
-    repeat(log, { name: 'exports', when: EVERY_MINUTE, what: () => sweepExports(deps) }),
-    repeat(log, { name: 'canaries', when: EVERY_MINUTE, what: () => supplyCanaries(deps) }),
-    repeat(log, { name: 'weights', when: EVERY_MINUTE, what: () => planEvaluations(deps) }),
-    repeat(log, { name: 'proofs', when: EVERY_OTHER_SECOND, what: () => proveWeights(deps) }),
-    repeat(log, { name: 'deliveries', when: EVERY_MINUTE, what: () => checkUndelivered(deps) }),
-    repeat(log, { name: 'liars', when: EVERY_MINUTE, what: () => excludeLiars(deps) }),
-    repeat(log, { name: 'audits', when: EVERY_FOUR_MINUTES, what: () => drawAudits(deps) }),
-    repeat(log, { name: 'units', when: EVERY_FOUR_MINUTES, what: () => inspectUnits(deps) }),
-    repeat(log, { name: 'ledger', when: EVERY_FOUR_MINUTES, what: () => inspectLedger(deps) }),
-    repeat(log, { name: 'traces', when: EVERY_TEN_MINUTES, what: () => forgetTraces(deps) }),
+    sweep('campaigns', EVERY_OTHER_SECOND, () => sweepCampaigns(deps)),
+    sweep('webhooks', EVERY_SECOND, () => sweepWebhooks(deps)),
+    sweep('hosts', EVERY_FIVE_SECONDS, () => sweepHosts(deps)),
+    sweep('tails', EVERY_OTHER_SECOND, () => hurryTails(deps)),
+    sweep('newcomers', EVERY_OTHER_SECOND, () => passOnChecks(deps)),
+    sweep('contributions', EVERY_OTHER_SECOND, () => sweepContributions(deps)),
+    sweep('statistics', EVERY_FIVE_SECONDS, () => countGrown(deps.knex)),
+    sweep('credit', EVERY_MINUTE, () => sweepCredit(deps)),
+    sweep('proposals', EVERY_MINUTE, () => sweepProposals(deps)),
+    sweep('exports', EVERY_MINUTE, () => sweepExports(deps)),
+    sweep('canaries', EVERY_MINUTE, () => supplyCanaries(deps)),
+    sweep('weights', EVERY_MINUTE, () => planEvaluations(deps)),
+    sweep('proofs', EVERY_OTHER_SECOND, () => proveWeights(deps)),
+    sweep('deliveries', EVERY_MINUTE, () => checkUndelivered(deps)),
+    sweep('liars', EVERY_MINUTE, () => excludeLiars(deps)),
+    sweep('audits', EVERY_FOUR_MINUTES, () => drawAudits(deps)),
+    sweep('units', EVERY_FOUR_MINUTES, () => inspectUnits(deps)),
+    sweep('ledger', EVERY_FOUR_MINUTES, () => inspectLedger(deps)),
+    sweep('traces', EVERY_TEN_MINUTES, () => forgetTraces(deps)),
   ]
 }

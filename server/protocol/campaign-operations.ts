@@ -55,6 +55,10 @@ export const CAMPAIGN_OPERATIONS: readonly Operation[] = [
     ...{ dryRun: 'ProposeReply', headers: ['idempotency-key'] },
   },
   {
+    ...{ method: 'get', path: '/api/v1/campaigns/{id}/ticks', reply: 'CampaignTicks' },
+    summary: 'Its public runs in the order in which they became so, added up to what a rug has room for',
+  },
+  {
     method: 'get',
     path: '/api/v1/campaigns/{id}/leaderboard',
     summary: 'Experiments, best first',

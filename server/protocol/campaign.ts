@@ -170,7 +170,7 @@ export const CampaignView = z.object({
     balanceMilli: z.int(),
   }),
   /** Best mean over seeds of what is published. */
-  best: z.object({ experimentId: z.string(), ...MeanView.shape, recipe: Recipe }).nullable(),
+  best: MeanView.extend({ experimentId: z.string(), recipe: Recipe }).nullable(),
   links: z.object({ program: z.string(), llms: z.string() }), // paths of pages for agents
 })
 export type CampaignView = z.infer<typeof CampaignView>

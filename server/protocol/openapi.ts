@@ -88,6 +88,7 @@ import { SearchView } from './search.ts'
 import { SpentView } from './spent.ts'
 import { AgreementView } from './study.ts'
 import { CompareView, TestList } from './tests.ts'
+import { CampaignTicks, TickList } from './ticks.ts'
 import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
 import {
   DeliveryList,
@@ -143,7 +144,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
   ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
   ...{ AlertList, AppealList, ErrorsView, HostRows, LimitsView, ResultRows },
-  ...{ SpentView, SuspectList, SymptomsView, UserRows },
+  ...{ CampaignTicks, SpentView, SuspectList, SymptomsView, TickList, UserRows },
   Health: z.object({ ok: z.literal(true) }),
 }
 
@@ -266,6 +267,10 @@ export const OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'get', path: '/api/v1/spent', reply: 'SpentView' },
     summary: 'What was computed here, its core-hours, and an estimate of its watt-hours',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/ticks', reply: 'TickList' },
+    summary: 'When runs became public in the last hour, by campaign, and how many hosts were heard',
   },
   { method: 'get', path: '/api/v1/prices', summary: 'What work is worth', reply: 'PriceList' },
   {

@@ -29,4 +29,4 @@ export function isUnavailable(error: unknown): boolean {
 const SOCKET_ERRORS = ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTCONN', 'EAI_AGAIN']
 // pg and knex give these no code.
 const LOST_CONNECTION =
-  /Connection terminated|connection error and is not queryable|Unable to acquire a connection|Connection ended unexpectedly/
+  /Connection terminated|Query read timeout|timeout expired|connection error and is not queryable|Unable to acquire a connection|Connection ended unexpectedly/

@@ -34,6 +34,18 @@ export function listTails(on: Executor, { now, leasedBefore, ...limits }: TailTe
 export const hurryWorkUnits = (on: Executor, ids: readonly WorkUnitId[], now: Instant): Promise<number> =>
   execute(on, HURRY, { ids, now: toDb(now) })
 
+/** Open units with an unsent replica that is kept for newcomers, while none was heard since then. */
+export async function listKeptForNobody(on: Executor, since: Instant, limit: number): Promise<WorkUnitId[]> {
+  return (await select(on, IdRow, KEPT_FOR_NOBODY, { since: toDb(since), limit })).map(row => row.id)
+}
+
+/** What was kept for newcomers of these locked units is for proven hosts from now on; gives the units. */
+export async function passToProven(on: Executor, ids: readonly WorkUnitId[]): Promise<WorkUnitId[]> {
+  return (await select(on, IdRow, PASS_TO_PROVEN, { ids })).map(row => row.id)
+}
+
+const IdRow = z.object({ id: WorkUnitId })
+
 const IDLE = `
   select count(*) as idle from (
     select from hosts h where h.last_seen_at > :since and h.idle_since is not null and h.state = 'active' and not h.trusted
@@ -65,3 +77,17 @@ const TAILS = `
 
 const HURRY = `
   update work_units set hurried_at = :now where id = any(:ids) and state = 'open' and hurried_at is null`
+
+// A canary is for nobody but newcomers.
+const KEPT_FOR_NOBODY = `
+  select w.id from results r join work_units w on w.id = r.work_unit_id
+  where r.state = 'unsent' and r.lane = 'unproven' and not w.canary and w.state = 'open'
+    and not exists (select from hosts h where not h.trusted and h.state = 'active' and h.last_seen_at > :since
+      and not exists (select from streaks s where s.host_id = h.id and s.count >= 10))
+  order by r.created_at, r.id limit :limit`
+
+const PASS_TO_PROVEN = `
+  update results r set lane = 'proven' from work_units w
+  where w.id = any(:ids) and r.work_unit_id = w.id and r.state = 'unsent' and r.lane = 'unproven' and not w.canary
+    and w.state = 'open'
+  returning w.id`

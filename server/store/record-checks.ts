@@ -17,9 +17,11 @@ export const listRecordCandidates = (
   campaignId: CampaignId,
 ): Promise<z.infer<typeof CandidateRow>[]> => select(trx, CandidateRow, RECORD_CANDIDATES, { campaignId })
 
-/** How many of a campaign's units that look like records the verifier is checking. */
-export const countRecordChecks = async (trx: Trx, campaignId: CampaignId): Promise<number> =>
-  (await selectOne(trx, z.object({ n: z.int() }), RECORD_CHECKS, { campaignId })).n
+const ClaimRow = z.object({ metrics: z.array(z.number()) })
+
+/** What those of a campaign's units claim that look like records and that the verifier is checking. */
+export const listRecordChecks = (trx: Trx, campaignId: CampaignId): Promise<z.infer<typeof ClaimRow>[]> =>
+  select(trx, ClaimRow, RECORD_CHECKS, { campaignId })
 
 /** Whether a trusted host seen since then called in vain the last time. */
 export const isVerifierIdle = async (trx: Trx, since: Instant): Promise<boolean> =>
@@ -54,9 +56,12 @@ const RECORD_CANDIDATES = `
   group by w.id order by w.id`
 
 const RECORD_CHECKS = `
-  select count(*) as n from work_units w join results c on c.work_unit_id = w.id
+  select array_agg(r.metric) as metrics
+  from work_units w join results r on r.work_unit_id = w.id
   where w.campaign_id = :campaignId and w.state = 'open' and w.demand = 'record'
-    and c.kind = 'check' and c.state = 'in_progress'`
+    and r.verdict = 'pending' and r.metric is not null and exists (
+      select from results c where c.work_unit_id = w.id and c.kind = 'check' and c.state = 'in_progress')
+  group by w.id order by w.id`
 
 const VERIFIER_IDLE = `
   select exists (select from hosts where trusted and state = 'active' and last_seen_at > :since and idle_since is not null)

@@ -101,7 +101,8 @@ export const forgetTicks = (
   { before, limit }: { before: Instant; limit: number },
 ): Promise<number> => execute(trx, FORGET, { before: toDb(before), limit })
 
-const IS_LISTED = `c.file->>'visibility' is distinct from 'unlisted'`
+/** Of a campaign `c`: its own page and lists show it. */
+export const IS_LISTED = `c.file->>'visibility' is distinct from 'unlisted'`
 const IS_WANTED = `(e.xid, e.id) > (cast(:xid as xid8), cast(:id as bigint)) and e.xid < pg_snapshot_xmin(pg_current_snapshot())
      and (:all or e.campaign_id = any(:campaigns) or (:home and ${IS_LISTED})`
 

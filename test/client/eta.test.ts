@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { CampaignView } from '#protocol/campaign.ts'
-import { durationText, etaOf } from '../../client/node/eta.ts'
+import { durationText, etaOf } from '#runtime/eta.ts'
 
 const view = (valid: number, open: number, changes: object = {}) =>
   ({

@@ -12,8 +12,8 @@ const tail = (seconds: readonly number[], given: Partial<Tail> = {}): Tail => ({
 })
 
 describe('a second host is asked', () => {
-  test('for what takes half as long again as usual, the longest first', () => {
-    expect(chooseHurried([tail([100, 181, 179, 400, 180])], 10)).toEqual([unitId(3), unitId(1)])
+  test('for what takes a quarter as long again as usual, the longest first', () => {
+    expect(chooseHurried([tail([100, 151, 149, 400, 150])], 10)).toEqual([unitId(3), unitId(1)])
   })
   test('by no more than are idle', () => {
     expect(chooseHurried([tail([200, 300, 400])], 2)).toEqual([unitId(2), unitId(1)])

@@ -5,7 +5,6 @@ import {
   isRecord,
   nextToCheck,
   noScores,
-  recordsAtATime,
   type Score,
   type Scores,
   scoreAfter,
@@ -108,16 +107,25 @@ describe('of the rows of a leaderboard', () => {
 
 describe('of what looks like a record the verifier checks', () => {
   const candidates = [{ metrics: [3] }, { metrics: [5, 1] }, { metrics: [2] }]
+  const begunOf = (...metrics: number[]) => metrics.map(metric => ({ metrics: [metric] }))
   test.each([
-    ['the two best claims', 'minimize', 0, [1, 2]],
-    ['the best where one is being checked', 'minimize', 1, [1]],
-    ['none where two are', 'minimize', 2, []],
-    ['the greatest where that is better', 'maximize', 0, [1, 0]],
+    ['the two best claims', 'minimize', begunOf(), [1, 2]],
+    ['the best where one is being checked', 'minimize', begunOf(9), [1]],
+    ['none where two are', 'minimize', begunOf(9, 8), []],
+    ['the greatest where that is better', 'maximize', begunOf(), [1, 0]],
   ] as const)('%s', (_, goal, begun, expected) => {
-    const next = nextToCheck(candidates, { goal, begun, atATime: recordsAtATime(false, 10) })
+    const next = nextToCheck(candidates, { goal, begun, isVerifierIdle: false, leaderRows: 10 })
     expect(next.map(c => candidates.indexOf(c))).toEqual(expected)
   })
-  test('as many as lead while it has nothing else to do', () => {
-    expect([recordsAtATime(true, 10), recordsAtATime(true, 1), recordsAtATime(false, 10)]).toEqual([10, 2, 2])
+  test.each([
+    ['all that would lead', begunOf(), 10, [1, 2, 0]],
+    ['never fewer than while it has work', begunOf(), 1, [1, 2]],
+    ['a better claim beside worse ones that are being checked', begunOf(9, 8, 7), 2, [1, 2]],
+    ['none beside better ones', begunOf(0, 0.5), 2, []],
+    ['those that fit between', begunOf(0, 1.5), 3, [1]],
+    ['none beside an equal one', begunOf(1, 1), 2, []],
+  ] as const)('while it is idle, %s', (_, begun, leaderRows, expected) => {
+    const terms = { goal: 'minimize', begun, isVerifierIdle: true, leaderRows } as const
+    expect(nextToCheck(candidates, terms).map(c => candidates.indexOf(c))).toEqual(expected)
   })
 })

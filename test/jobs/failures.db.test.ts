@@ -5,6 +5,7 @@ import { startJobs } from '#jobs/start.ts'
 import { moveDueUnits, moveUnits } from '#jobs/units.ts'
 import { type HostId, type ResultId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
+import { CRON_LOCK, openLeadership } from '#store/leadership.ts'
 import { lockWorkUnits } from '#store/work-units.ts'
 import { addHost } from '#support/hosts.ts'
 import {
@@ -184,12 +185,25 @@ test('a unit that is reported while its handler waits for the lock is seen by it
   expect(await story(life)).toBe('pending, error, unsent')
 })
 
-test('each role runs alone, and together they bring a campaign to its end', async () => {
+test('each role runs alone, some twice, and together they bring a campaign to its end', async () => {
   const started = Date.now()
   const deps = { ...life.deps, now: () => life.now() } // the jobs' clock stands still: nothing here waits for a deadline
-  const roles = ['transition', 'validate', 'assimilate', 'standing', 'propose', 'cron'] as const
-  const running = []
-  for (const role of roles) running.push(await startJobs({ ...deps, boss: life.boss, roles: [role] }))
+  const roles = [
+    'transition',
+    'validate',
+    'validate',
+    'assimilate',
+    'standing',
+    'propose',
+    'cron',
+    'cron',
+  ] as const
+  const running: { stop(): Promise<unknown> }[] = []
+  for (const role of roles) {
+    const { connectionString } = life.knex.client.config.connection
+    const { leads, close } = openLeadership({ connectionString, lock: CRON_LOCK, name: role })
+    running.push(await startJobs({ ...deps, boss: life.boss, roles: [role], leads }), { stop: close })
+  }
   await submit(life, { runs: 2, policy: 'fixed' })
   const [a, b] = [await addHost(life), await addHost(life)]
   const created = `select count(*) as n from results where state = 'unsent'`

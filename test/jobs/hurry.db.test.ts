@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { hurryTails } from '#jobs/hurry.ts'
+import { hurryTails, passOnChecks } from '#jobs/hurry.ts'
 import type { HostId, ResultId } from '#protocol/units.ts'
 import { addHost } from '#support/hosts.ts'
 import {
@@ -92,6 +92,37 @@ describe('the last run of a campaign, on a host that does not come back', () => 
        from work_units where state = 'open' order by id limit 1`,
     )
     expect(await hurryTails(life.deps)).toEqual([])
+  })
+})
+
+describe('a check that is kept for newcomers', () => {
+  const lane = async () =>
+    (await one(life, `select lane from results where id = 'r_00000000000000000000000009'`)).lane
+  const keep = () =>
+    rows(
+      life,
+      `insert into results (id, work_unit_id, kind, lane, attempt, created_at) select 'r_00000000000000000000000009', id, 'replica', 'unproven', 0, now()
+       from work_units where state = 'open' order by id limit 1`,
+    )
+
+  test('is passed on to proven hosts while one is idle and no newcomer was heard', async () => {
+    await keep()
+    expect(await passOnChecks(life.deps)).toEqual([]) // nobody is idle
+    await idle(fast)
+    expect(await passOnChecks(life.deps)).toHaveLength(1)
+    expect(await lane()).toBe('proven')
+    expect(await passOnChecks(life.deps)).toEqual([])
+  })
+
+  test.each([
+    ['a newcomer is here', async () => void (await idle(await addHost(life)))],
+    ['it is a canary', async () => void (await rows(life, `update work_units set canary = true`))],
+  ])('stays where it is while %s', async (_, given) => {
+    await keep()
+    await idle(fast)
+    await given()
+    expect(await passOnChecks(life.deps)).toEqual([])
+    expect(await lane()).toBe('unproven')
   })
 })
 

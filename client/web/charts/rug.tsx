@@ -1,4 +1,12 @@
-interface Tick {
+import type { CampaignView } from '#protocol/campaign.ts'
+import type { CampaignTicks, Tick } from '#protocol/ticks.ts'
+import { progressOf } from '#runtime/eta.ts'
+import { get } from '../data.ts'
+import { whole } from '../format.ts'
+import { type Hour, ticksAfter } from '../hour.ts'
+import { clock, useLive } from '../live.ts'
+
+interface Mark {
   /** 0 to 1: where. */
   readonly at: number
   /** A colour token. */
@@ -7,34 +15,121 @@ interface Tick {
   readonly height: number
 }
 
-/** Every result is one tick. At most one is drawn on three pixels: the tallest. */
-export function Rug({
-  ticks,
-  label,
-  width = 720,
-}: {
-  ticks: readonly Tick[]
-  label: string
-  width?: number
-}) {
-  const bins = new Map<number, Tick>()
-  for (const tick of ticks) {
-    const bin = Math.min(Math.floor(width / 3) - 1, Math.floor((tick.at * width) / 3))
-    const known = bins.get(bin)
-    if (known === undefined || known.height < tick.height) bins.set(bin, tick)
+interface RugProps {
+  readonly marks: readonly Mark[]
+  readonly label: string
+  /** In the pixels that it is about to have: at most one mark of a colour is drawn on three of them, the tallest. */
+  readonly width?: number
+  /** From where on, 0 to 1, nothing can stand yet. */
+  readonly rest?: number
+}
+
+const HEIGHT = 24
+const STEP = 3
+
+/** Every result is one mark. */
+export function Rug({ marks, label, width = 720, rest = 1 }: RugProps) {
+  const bins = new Map<string, Mark & { readonly bin: number }>()
+  for (const mark of marks) {
+    const bin = Math.max(0, Math.min(width / STEP - 1, Math.floor((mark.at * width) / STEP)))
+    const key = `${bin} ${mark.token}`
+    const known = bins.get(key)
+    if (known === undefined || known.height < mark.height) bins.set(key, { ...mark, bin })
   }
+  // The lower stand in front of the taller.
+  const drawn = [...bins].sort(([, a], [, b]) => b.height - a.height)
   return (
-    <svg class="rug" viewBox={`0 0 ${width} 24`} preserveAspectRatio="none" role="img" aria-label={label}>
-      {[...bins].map(([bin, tick]) => (
+    <svg
+      class="rug"
+      viewBox={`0 0 ${width} ${HEIGHT}`}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={label}
+    >
+      {rest < 1 && (
+        <rect x={rest * width} y={HEIGHT - 2} width={(1 - rest) * width} height="2" fill="var(--line)" />
+      )}
+      {drawn.map(([key, { bin, height, token }]) => (
         <rect
-          key={bin}
-          x={bin * 3}
-          y={24 - 24 * tick.height}
-          width="2"
-          height={24 * tick.height}
-          fill={`var(--${tick.token})`}
+          key={key}
+          x={bin * STEP}
+          y={HEIGHT * (1 - height)}
+          width={STEP - 1}
+          height={HEIGHT * height}
+          fill={`var(--${token})`}
         />
       ))}
     </svg>
   )
+}
+
+// The more replicas agreed the taller, and above all a new best.
+const HEIGHTS = [0.45, 0.45, 0.65, 0.85]
+const FAILED_HEIGHT = 0.3
+
+function marksOf({ runs, failed, agreed, best }: Tick, at: number): Mark[] {
+  const good = best
+    ? { at, token: 'accent', height: 1 }
+    : { at, token: 'ink-3', height: HEIGHTS[Math.min(agreed, HEIGHTS.length - 1)] ?? 1 }
+  return [
+    ...(runs > failed || best ? [good] : []),
+    ...(failed > 0 ? [{ at, token: 'bad', height: FAILED_HEIGHT }] : []),
+  ]
+}
+
+const HOUR_MS = 3600_000
+
+interface HourRugProps {
+  readonly of: Hour
+  /** Only what belongs to it. */
+  readonly campaignId?: string
+  readonly width?: number
+}
+
+/** When runs became public in the last hour. */
+export function HourRug({ of: { ticks, aheadMs }, campaignId, width = 720 }: HourRugProps) {
+  const begin = clock.value + aheadMs - HOUR_MS
+  const shown = ticks.filter(
+    tick => Date.parse(tick.at) > begin && (campaignId ?? tick.campaignId) === tick.campaignId,
+  )
+  return (
+    <Rug
+      label={`Runs that became public in the last hour: ${countText(shown)}`}
+      width={width}
+      marks={shown.flatMap(tick => marksOf(tick, (Date.parse(tick.at) - begin) / HOUR_MS))}
+    />
+  )
+}
+
+/** How far a campaign is: its public runs in the order in which they became so, as far as they fill its plan. */
+export function CampaignRug({ campaign }: { campaign: CampaignView }) {
+  const { id } = campaign
+  const known = useLive(`ticks ${id}`, () => get<CampaignTicks>(`/campaigns/${id}/ticks`), {
+    topics: [`campaign:${id}`],
+    patch: ticksAfter,
+  })
+  const now = known.now.value
+  const { runs, ticks } = now.state === 'ready' ? now.value : { runs: 0, ticks: [] }
+  const all = Math.max(1, runs, campaign.state === 'running' ? progressOf(campaign).total : runs)
+  let before = 0
+  const marks = ticks.flatMap(tick => {
+    const at = before / all
+    before += tick.runs
+    return marksOf(tick, at)
+  })
+  const plan = all > runs ? `, of about ${whole(Math.round(all))} planned` : ''
+  return (
+    <Rug label={`Public runs, oldest first: ${countText(ticks)}${plan}`} marks={marks} rest={runs / all} />
+  )
+}
+
+function countText(ticks: readonly Tick[]): string {
+  const runs = ticks.reduce((sum, tick) => sum + tick.runs, 0)
+  const failed = ticks.reduce((sum, tick) => sum + tick.failed, 0)
+  const bests = ticks.filter(tick => tick.best).length
+  return [
+    whole(runs),
+    ...(failed > 0 ? [`${whole(failed)} without a metric`] : []),
+    ...(bests > 0 ? [`${whole(bests)} times a new best`] : []),
+  ].join(', ')
 }

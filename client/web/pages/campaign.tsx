@@ -1,4 +1,5 @@
 import type { CampaignView } from '#protocol/campaign.ts'
+import { CampaignRug } from '../charts/rug.tsx'
 import { get, type Resource } from '../data.ts'
 import { credits, metric, whole } from '../format.ts'
 import { late } from '../late.tsx'
@@ -90,6 +91,7 @@ function Head({ campaign, known }: TabProps) {
           </>
         )}
       </p>
+      <CampaignRug campaign={campaign} />
       <Answer campaign={campaign} known={known} />
       <Figures
         of={[

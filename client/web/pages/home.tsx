@@ -1,4 +1,5 @@
 import type { CampaignView, ServerView } from '#protocol/campaign.ts'
+import { CampaignRug } from '../charts/rug.tsx'
 import { get, useResource } from '../data.ts'
 import { metric, recipeLine, whole } from '../format.ts'
 import { useLive } from '../live.ts'
@@ -70,6 +71,7 @@ function Asked({ campaigns }: { campaigns: readonly CampaignView[] }) {
             <span class="grow" />
             <Best of={campaign} />
           </div>
+          <CampaignRug campaign={campaign} />
           <Progress of={campaign} />
         </li>
       ))}

@@ -44,7 +44,7 @@ export function Mine({ link, of: { computed, host, log, phase }, self, savable }
       <Rug
         label={`The last ${last.length} results: ${count('valid')} valid, ${count('waiting')} waiting`}
         width={TICKS * 3}
-        ticks={last.map((one, i) => ({
+        marks={last.map((one, i) => ({
           at: i / TICKS,
           token: TOKENS[one.fate],
           height: one.fate === 'valid' ? 1 : 0.5,

@@ -77,23 +77,33 @@ export function Shown<T>({ from, what, children }: ShownProps<T>) {
     )
   return (
     <>
-      <Stale at={now.at} everyMs={from.everyMs} why={now.stale} />
+      <Stale from={from} />
       {children(now.value)}
     </>
   )
 }
 
-/** How old something is, once that is twice what it should be. */
-function Stale({ at, everyMs, why }: { at: number; everyMs: number; why: string | undefined }) {
+/** What something is as of, once that is older than twice what it should be, and why; undefined: it is as it should be. */
+export function staleOf<T>({
+  now,
+  everyMs,
+}: Resource<T>): { since: string; why: string | undefined } | undefined {
+  const known = now.value
+  if (known.state !== 'ready') return undefined
+  const { at, stale: why } = known
   // While the stream lives, what it did not mention is as it was.
   const asOf = why === undefined && stream.value.isOpen ? Math.max(at, stream.value.aliveAt) : at
-  const now = clock.value
-  const isStale = everyMs === 0 ? why !== undefined : now - asOf > 2 * everyMs
-  if (!isStale) return null
+  const isStale = everyMs === 0 ? why !== undefined : clock.value - asOf > 2 * everyMs
+  return isStale ? { since: ago(new Date(asOf).toISOString(), clock.value), why } : undefined
+}
+
+function Stale<T>({ from }: { from: Resource<T> }) {
+  const stale = staleOf(from)
+  if (stale === undefined) return null
   return (
     <div class="stale" role="status">
-      As of {ago(new Date(asOf).toISOString(), now)}
-      {why !== undefined && `: ${why}`}
+      As of {stale.since}
+      {stale.why !== undefined && `: ${stale.why}`}
     </div>
   )
 }

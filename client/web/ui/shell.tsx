@@ -2,9 +2,14 @@ import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
 import type { PageName } from '#protocol/pages.ts'
+import { HourRug } from '../charts/rug.tsx'
+import { whole } from '../format.ts'
+import { hour, hourAfter } from '../hour.ts'
+import { useCurrent } from '../live.ts'
 import { go, place } from '../router.ts'
 import { loginPath, logOut, may, user } from '../session.ts'
 import { theme, turnTheme } from '../theme.ts'
+import { staleOf } from './parts.tsx'
 
 const LINKS: readonly (readonly [PageName, string, string])[] = [
   ['campaigns', '/c', 'Campaigns'],
@@ -40,7 +45,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
             </a>
           ))}
         </nav>
-        <span class="grow" />
+        <LastHour />
         <Jump />
         <button type="button" class="quiet" onClick={turnTheme}>
           Theme: {theme.value}
@@ -66,6 +71,25 @@ export function Shell({ children }: { children: ComponentChildren }) {
     </>
   )
 }
+
+/** The rug of the last hour, on every page: whether anything happens here. */
+function LastHour() {
+  useCurrent(hour, { topics: ['home'], patch: hourAfter })
+  const { value: now } = hour.now
+  const stale = staleOf(hour)
+  if (now.state !== 'ready') return <div class="strip" />
+  const { runs, hosts } = now.value
+  return (
+    <div class="strip">
+      <HourRug of={now.value} width={STRIP_PX} />
+      <span class={stale === undefined ? 'meta' : 'meta warn'}>
+        {stale === undefined ? 'last hour' : `as of ${stale.since}`} · {whole(runs)} runs · {whole(hosts)}{' '}
+        hosts
+      </span>
+    </div>
+  )
+}
+const STRIP_PX = 240
 
 /** Who is logged in, or how to be. Empty until it is known: nothing jumps, and nobody is told the wrong thing. */
 function Account() {

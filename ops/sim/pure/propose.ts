@@ -1,7 +1,7 @@
 import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
 import { PRESENT_MS } from '#domain/dispatch.ts'
 import { escrowAccount, refund, refundable } from '#domain/ledger.ts'
-import { nextToCheck, recordsAtATime } from '#domain/records.ts'
+import { nextToCheck, type RecordClaim } from '#domain/records.ts'
 import { transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
 import { type ExperimentId, type Instant, instant } from '#protocol/units.ts'
@@ -70,17 +70,17 @@ function newUnit(
 /** As jobs/release.ts: the verifier checks the best claims next, and what was overtaken waits no longer. */
 function releaseCandidates(state: State, campaign: CampaignRow): void {
   const waiting: { readonly unit: UnitRow; readonly metrics: readonly number[] }[] = []
-  let begun = 0
+  const begun: RecordClaim[] = []
   for (const unit of campaign.candidates) {
     const { workUnit, results } = unit
     const checks = results.filter(({ result }) => result.kind === 'check' && !isNotNeeded(result))
-    if (checks.some(({ result }) => result.state === 'in_progress')) begun++
-    if (workUnit.state !== 'open') campaign.candidates.delete(unit)
-    if (workUnit.state !== 'open' || workUnit.disputed) continue
-    if (checks.some(({ result }) => result.state !== 'unsent')) continue
     const metrics = results.flatMap(({ answer, result }) =>
       answer === null || !('verdict' in result) || result.verdict !== 'pending' ? [] : [answer.metric],
     )
+    if (checks.some(({ result }) => result.state === 'in_progress')) begun.push({ metrics })
+    if (workUnit.state !== 'open') campaign.candidates.delete(unit)
+    if (workUnit.state !== 'open' || workUnit.disputed) continue
+    if (checks.some(({ result }) => result.state !== 'unsent')) continue
     const { leaderRows } = state.rules
     if (metrics.some(m => campaign.board.isRecord(workUnit.experimentId, m, leaderRows))) {
       waiting.push({ unit, metrics })
@@ -92,9 +92,11 @@ function releaseCandidates(state: State, campaign: CampaignRow): void {
   }
   const sorted = waiting.sort((a, b) => a.unit.order - b.unit.order)
   const since = state.clock.now - PRESENT_MS
-  const isIdle = state.verifiers.some(({ idleSince, lastSeen }) => idleSince !== null && lastSeen > since)
-  const atATime = recordsAtATime(isIdle, state.rules.leaderRows)
-  const next = new Set(nextToCheck(sorted, { goal: 'minimize', begun, atATime }))
+  const isVerifierIdle = state.verifiers.some(
+    ({ idleSince, lastSeen }) => idleSince !== null && lastSeen > since,
+  )
+  const { leaderRows } = state.rules
+  const next = new Set(nextToCheck(sorted, { goal: 'minimize', begun, isVerifierIdle, leaderRows }))
   for (const candidate of waiting)
     for (const row of candidate.unit.results) if (row.result.kind === 'check') row.held = !next.has(candidate)
 }
