@@ -17,7 +17,8 @@ import { parse, Refused } from './problem.ts'
 export function showTests(edge: Edge): RequestHandler {
   return async (req, res) => {
     const campaign = await campaignOf(edge, req)
-    const [tests, runs] = [await readTests(edge.knex, campaign.id), await readRuns(edge.knex, campaign.id)]
+    const tests = await readTests(edge.knex, campaign.id)
+    const runs = await readRuns(edge.knex, campaign.id, { fromSeed: campaign.file.replicate.seeds })
     const withheld = new Set(await withheldOf(edge.knex, campaign, edge.trust.rules))
     res.json(viewTests(campaign, { tests, runs, withheld }))
   }
@@ -29,6 +30,7 @@ export const baselineOf = (runs: readonly RunRow[]): ExperimentId | null =>
 
 interface Known {
   readonly tests: readonly TestRow[]
+  /** Those on fresh seeds, and those of the unchanged recipe; more do no harm. */
   readonly runs: readonly RunRow[]
   /** Experiments that the leaderboard does not show yet. */
   readonly withheld: ReadonlySet<ExperimentId>
@@ -80,7 +82,7 @@ export function compareExperiments(edge: Edge): RequestHandler {
   return async (req, res) => {
     const sides = parse(Sides, req.query)
     const campaign = await campaignOf(edge, req)
-    const runs = await readRuns(edge.knex, campaign.id)
+    const runs = await readRuns(edge.knex, campaign.id, { among: [sides.a, sides.b] })
     const withheld = new Set(await withheldOf(edge.knex, campaign, edge.trust.rules))
     res.json(await viewComparison(edge.knex, { campaign, runs, withheld }, sides))
   }
