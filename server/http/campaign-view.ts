@@ -4,7 +4,7 @@ import { ci95 } from '#domain/statistics.ts'
 import type { TrustRules } from '#domain/trust.ts'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
-import { LEADERBOARD_ROWS } from '#protocol/limits.ts'
+import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import { toWire } from '#protocol/units.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
 import { readCompressor } from '#store/datasets.ts'
@@ -43,6 +43,7 @@ export async function viewCampaign(
     createdAt: toWire(campaign.createdAt),
     endedAt: campaign.endedAt === null ? null : toWire(campaign.endedAt),
     experiments: { planned: campaign.experimentsPlanned, created: campaign.experimentsCreated },
+    varies: Object.keys(file.space).sort(),
     workUnits: {
       ...{ open: count(workUnits, 'open'), valid: count(workUnits, 'valid') },
       ...{ failed: count(workUnits, 'failed'), cancelled: count(workUnits, 'cancelled') },
@@ -91,7 +92,7 @@ export async function viewLeaderboard(
   dataset: DatasetManifest,
   {
     leaderRows,
-    limit = LEADERBOARD_ROWS,
+    limit = PAGE_ROWS_MAX,
   }: Pick<TrustRules, 'leaderRows'> & { readonly limit?: number | undefined },
 ): Promise<Leaderboard> {
   const { metric } = campaign.file

@@ -142,7 +142,7 @@ const LEADERS = `
     select experiment_id, count(*) as failed from work_units
     where campaign_id = :campaignId and state = 'failed' and rung = 3
       and (cast(:among as text[]) is null or experiment_id = any(:among)) group by experiment_id),
-  leading as (
+  ranked as (
     select e.id, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged, coalesce(l.failed, 0) as failed,
       coalesce(p.provisional, 0) as provisional,
       row_number() over (order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal) as place
@@ -151,7 +151,7 @@ const LEADERS = `
     order by place limit :limit)
   select e.id as "experimentId", e.recipe, e.baseline, k.n, k.mean, k.sd, k.diverged, k.failed, k.provisional, own.unverified,
     coalesce(own.engines, '{}') as engines, own.exactness, own.best as "resultId"
-  from leading k join experiments e on e.id = k.id cross join lateral (
+  from ranked k join experiments e on e.id = k.id cross join lateral (
     select count(*) filter (where metric_value is not null and not verified) as unverified,
       array_agg(distinct engine_class) as engines,
       case when bool_or(exactness = 'not_rerun') then 'not_rerun' when bool_or(exactness = 'rerun') then 'rerun'

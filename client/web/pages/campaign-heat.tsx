@@ -17,17 +17,19 @@ interface TabProps {
 
 /** Two parameters together: where the good values are, and whether the best of one depends on the other. */
 export function HeatTab({ campaign }: TabProps) {
-  const { id, revision } = campaign
+  const { id, revision, varies } = campaign
   const file = useResource(`file ${id} ${revision}`, () =>
     get<RevisionView>(`/campaigns/${id}/revisions/latest`),
   )
   return (
     <Shown from={file} what="the space">
-      {({ file: { space, interaction } }) => {
-        const names = Object.keys(space).sort()
-        if (names.length < 2) return <Empty>This campaign varies one parameter: its slice shows it.</Empty>
-        return <Pair campaign={campaign} names={names} asked={interaction} />
-      }}
+      {({ file: { interaction } }) =>
+        varies.length < 2 ? (
+          <Empty>This campaign varies fewer than two parameters: its slices show them.</Empty>
+        ) : (
+          <Pair campaign={campaign} names={varies} asked={interaction} />
+        )
+      }
     </Shown>
   )
 }

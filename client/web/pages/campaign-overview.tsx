@@ -5,7 +5,7 @@ import { Figure } from '../charts/figure.tsx'
 import { Gauge } from '../charts/gauge.tsx'
 import { LineChart } from '../charts/line.tsx'
 import { get } from '../data.ts'
-import { metric, setting, span } from '../format.ts'
+import { metric, setting, span, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { Empty, Shown, State } from '../ui/parts.tsx'
 import type { TabProps } from './campaign.tsx'
@@ -117,7 +117,7 @@ function Importance({ of: { importance } }: { of: AnalysisView }) {
       <h2>What matters</h2>
       <Figure
         name="importance"
-        sentence={`${importance.method}, n=${importance.n}: ${first.name} explains ${Math.round(first.share * 100)} % of the difference.`}
+        sentence={`${first.name} tells the best from all by ${Math.round(first.share * 100)} %, n=${whole(importance.n)}. ${importance.method}`}
         twin={() => ({ columns: ['parameter', 'share'], rows: parameters.map(p => [p.name, p.share]) })}
       >
         <ul class="bars">

@@ -1,6 +1,6 @@
 import type { CampaignView } from '#protocol/campaign.ts'
 import type { SearchView } from '#protocol/search.ts'
-import { get } from '../data.ts'
+import { get, Refusal } from '../data.ts'
 import { metric, recipeLine, setting, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { Empty, Figures, Shown } from '../ui/parts.tsx'
@@ -8,22 +8,31 @@ import { Table } from '../ui/table.tsx'
 
 /** Who proposes what is tried, and what it knows. */
 export function Search({ campaign: { id } }: { campaign: CampaignView }) {
-  const search = useLive(`search ${id}`, () => get<SearchView>(`/campaigns/${id}/search`), {
-    topics: [`campaign:${id}`],
-  })
+  const search = useLive(`search ${id}`, () => loadSearch(id), { topics: [`campaign:${id}`] })
   return (
     <Shown from={search} what="the search">
-      {view => (
-        <>
-          <Counts of={view} />
-          <Proposers of={view} />
-          <Covered of={view} />
-          <Best of={view} />
-        </>
-      )}
+      {view =>
+        view === undefined ? (
+          <Empty>Nobody proposes here: what is tried was known when the campaign was submitted.</Empty>
+        ) : (
+          <>
+            <Counts of={view} />
+            <Proposers of={view} />
+            <Covered of={view} />
+            <Best of={view} />
+          </>
+        )
+      }
     </Shown>
   )
 }
+
+/** Undefined where no sampler chooses. */
+const loadSearch = (id: string): Promise<SearchView | undefined> =>
+  get<SearchView>(`/campaigns/${id}/search`).catch(error => {
+    if (error instanceof Refusal && error.problem.code === 'not_found') return undefined
+    throw error
+  })
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`
 

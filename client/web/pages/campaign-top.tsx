@@ -8,7 +8,7 @@ import { Table } from '../ui/table.tsx'
 const SHOWN = 5
 
 /** The best recipes, what they were tried with, and what models that only count reach. */
-export function Top({ campaign: { id } }: { campaign: CampaignView }) {
+export function Top({ campaign: { id, varies } }: { campaign: CampaignView }) {
   const board = useLive(`top ${id}`, () => get<Leaderboard>(`/campaigns/${id}/leaderboard?limit=${SHOWN}`), {
     topics: [`campaign:${id}`],
   })
@@ -34,7 +34,7 @@ export function Top({ campaign: { id } }: { campaign: CampaignView }) {
                     {row.mean === null ? 'diverged' : interval({ mean: row.mean, ci95: row.ci95 })}
                   </a>,
                   row.n,
-                  `${row.baseline ? 'unchanged: ' : ''}${recipeLine(row.recipe)}`,
+                  `${row.baseline ? 'unchanged: ' : ''}${recipeLine(pick(row.recipe, varies))}`,
                 ],
               }))}
             />
@@ -49,3 +49,6 @@ export function Top({ campaign: { id } }: { campaign: CampaignView }) {
     </Shown>
   )
 }
+
+const pick = (recipe: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> =>
+  Object.fromEntries(names.filter(name => Object.hasOwn(recipe, name)).map(name => [name, recipe[name]]))
