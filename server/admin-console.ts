@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { readLetters } from '#operate/letters.ts'
 import { readSymptoms } from '#operate/symptoms.ts'
-import { type Act, RoleName, UnitFilter } from '#protocol/acts.ts'
+import { type Act, LetterSubject, RoleName, UnitFilter } from '#protocol/acts.ts'
 import { addMs, CampaignId, ProposalId, toWire, type UserId, Versioned } from '#protocol/units.ts'
 import { readErrors } from '#store/symptoms.ts'
 import { findUserByName } from '#store/users.ts'
@@ -21,6 +22,7 @@ export function addConsoleVerbs(root: Command): void {
       act(options, () => ({ kind: `${word}_campaign`, campaignId: idOf(CampaignId, id) })),
     )
   }
+  addLetterVerbs(root)
   const proposal = root.command('proposal').description('kernels that others propose')
   reasoned(verb(proposal, 'reject <id>', 'refuse a proposed kernel')).action(
     (id: string, options: Reasoned) =>
@@ -67,6 +69,28 @@ function addLookVerbs(root: Command): void {
         return { json: { hours: options.hours, rows }, lines: lines.length === 0 ? ['no errors'] : lines }
       }),
     )
+}
+
+function addLetterVerbs(root: Command): void {
+  const letter = root.command('letter').description('wake-ups that failed on every retry')
+  verb(letter, 'list', 'what they are about, with the error, the latest first').action((options: Shared) =>
+    runOnDatabase(options, async knex => {
+      const view = await readLetters(knex)
+      const lines = view.letters.flatMap(({ subject, daemon, count, lastAt, error }) => [
+        `${subject}  ${daemon}  ${count} times  last ${lastAt}`,
+        `  ${error ?? 'nothing was said'}`,
+      ])
+      return { json: view, lines: lines.length === 0 ? ['there is none'] : lines }
+    }),
+  )
+  for (const [word, about] of [
+    ['requeue', 'have what they are about looked at again'],
+    ['discard', 'forget them; what they are about stays as it is'],
+  ] as const) {
+    reasoned(verb(letter, `${word} <ids...>`, about)).action((ids: string[], options: Reasoned) =>
+      act(options, () => ({ kind: `${word}_letters`, subjects: ids.map(id => idOf(LetterSubject, id)) })),
+    )
+  }
 }
 
 interface FilterOptions extends Shared {

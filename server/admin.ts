@@ -16,6 +16,8 @@ import { addCreditVerbs } from './admin-credit.ts'
 import { datasetLine, type ImportWish, readDirectory, readText } from './admin-datasets.ts'
 import { addEvidenceVerbs } from './admin-evidence.ts'
 import { addHostVerbs } from './admin-hosts.ts'
+import { addKeyVerbs } from './admin-keys.ts'
+import { addPurgeVerb } from './admin-purge.ts'
 import { addServerVerbs } from './admin-upkeep.ts'
 import { addToken, addUser, removeUser, resetPassword, showUsers } from './admin-users.ts'
 import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
@@ -23,6 +25,7 @@ import { admitRelease, examineRelease, signFit } from './admission.ts'
 import { systemClock } from './clock.ts'
 import { hideText, storeDataset } from './datasets.ts'
 import { secureIds } from './ids.ts'
+import { settleOperatorKey } from './key-rotation.ts'
 import { filesDirectory, withDatabase } from './operator.ts'
 import { openOperatorKey } from './secrets.ts'
 import { proveSelfTest } from './self-test.ts'
@@ -93,6 +96,8 @@ function program(): Command {
   addDatasetVerbs(root)
   addUpkeepVerbs(root)
   addServerVerbs(root)
+  addPurgeVerb(root)
+  addKeyVerbs(root)
   return root
 }
 
@@ -113,11 +118,12 @@ function addKernelVerbs(root: Command): void {
       run(options, async ({ config, log }) => {
         const release = await examineRelease(await readFile(file))
         await proveSelfTest(release)
-        const operator = await openOperatorKey(config.dataDir)
         const blobs = await openBlobs(filesDirectory(config.dataDir))
-        const outcome = await withDatabase(config, log, knex =>
-          admitRelease({ knex, blobs, operator, now: systemClock }, release),
-        )
+        const outcome = await withDatabase(config, log, async knex => {
+          const { dataDir } = config
+          const { key: operator } = await settleOperatorKey({ knex, dataDir, now: systemClock })
+          return admitRelease({ knex, blobs, operator, now: systemClock }, release)
+        })
         const { name, version } = release.manifest
         const { releaseSha256, moduleSha256 } = release
         return {

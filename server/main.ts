@@ -27,6 +27,7 @@ import { type EventHub, openEventHub } from '#store/event-hub.ts'
 import { CRON_LOCK, openLeadership } from '#store/leadership.ts'
 import { migrate } from '#store/migrate.ts'
 import { settleOnce } from '#store/settings.ts'
+import { signingKey } from '#store/signing-keys.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { admitDirectory } from './admission.ts'
 import { systemClock } from './clock.ts'
@@ -34,6 +35,7 @@ import { type Config, readConfig } from './config.ts'
 import { importMissing } from './datasets.ts'
 import { inviteFirstOperator } from './first-operator.ts'
 import { secureIds } from './ids.ts'
+import { keyRing, settleOperatorKey } from './key-rotation.ts'
 import { listen } from './listen.ts'
 import { type Log, openLog } from './log.ts'
 import { describeRefusal, filesDirectory, postgresDirectory } from './operator.ts'
@@ -86,7 +88,9 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const now = systemClock
   await blobs.sweep(addMs(now(), -UPLOAD_MS_MAX))
   await importMissing({ knex, blobs, log, now, secret: secrets.server }, config.datasets)
-  await admitDirectory({ knex, blobs, operator: secrets.operator, now }, config.kernelsDir, log)
+  const { key: operator, was } = await settleOperatorKey({ knex, dataDir: config.dataDir, now })
+  if (was !== 'known') log.info({ keyId: operator.keyId, was }, "the operator's key")
+  await admitDirectory({ knex, blobs, operator, now }, config.kernelsDir, log)
   const verifyTokenFile = await ensureVerifyToken(knex, {
     dataDir: config.dataDir,
     ids: secureIds,
@@ -97,7 +101,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const serverId = await settleOnce(knex, 'server_id', randomUUID())
   await openJobs(config, { boss, knex, blobs, secrets, connectionString }, closers)
   if (config.roles.includes('seal')) {
-    const sealer = startSealer({ knex, key: secrets.operator, serverId, now, log })
+    const sealer = startSealer({ knex, keyIn: keyRing(config.dataDir, operator), serverId, now, log })
     closers.push(() => sealer.stop())
   }
   if (!config.roles.includes('http')) {
@@ -180,7 +184,6 @@ interface Parts {
 }
 
 function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, serverId, log }: Parts): Edge {
-  const { publicKey, keyId } = secrets.operator
   const { pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
   const { hostPerMinute, inFlightMax } = config
   const { enrolWork, perMinute, perPrefixDay, publicUrl, signup, signupRole } = config
@@ -198,7 +201,10 @@ function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, s
     random: Math.random,
     ids: secureIds,
     version: packageJson.version,
-    kernelKeys: [{ keyId, publicKey }],
+    kernelKeys: async () => {
+      const { publicKey, keyId } = (await signingKey(knex)) ?? secrets.operator
+      return [{ keyId, publicKey }]
+    },
     prefixSecret: secrets.server,
     challengeKey: challengeKey(secrets.server),
     trust: { rules: TRUST, secret: secrets.server },

@@ -12,6 +12,7 @@ export const recipeText = (recipe: Recipe): string =>
 
 export function quoteLines(reply: ValidateReply): string[] {
   const { spaceSize, quote, hostsMatching, coreHours, firstRuns } = reply
+  const { restless } = quote
   const likely = quote.likelyMilli < quote.reserveMilli ? `, likely ${credit(quote.likelyMilli)}` : ''
   return [
     'valid',
@@ -23,6 +24,9 @@ export function quoteLines(reply: ValidateReply): string[] {
     `reserved       ${credit(quote.reserveMilli)} at most${likely}`,
     `core-hours     ${coreHours.most.toFixed(2)} at most, by ${speedText(coreHours)}`,
     `hosts          ${hostsMatching} seen in the last hour that may compute it`,
+    ...(restless === undefined
+      ? []
+      : [`exact only     ${restless.recipes} of ${restless.of} recipes looked at: ${restless.because}`]),
     ...firstRuns
       .slice(0, 3)
       .map((plan, i) => `run ${i + 1}          ${recipeText(plan.recipe)} seed=${plan.seed}`),

@@ -80,7 +80,7 @@ async function runtimesOf(): Promise<readonly [NativeRuntime, ...NativeRuntime[]
 }
 
 /** The same runtime, given a first weight that differs in its last bit. */
-const lastBitMoved = (runtime: NativeRuntime): NativeRuntime => ({
+export const lastBitMoved = (runtime: NativeRuntime): NativeRuntime => ({
   open: async model => {
     const session = await runtime.open(model)
     let isFirst = true

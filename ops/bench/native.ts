@@ -80,7 +80,7 @@ export async function nativeFigures(
   return figures
 }
 
-async function taskOf(
+export async function taskOf(
   release: string,
   changes: Readonly<Record<string, string | number>>,
 ): Promise<NativeTask> {

@@ -28,7 +28,7 @@ const CAMPAIGN_ID = `'c_7zzzzzzzzz0000000000000000'`
 
 const TEMPLATE = `
   (select w.*, c.dataset_sha256, c.recipe from work_units w join corpus c on c.work_unit_id = w.id
-    where w.state = 'valid' and c.metric_value is not null and not c.provisional order by w.id limit 1)`
+    where w.state = 'valid' and c.metric_value is not null and not exists (select from provisional_results p where p.work_unit_id = w.id) order by w.id limit 1)`
 
 /** A copy of a row with other values in some of its columns, for each number of the range. */
 const copies = (table: string, source: string, changes: Readonly<Record<string, string>>): string => `
@@ -73,8 +73,8 @@ const RESULTS = copies('results', `id = (select canonical_result_id from ${TEMPL
   ...{ id: id('r'), work_unit_id: id('w'), state: `case when i < :count then 'over' else 'unsent' end` },
   ...Object.fromEntries([...EMPTY, ...UNTOLD].map(name => [name, isDone(`to_jsonb(t.row)->'${name}'`)])),
   digest: isDone(`to_jsonb(${hash('digest')})`),
-  ...{ granted_milli: '0', granted_decision: 'null', vested: 'false', provisional: 'false' },
-  ...{ confirmed: 'i < :count', trusted: 'false', proven: 'false', verdict_told: 'true' },
+  ...{ granted_milli: '0', granted_decision: 'null', vested: 'false' },
+  ...{ confirmed: 'i < :count', trusted: 'false', proven: 'false' },
   ...{ kind: `'replica'`, lane: `'anyone'`, engine_class: isDone(`to_jsonb(t.row)->'engine_class'`) },
 })
 

@@ -20,7 +20,7 @@ import { fillTables } from './fill.ts'
 import { enlist } from './fleet.ts'
 import { noopServer } from './noop-server.ts'
 import { countLeaderless } from './observe.ts'
-import { figuresOf, lineOf, lookAt } from './window.ts'
+import { coresOf, figuresOf, lineOf, lookAt } from './window.ts'
 
 const whole = (max: number) => z.coerce.number().int().min(1).max(max)
 const Options = z.object({
@@ -81,7 +81,7 @@ async function startOthers(connectionString: string, dataDir: string) {
     const { url } = Ready.parse(await program.until(event => event.ev === 'ready'))
     const note = await findRunning(dataDir)
     if (note === undefined) throw new Error(`server ${n} left no note in the data directory`)
-    others.push({ program, url, pid: note.pid })
+    others.push({ name: `server ${n}`, program, url, pid: note.pid })
   }
   return others
 }
@@ -99,7 +99,7 @@ async function measure(grid: Grid): Promise<void> {
     )
     const { connections, batch: want } = options
     const others = await startOthers(running.connectionString, grid.dataDir)
-    const pids = [running.pid, ...others.map(({ pid }) => pid)]
+    const servers = [{ name: 'server', pid: running.pid }, ...others]
     const urls = [grid.url, ...others.map(({ url }) => url)].map(url => new URL(url))
     const to = { urls, serverId, connections, want }
     await untilLed(knex, drive({ ...to, hosts: hosts.filter((host, i) => host.trusted || i % SCOUTS === 0) }))
@@ -107,17 +107,18 @@ async function measure(grid: Grid): Promise<void> {
     const load = drive({ ...to, hosts })
     await sleep(options.warmup * 1000)
     load.look()
-    const first = await lookAt(knex, pids)
+    const first = await lookAt(knex, servers)
     let last = first
     while (last.seconds - first.seconds < options.seconds) {
       await sleep(Math.min(10, options.seconds) * 1000)
-      const next = await lookAt(knex, pids)
+      const next = await lookAt(knex, servers)
       const seen = load.look()
       console.log(lineOf(last, next, seen))
       last = { ...next, seen: [...last.seen, seen] }
     }
     await load.stop()
     for (const { program } of others) await stop(program)
+    console.log(`cores: ${coresOf(first, last)}`)
     const figures = figuresOf(first, last)
     console.log(`\n${block(figures)}`)
     await writeFigures(options.json, figures)

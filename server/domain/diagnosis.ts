@@ -105,8 +105,8 @@ const late = ({ daemons, deadLetters }: Facts): Finding[] => [
     : [
         {
           ...({ level: 'warn', what: `${count(deadLetters, 'wake-up')} failed on every retry.` } as const),
-          causes: ['a report or a row that a handler cannot take: the log has the error'],
-          action: page('Look at their units again', '/ops?tab=results&state=pending'),
+          causes: ['a report or a row that a handler cannot take: the letter has the error'],
+          action: page('What they are about', '/ops?tab=letters'),
         },
       ]),
 ]

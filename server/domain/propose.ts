@@ -1,5 +1,7 @@
+import type { CampaignFile } from '#protocol/campaign.ts'
+import { campaignRecipe } from '#protocol/campaign-recipe.ts'
 import type { Recipe } from '#protocol/job.ts'
-import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
+import type { KernelManifest } from '#protocol/kernel.ts'
 
 /** What becomes of a recipe that somebody outside proposes. */
 export type Proposed =
@@ -10,8 +12,8 @@ export type Proposed =
 
 interface Campaign {
   readonly manifest: KernelManifest
-  /** What is the same in every run. */
-  readonly fixed: Recipe
+  /** What its runs have in common: recipe and classes. */
+  readonly file: Pick<CampaignFile, 'recipe' | 'engines'>
   /** Runs of the budget that nobody has taken yet. */
   readonly remaining: number
   /** How many more may wait for their turn. */
@@ -23,13 +25,14 @@ interface Campaign {
 }
 
 /**
- * Looks at recipes in order: each is completed by the campaign's and the kernel's, and must contradict neither. One that occurs
+ * Looks at recipes in order: each is completed by the campaign's and the kernel's, and must contradict neither; some class of the campaign has to be offered it. One that occurs
  * twice counts once; what exceeds the runs that are left is refused. A recipe may lie outside the space that the sampler searches.
  */
 export function judgeProposals(
   given: readonly Recipe[],
-  { manifest, fixed, remaining, room = Infinity, experimentOf, waitingOf = () => undefined }: Campaign,
+  { manifest, file, remaining, room = Infinity, experimentOf, waitingOf = () => undefined }: Campaign,
 ): readonly Proposed[] {
+  const fixed = file.recipe
   const fresh = new Map<string, Recipe>()
   return given.map((changes): Proposed => {
     const against = Object.keys(changes).find(
@@ -41,7 +44,7 @@ export function judgeProposals(
         recipe: changes,
         detail: `${against}: the campaign fixes it at ${fixed[against]}`,
       }
-    const reply = canonicalRecipe(manifest, { ...changes, ...fixed })
+    const reply = campaignRecipe(file, manifest, { ...changes, ...fixed })
     if (!reply.ok) return { outcome: 'refused', recipe: changes, detail: reply.reason }
     const { recipe } = reply
     const experimentId = experimentOf(recipe)

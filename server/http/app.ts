@@ -114,6 +114,7 @@ function addRoutes(app: Express, edge: Edge, { meter, metrics }: Meters): void {
     [`${API}/openapi.json`]: { get: [showDocument(edge)] },
     [CAMPAIGN_SCHEMA_PATH]: { get: [showCampaignSchema] },
     [`${API}/server`]: { get: [reads.showServer(edge)] },
+    [`${API}/signing-keys`]: { get: [reads.showSigningKeys(edge)] },
     [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
     [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },
     [`${API}/hosts/:id`]: { get: [showHost(edge, readCall)] },

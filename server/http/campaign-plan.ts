@@ -3,7 +3,8 @@ import { plannedUnits } from '#domain/campaign.ts'
 import { quote } from '#domain/prices.ts'
 import { enginesOf } from '#protocol/budget.ts'
 import type { CampaignFile, RunPlan } from '#protocol/campaign.ts'
-import type { Quote } from '#protocol/credits.ts'
+import { restlessnessIn } from '#protocol/campaign-recipe.ts'
+import type { Quote, Restless } from '#protocol/credits.ts'
 import { baselineMetric, type DatasetManifest } from '#protocol/dataset.ts'
 import { Job, type Recipe } from '#protocol/job.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
@@ -66,7 +67,9 @@ export async function checkCampaign(
     const detail = `budget.credits: the quote is ${costs.reserveMilli / 1000} credits, the budget ${file.budget.credits}`
     throw new Refused('budget_exceeded', detail, { missingMilli: costs.reserveMilli - budgetMilli })
   }
-  return { file, kernel, dataset, plan, quote: costs, firstRecipes: await checkRecipes(plan), study }
+  const { first: firstRecipes, restless } = await checkRecipes(plan, { file, manifest: kernel.manifest })
+  const known = restless === undefined ? costs : { ...costs, restless }
+  return { file, kernel, dataset, plan, quote: known, firstRecipes, study }
 }
 
 // 1.001 × 1000 is a little less than 1001: a budget of exactly the quote must be enough.
@@ -95,15 +98,28 @@ function assertContent({ metric }: KernelManifest, dataset: DatasetManifest): vo
 // A recipe costs some microseconds; between bites of this many other requests get their turn.
 const RECIPES_PER_BITE = 500
 
-async function checkRecipes(plan: CampaignPlan): Promise<Recipe[]> {
+interface Asked {
+  readonly file: CampaignFile
+  readonly manifest: KernelManifest
+}
+
+/** The first recipes of a plan, all of which are good, and how many of them are for exact classes only. */
+async function checkRecipes(
+  plan: CampaignPlan,
+  { file, manifest }: Asked,
+): Promise<{ first: readonly Recipe[]; restless: Restless | undefined }> {
   const first: Recipe[] = []
-  let checked = 0
+  let [checked, restless] = [0, 0]
+  let because: string | undefined
   for (const planned of plan.recipes()) {
     if (!planned.ok) throw new Refused(planned.code, planned.detail)
     if (first.length < FIRST_RECIPES) first.push(planned.recipe)
+    const reason = restlessnessIn(file, manifest, planned.recipe)
+    because ??= reason
+    if (reason !== undefined) restless++
     if (++checked % RECIPES_PER_BITE === 0) await breathe()
   }
-  return first
+  return { first, restless: because === undefined ? undefined : { recipes: restless, of: checked, because } }
 }
 
 /** The first runs of a campaign as anyone could compute them. */

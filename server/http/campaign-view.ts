@@ -2,12 +2,15 @@ import { escrowAccount } from '#domain/ledger.ts'
 import { shownRows } from '#domain/records.ts'
 import { ci95 } from '#domain/statistics.ts'
 import type { TrustRules } from '#domain/trust.ts'
+import { enginesOf } from '#protocol/budget.ts'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
 import type { DatasetManifest } from '#protocol/dataset.ts'
+import { isExact } from '#protocol/engine.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import { toWire } from '#protocol/units.ts'
 import type { CampaignRow } from '#store/campaigns.ts'
 import { readCompressor } from '#store/datasets.ts'
+import { kernelsByHash } from '#store/kernels.ts'
 import { balancesOf } from '#store/ledger.ts'
 import type { Executor } from '#store/rows.ts'
 import { countCampaign, type LeaderRow, readLeaders, type Tally } from '#store/views.ts'
@@ -40,6 +43,7 @@ export async function viewCampaign(
     kernel: file.kernel,
     data: file.data,
     metric: file.metric,
+    calm: await calmOf(on, campaign),
     createdAt: toWire(campaign.createdAt),
     endedAt: campaign.endedAt === null ? null : toWire(campaign.endedAt),
     experiments: { planned: campaign.experimentsPlanned, created: campaign.experimentsCreated },
@@ -62,6 +66,14 @@ export async function viewCampaign(
     best: bestOf(leader),
     links: { program: `/api/v1/campaigns/${id}/program.md`, llms: `/api/v1/campaigns/${id}/llms.txt` },
   }
+}
+
+/** What the kernel asks of recipes for classes with a tolerance, as a sentence. */
+async function calmOf(on: Executor, { file, kernelSha256 }: CampaignRow): Promise<string | null> {
+  if (enginesOf(file).every(isExact)) return null
+  const [kernel] = await kernelsByHash(on, [kernelSha256])
+  const rules = kernel?.manifest.native?.calm ?? []
+  return rules.length === 0 ? null : rules.map(({ because }) => because).join('; ')
 }
 
 const count = (tally: Tally, name: string): number => tally.get(name) ?? 0

@@ -68,7 +68,7 @@ async function propose(
   const known = await findExperiments(trx, campaign.id)
   const queued = new Map(waiting.map(row => [row.recipeSha256, row.id]))
   const judged = judgeProposals(body.recipes, {
-    ...{ manifest: kernel.manifest, fixed: file.recipe, remaining: remaining - waiting.length },
+    ...{ manifest: kernel.manifest, file, remaining: remaining - waiting.length },
     room: waits ? room : Infinity,
     experimentOf: recipe => known.get(recipeSha256Of(recipe)),
     waitingOf: recipe => queued.get(recipeSha256Of(recipe)),

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express'
+import { readLetters } from '#operate/letters.ts'
 import { PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import {
   type AlertList,
@@ -124,6 +125,14 @@ const viewAlert = ({ seenAt, lastSeenAt, resolvedAt, ...row }: AlertRow) => ({
   ...{ ...row, seenAt: toWire(seenAt), lastSeenAt: toWire(lastSeenAt) },
   resolvedAt: resolvedAt === null ? null : toWire(resolvedAt),
 })
+
+/** GET /operator/letters */
+export function showLetters(edge: Edge): RequestHandler {
+  return async (req, res) => {
+    await requireOperator(edge, req)
+    res.json(await readLetters(edge.knex))
+  }
+}
 
 /** GET /operator/users?q=&sinceHours= */
 export function showUsers(edge: Edge): RequestHandler {

@@ -22,6 +22,7 @@ export function operatorRoutes(
     [`${at}/suspects`]: { get: [anonymous, lists.showSuspects(edge)] },
     [`${at}/appeals`]: { get: [anonymous, lists.showAppeals(edge)] },
     [`${at}/alerts`]: { get: [anonymous, lists.showAlerts(edge)] },
+    [`${at}/letters`]: { get: [anonymous, lists.showLetters(edge)] },
     [`${at}/users`]: { get: [anonymous, lists.showUsers(edge)] },
     [`${at}/limits`]: { get: [anonymous, showLimits(edge)] },
     [`${at}/preview`]: { post: [anonymous, small, operator.previewAct(edge)] },

@@ -74,6 +74,11 @@ function question({ file, view, rows }: Program): string[] {
     `- ${metric.goal} \`${metric.name}\` of kernel ${file.kernel} on ${file.data}; state: ${view.state}, revision ${view.revision}.`,
     `- Every run has the same budget (${limitOf(file)}); a recipe runs on ${replicate.seeds} seeds, which are the server’s: a seed is no parameter.`,
     '- A run gives the same bytes on any machine. Results count when they are verified; what is better than all others is shown only after a trusted re-run.',
+    ...(view.calm === null
+      ? []
+      : [
+          `- A recipe on which they would not agree is left to exact classes, if the campaign has any: ${view.calm}.`,
+        ]),
     '- A recipe that was tried already costs nothing and is answered from what is known. Experiments that diverge or fail are results too.',
     ...['', 'Space, and what is the same in every run:', ''],
     ...Object.entries(space).map(([name, range]) => clipped(`> ${name}: ${JSON.stringify(range)}`, charsMax)),

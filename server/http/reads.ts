@@ -2,6 +2,7 @@ import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import { heldAccount, userAccount } from '#domain/ledger.ts'
 import type { CampaignList, MeView, ServerView } from '#protocol/campaign.ts'
+import type { SigningKeyList } from '#protocol/kernel.ts'
 import { ANALYSIS_POINTS_MAX, PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import type { DatasetList, KernelList, WorkUnitList } from '#protocol/lists.ts'
 import { CampaignId, toWire, Versioned, WorkUnitId } from '#protocol/units.ts'
@@ -13,6 +14,7 @@ import { findKey } from '#store/keys.ts'
 import { balancesOf } from '#store/ledger.ts'
 import { rebuiltReleases } from '#store/proposals.ts'
 import { lastEntries, pendingOfUser, reservedOf } from '#store/receipts.ts'
+import { listSigningKeys } from '#store/signing-keys.ts'
 import { hostsOf, listWorkUnits } from '#store/views.ts'
 import { webhooksOf } from '#store/webhooks.ts'
 import { callerOf, hasScope, keyIdOf } from './auth.ts'
@@ -33,11 +35,24 @@ export function showServer(edge: Edge): RequestHandler {
       serverId: edge.serverId,
       version: edge.version,
       serverNow: toWire(edge.now()),
-      kernelKeys: [...edge.kernelKeys],
+      kernelKeys: [...(await edge.kernelKeys())],
       kernels: kernels.map(({ name, version, moduleSha256, releaseSha256 }) => ({
         ...{ name, version, moduleSha256, releaseSha256 },
       })),
       datasets: datasets.map(({ name, version, sha256 }) => ({ name, version, sha256 })),
+    }
+    res.json(view)
+  }
+}
+
+/** GET /signing-keys: every key by which the operator ever signed, and the word of each for the next. */
+export function showSigningKeys(edge: Edge): RequestHandler {
+  return async (_req, res) => {
+    const rows = await listSigningKeys(edge.knex)
+    const view: SigningKeyList = {
+      keys: rows.map(({ since, until, ...row }) => ({
+        ...{ ...row, since: toWire(since), until: until === null ? null : toWire(until) },
+      })),
     }
     res.json(view)
   }

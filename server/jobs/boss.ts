@@ -51,11 +51,12 @@ export async function startBoss({ connectionString, log }: BossOptions): Promise
 
 /** Enqueues through pg-boss inside the caller's transaction. Ids are sorted, so that two callers never wait for each other. */
 export function bossEnqueue(boss: PgBoss): Enqueue {
-  return async (trx, queue, ids) => {
+  return async (trx, queue, ids, why) => {
     if (ids.length === 0) return
     const db = fromKnex(trx)
     const wanted = queue === DEAD_QUEUE ? await notYetDead(boss, ids) : ids
-    const jobs = [...new Set(wanted)].sort().map(id => ({ data: { id }, singletonKey: id }))
+    const given = why === undefined ? {} : { error: why }
+    const jobs = [...new Set(wanted)].sort().map(id => ({ data: { id, ...given }, singletonKey: id }))
     if (jobs.length > 0) await boss.insert(queue, jobs, { db, returnId: false })
   }
 }

@@ -27,11 +27,15 @@ export type QueueName = (typeof QUEUES)[number]
 /** Where ends what the code cannot get over, for an operator to read. */
 export const DEAD_QUEUE = 'dead'
 
-/** Asks for a look at the things named by `ids`, in the caller's transaction. Requests that still wait collapse into one. */
+/**
+ * Asks for a look at the things named by `ids`, in the caller's transaction. Requests that still wait collapse into one. `why`: of
+ * what is given up, for the operator.
+ */
 export type Enqueue = (
   trx: Trx,
   queue: QueueName | typeof DEAD_QUEUE,
   ids: readonly string[],
+  why?: string,
 ) => Promise<void>
 
 export interface JobLog {

@@ -1,7 +1,7 @@
 import { recipeSha256Of } from '#domain/recipe.ts'
+import { campaignRecipe } from '#protocol/campaign-recipe.ts'
 import type { InteractionFile } from '#protocol/interaction.ts'
 import type { Recipe } from '#protocol/job.ts'
-import { canonicalRecipe } from '#protocol/kernel.ts'
 import { AGENT } from '#protocol/space.ts'
 import { ExperimentId } from '#protocol/units.ts'
 import { promotionFacts } from '#search/evidence.ts'
@@ -133,7 +133,7 @@ async function chooseFrom(
     return recipe === undefined || screening === null ? [] : [{ id, recipe, screening }]
   })
   const settle = (recipe: Recipe): Recipe | string => {
-    const reply = canonicalRecipe(source.manifest, recipe)
+    const reply = campaignRecipe(campaign.file, source.manifest, recipe)
     if (!reply.ok) return reply.reason
     const point = plan.search?.space.settle(plan.search.space.encode(reply.recipe))
     return point === undefined || point.ok ? reply.recipe : point.reason

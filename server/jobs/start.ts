@@ -20,11 +20,12 @@ import { drawAudits, supplyCanaries } from './economics.ts'
 import { checkUndelivered, excludeLiars, planEvaluations } from './evaluate.ts'
 import { runExamine, sweepProposals } from './examine.ts'
 import { runExport, sweepExports } from './export.ts'
-import { forgetTraces } from './forget.ts'
+import { forgetTraces, forgetWeights } from './forget.ts'
 import { hurryTails, passOnChecks } from './hurry.ts'
 import { inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
 import { proveWeights } from './prove.ts'
+import { sampleSymptoms } from './sample.ts'
 import { runStanding } from './standing.ts'
 import { sweepCampaigns, sweepCredit, sweepHosts } from './sweep.ts'
 import { startUnits } from './units.ts'
@@ -153,6 +154,8 @@ function startSweepers(deps: JobDeps, leads: () => Promise<boolean>) {
     sweep('audits', EVERY_FOUR_MINUTES, () => drawAudits(deps)),
     sweep('units', EVERY_FOUR_MINUTES, () => inspectUnits(deps)),
     sweep('ledger', EVERY_FOUR_MINUTES, () => inspectLedger(deps)),
+    sweep('samples', EVERY_TEN_MINUTES, () => sampleSymptoms(deps)),
     sweep('traces', EVERY_TEN_MINUTES, () => forgetTraces(deps)),
+    sweep('unshown', EVERY_TEN_MINUTES, () => forgetWeights(deps)),
   ]
 }

@@ -1,11 +1,16 @@
 import { diagnose, type Facts } from '#domain/diagnosis.ts'
 import { DEAD_QUEUE } from '#jobs/deps.ts'
+import { SAMPLE_MINUTES, SAMPLES_HOURS } from '#protocol/limits.ts'
 import type { SymptomsView } from '#protocol/operator.ts'
-import { type Instant, toWire } from '#protocol/units.ts'
+import { addMs, type Instant, toWire } from '#protocol/units.ts'
 import type { Executor } from '#store/rows.ts'
+import { listSamples } from '#store/samples.ts'
 import { type Counts, type Queue, readCounts, readQueues } from '#store/symptoms.ts'
 import { readUpkeep, type UpkeepKind } from '#store/upkeep.ts'
 import { readLedgerState } from '#store/views.ts'
+
+const HOUR_MS = 3600_000
+const SAMPLES_MAX = (SAMPLES_HOURS * 60) / SAMPLE_MINUTES + 1
 
 /** What is wrong and the figures behind it; `failedShare` of requests is known to the edge only, and 0 elsewhere. */
 export async function readSymptoms(
@@ -16,6 +21,7 @@ export async function readSymptoms(
   const queues = await readQueues(on)
   const upkeep = await readUpkeep(on)
   const { sumMilli } = await readLedgerState(on, now)
+  const samples = await listSamples(on, { since: addMs(now, -SAMPLES_HOURS * HOUR_MS), limit: SAMPLES_MAX })
   const facts = factsOf({ counts, queues, now, upkeep, balanced: sumMilli === 0, failedShare })
   const { success, error, noReply } = counts
   return {
@@ -39,6 +45,7 @@ export async function readSymptoms(
     },
     open: { alerts: counts.alerts, appeals: counts.appeals, proposals: counts.proposals },
     database: { bytes: counts.databaseBytes, connections: counts.connections },
+    samples: samples.map(({ at, ...sample }) => ({ at: toWire(at), ...sample })),
   }
 }
 

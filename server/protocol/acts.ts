@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import { CAMPAIGNS_OPEN_MAX, DETAIL_CHARS_MAX, EXPERIMENTS_OPEN_MAX, PAGE_ROWS_MAX } from './limits.ts'
+import {
+  ACT_LETTERS_MAX,
+  CAMPAIGNS_OPEN_MAX,
+  DETAIL_CHARS_MAX,
+  EXPERIMENTS_OPEN_MAX,
+  PAGE_ROWS_MAX,
+} from './limits.ts'
 import { line } from './text.ts'
 import {
   ActId,
@@ -7,6 +13,7 @@ import {
   CampaignId,
   HostId,
   ProposalId,
+  Sha256,
   UserId,
   Versioned,
   WireInstant,
@@ -57,6 +64,11 @@ const ofCampaign = <Kind extends string>(kind: Kind) =>
 const ofKernel = <Kind extends string>(kind: Kind) =>
   z.strictObject({ kind: z.literal(kind), kernel: Versioned })
 const ofUser = <Kind extends string>(kind: Kind) => z.strictObject({ kind: z.literal(kind), userId: UserId })
+/** What a dead letter is about: a work unit, campaign, host, proposal, webhook or export by its id. */
+export const LetterSubject = z.string().regex(/^[a-z]{1,2}_[0-9a-z]{26}$/)
+export type LetterSubject = z.infer<typeof LetterSubject>
+const ofLetters = <Kind extends string>(kind: Kind) =>
+  z.strictObject({ kind: z.literal(kind), subjects: z.array(LetterSubject).min(1).max(ACT_LETTERS_MAX) })
 const ofAlert = <Kind extends string>(kind: Kind) =>
   z.strictObject({ kind: z.literal(kind), alertId: z.int().min(1) })
 
@@ -101,6 +113,12 @@ export const Act = z.discriminatedUnion('kind', [
   ofAlert('resolve_alert'),
   ofAlert('reopen_alert'),
   z.strictObject({ kind: z.literal('reject_proposal'), proposalId: ProposalId }),
+  /** This key follows the operator's. Only at the command line of the machine that has both. */
+  z.strictObject({ kind: z.literal('rotate_key'), keyId: Sha256 }),
+  /** What they are about is looked at again, and they are gone; what fails again writes another one. */
+  ofLetters('requeue_letters'),
+  /** They are gone, and what they are about stays as it is. */
+  ofLetters('discard_letters'),
 ])
 export type Act = z.infer<typeof Act>
 export type UnitAct = Extract<Act, { filter: UnitFilter }>

@@ -136,6 +136,7 @@ export const CampaignView = z.object({
   kernel: z.string(),
   data: z.string(),
   metric: z.object({ name: z.string(), goal: z.enum(['minimize', 'maximize']) }),
+  calm: z.string().nullable(), // what its classes that compare with a tolerance ask of recipes; null: nothing
   createdAt: WireInstant,
   endedAt: WireInstant.nullable(),
   experiments: z.object({ planned: z.int(), created: z.int() }),

@@ -14,6 +14,13 @@ export const PriceList = z.object({
 })
 export type PriceList = z.infer<typeof PriceList>
 
+/**
+ * Of the recipes that were looked at (all that are known in advance, else the first few): how many no class that compares with a
+ * tolerance is offered, because devices would not agree on them, and why the first of these is one.
+ */
+const Restless = z.object({ recipes: z.int(), of: z.int(), because: z.string() })
+export type Restless = z.infer<typeof Restless>
+
 /** What a campaign will cost at most, and what it likely will; the unused part comes back. */
 export const Quote = z.object({
   experiments: z.int(),
@@ -27,6 +34,8 @@ export const Quote = z.object({
   reserveMilli: MilliCredit,
   /** Less than what is reserved where runs are stopped early. */
   likelyMilli: MilliCredit,
+  /** Absent where every class of the campaign is offered every recipe. */
+  restless: Restless.optional(),
 })
 export type Quote = z.infer<typeof Quote>
 

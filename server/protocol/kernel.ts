@@ -11,9 +11,10 @@ import {
   UPDATES_MAX,
 } from './limits.ts'
 import { NativeForm } from './native.ts'
+import { brokenRule, namesOfRule, RecipeRule } from './recipe-rule.ts'
 import { PublicKeyText, SignatureText } from './signature.ts'
 import { line } from './text.ts'
-import { Sha256 } from './units.ts'
+import { Sha256, WireInstant } from './units.ts'
 
 /** One parameter of a recipe: the small part of JSON Schema that kernels may use. */
 export const ParameterSchema = z.union([
@@ -40,16 +41,6 @@ export const RecipeSchema = z.strictObject({
   properties: z.record(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/), ParameterSchema),
 })
 export type RecipeSchema = z.infer<typeof RecipeSchema>
-
-/**
- * A relation between parameters that every recipe must keep: `divides: [a, b]`, recipe parameter a divides parameter b; or
- * `require`, a formula that is not 0, with the sentence to say when it is (after the names of the parameters).
- */
-export const RecipeRule = z.union([
-  z.strictObject({ divides: z.tuple([z.string(), z.string()]) }),
-  z.strictObject({ require: Formula, of: z.array(z.string()).min(1).max(8), because: line(300) }),
-])
-type RecipeRule = z.infer<typeof RecipeRule>
 
 /** Bytes of memory that no run of a recipe exceeds. Each definition may use those before it. */
 const MemoryBound = z.strictObject({
@@ -157,7 +148,7 @@ export const KernelSource = KernelManifest.extend({ selfTest: SelfTest.omit({ di
 export type KernelSource = z.infer<typeof KernelSource>
 
 /** What a manifest says about recipes. */
-type RecipeTerms = Pick<KernelManifest, 'recipe' | 'rules' | 'memory' | 'memoryPagesMax' | 'native'>
+export type RecipeTerms = Pick<KernelManifest, 'recipe' | 'rules' | 'memory' | 'memoryPagesMax' | 'native'>
 
 /** What an operator signs to admit a release. */
 export const ReleaseStatement = z.strictObject({
@@ -184,6 +175,22 @@ export const SuccessorStatement = z.strictObject({
 export const SignedSuccessor = z.strictObject({ statement: SuccessorStatement, signature: SignatureText })
 export type SignedSuccessor = z.infer<typeof SignedSuccessor>
 
+/** GET /api/v1/signing-keys: the operator's keys in the order in which they ended; the last one signs. */
+export const SigningKeyList = z.object({
+  keys: z.array(
+    z.object({
+      keyId: Sha256,
+      publicKey: PublicKeyText,
+      since: WireInstant,
+      /** Null: it signs kernels and blocks of the ledger. */
+      until: WireInstant.nullable(),
+      /** Its word for the next one; null: it signs, or was replaced by hand, and then nobody has to believe the next. */
+      successor: SignedSuccessor.nullable(),
+    }),
+  ),
+})
+export type SigningKeyList = z.infer<typeof SigningKeyList>
+
 // Kernels read decimals exactly by one rounding, which powers of ten up to 22 allow; with six digits these do.
 const MAGNITUDE_MIN = 1e-15
 
@@ -206,21 +213,9 @@ export function canonicalRecipe(manifest: RecipeTerms, given: Recipe): Canonical
     if (reason !== undefined) return { ok: false, reason: `${name}: ${reason}` }
     recipe[name] = typeof value === 'number' ? sixDigits(value) : value
   }
-  const reason =
-    manifest.rules.map(rule => brokenBy(rule, recipe)).find(broken => broken !== undefined) ??
-    tooLarge(manifest, recipe)
+  const reason = brokenRule(manifest.rules, recipe) ?? tooLarge(manifest, recipe)
   if (reason !== undefined) return { ok: false, reason }
   return { ok: true, recipe: JSON.parse(canonicalJson(recipe)) }
-}
-
-function brokenBy(rule: RecipeRule, recipe: Recipe): string | undefined {
-  if ('require' in rule) {
-    if (evaluate(rule.require, recipe) !== 0) return undefined
-    return `${rule.of.map(name => `${name} ${recipe[name]}`).join(', ')}: ${rule.because}`
-  }
-  const [a, b] = rule.divides.map(name => recipe[name])
-  if (typeof a === 'number' && typeof b === 'number' && b % a === 0) return undefined
-  return `${rule.divides[0]}: ${a} does not divide ${rule.divides[1]} ${b}`
 }
 
 /** Why a manifest contradicts itself, or undefined. A name that is nobody's would silently count as 0. */
@@ -228,9 +223,7 @@ export function manifestFault(manifest: RecipeTerms): string | undefined {
   const { rules, memory, recipe, native } = manifest
   const parameters = Object.keys(recipe.properties)
   const found = [
-    ...rules
-      .flatMap(rule => ('require' in rule ? [...namesIn(rule.require), ...rule.of] : [...rule.divides]))
-      .filter(name => !parameters.includes(name)),
+    ...[...rules, ...(native?.calm ?? [])].flatMap(namesOfRule).filter(name => !parameters.includes(name)),
     ...strangersIn(parameters, memory?.define ?? [], memory?.bytes ?? 0),
     ...strangersIn(parameters, native?.flops.define ?? [], native?.flops.update ?? 0),
   ]

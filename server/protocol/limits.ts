@@ -232,6 +232,11 @@ export const EXPLORE_MS_MAX = 5_000
 
 /** Work units of one act of an operator, in one transaction of some seconds. */
 export const ACT_UNITS_MAX = 5_000
+/** Dead letters of one act, and of one list: more is a bug that mends them all, not a case each. */
+export const ACT_LETTERS_MAX = 200
+/** The console's lines: one sample each so many minutes, over so many hours. */
+export const SAMPLE_MINUTES = 10
+export const SAMPLES_HOURS = 24
 /** What was shown of an act holds so long: a phone call with whom it concerns. */
 export const PREVIEW_MS = 10 * 60_000
 /** An act can be taken back for so long: later others have built on it. */
@@ -240,6 +245,12 @@ export const UNDO_MS = 10 * 60_000
 export const APPEAL_DAYS = 14
 /** A host whose self-test failed so often since it enrolled computes nothing any more: its owner mends it and enrols it again. */
 export const SELF_TESTS_FAILED_MAX = 5
+/** What befell a host is read for so long: to its owner, and to who asks why it was excluded. */
+export const HOST_EVENT_DAYS = 180
+/** A host's words about an error are read by who mends it; afterwards the code of the error is enough. */
+export const ERROR_DETAIL_DAYS = 90
+/** Weights that came and that nothing published names are evidence, for as long as suspects are looked at and somewhat more. */
+export const UNSHOWN_WEIGHTS_DAYS = 120
 /** Names of networks are forgotten after this. */
 export const PREFIX_DAYS = 30
 

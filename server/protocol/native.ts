@@ -3,6 +3,7 @@ import { NativeClass } from './engine.ts'
 import { evaluate, Formula } from './formula.ts'
 import type { Recipe } from './job.ts'
 import { FUEL_MAX, UPDATES_MAX } from './limits.ts'
+import { brokenRule, RequireRule } from './recipe-rule.ts'
 
 /** How far two honest runs of one job on different devices of a class may lie apart. */
 export const Tolerance = z.strictObject({
@@ -36,8 +37,17 @@ export const NativeForm = z.strictObject({
   }),
   /** Nothing that is learnt about a class makes its bounds looser than these. */
   tolerance: Tolerance,
+  /**
+   * What a recipe has to keep so that honest runs of it stay within the tolerance. One that breaks a rule carries rounding too far,
+   * and is computed in exact classes only.
+   */
+  calm: z.array(RequireRule).max(8).default([]),
 })
 export type NativeForm = z.infer<typeof NativeForm>
+
+/** Why honest devices would not agree on a recipe, with its values; undefined when they do. */
+export const restlessness = ({ calm }: Pick<NativeForm, 'calm'>, recipe: Recipe): string | undefined =>
+  brokenRule(calm, recipe)
 
 /** Closed-form training FLOPs of one update of a recipe, whole and at least 1. */
 export function flopsOfUpdate({ flops }: Pick<NativeForm, 'flops'>, recipe: Recipe): number {

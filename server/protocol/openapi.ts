@@ -48,6 +48,7 @@ import { ExploreView } from './explore.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
 import { EnrolBody, EnrolReply, HostView } from './host.ts'
 import { InteractionView } from './interaction.ts'
+import { SigningKeyList } from './kernel.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
 import { KeyBody, KeyList, KeyView, NewKey } from './keys.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
@@ -59,6 +60,7 @@ import {
   AppealList,
   ErrorsView,
   HostRows,
+  LetterList,
   LimitsView,
   ResultRows,
   SuspectList,
@@ -141,9 +143,9 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ RevokedReply, RevokeSessionsBody, SessionList, SessionView, SignUpBody },
   ...{ KeyBody, KeyList, KeyView, NewKey },
   ...{ ExperimentView, ProposeBody, ProposeReply, SearchView },
-  ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
+  ...{ AdmitBody, ProposalList, ProposalView, RejectBody, SigningKeyList },
   ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
-  ...{ AlertList, AppealList, ErrorsView, HostRows, LimitsView, ResultRows },
+  ...{ AlertList, AppealList, ErrorsView, HostRows, LetterList, LimitsView, ResultRows },
   ...{ CampaignTicks, SpentView, SuspectList, SymptomsView, TickList, UserRows },
   Health: z.object({ ok: z.literal(true) }),
 }
@@ -166,6 +168,10 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/api/v1/server',
     summary: 'The server, its keys, kernels and data',
     reply: 'ServerView',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/signing-keys', reply: 'SigningKeyList' },
+    summary: "The operator's keys since the first one, and the word of each for the next",
   },
   {
     ...{ method: 'post', path: '/api/v1/hosts', summary: 'Enrol a host', security: 'anybody' },

@@ -38,6 +38,10 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     summary: 'Invariants that did not hold, newest first',
   },
   {
+    ...{ method: 'get', path: `${at}/letters`, ...user, reply: 'LetterList' },
+    summary: 'Wake-ups that failed on every retry, the latest first',
+  },
+  {
     ...{ method: 'get', path: `${at}/users`, ...user, reply: 'UserRows' },
     ...{ summary: 'Accounts, newest first', query: [...page, 'q', 'sinceHours'] },
   },

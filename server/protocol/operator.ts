@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { RoleName, UnitQuery } from './acts.ts'
-import { PAGE_ROWS_MAX } from './limits.ts'
+import { LetterSubject, RoleName, UnitQuery } from './acts.ts'
+import { ACT_LETTERS_MAX, PAGE_ROWS_MAX, SAMPLE_MINUTES, SAMPLES_HOURS } from './limits.ts'
 import {
   ActId,
   ActionId,
@@ -25,6 +25,24 @@ export const Finding = z.object({
   action: z.object({ label: z.string(), href: z.string().nullable(), command: z.string().nullable() }),
 })
 export type Finding = z.infer<typeof Finding>
+
+/** The figures of one moment, as they are kept for a day. */
+export const Sample = z.object({
+  at: WireInstant,
+  unsent: z.int(),
+  inProgress: z.int(),
+  pending: z.int(),
+  /** Of the hour before: results that were reported, and those that ended without a usable report. */
+  reported: z.int(),
+  failed: z.int(),
+  hosts: z.int(),
+  /** Of the daemon that is furthest behind. */
+  lagSeconds: z.number(),
+  unsealedSeconds: z.number(),
+  deadLetters: z.int(),
+  databaseBytes: z.int(),
+})
+export type Sample = z.infer<typeof Sample>
 
 /** GET /api/v1/operator/symptoms: what a user would notice, and what lies behind it. */
 export const SymptomsView = z.object({
@@ -56,6 +74,8 @@ export const SymptomsView = z.object({
   /** For how many seconds each was not done; null: it never was. */
   upkeep: z.object({ backup: seconds, restoreTest: seconds, ledgerCheck: seconds }),
   database: z.object({ bytes: z.int(), connections: z.int() }),
+  /** Of the last day, one each ten minutes, oldest first. */
+  samples: z.array(Sample).max((SAMPLES_HOURS * 60) / SAMPLE_MINUTES + 1),
 })
 export type SymptomsView = z.infer<typeof SymptomsView>
 
@@ -199,6 +219,26 @@ export const AlertList = z.object({
   ),
 })
 export type AlertList = z.infer<typeof AlertList>
+
+/** GET /api/v1/operator/letters: wake-ups that failed on every retry, by what they are about, the latest first. */
+export const LetterList = z.object({
+  letters: z
+    .array(
+      z.object({
+        /** An id: requeue and discard name it. */
+        subject: LetterSubject,
+        /** Whose wake-up it was: a queue, or `units`. */
+        daemon: z.string(),
+        count: z.int(),
+        firstAt: WireInstant,
+        lastAt: WireInstant,
+        /** What the handler threw at last, in one line. */
+        error: z.string().nullable(),
+      }),
+    )
+    .max(ACT_LETTERS_MAX),
+})
+export type LetterList = z.infer<typeof LetterList>
 
 /** GET /api/v1/operator/users?q=&sinceHours=, the newest first. */
 export const UsersQuery = z.strictObject({

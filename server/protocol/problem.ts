@@ -143,6 +143,12 @@ export const PROBLEMS = {
     'A recipe of the space is not valid for the kernel',
     'The detail names the parameter.',
   ],
+  recipe_restless: [
+    422,
+    false,
+    'Devices do not agree on a recipe, and every class of the campaign compares with a tolerance',
+    'Keep to what the detail says, or add wasm or onnx-wasm to engines: exact classes are offered every recipe.',
+  ],
   space_too_small: [422, false, 'The space has fewer points than the runs asked for', 'Ask for fewer runs.'],
   space_too_constrained: [
     422,

@@ -1,6 +1,7 @@
 import { invariant } from '#domain/invariant.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
-import { type CanonicalRecipe, canonicalRecipe, type KernelManifest, valueFault } from '#protocol/kernel.ts'
+import { type CampaignRecipe, campaignRecipe } from '#protocol/campaign-recipe.ts'
+import { type KernelManifest, valueFault } from '#protocol/kernel.ts'
 import { type Dimension, OUTSIDE, type Proposer, proposersOf } from '#protocol/space.ts'
 import { randomAxis } from './axis.ts'
 import type { Values } from './expression.ts'
@@ -15,7 +16,7 @@ export interface CampaignSearch extends Search {
 
 /**
  * What proposes the recipes of a campaign, for any sampler, conditions and constraints. Rules of the kernel between
- * parameters are constraints too: what it refuses is drawn again. Refuses with `campaign_invalid` or `recipe_invalid`;
+ * parameters are constraints too, and so is what the campaign's classes are offered: what is refused is drawn again. Refuses with `campaign_invalid` or `recipe_invalid`;
  * the detail names the field.
  */
 export function searchOf(file: CampaignFile, manifest: KernelManifest): CampaignSearch | Refusal {
@@ -27,8 +28,8 @@ export function searchOf(file: CampaignFile, manifest: KernelManifest): Campaign
     const axis = randomAxis(name, dimension)
     if (!axis.ok) return { ok: false, code: 'campaign_invalid', detail: axis.detail }
   }
-  const canonical = (values: Values): CanonicalRecipe =>
-    canonicalRecipe(manifest, { ...file.recipe, ...values })
+  const canonical = (values: Values): CampaignRecipe =>
+    campaignRecipe(file, manifest, { ...file.recipe, ...values })
   const space = compileSpace({
     ...file,
     refuses: values => {

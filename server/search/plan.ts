@@ -1,6 +1,7 @@
 import type { CampaignFile } from '#protocol/campaign.ts'
+import { campaignRecipe } from '#protocol/campaign-recipe.ts'
 import type { Limit, Recipe } from '#protocol/job.ts'
-import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
+import type { KernelManifest } from '#protocol/kernel.ts'
 import { type Pruner, proposersOf } from '#protocol/space.ts'
 import { type CampaignSearch, OPEN_LOOP, searchOf } from './campaign-search.ts'
 import { interactionFault } from './interaction-test.ts'
@@ -24,7 +25,7 @@ export interface CampaignPlan {
   /** The unchanged recipe, computed beside what is tried and not counted among `experiments`; null: none. */
   readonly baseline: Recipe | null
   /**
-   * The canonical recipes of experiments `from`…, in order; ends after the first refusal (`recipe_invalid`, `space_too_small`,
+   * The canonical recipes of experiments `from`…, in order; ends after the first refusal (`recipe_invalid`, `recipe_restless`, `space_too_small`,
    * `space_too_constrained`). Of a searched campaign those that it begins with.
    */
   recipes(from?: number): Generator<PlannedRecipe, void>
@@ -44,7 +45,7 @@ const FIRST_PROPOSALS = 3
 /**
  * What a campaign will try. A grid or random draws of a plain space are known in advance, and cost nothing to list; everything else
  * is searched, and so is what is left of a campaign whose space was revised, and whatever stops runs early. Refuses with `campaign_invalid`
- * (the detail names the field), `kernel_without_rungs`, `recipe_invalid`, `space_too_small` or `space_too_constrained`; recipes are
+ * (the detail names the field), `kernel_without_rungs`, `recipe_invalid`, `recipe_restless`, `space_too_small` or `space_too_constrained`; recipes are
  * checked as they are taken from `recipes`.
  */
 export function planCampaign(
@@ -108,13 +109,11 @@ function planStudy(file: CampaignFile, manifest: KernelManifest): CampaignPlan |
   }
 }
 
-/** What everything tried is held against; null where the file wants none, nothing is varied, or the kernel refuses it. */
-function unchangedRecipe(
-  { baseline, recipe, space, stop }: CampaignFile,
-  manifest: KernelManifest,
-): Recipe | null {
+/** What everything tried is held against; null where the file wants none, nothing is varied, or the kernel or its classes refuse it. */
+function unchangedRecipe(file: CampaignFile, manifest: KernelManifest): Recipe | null {
+  const { baseline, recipe, space, stop } = file
   if (Object.keys(space).length === 0 || (!baseline && stop?.sprt === undefined)) return null
-  const unchanged = canonicalRecipe(manifest, recipe)
+  const unchanged = campaignRecipe(file, manifest, recipe)
   return unchanged.ok ? unchanged.recipe : null
 }
 
@@ -135,10 +134,8 @@ function prunerOf({ stop, sampler, interaction, budget }: CampaignFile, { rungs 
 }
 
 /** Why a campaign cannot test what it asks to be tested; undefined when it can. */
-function untestable(
-  { stop, replicate, recipe, sampler }: CampaignFile,
-  manifest: KernelManifest,
-): string | undefined {
+function untestable(file: CampaignFile, manifest: KernelManifest): string | undefined {
+  const { stop, replicate, recipe, sampler } = file
   if (stop?.sprt === undefined) {
     if (sampler.beside !== undefined)
       return 'sampler.beside: who gets more of the budget goes by stop.sprt, which is missing'
@@ -148,7 +145,7 @@ function untestable(
   }
   if (replicate.seeds < SEEDS_TO_TEST_MIN)
     return `replicate.seeds: stop.sprt tells the scatter from at least ${SEEDS_TO_TEST_MIN} seeds`
-  const unchanged = canonicalRecipe(manifest, recipe)
+  const unchanged = campaignRecipe(file, manifest, recipe)
   return unchanged.ok ? undefined : `recipe: what is to be beaten is not valid by itself: ${unchanged.reason}`
 }
 

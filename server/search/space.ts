@@ -1,6 +1,7 @@
 import { type SeedSource, seedFor } from '#domain/seeds.ts'
 import { enginesOf } from '#protocol/budget.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
+import { campaignRecipe, classesFor } from '#protocol/campaign-recipe.ts'
 import type { EngineClass } from '#protocol/engine.ts'
 import {
   type Job,
@@ -12,7 +13,7 @@ import {
   rungsUntil,
   runKeyOf,
 } from '#protocol/job.ts'
-import { canonicalRecipe, type KernelManifest } from '#protocol/kernel.ts'
+import type { KernelManifest } from '#protocol/kernel.ts'
 import { MARKS, REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
 import { updatesWithin } from '#protocol/native.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
@@ -36,7 +37,7 @@ interface PlanAhead {
   readonly fuelMax: number
   /**
    * The canonical recipes of experiments `from`…, in order, at most `experiments` in all; ends after the first refusal
-   * (`recipe_invalid`, `space_too_small`). Deterministic: the same file and manifest give the same recipes for ever.
+   * (`recipe_invalid`, `recipe_restless`, `space_too_small`). Deterministic: the same file and manifest give the same recipes for ever.
    */
   recipes(from?: number): Generator<PlannedRecipe, void>
 }
@@ -104,15 +105,15 @@ export async function buildRun(
   const { limit, flops } = boundsOf(source, recipe)
   const whole: Job = { kernel: file.kernel, task: 'train', recipe, seed, limit, marks: MARKS }
   const job = rungs === undefined ? whole : { ...whole, rungs }
-  const native = enginesOf(file).some(name => name !== 'wasm')
+  const classes = classesFor(file, source.manifest, recipe)
   const [first, ...others] = await Promise.all(
-    enginesOf(file).map(async engineClass => ({
+    classes.map(async engineClass => ({
       engineClass,
       runKey: await runKeyOf(moduleSha256, data, job, engineClass),
     })),
   )
-  if (first === undefined) throw new TypeError('a campaign file names an engine class') // EnginesFile refuses none
-  const exactKey = native ? await runKeyOf(moduleSha256, data, job) : null
+  if (first === undefined) throw new TypeError('no class is offered this recipe') // campaignRecipe refuses it
+  const exactKey = classes.some(name => name !== 'wasm') ? await runKeyOf(moduleSha256, data, job) : null
   return { job: jobText(job), runKey: first.runKey, exactKey, seed, flops, classes: [first, ...others] }
 }
 
@@ -213,9 +214,9 @@ function* recipesOf(sequence: Sequence): Generator<PlannedRecipe, void> {
   if (from >= runs) return
   for (const point of pointsOf(sequence)) {
     if (point.ordinal < from) continue // the submission found them good
-    const reply = canonicalRecipe(manifest, { ...file.recipe, ...point.values })
+    const reply = campaignRecipe(file, manifest, { ...file.recipe, ...point.values })
     if (!reply.ok) {
-      yield { ok: false, code: 'recipe_invalid', detail: `experiment ${point.ordinal}: ${reply.reason}` }
+      yield { ok: false, code: reply.code, detail: `experiment ${point.ordinal}: ${reply.reason}` }
       return
     }
     yield { ok: true, ordinal: point.ordinal, recipe: reply.recipe }

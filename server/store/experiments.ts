@@ -4,6 +4,7 @@ import { Recipe, Rung } from '#protocol/job.ts'
 import { CurvePoint } from '#protocol/report.ts'
 import { Proposer } from '#protocol/space.ts'
 import { CampaignId, ExperimentId, HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
+import { IS_VESTED, provisional } from './provisional.ts'
 import { type Executor, select, selectFirst, Timestamp } from './rows.ts'
 
 const ExperimentRow = z.object({
@@ -101,13 +102,13 @@ const RESULTS = `
     'tookMs', extract(epoch from r.reported_at - r.sent_at) * 1000,
     'digest', case when w.published_at is not null then r.digest end,
     'grantedMilli', case when w.published_at is not null then r.granted_milli else 0 end,
-    'vested', w.published_at is not null and r.vested) order by r.id)
+    'vested', w.published_at is not null and ${IS_VESTED}) order by r.id)
   from results r left join hosts h on h.id = r.host_id
   where (r.work_unit_id = w.id or r.id = w.canonical_result_id) and (w.published_at is not null or r.kind = 'replica')`
 
 const RUNS = `
   select w.id as "workUnitId", w.seed_index as "seedIndex", w.seed, w.rung, w.state, w.failure,
-    w.published_at is not null as published, coalesce(c.provisional, false) as provisional, c.status, c.metric_value as value,
+    w.published_at is not null as published, c.work_unit_id is not null and ${provisional('w.id')} as provisional, c.status, c.metric_value as value,
     coalesce(c.curve, '[]') as curve, c.fuel_used as "fuelUsed", c.result_id as "resultId",
     coalesce((${RESULTS}), '[]') as results
   from work_units w left join corpus c on c.work_unit_id = w.id and c.retracted_at is null

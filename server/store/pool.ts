@@ -80,8 +80,8 @@ const FROM = `
 
 // The window is a parameter whose value the planner knows, so that it walks the indexes results_in_lane and
 // results_waiting instead of sorting everything. Rows that another process holds are skipped: nobody waits, so that dispatch
-// cannot be part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their
-// wake-up moves.
+// cannot be part of a deadlock although it comes after the locks of hosts. Work units are locked as well so that no
+// other process gives an owner a second result of one.
 const POOL = `
   select 'kept' as shelf, l.lane, kept.* from unnest(cast(:kept as lane[])) as l(lane) cross join lateral (
     select ${FROM}

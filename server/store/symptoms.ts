@@ -44,10 +44,12 @@ const QueueRow = z.object({ name: z.string(), waiting: z.int(), oldestSeconds: z
 export type Queue = z.infer<typeof QueueRow>
 
 /** What waits in each queue of the jobs, by the database's clock, which wrote when it came. None before the first start. */
-export async function readQueues(on: Executor): Promise<Queue[]> {
-  const { there } = await selectOne(on, z.object({ there: z.boolean() }), HAS_QUEUES)
-  return there ? select(on, QueueRow, QUEUES) : []
-}
+export const readQueues = async (on: Executor): Promise<Queue[]> =>
+  (await hasQueues(on)) ? select(on, QueueRow, QUEUES) : []
+
+/** Whether the jobs have made their queues: a database has none before the first start. */
+export const hasQueues = async (on: Executor): Promise<boolean> =>
+  (await selectOne(on, z.object({ there: z.boolean() }), HAS_QUEUES)).there
 
 const ErrorRow = z.object({
   error: z.string(),
@@ -119,7 +121,9 @@ const COUNTS = `
   from (
     select count(*) filter (where outcome = 'success') as success, count(*) filter (where outcome = 'error') as error
     from results where reported_at > :hourAgo) as h
-  cross join (select count(*) as due, min(wake_at) as "dueSince" from work_units where wake_at <= :now) as d`
+  cross join (select count(*) as due, min(at) as "dueSince" from (
+      select at from touched_units union all select wake_at from work_units where wake_at <= :now
+      union all select deadline from results where state = 'in_progress' and deadline <= :now) as o) as d`
 
 const HAS_QUEUES = `select to_regclass('pgboss.job') is not null as there`
 

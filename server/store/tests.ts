@@ -4,6 +4,7 @@ import { Recipe } from '#protocol/job.ts'
 import { TestState } from '#protocol/tests.ts'
 import { type CampaignId, ExperimentId, type Instant, type Sha256 } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
+import { provisional } from './provisional.ts'
 import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
 
 const RunRow = z.object({
@@ -129,7 +130,7 @@ const BASELINE = `select id from experiments where campaign_id = :campaignId and
 
 const RUNS = `
   select e.id as "experimentId", e.recipe_sha256 as "recipeKey", e.baseline, w.seed_index as "seedIndex",
-    case when w.published_at is null or c.provisional then 'pending' when c.work_unit_id is null then 'failed'
+    case when w.published_at is null or ${provisional('w.id')} then 'pending' when c.work_unit_id is null then 'failed'
       when c.metric_value is null then 'diverged' else 'ok' end as state,
     c.metric_value as value
   from work_units w join experiments e on e.id = w.experiment_id

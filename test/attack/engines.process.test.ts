@@ -20,9 +20,9 @@ metric: { name: val_bpb, goal: minimize }
 budget: { flops_per_run: 200000000, runs: 4, credits: 1000 }
 engines: [wasm, onnx-cpu]
 baseline: false
-recipe: { context: 16, batch: 4, heads: 2, warmup: 10, width: 16, depth: 1 }
+recipe: { context: 16, batch: 4, heads: 2, warmup: 100, width: 16, depth: 1 }
 space:
-  lr: { choice: [0.001, 0.002, 0.003, 0.004] }
+  lr: { choice: [0.0004, 0.0006, 0.0008, 0.001] }
 sampler: { name: grid, seed: 7 }
 replicate: { quorum: 2, seeds: 1, policy: fixed }
 `

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { judgeProposals } from '#domain/propose.ts'
+import type { EngineClass } from '#protocol/engine.ts'
 import type { Recipe } from '#protocol/job.ts'
-import { manifest } from '#support/spaces.ts'
+import { calmManifest, manifest } from '#support/spaces.ts'
 
-const judge = (recipes: readonly Recipe[], remaining = 9) =>
+const judge = (recipes: readonly Recipe[], remaining = 9, changes: object = {}) =>
   judgeProposals(recipes, {
-    ...{ manifest, fixed: { width: 32 }, remaining },
+    ...{ manifest, file: { recipe: { width: 32 } }, remaining, ...changes },
     experimentOf: ({ lr }) => (lr === 0.5 ? 'e_known' : undefined),
   }).map(proposed => [proposed.outcome, 'detail' in proposed ? proposed.detail : proposed.recipe.lr])
 
@@ -29,4 +30,21 @@ test('the runs that are left are given in order; a repeated recipe takes none, n
     ['new', 0.2],
     ['refused', 'budget.runs: the campaign has no run left for it'],
   ])
+})
+
+test('one on which devices would not agree is refused where every class has a tolerance, and only there', () => {
+  const among = (...engines: EngineClass[]) => {
+    const campaign = { manifest: calmManifest, file: { recipe: {}, engines } }
+    return judge([{ lr: 0.2 }, { lr: 0.3 }], 9, campaign)
+  }
+  const why = 'lr 0.3: devices agree on rates up to 0.2'
+  expect(among('onnx-cpu', 'onnx-cuda')).toEqual([
+    ['new', 0.2],
+    ['refused', why],
+  ])
+  for (const exact of ['wasm', 'onnx-wasm'] as const)
+    expect(among('onnx-cpu', exact)).toEqual([
+      ['new', 0.2],
+      ['new', 0.3],
+    ])
 })

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { DAILY_QUOTA_START, LEASES_UNTRUSTED_MAX } from '#protocol/limits.ts'
-import { toWire } from '#protocol/units.ts'
+import { instant, toWire } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
+import { lockDueWorkUnits } from '#store/wakes.ts'
 import { addUser, runReport, T0 } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost } from '#support/server.ts'
@@ -35,22 +37,29 @@ describe('what a lease says', () => {
     expect(JSON.parse(leases[0]!.job)).toMatchObject({ kernel: 'tiny@0', task: 'train', seed: 7 })
   })
 
-  test('the work unit wakes at the deadline, and deadlines grow with the attempt', async () => {
+  test('the work unit is due at the deadline, and deadlines grow with the attempt', async () => {
     const { units } = await scene.campaign([{ deadlineMs: 30_000, quorum: 1 }])
     const { knex } = server.database
     await knex.raw('update results set attempt = 1 where id = ?', [units[0]!.resultIds[0]!])
     const host = await enrolHost(server)
     await host.ask({ want: 1 })
     const { rows } = await knex.raw(
-      `select r.deadline, r.grace_until, w.wake_at, r.owner_key from results r join work_units w on w.id = r.work_unit_id
-       where w.id = ?`,
+      `select deadline, grace_until, owner_key from results where work_unit_id = ?`,
       [units[0]!.id],
     )
     const deadline = new Date(server.now() + 60_000)
     expect(rows[0]).toEqual({
-      ...{ deadline, wake_at: deadline, grace_until: new Date(+deadline + 60_000) },
+      ...{ deadline, grace_until: new Date(+deadline + 60_000) },
       owner_key: `host:${host.id}`,
     })
+    await knex.raw('delete from touched_units')
+    await knex.raw(`update work_units set wake_at = null`)
+    const dueAt = (ms: number) =>
+      inTransaction(knex, trx => lockDueWorkUnits(trx, instant(+deadline + ms), 9))
+    expect(await dueAt(-1)).not.toContain(units[0]!.id)
+    expect(await dueAt(0)).toContain(units[0]!.id)
+    await knex.raw(`update work_units set awaits = 'repair' where id = ?`, [units[0]!.id]) // the code cannot get over it
+    expect(await dueAt(0)).not.toContain(units[0]!.id)
   })
 
   test('leases that the host does not list are sent again; reported and listed ones are not', async () => {

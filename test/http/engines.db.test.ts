@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { proveWeights } from '#jobs/prove.ts'
 import { Job } from '#protocol/job.ts'
 import type { Lease } from '#protocol/scheduler.ts'
+import { sha256 } from '#support/builders.ts'
 import {
   evaluateAll,
   exactnessSaid,
@@ -130,7 +131,9 @@ test('a native result is judged when its weights were looked at, is paid by its 
   const published = await rows(
     `select run_key, metric_value from corpus where work_unit_id = '${mine.workUnitId}'`,
   )
-  expect(published).toEqual([{ run_key: mine.runKey, metric_value: METRIC }])
+  const { canonical_id } = await unitOf(mine)
+  const metric = metricOf(sha256(canonical_id === mine.resultId ? trained : elsewhere))
+  expect(published).toEqual([{ run_key: mine.runKey, metric_value: metric }])
   const receipt = await scene.server.call('GET', `/api/v1/results/${mine.resultId}/receipt`)
   expect(receipt.json).toMatchObject({
     ...{ engineClass: 'onnx-cpu', per: 'GFLOP', priceMilliPerGfuel: 4, fuelPaid: 10e9, paidMilli: 40 },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { sampleSymptoms } from '#jobs/sample.ts'
 import { type Act, ActList, ActView, PreviewView } from '#protocol/acts.ts'
 import { PREVIEW_MS, UNDO_MS } from '#protocol/limits.ts'
 import { ErrorsView, ResultRows, SymptomsView, UserRows } from '#protocol/operator.ts'
@@ -93,6 +94,8 @@ describe('an act', () => {
     )
     expect(actions[0]).toMatchObject({ kind: 'quarantine', actor: 'operator', hostIds: [host.id] })
     expect((await ask('POST', '/preview', { act })).code).toBe('act_pointless')
+    const rotation = { kind: 'rotate_key', keyId: 'f'.repeat(64) } // the edge has no keys
+    expect((await ask('POST', '/preview', { act: rotation })).code).toBe('act_pointless')
   })
 
   test('is taken back once, for ten minutes', async () => {
@@ -215,6 +218,8 @@ test('symptoms, errors and the results behind them are what the tables hold', as
   const told = await host.ask({ reports: [error], held: heldNow })
   expect(told.reports[0]).toMatchObject({ outcome: 'accepted' })
   server.advance(3_000) // the count that is kept for a moment is over
+  const deps = { knex: server.database.knex, now: server.now }
+  await Promise.all([sampleSymptoms(deps), sampleSymptoms(deps)]) // of two processes one does
   const view = SymptomsView.parse((await ask('GET', '/symptoms')).json)
   const { results } = ResultRows.parse((await ask('GET', `/results?campaignId=${id}&state=over`)).json)
   expect(results).toMatchObject([{ error: 'out_of_memory', detail: '<b>4 GiB</b>', hostId: host.id }])
@@ -223,6 +228,8 @@ test('symptoms, errors and the results behind them are what the tables hold', as
   expect(view.results.unsent).toBe(await count('state=unsent'))
   expect(view.results.inProgress).toBe(await count('state=in_progress'))
   expect(view.ledger).toMatchObject({ balanced: true, sumMilli: 0 })
+  const { unsent, inProgress } = view.results
+  expect(view.samples).toMatchObject([{ unsent, inProgress, failed: view.lastHour.error, deadLetters: 0 }])
   expect(view.lastHour.error).toBeGreaterThan(0)
   expect(view.requests.minutes.length).toBeGreaterThan(0)
   const { rows } = ErrorsView.parse((await ask('GET', '/errors?hours=1')).json)
@@ -232,6 +239,6 @@ test('symptoms, errors and the results behind them are what the tables hold', as
     engineClass: 'wasm',
     count: await count('error=out_of_memory'),
   })
-  for (const path of ['/hosts', '/suspects', '/appeals', '/alerts', '/limits'])
+  for (const path of ['/hosts', '/suspects', '/appeals', '/alerts', '/letters', '/limits'])
     expect((await ask('GET', path)).status, path).toBe(200)
 })

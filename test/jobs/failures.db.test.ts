@@ -1,12 +1,16 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { DEAD_QUEUE, type Enqueue } from '#jobs/deps.ts'
+import type { Enqueue } from '#jobs/deps.ts'
 import { runPropose } from '#jobs/propose.ts'
 import { startJobs } from '#jobs/start.ts'
 import { moveDueUnits, moveUnits } from '#jobs/units.ts'
+import { performCounted } from '#operate/act.ts'
+import { readLetters } from '#operate/letters.ts'
+import type { Act } from '#protocol/acts.ts'
 import { type HostId, type ResultId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { CRON_LOCK, openLeadership } from '#store/leadership.ts'
 import { lockWorkUnits } from '#store/work-units.ts'
+import { testIds } from '#support/builders.ts'
 import { addHost } from '#support/hosts.ts'
 import {
   auditOf,
@@ -123,12 +127,50 @@ test('a poison unit stops only itself: it is logged, put off, shown to the opera
   expect(await moveDueUnits(life.deps)).toEqual([])
   await wait(life, 5 * 60_000)
   expect(await unitStates(life)).toBe('valid published, open, valid published')
-  const dead = await life.boss.fetch(DEAD_QUEUE, { batchSize: 5 })
-  expect(dead.map(job => job.data)).toEqual([{ id: poison }])
+  const { letters } = await readLetters(life.knex)
+  const said = expect.stringMatching(/^\[ .*Invalid option/)
+  expect(letters).toMatchObject([{ subject: poison, daemon: 'units', count: 1, error: said }])
   expect(first).not.toBe(poison)
   await computedBy('wasm', poison!) // the bug is mended
   await wait(life, 5 * 60_000)
   expect(await unitStates(life)).toBe('valid published, valid published, valid published')
+})
+
+/** An act of whoever is at the machine. */
+const doAct = (act: Act) =>
+  performCounted({ ...life.deps, wake: life.wake, ids: { ...testIds } }, { act, reason: 'mended' }, 9)
+
+test('a letter is requeued once its cause is mended, with its row in the audit log, and the unit is looked at again at once', async () => {
+  await submit(life, { runs: 1 })
+  const [a, b] = [await addHost(life), await addHost(life)]
+  const [poison] = await unitIds()
+  await reportOnly(life, a, await take(life, a))
+  await reportOnly(life, b, await take(life, b))
+  await computedBy('abacus', poison!)
+  await runJobs(life)
+  const act: Act = { kind: 'requeue_letters', subjects: [poison!] }
+  expect(await doAct(act)).toMatchObject({ touched: 1, reason: 'mended', undoUntil: null })
+  await runJobs(life)
+  expect(await readLetters(life.knex)).toMatchObject({ letters: [{ subject: poison }] }) // nothing was mended
+  await computedBy('wasm', poison!)
+  await doAct(act)
+  await runJobs(life)
+  expect(await unitStates(life)).toBe('valid published')
+  expect(await readLetters(life.knex)).toEqual({ letters: [] })
+  await expect(doAct(act)).rejects.toMatchObject({ code: 'act_pointless' })
+})
+
+test('a wake-up that failed on every retry is a letter with what was thrown; discarded, it is gone', async () => {
+  const { id } = await submit(life, { runs: 1 })
+  for (const error of ['first', 'the last']) {
+    await life.boss.insert('propose', [{ data: { id }, retryLimit: 0 }])
+    const [job] = await life.boss.fetch('propose')
+    await life.boss.fail('propose', job!.id, { error })
+  }
+  const { letters } = await readLetters(life.knex)
+  expect(letters).toMatchObject([{ subject: id, daemon: 'propose', count: 2, error: 'the last' }])
+  expect(await doAct({ kind: 'discard_letters', subjects: [id] })).toMatchObject({ touched: 1 })
+  expect(await readLetters(life.knex)).toEqual({ letters: [] })
 })
 
 test('a report whose bytes rotted in the database is invalid, and its replacement is asked for', async () => {

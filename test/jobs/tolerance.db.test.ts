@@ -1,9 +1,11 @@
-// What is learnt of an engine class: from whom, when it is frozen, and that it holds from then on.
+// What is learnt of an engine class: from whom, when it is frozen, and that it holds from then on; and what is kept from it.
 
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { learnBounds, readBounds } from '#jobs/tolerance.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import type { EngineClass, NativeClass } from '#protocol/engine.ts'
+import { Job } from '#protocol/job.ts'
+import type { Lease } from '#protocol/scheduler.ts'
 import { inTransaction } from '#store/database.ts'
 import { runReport, sha256, T0, testIds } from '#support/builders.ts'
 import {
@@ -138,5 +140,41 @@ test.each([
   expect(await evaluateAll(jobs, verifier, hash => metrics.get(hash) ?? Number.NaN)).toBe(2)
   expect(await scene.row('work_units', mine.workUnitId)).toMatchObject({
     ...{ state, demand: isLearnt ? 'disagreement' : null },
+  })
+})
+
+describe('a recipe on which devices would not agree', () => {
+  const space = { lr: { choice: [0.65, 0.8] } }
+  const budget = { flops_per_run: 10e9, runs: 2, credits: 1000 }
+
+  test('is never leased to a native host where the kernel may compute it, and the quote says how many are', async () => {
+    const body = nativeCampaign(0, { budget, space, engines: ['wasm', 'onnx-cpu'] })
+    const { json } = await scene.server.call('POST', '/api/v1/campaigns/validate', { body })
+    expect(json).toMatchObject({
+      quote: { restless: { recipes: 1, of: 2, because: 'lr 0.8: devices agree on rates up to 0.7' } },
+    })
+    expect((await scene.server.call('POST', '/api/v1/campaigns', { token, body })).status).toBe(201)
+    await jobs.run()
+    const rateOf = (lease: Lease | undefined) => Job.parse(JSON.parse(lease?.job ?? '')).recipe.lr
+    const take = async (engineClasses: EngineClass[]) =>
+      (await (await enrolHost(scene.server)).ask({ want: 2, engineClasses })).leases
+    expect((await take(['onnx-cpu'])).map(rateOf)).toEqual([0.65])
+    const both = (await take(['onnx-cpu', 'wasm'])).toSorted((x, y) => Number(rateOf(x)) - Number(rateOf(y)))
+    expect(both.map(lease => [rateOf(lease), lease.engineClass])).toEqual([
+      [0.65, 'onnx-cpu'],
+      [0.8, 'wasm'],
+    ])
+    expect(await scene.row('work_units', both[1]?.workUnitId ?? '')).toMatchObject({
+      ...{ engine_class: 'wasm', engines: null, exact_key: null, price_milli: 9 },
+    })
+  })
+
+  test('is refused where every class compares with a tolerance, with what devices agree on', async () => {
+    const body = nativeCampaign(0, { budget, space, engines: ['onnx-cpu', 'onnx-cuda'] })
+    const reply = await scene.server.call('POST', '/api/v1/campaigns', { token, body })
+    expect(reply).toMatchObject({
+      status: 422,
+      json: { code: 'recipe_restless', detail: 'experiment 1: lr 0.8: devices agree on rates up to 0.7' },
+    })
   })
 })

@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { Recipe } from '#protocol/job.ts'
 import { canonicalRecipe, KernelManifest, manifestFault } from '#protocol/kernel.ts'
 import { FUEL_MAX } from '#protocol/limits.ts'
-import { flopsMade, flopsOfUpdate, type NativeForm, updatesWithin } from '#protocol/native.ts'
+import { flopsMade, flopsOfUpdate, type NativeForm, restlessness, updatesWithin } from '#protocol/native.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const manifestOf = async (folder: string) =>
@@ -43,6 +44,33 @@ test.each([
     expect(flopsOfUpdate(manifest.native, recipe.recipe)).toBe(64 * image)
   },
 )
+
+test.each<[Recipe, boolean]>([
+  [{}, false],
+  [{ lr: 0.001, warmup: 100 }, true],
+  [{ lr: 0.001, warmup: 99 }, false],
+  [{ lr: 0.00101, warmup: 1000 }, false],
+  [{ optimizer: 'muon', lr: 0.02, warmup: 0 }, true],
+  [{ optimizer: 'muon', lr: 0.021 }, false],
+  [{ optimizer: 'sgd', lr: 0.1 }, true],
+  [{ optimizer: 'sgd', lr: 0.1, momentum: 0.96 }, false],
+])('charlm with %j is calm: %s', async (changes, calm) => {
+  const manifest = await manifestOf('charlm')
+  const reply = canonicalRecipe(manifest, changes)
+  if (!reply.ok || manifest.native === undefined) throw new Error('no recipe, or no native form')
+  const reason = restlessness(manifest.native, reply.recipe)
+  if (calm) expect(reason).toBeUndefined()
+  else expect(reason).toContain('devices agree on adamw with a rate of at most 0.001')
+})
+
+test('a calm rule that names what the kernel has not is a fault of the manifest', async () => {
+  const manifest = await manifestOf('charlm')
+  if (manifest.native === undefined) throw new Error('no native form')
+  const calm = [{ require: { ascend: ['rate', 1] }, of: ['lr'], because: 'devices agree on slow ones' }]
+  expect(manifestFault({ ...manifest, native: { ...manifest.native, calm } })).toBe(
+    'rate: no parameter, and not defined before it is used',
+  )
+})
 
 const linear: Pick<NativeForm, 'flops'> = { flops: { define: [], update: { product: ['width', 1000] } } }
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import type { EngineClass } from '#protocol/engine.ts'
 import { Sha256 } from '#protocol/units.ts'
 import { planCampaign } from '#search/plan.ts'
 import { buildRun } from '#search/space.ts'
-import { fileOf, type Given, manifest, planned } from '#support/spaces.ts'
+import { calmManifest, fileOf, type Given, manifest, planned } from '#support/spaces.ts'
 
 describe('a plan is refused', () => {
   test.each<[string, Given, string, string]>([
@@ -153,4 +154,53 @@ test('a random campaign of the largest size goes on at its last recipes', () => 
     sampler: { name: 'random' },
   })
   expect([...plan.recipes(99_998)].map(reply => reply.ok && reply.ordinal)).toEqual([99_998, 99_999])
+})
+
+describe('a recipe on which devices would not agree', () => {
+  const given = { space: { lr: { choice: [0.1, 0.3] } }, runs: 2, budget: { flops_per_run: 1e9 } }
+  const on = (...engines: EngineClass[]) => ({ ...fileOf(given), engines })
+  const classesOf = async (engines: EngineClass[], lr: number) => {
+    const data = [Sha256.parse('d'.repeat(64))]
+    const moduleSha256 = Sha256.parse('a'.repeat(64))
+    const source = { file: on(...engines), manifest: calmManifest, moduleSha256, data, secret: 'secret' }
+    const run = await buildRun(source, { lr, width: 32, heads: 2, decay: 0, act: 'gelu' }, 0)
+    return [
+      run.classes.map(({ engineClass }) => engineClass),
+      run.exactKey === null ? 'wasm only' : 'native too',
+    ]
+  }
+
+  test.each<[EngineClass[], EngineClass[], string]>([
+    [['onnx-cpu', 'wasm'], ['wasm'], 'wasm only'],
+    [['onnx-cpu', 'onnx-wasm', 'onnx-cuda'], ['onnx-wasm'], 'native too'],
+    [['wasm', 'onnx-wasm'], ['wasm', 'onnx-wasm'], 'native too'],
+  ])('is of the exact classes of %j; a calm one of all', async (engines, exact, keys) => {
+    expect(await classesOf(engines, 0.3)).toEqual([exact, keys])
+    expect(await classesOf(engines, 0.1)).toEqual([engines, 'native too'])
+  })
+
+  test('is refused where every class of the campaign has a tolerance: in a list, in a search, as the baseline', async () => {
+    const plan = planCampaign(on('onnx-cpu'), calmManifest)
+    const detail = 'experiment 1: lr 0.3: devices agree on rates up to 0.2'
+    expect(plan.ok && [...plan.recipes()].at(-1)).toEqual({ ok: false, code: 'recipe_restless', detail })
+    await expect(classesOf(['onnx-cpu'], 0.3)).rejects.toThrow('no class')
+
+    const searched = { ...on('onnx-cpu'), sampler: { name: 'random' as const, seed: 1 } }
+    const file = {
+      ...searched,
+      space: { lr: { log: [0.1, 1] as [number, number] } },
+      constraints: ['lr > 0'],
+    }
+    const search = planCampaign(file, calmManifest)
+    const rates = search.ok ? [...search.recipes()].map(each => each.ok && each.recipe.lr) : []
+    expect(rates).toHaveLength(2)
+    for (const rate of rates) expect(rate).toBeLessThanOrEqual(0.2)
+
+    const unchanged = (lr: number) => {
+      const heads = { heads: { choice: [1, 2] } }
+      const tried = planCampaign({ ...on('onnx-cpu'), space: heads, recipe: { lr } }, calmManifest)
+      return tried.ok && tried.baseline?.lr
+    }
+    expect([unchanged(0.1), unchanged(0.3)]).toEqual([0.1, undefined])
+  })
 })

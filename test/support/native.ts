@@ -19,11 +19,12 @@ import { addUser, runReport, sha256, testIds } from './builders.ts'
 import { type Scene, startScene } from './scene.ts'
 import { enrolHost, type TestHost } from './server.ts'
 
-/** A native form of the kernel that the tests have: a GFLOP an update. */
+/** A native form of the kernel that the tests have: a GFLOP an update, and no tolerance for rates above 0.7. */
 export const NATIVE: NativeForm = {
   engines: ['onnx-wasm', 'onnx-cpu', 'onnx-cuda'],
   flops: { define: [], update: 1e9 },
   tolerance: { metric: 0.01, curve: 0.01, fingerprint: 0.1 },
+  calm: [{ require: { ascend: ['lr', 0.7] }, of: ['lr'], because: 'devices agree on rates up to 0.7' }],
 }
 
 /** From now on the kernel of the scene can be computed natively. Before anything asks for its manifest. */

@@ -93,7 +93,7 @@ export async function startServer(
     ids: testIds,
     serverId,
     version: '0.0.0',
-    kernelKeys: [operator],
+    kernelKeys: async () => [operator],
     prefixSecret: 'test',
     challengeKey: challengeKey('test'),
     trust: { rules: TRUST, secret: 'test' },

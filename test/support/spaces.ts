@@ -31,6 +31,17 @@ export const manifest = KernelManifest.parse({
   bounds: { fuelMax: 1e12, updatesMax: 1000 },
 })
 
+/** The same kernel with a native form, whose devices agree up to a rate of 0.2. */
+export const calmManifest = KernelManifest.parse({
+  ...manifest,
+  native: {
+    engines: ['onnx-wasm', 'onnx-cpu', 'onnx-cuda'],
+    flops: { update: 1e6 },
+    tolerance: { metric: 0.01, curve: 0.01, fingerprint: 0.1 },
+    calm: [{ require: { ascend: ['lr', 0.2] }, of: ['lr'], because: 'devices agree on rates up to 0.2' }],
+  },
+})
+
 export interface Given {
   readonly space: unknown
   readonly runs?: number

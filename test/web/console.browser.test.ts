@@ -5,8 +5,10 @@ import { readFile } from 'node:fs/promises'
 import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CHROMIUM } from '#ops/exact/chromium.ts'
-import { hostIdOf } from '#ops/grid.ts'
+import { type Grid, hostIdOf } from '#ops/grid.ts'
 import { HostView } from '#protocol/host.ts'
+import { findRunning } from '#server/running.ts'
+import { openDatabase } from '#store/database.ts'
 import { type Browser, openBrowser, openGrid } from './browser.ts'
 import { faultsInAll, HOSTILE, settled } from './looks.ts'
 
@@ -98,6 +100,7 @@ describe.skipIf(missing)('in a browser', () => {
 
   test('an operator excludes a host on the console with a reason, and takes it back', async () => {
     const { grid } = stage
+    await playDay(grid)
     const page = await browser.open(`${grid.url}/ops`)
     const wrong = await faultsInAll(page)
     await withToken(page, await tokenIn(await grid.tokenFile('olga', 'admin')))
@@ -108,6 +111,18 @@ describe.skipIf(missing)('in a browser', () => {
       await settled(page)
       wrong.push(...(await faultsInAll(page)))
     }
+    await tabs.filter({ hasText: 'Enrolment links' }).click()
+    await page.getByLabel('For whom or what').fill(HOSTILE.slice(0, 60))
+    await page.getByRole('button', { name: 'Make a link' }).click()
+    expect(await page.locator('code[data-link]').innerText()).toMatch(/\/start#xk_/)
+    await page.getByRole('button', { name: /^End / }).waitFor()
+    wrong.push(...(await faultsInAll(page)))
+    await page.getByRole('button', { name: /^End / }).click()
+    await page.getByText('ended just now').waitFor()
+    await tabs.filter({ hasText: 'Given up on' }).click()
+    await act(page.getByRole('row').filter({ hasText: LETTER }), 'Requeue', 'the code was mended')
+    await page.getByRole('button', { name: 'Close' }).click()
+    await page.getByText('Nothing was given up on.').waitFor()
     expect(wrong).toEqual([])
     const state = async () => (await grid.get(`/api/v1/hosts/${hostId}`, HostView)).state
     await page.getByRole('link', { name: 'Hosts', exact: true }).click()
@@ -128,6 +143,27 @@ describe.skipIf(missing)('in a browser', () => {
     await page.close()
   })
 })
+
+const LETTER = `w_${'0'.repeat(26)}`
+
+/** A day that went by in no time: the figures of its ten minutes, and one thing that the server gave up on. */
+async function playDay(grid: Grid): Promise<void> {
+  const running = await findRunning(grid.dataDir)
+  if (running === undefined) throw new Error('the server runs')
+  const { connectionString } = running
+  const knex = openDatabase({ connectionString, poolMax: 1, warn: () => undefined })
+  try {
+    await knex.raw(
+      `insert into symptom_samples select now() - n * interval '10 minutes', 900 + 400 * sin(n / 9.0), 200 + n, 5 + n % 7, 400, n % 9,
+         40 + n % 12, n % 20, n % 3, case when n < 40 then 1 else 0 end, 9e7 - 2e5 * n from generate_series(1, 143) as n`,
+    )
+    await knex.raw(`insert into pgboss.job (name, data) values ('dead', cast(:letter as jsonb))`, {
+      letter: JSON.stringify({ id: LETTER, error: HOSTILE }),
+    })
+  } finally {
+    await knex.destroy()
+  }
+}
 
 /** Preview, reason, confirmation. */
 async function act(row: Locator, label: string, reason: string): Promise<void> {

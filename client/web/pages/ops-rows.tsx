@@ -9,6 +9,8 @@ import { Older, useList } from './ops-table.tsx'
 
 const since = (at: string): string => ago(at, Date.now())
 
+const numbers = (...names: readonly string[]) => names.map(name => ({ name, isNumber: true }))
+
 const FILTERS = ['campaignId', 'hostId', 'ownerId', 'workUnitId', 'kernel', 'engineClass', 'error'] as const
 const STATES = ['unsent', 'in_progress', 'pending', 'over'] as const
 const BULK = [
@@ -104,7 +106,7 @@ function FilterFields() {
 const Results = ({ rows }: { rows: ResultRows['results'] }) => (
   <Table
     label="Results"
-    columns={['result', 'state', 'campaign', 'kernel', 'class', 'host', 'error', 'since']}
+    columns={['result', 'state', 'error', 'host', 'since', 'campaign', 'kernel', 'class']}
     rows={rows.map(row => ({
       key: row.id,
       cells: [
@@ -112,14 +114,13 @@ const Results = ({ rows }: { rows: ResultRows['results'] }) => (
           {row.id.slice(-8)}
         </a>,
         <State key="s" of={row.verdict ?? row.outcome ?? row.state} />,
+        row.error === null ? '' : `${row.error} ${row.detail ?? ''}`,
+        row.hostId === null ? '—' : <a href={`/h/${row.hostId}`}>{row.hostName}</a>,
+        since(row.since),
         <a key="c" href={`/c/${row.campaignId}`}>
           {row.title}
         </a>,
-        row.kernel,
-        row.engineClass,
-        row.hostId === null ? '—' : <a href={`/h/${row.hostId}`}>{row.hostName}</a>,
-        row.error === null ? '' : `${row.error} ${row.detail ?? ''}`,
-        since(row.since),
+        ...[row.kernel, row.engineClass],
       ],
     }))}
   />
@@ -136,7 +137,7 @@ export function SuspectsTab() {
         ) : (
           <Table
             label="Suspicious hosts"
-            columns={['host', 'state', 'results', 'score', 'why', 'act']}
+            columns={['host', 'state', 'act', 'why', ...numbers('results', 'score')]}
             rows={hosts.map(({ hostId, name, state, results, score, reasons }) => ({
               key: hostId,
               cells: [
@@ -144,10 +145,9 @@ export function SuspectsTab() {
                   {name}
                 </a>,
                 <State key="s" of={state} />,
-                whole(results),
-                score.toFixed(1),
-                reasons.join('; '),
                 <HostAct key="a" host={{ id: hostId, state }} onDone={list.refresh} />,
+                reasons.join('; '),
+                ...[whole(results), score.toFixed(1)],
               ],
             }))}
           />
@@ -184,7 +184,16 @@ export function HostsTab() {
             {hosts.length === 0 && <Empty>No host fits.</Empty>}
             <Table
               label="Hosts"
-              columns={['host', 'state', 'client', 'classes', 'cores', 'enrolled', 'heard', 'act']}
+              columns={[
+                'host',
+                'state',
+                'act',
+                'heard',
+                'client',
+                'classes',
+                { name: 'cores', isNumber: true },
+                'enrolled',
+              ]}
               rows={hosts.map(host => ({
                 key: host.id,
                 cells: [
@@ -192,9 +201,9 @@ export function HostsTab() {
                     {host.name}
                   </a>,
                   <State key="s" of={host.state} />,
-                  ...[host.client, host.engineClasses.join(', '), whole(host.cores)],
-                  ...[since(host.createdAt), since(host.lastSeenAt)],
                   <HostAct key="a" host={host} onDone={list.refresh} />,
+                  since(host.lastSeenAt),
+                  ...[host.client, host.engineClasses.join(', '), whole(host.cores), since(host.createdAt)],
                 ],
               }))}
             />
@@ -228,15 +237,15 @@ export function UsersTab() {
             {users.length === 0 && <Empty>No user fits.</Empty>}
             <Table
               label="Users"
-              columns={['user', 'roles', 'since', 'credits', 'hosts', 'open campaigns', 'act']}
+              columns={['user', 'roles', 'act', 'open campaigns', ...numbers('credits', 'hosts'), 'since']}
               rows={users.map(user => ({
                 key: user.id,
                 cells: [
                   user.name,
                   `${user.roles.join(', ')}${user.blockedAt === null ? '' : ', blocked'}`,
-                  ...[since(user.createdAt), credits(user.balanceMilli), whole(user.hosts)],
-                  `${user.campaignsOpen}${user.campaignsOpenMax === null ? '' : ` of ${user.campaignsOpenMax}`}`,
                   <UserActs key="a" user={user} onDone={list.refresh} />,
+                  `${user.campaignsOpen}${user.campaignsOpenMax === null ? '' : ` of ${user.campaignsOpenMax}`}`,
+                  ...[credits(user.balanceMilli), whole(user.hosts), since(user.createdAt)],
                 ],
               }))}
             />

@@ -1,49 +1,31 @@
-import type { Finding, SymptomsView } from '#protocol/operator.ts'
+import type { Finding, Sample, SymptomsView } from '#protocol/operator.ts'
 import { LineChart } from '../charts/line.tsx'
+import { Spark } from '../charts/spark.tsx'
 import { span, whole } from '../format.ts'
-import { Figures, Scroll, State } from '../ui/parts.tsx'
+import { Figures, State } from '../ui/parts.tsx'
+import { Table } from '../ui/table.tsx'
 
-/** What users would notice first, what lies behind it below. Each number leads to the list behind it. */
+const to = (tab: string, value: number | string) => <a href={`/ops?tab=${tab}`}>{value}</a>
+
+/** What users would notice first, what lies behind it below. Each number leads to the list behind it, and shows its last day. */
 export function Symptoms({ of: view }: { of: SymptomsView }) {
-  const { findings, results, lastHour, lastDay, hosts, ledger, open, requests, database } = view
-  const to = (tab: string, value: number) => <a href={`/ops?tab=${tab}`}>{whole(value)}</a>
+  const { findings, ledger, requests, database, samples } = view
   return (
     <>
       <Findings of={findings} />
-      <Figures
-        of={[
-          ['unsent', to('results&state=unsent', results.unsent)],
-          ['in progress', to('results&state=in_progress', results.inProgress)],
-          ['await validation', to('results&state=pending', results.pending)],
-          [
-            'errors, last hour',
-            <a key="errors" href="/ops?tab=errors&hours=1">
-              {lastHour.rate === null ? '—' : `${(100 * lastHour.rate).toFixed(1)} %`}
-            </a>,
-          ],
-          ['requests a second', requests.perSecond.toFixed(1)],
-          ['p95', requests.p95Ms === null ? '—' : `${requests.p95Ms} ms`],
-        ]}
-      />
-      <Figures
-        of={[
-          ['new users, a day', to('users&sinceHours=24', lastDay.users)],
-          ['new hosts, a day', to('hosts&sinceHours=24', lastDay.hosts)],
-          ['hosts, last hour', to('hosts&state=active', hosts.active)],
-          ['verifiers', whole(hosts.verifiers)],
-          ['quarantined', to('hosts&state=quarantined', hosts.quarantined)],
-          ['appeals', to('appeals', open.appeals)],
-          ['alerts', to('alerts', open.alerts)],
-          ['kernels to sign', to('kernels', open.proposals)],
-        ]}
-      />
-      <h2>Daemons</h2>
-      <Daemons of={view} />
-      <p>
+      <Noticed of={view} />
+      <Behind of={view} />
+      {samples.length < 2 && (
+        <p class="meta">The lines of the last day grow here, by one figure each ten minutes.</p>
+      )}
+      <p class="row">
         <State of={ledger.balanced ? 'active' : 'failed'} />{' '}
         {ledger.balanced ? 'The ledger balances.' : 'The ledger does not balance.'} Database{' '}
-        {(database.bytes / 2 ** 20).toFixed(0)} MiB, {database.connections} connections.
+        {mebi(database.bytes)}, {database.connections} connections.{' '}
+        <Spark label="size of the database" points={over(samples, 'databaseBytes')} say={mebi} />
       </p>
+      <h2>Daemons</h2>
+      <Daemons of={view} />
       {requests.minutes.length > 1 && (
         <LineChart
           name="requests"
@@ -60,6 +42,65 @@ export function Symptoms({ of: view }: { of: SymptomsView }) {
     </>
   )
 }
+
+const mebi = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`
+
+/** How a kept figure went over the day. */
+const over = (samples: readonly Sample[], name: Exclude<keyof Sample, 'at'>) =>
+  samples.map(sample => [Date.parse(sample.at), sample[name]] as const)
+
+function Noticed({ of: { results, lastHour, requests, samples } }: { of: SymptomsView }) {
+  const day = (label: string, name: Exclude<keyof Sample, 'at'>) => (
+    <Spark label={`${label}, last day`} points={over(samples, name)} say={whole} />
+  )
+  const rate = ({ reported, failed }: Sample): number =>
+    reported + failed === 0 ? 0 : failed / (reported + failed)
+  const rates = samples.map(sample => [Date.parse(sample.at), rate(sample)] as const)
+  const hour = (label: string, of: (minute: Minute) => number) => {
+    const points = requests.minutes.map(minute => [Date.parse(minute.at), of(minute)] as const)
+    return <Spark label={`${label}, last hour`} points={points} />
+  }
+  const { rate: now, success } = lastHour
+  const { unsent, inProgress, pending } = results
+  return (
+    <Figures
+      of={[
+        ['unsent', to('results&state=unsent', whole(unsent)), day('unsent', 'unsent')],
+        ['in progress', to('results&state=in_progress', whole(inProgress)), day('in progress', 'inProgress')],
+        ['await validation', to('results&state=pending', whole(pending)), day('await validation', 'pending')],
+        [
+          'errors, last hour',
+          to('errors&hours=1', now === null ? '—' : percent(now)),
+          <Spark key="s" label="share of errors, last day" points={rates} say={percent} />,
+        ],
+        ['results, last hour', whole(success), day('results an hour', 'reported')],
+        ['requests a second', requests.perSecond.toFixed(1), hour('requests a minute', m => m.requests)],
+        ['p95', requests.p95Ms === null ? '—' : `${requests.p95Ms} ms`, hour('p95 in ms', m => m.p95Ms)],
+      ]}
+    />
+  )
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+
+const Behind = ({ of: { lastDay, hosts, open, samples } }: { of: SymptomsView }) => (
+  <Figures
+    of={[
+      [
+        'hosts, last hour',
+        to('hosts&state=active', whole(hosts.active)),
+        <Spark key="s" label="hosts, last day" points={over(samples, 'hosts')} say={whole} />,
+      ],
+      ['new hosts, a day', to('hosts&sinceHours=24', whole(lastDay.hosts))],
+      ['new users, a day', to('users&sinceHours=24', whole(lastDay.users))],
+      ['verifiers', whole(hosts.verifiers)],
+      ['quarantined', to('hosts&state=quarantined', whole(hosts.quarantined))],
+      ['appeals', to('appeals', whole(open.appeals))],
+      ['alerts', to('alerts', whole(open.alerts))],
+      ['kernels to sign', to('kernels', whole(open.proposals))],
+    ]}
+  />
+)
 
 type Minute = SymptomsView['requests']['minutes'][number]
 
@@ -102,35 +143,45 @@ function Findings({ of: findings }: { of: readonly Finding[] }) {
   )
 }
 
-const Daemons = ({ of: { daemons, deadLetters, ledger } }: { of: SymptomsView }) => (
-  <Scroll label="Daemons">
-    <table class="facts">
-      <thead>
-        <tr>
-          <th>daemon</th>
-          <th class="n">waiting</th>
-          <th class="n">oldest</th>
-        </tr>
-      </thead>
-      <tbody>
-        {daemons.map(({ name, waiting, oldestSeconds }) => (
-          <tr key={name}>
-            <td>{name}</td>
-            <td class="n">{whole(waiting)}</td>
-            <td class="n">{oldestSeconds === null ? '—' : span(oldestSeconds)}</td>
-          </tr>
-        ))}
-        <tr>
-          <td>seal</td>
-          <td class="n" />
-          <td class="n">{ledger.unsealedSeconds === null ? '—' : span(ledger.unsealedSeconds)}</td>
-        </tr>
-        <tr>
-          <td>given up on</td>
-          <td class="n">{whole(deadLetters)}</td>
-          <td class="n" />
-        </tr>
-      </tbody>
-    </table>
-  </Scroll>
-)
+/** What works behind the pages: how much waits for each, and for how long. */
+function Daemons({ of: { daemons, deadLetters, ledger, samples } }: { of: SymptomsView }) {
+  const seconds = (value: number | null): string => (value === null ? '—' : span(value))
+  const day = (name: 'unsealedSeconds' | 'deadLetters') => (
+    <Spark
+      key="s"
+      label={`${name === 'deadLetters' ? 'given up on' : 'seal'}, last day`}
+      points={over(samples, name)}
+    />
+  )
+  const slowest = (
+    <Spark
+      key="s"
+      label="the slowest, in seconds, last day"
+      points={over(samples, 'lagSeconds')}
+      say={span}
+    />
+  )
+  return (
+    <Table
+      label="Daemons"
+      columns={[
+        'daemon',
+        { name: 'waiting', isNumber: true },
+        { name: 'oldest', isNumber: true },
+        'last day',
+      ]}
+      rows={[
+        ...daemons.map(({ name, waiting, oldestSeconds }) => ({
+          key: name,
+          cells: [name, whole(waiting), seconds(oldestSeconds), ''],
+        })),
+        { key: 'slowest', cells: ['the slowest of them', '', '', slowest] },
+        { key: 'seal', cells: ['seal', '', seconds(ledger.unsealedSeconds), day('unsealedSeconds')] },
+        {
+          key: 'dead',
+          cells: ['given up on', to('letters', whole(deadLetters)), '', day('deadLetters')],
+        },
+      ]}
+    />
+  )
+}

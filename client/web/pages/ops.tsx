@@ -4,6 +4,8 @@ import { useResource } from '../data.ts'
 import { query } from '../router.ts'
 import { useTitle } from '../title.ts'
 import { Empty, Shown } from '../ui/parts.tsx'
+import { LettersTab } from './ops-letters.tsx'
+import { LinksTab } from './ops-links.tsx'
 import { ActsTab, AlertsTab, AppealsTab, ErrorsTab, KernelsTab, LimitsTab } from './ops-lists.tsx'
 import { HostsTab, ResultsTab, SuspectsTab, UsersTab } from './ops-rows.tsx'
 import { Symptoms } from './ops-symptoms.tsx'
@@ -11,12 +13,14 @@ import { Symptoms } from './ops-symptoms.tsx'
 const TABS = {
   '': 'Symptoms',
   errors: 'Errors',
+  letters: 'Given up on',
   results: 'Results',
   suspects: 'Suspicious hosts',
   hosts: 'Hosts',
   appeals: 'Appeals',
   alerts: 'Alerts',
   users: 'Users',
+  links: 'Enrolment links',
   kernels: 'Kernels',
   limits: 'Limits',
   log: 'Audit log',
@@ -84,6 +88,10 @@ function TabOf({ tab }: { tab: Exclude<Tab, ''> }) {
   switch (tab) {
     case 'errors':
       return <ErrorsTab />
+    case 'letters':
+      return <LettersTab />
+    case 'links':
+      return <LinksTab />
     case 'results':
       return <ResultsTab />
     case 'suspects':

@@ -23,6 +23,12 @@ export function QuoteView({ of: reply }: { of: ValidateReply }) {
           : 'assumed until results are in'}
         . What is not used comes back.
       </p>
+      {quote.restless !== undefined && (
+        <p class="meta">
+          Native classes are not offered {whole(quote.restless.recipes)} of {whole(quote.restless.of)} recipes
+          looked at, on which devices would not agree: {quote.restless.because}
+        </p>
+      )}
       <h3>First recipes</h3>
       <ol>
         {firstRuns.map(run => (

@@ -38,12 +38,20 @@ export function State({ of }: { of: string }) {
   )
 }
 
-export function Figures({ of }: { of: readonly (readonly [string, ComponentChildren])[] }) {
+/** Numbers with their names, and below them how they came to be, where that is known. */
+export function Figures({
+  of,
+}: {
+  of: readonly (readonly [string, ComponentChildren, ComponentChildren?])[]
+}) {
   return (
     <dl class="figures">
-      {of.map(([name, value]) => (
+      {of.map(([name, value, line]) => (
         <div key={name}>
-          <dt>{name}</dt>
+          <dt>
+            {name}
+            {line}
+          </dt>
           <dd>{value}</dd>
         </div>
       ))}

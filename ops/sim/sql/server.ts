@@ -78,7 +78,8 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
     ...{ knex, deps, wake, ids, stock: stocked },
     pending: pendingOf(queueOf),
     edge: {
-      ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim', kernelKeys: [] },
+      ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim' },
+      kernelKeys: async () => [],
       planner: {
         ...{ plan: planCampaign, state: searchState, similar: similarTo, analyse },
         run: (source, recipe, which) => wholeRun({ ...source, secret }, recipe, which),
