@@ -5,6 +5,8 @@ export const PROTOCOL_VERSION = 1
 // One round trip carries at most what a host may hold.
 export const LEASES_PER_CALL_MAX = 16
 export const REPORTS_PER_CALL_MAX = 16
+/** Files of its cache that a host names in a call: those of the last few campaigns. */
+export const FILES_TOLD_MAX = 16
 /** Leases a host without a streak may hold, whatever its cores. */
 export const LEASES_UNTRUSTED_MAX = 2
 /** A host may hold this many leases per core: one that runs, one that waits for it. */
