@@ -144,10 +144,7 @@ export const CampaignView = z.object({
   varies: z.array(z.string()),
   /** `provisional` are among the valid ones: a single result that waits for the next check of its host. */
   workUnits: z.object({
-    open: z.int(),
-    valid: z.int(),
-    failed: z.int(),
-    cancelled: z.int(),
+    ...{ open: z.int(), valid: z.int(), failed: z.int(), cancelled: z.int() },
     provisional: z.int(),
   }),
   results: z.object({

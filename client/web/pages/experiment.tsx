@@ -45,8 +45,8 @@ function Experiment({ of: view }: Props) {
       <a href={`/c/${campaign.id}`}>‹ {campaign.title}</a>
       <h1>{changed === '' ? (view.baseline ? 'The unchanged recipe' : 'An experiment') : changed}</h1>
       <p class="meta">
-        <span class="mono">{experimentId}</span> · {campaign.kernel} · {campaign.data} · proposed as number{' '}
-        {whole(view.ordinal + 1)}
+        <span class="mono">{experimentId}</span> · {campaign.kernel} · {campaign.data} · number{' '}
+        {whole(view.ordinal + 1)} of its campaign, proposed
         {proposer !== null && ` by ${proposer}`} under{' '}
         <a href={`/c/${campaign.id}?tab=revisions&revision=${view.revision}`}>revision {view.revision}</a>
       </p>
