@@ -43,7 +43,7 @@ import {
 } from './devices.ts'
 import { DryRun } from './dry-run.ts'
 import { EventList, WaitReply } from './events.ts'
-import { ProposeBody, ProposeReply } from './experiments.ts'
+import { ExperimentView, ProposeBody, ProposeReply } from './experiments.ts'
 import { ExploreView } from './explore.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
 import { HomeView } from './home.ts'
@@ -143,7 +143,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ InvitationBody, InvitationList, LoginBody, NewInvitation, PasswordBody },
   ...{ RevokedReply, RevokeSessionsBody, SessionList, SessionView, SignUpBody },
   ...{ KeyBody, KeyList, KeyView, NewKey },
-  ...{ ProposeBody, ProposeReply, SearchView },
+  ...{ ExperimentView, ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody, SigningKeyList },
   ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
   ...{ AlertList, AppealList, ErrorsView, HostRows, LetterList, LimitsView, ResultRows },
