@@ -188,6 +188,8 @@ export const INVITATIONS_MAX = 500
 export const PAGE_ROWS_MAX = 1_000
 /** Points of a plot: parallel coordinates of so many lines take a browser a quarter of a second. */
 export const ANALYSIS_POINTS_MAX = 10_000
+/** Runs and tests of one experiment on its page: whoever holds the title is run again with each challenger. */
+export const EXPERIMENT_ROWS_MAX = 200
 /** Rows of each list of an analysis; what is thinned says by how much. */
 export const ANALYSIS_ROWS_MAX = 200
 
