@@ -21,7 +21,8 @@ import { planCampaign } from '#search/plan.ts'
 import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
-import { type Blobs, openBlobs } from '#store/blobs.ts'
+import type { Blobs } from '#store/blobs.ts'
+import { openBucket } from '#store/bucket.ts'
 import { openDatabase } from '#store/database.ts'
 import { type EventHub, openEventHub } from '#store/event-hub.ts'
 import { CRON_LOCK, openLeadership } from '#store/leadership.ts'
@@ -33,12 +34,13 @@ import { admitDirectory } from './admission.ts'
 import { systemClock } from './clock.ts'
 import { type Config, readConfig } from './config.ts'
 import { importMissing } from './datasets.ts'
+import { openFiles, proveBucket } from './files.ts'
 import { inviteFirstOperator } from './first-operator.ts'
 import { secureIds } from './ids.ts'
 import { keyRing, settleOperatorKey } from './key-rotation.ts'
 import { listen } from './listen.ts'
 import { type Log, openLog } from './log.ts'
-import { describeRefusal, filesDirectory, postgresDirectory } from './operator.ts'
+import { describeRefusal, postgresDirectory } from './operator.ts'
 import { ensureVerifyToken } from './platform.ts'
 import { supervisePostgres } from './postgres/supervise.ts'
 import { announce, withdraw } from './running.ts'
@@ -79,12 +81,13 @@ process.exit()
 
 async function start(config: Config, closers: Closers): Promise<ServerReady | undefined> {
   const secrets = await openSecrets(config)
+  if (config.s3 !== undefined) await proveBucket(openBucket(config.s3))
   const connectionString = await openPostgres(config, closers)
   const knex = openDatabase({ connectionString, warn: message => log.debug(message) })
   closers.push(() => knex.destroy())
   await openHealth(config, knex, closers)
   await migrate(knex)
-  const blobs = await openBlobs(filesDirectory(config.dataDir))
+  const blobs = await openFiles(config)
   const now = systemClock
   await blobs.sweep(addMs(now(), -UPLOAD_MS_MAX))
   await importMissing({ knex, blobs, log, now, secret: secrets.server }, config.datasets)

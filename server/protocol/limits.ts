@@ -5,6 +5,8 @@ export const PROTOCOL_VERSION = 1
 // One round trip carries at most what a host may hold.
 export const LEASES_PER_CALL_MAX = 16
 export const REPORTS_PER_CALL_MAX = 16
+/** Files of its cache that a host names in a call: those of the last few campaigns. */
+export const FILES_TOLD_MAX = 16
 /** Leases a host without a streak may hold, whatever its cores. */
 export const LEASES_UNTRUSTED_MAX = 2
 /** A host may hold this many leases per core: one that runs, one that waits for it. */
@@ -186,6 +188,8 @@ export const INVITATIONS_MAX = 500
 export const PAGE_ROWS_MAX = 1_000
 /** Points of a plot: parallel coordinates of so many lines take a browser a quarter of a second. */
 export const ANALYSIS_POINTS_MAX = 10_000
+/** Runs and tests of one experiment on its page: whoever holds the title is run again with each challenger. */
+export const EXPERIMENT_ROWS_MAX = 200
 /** Rows of each list of an analysis; what is thinned says by how much. */
 export const ANALYSIS_ROWS_MAX = 200
 

@@ -187,6 +187,14 @@ describe('a server that cannot start says why in one sentence, and leaves the ot
     expect(unknown.words()).toContain('--colour')
   })
 
+  test('a bucket that does not answer', async () => {
+    const keys = ['--s3-access-key', 'a', '--s3-secret-key', 's']
+    const { child, words } = launch(['--s3-url', 'http://127.0.0.1:1/files', ...keys])
+    expect(await exitOf(child)).toBe(1)
+    expect(words()).toContain('files_unreachable')
+    expect(words()).toContain('Check XEENET_S3_URL')
+  })
+
   test('a data directory that another server runs on', async () => {
     const { ready } = await startServer()
     const second = launch()
