@@ -46,6 +46,7 @@ import { EventList, WaitReply } from './events.ts'
 import { ExperimentView, ProposeBody, ProposeReply } from './experiments.ts'
 import { ExploreView } from './explore.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
+import { HomeView } from './home.ts'
 import { EnrolBody, EnrolReply, HostView } from './host.ts'
 import { InteractionView } from './interaction.ts'
 import { SigningKeyList } from './kernel.ts'
@@ -146,7 +147,7 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody, SigningKeyList },
   ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
   ...{ AlertList, AppealList, ErrorsView, HostRows, LetterList, LimitsView, ResultRows },
-  ...{ CampaignTicks, SpentView, SuspectList, SymptomsView, TickList, UserRows },
+  ...{ CampaignTicks, HomeView, SpentView, SuspectList, SymptomsView, TickList, UserRows },
   Health: z.object({ ok: z.literal(true) }),
 }
 
@@ -273,6 +274,10 @@ export const OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'get', path: '/api/v1/spent', reply: 'SpentView' },
     summary: 'What was computed here, its core-hours, and an estimate of its watt-hours',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/home', reply: 'HomeView' },
+    summary: 'What the first page shows: what is asked, what was found, whom we thank',
   },
   {
     ...{ method: 'get', path: '/api/v1/ticks', reply: 'TickList' },

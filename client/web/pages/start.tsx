@@ -1,4 +1,5 @@
 import { address } from '../router.ts'
+import { Command, CommandPlace, command } from '../ui/command.tsx'
 import { tabLink } from '../volunteer/link.ts'
 import { LocalData } from './start-local.tsx'
 import { Volunteering } from './start-view.tsx'
@@ -8,9 +9,9 @@ export const StartPage = () => (
   <>
     {address.value.hash.startsWith('#xk_') && (
       <p class="notice">
-        This link is for machines of an account. On each of them:{' '}
-        <code>npx xeenet up --link '{location.href}'</code>. What computes in this tab is nobody's until it is
-        saved to an account below.
+        This link is for machines of an account. On each of them, <CommandPlace />:{' '}
+        <Command line={command(`up --link '${location.href}'`)} /> What computes in this tab is nobody's until
+        it is saved to an account below.
       </p>
     )}
     <Volunteering link={tabLink} words={TAB}>
