@@ -71,7 +71,7 @@ function Head({ of: campaign }: { of: CampaignView }) {
         )}
       </p>
       {campaign.calm !== null && (
-        <p class="meta">A recipe on which they would not agree is left to exact classes: {campaign.calm}.</p>
+        <p class="meta">Recipes that devices do not agree on are left to exact classes: {campaign.calm}.</p>
       )}
       <Figures
         of={[
