@@ -25,17 +25,15 @@ const GELU_A = 1.5957691216057308
 
 const GELU_B = 0.07135481627260025
 
-/**
- * GELU in its tanh form, in few operators: y = x s with s = σ(x i) and i = A + B x², y' = s + (y − y s)(3 i − 2 A). Only i and s are
- * kept for the gradient, so that all else is computed where its operand lay.
- */
+/** GELU in its tanh form, in few operators: y = x s with s = σ(x (A + B x²)), y' = s + (y − y s)(A + 3B x²). */
 export function gelu(g: GraphBuilder, x: Tensor): Tensor {
-  const inner = binary(g, 'Add', binary(g, 'Mul', binary(g, 'Mul', x, x), g.scalar(GELU_B)), g.scalar(GELU_A))
-  const s = unary(g, 'Sigmoid', binary(g, 'Mul', x, inner))
+  const square = binary(g, 'Mul', x, x)
+  const inner = (b: number): Tensor =>
+    binary(g, 'Add', binary(g, 'Mul', square, g.scalar(b)), g.scalar(GELU_A))
+  const s = unary(g, 'Sigmoid', binary(g, 'Mul', x, inner(GELU_B)))
   const y = binary(g, 'Mul', x, s)
   return g.differentiable([x], y, dy => {
-    const steep = binary(g, 'Sub', binary(g, 'Mul', inner, g.scalar(3)), g.scalar(2 * GELU_A))
-    const bend = binary(g, 'Mul', binary(g, 'Sub', y, binary(g, 'Mul', y, s)), steep)
+    const bend = binary(g, 'Mul', binary(g, 'Sub', y, binary(g, 'Mul', y, s)), inner(3 * GELU_B))
     return [binary(g, 'Mul', dy, binary(g, 'Add', s, bend))]
   })
 }
