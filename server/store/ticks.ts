@@ -40,7 +40,8 @@ export const listTicksOf = (
   { campaignId, parts }: { campaignId: CampaignId; parts: number },
 ): Promise<TickRow[]> => select(on, TickRow, OF_CAMPAIGN, { campaignId, parts })
 
-const SLOT = (at: string): string => `floor(extract(epoch from ${at}) * 1000 / :slotMs)`
+const SLOT = (at: string): string =>
+  `date_bin(make_interval(secs => :slotMs / 1000.0), ${at}, to_timestamp(0))`
 
 // Events have one order with ticks: those of the hour begin about where its first tick stands. A new best is noticed a moment after
 // the runs that made it, perhaps in the next slot: it is marked on the last tick before it.
