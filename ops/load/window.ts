@@ -10,13 +10,21 @@ import { childrenSeconds, parentOf, processorSeconds, residentMib, type Stages, 
 export interface Look {
   readonly seconds: number // on the wall
   readonly stages: Stages
-  readonly cpu: { readonly server: number; readonly postgres: number; readonly generator: number } // seconds
+  readonly cpu: ReadonlyMap<string, number> // seconds, by the name of the process
   readonly residentMib: number // of the server
   readonly seen: readonly Seen[]
 }
 
-/** @param pids of the server's processes */
-export async function lookAt(knex: Knex, pids: readonly number[]): Promise<Look> {
+/** A process of the server: its name says what it is there for. */
+export interface ServerProcess {
+  readonly name: string
+  readonly pid: number
+}
+
+const POSTGRES = 'postgres'
+const GENERATOR = 'generator'
+
+export async function lookAt(knex: Knex, servers: readonly ServerProcess[]): Promise<Look> {
   const { backend } = await selectOne(
     knex,
     z.object({ backend: z.int() }),
@@ -28,12 +36,12 @@ export async function lookAt(knex: Knex, pids: readonly number[]): Promise<Look>
   return {
     seconds: performance.now() / 1000,
     stages,
-    cpu: {
-      server: sum(pids.map(processorSeconds)),
-      postgres: postmaster === undefined ? 0 : childrenSeconds(postmaster) + processorSeconds(postmaster),
-      generator: (user + system) / 1e6,
-    },
-    residentMib: sum(pids.map(residentMib)),
+    cpu: new Map([
+      ...servers.map(({ name, pid }) => [name, processorSeconds(pid)] as const),
+      [POSTGRES, postmaster === undefined ? 0 : childrenSeconds(postmaster) + processorSeconds(postmaster)],
+      [GENERATOR, (user + system) / 1e6],
+    ]),
+    residentMib: sum(servers.map(({ pid }) => residentMib(pid))),
     seen: [],
   }
 }
@@ -59,6 +67,18 @@ export function lineOf(before: Look, after: Look, seen: Seen): string {
   return words.join(' · ')
 }
 
+/** Processor seconds of each process between two looks. */
+const usedBetween = (first: Look, last: Look): [string, number][] =>
+  [...last.cpu].map(([name, seconds]) => [name, seconds - (first.cpu.get(name) ?? 0)])
+
+/** How many cores each process kept busy, in one line. */
+export function coresOf(first: Look, last: Look): string {
+  const seconds = last.seconds - first.seconds
+  return usedBetween(first, last)
+    .map(([name, used]) => `${name} ${(used / seconds).toFixed(2)}`)
+    .join(', ')
+}
+
 const backlog = ({ unjudged, unpublished, unsealed }: Stages): number => unjudged + unpublished + unsealed
 
 /** What is compared: rates, latencies, processor time of a result, bytes of the log, and what was left behind. */
@@ -71,7 +91,13 @@ export function figuresOf(first: Look, last: Look): Figure[] {
   const figure = (name: string, value: number, unit: string): Figure => ({
     ...{ name, value: Number(value.toPrecision(4)), unit },
   })
-  const cpu = (of: keyof Look['cpu']): number => last.cpu[of] - first.cpu[of]
+  const used = usedBetween(first, last)
+  const cpu = (isMeant: (name: string) => boolean): number =>
+    sum(used.flatMap(([name, seconds]) => (isMeant(name) ? [seconds] : [])))
+  const postgres = cpu(name => name === POSTGRES)
+  const server = cpu(name => name !== POSTGRES && name !== GENERATOR)
+  const perResult = (name: string, seconds: number): Figure =>
+    figure(`cpu${name}_ms_per_result`, (1000 * seconds) / published, 'ms')
   return [
     figure('rpc_per_s', calls, '1/s'),
     figure('rpc_p50_ms', quantile(latencies, 0.5), 'ms'),
@@ -84,10 +110,10 @@ export function figuresOf(first: Look, last: Look): Figure[] {
     ),
     figure('results_per_s', results, '1/s'),
     figure('backlog_growth_per_s', rate(first, last, backlog), '1/s'),
-    figure('cpu_ms_per_result', (1000 * (cpu('server') + cpu('postgres'))) / published, 'ms'),
-    figure('cpu_server_ms_per_result', (1000 * cpu('server')) / published, 'ms'),
-    figure('cpu_postgres_ms_per_result', (1000 * cpu('postgres')) / published, 'ms'),
-    figure('cpu_generator_share', cpu('generator') / seconds, 'cores'),
+    perResult('', server + postgres),
+    perResult('_server', server),
+    perResult('_postgres', postgres),
+    ...used.map(([name, each]) => figure(`cpu_${name.replaceAll(' ', '_')}_share`, each / seconds, 'cores')),
     figure('wal_bytes_per_result', (last.stages.walBytes - first.stages.walBytes) / published, 'bytes'),
     figure('leases', sum(last.seen.map(seen => seen.leases)), ''),
     figure('leases_doubled', sum(last.seen.map(seen => seen.trouble.get('given to two hosts') ?? 0)), ''),

@@ -2,11 +2,10 @@ import { z } from 'zod'
 import { type ExaminedReport, examine, isRefusal, type Refusal } from '#domain/report.ts'
 import { reportBytes } from '#protocol/host.ts'
 import { type ErrorReport, HostReport, SchedulerBody, type SuccessReport } from '#protocol/scheduler.ts'
-import { verifyBytes } from '#protocol/signature.ts'
 import type { HostId, Sha256 } from '#protocol/units.ts'
-import type { HostKeys } from '#store/hosts.ts'
 import { parseJson, sha256Of } from './body.ts'
 import type { SignedCall } from './host-call.ts'
+import { isSignedBy, type KnownHost } from './host-key.ts'
 import { describeIssues, parse } from './problem.ts'
 
 /** A scheduler call after everything that needs no database: what the transaction works on. */
@@ -27,18 +26,18 @@ export type ParsedReport =
   | { readonly type: 'refused'; readonly resultId: string; readonly refusal: Refusal }
 
 /** Parses the body of a signed call and examines its reports; throws `Refused` when the call itself is malformed. */
-export async function parseCall(
+export function parseCall(
   serverId: string,
   signed: SignedCall,
   bytes: Uint8Array,
-): Promise<Omit<ParsedCall, 'prefix'>> {
+): Omit<ParsedCall, 'prefix'> {
   const { host, call, bodySha256 } = signed
   const body = parse(SchedulerBody, parseJson(bytes))
-  const reports = await Promise.all(body.reports.map(report => parseReport(serverId, host, report)))
+  const reports = body.reports.map(report => parseReport(serverId, host, report))
   return { hostId: host.id, call, bodySha256, body, reports }
 }
 
-async function parseReport(serverId: string, host: HostKeys, report: unknown): Promise<ParsedReport> {
+function parseReport(serverId: string, host: KnownHost, report: unknown): ParsedReport {
   const parsed = HostReport.safeParse(report)
   if (!parsed.success) {
     const refusal = { code: 'report_malformed', detail: describeIssues(parsed.error), penal: false } as const
@@ -48,14 +47,10 @@ async function parseReport(serverId: string, host: HostKeys, report: unknown): P
   return examineSuccess(serverId, host, parsed.data)
 }
 
-async function examineSuccess(
-  serverId: string,
-  { id: hostId, publicKey }: HostKeys,
-  sent: SuccessReport,
-): Promise<ParsedReport> {
+function examineSuccess(serverId: string, host: KnownHost, sent: SuccessReport): ParsedReport {
   const { resultId, digest, signature } = sent
-  const bytes = reportBytes({ serverId, hostId, resultId, digest })
-  const signatureGood = await verifyBytes(publicKey, bytes, signature)
+  const bytes = reportBytes({ serverId, hostId: host.id, resultId, digest })
+  const signatureGood = isSignedBy(host, bytes, signature)
   const examined = examine(sent, { textSha256: sha256Of(sent.report), signatureGood })
   if (isRefusal(examined)) return { type: 'refused', resultId, refusal: examined }
   return { type: 'success', ...examined }

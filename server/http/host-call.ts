@@ -2,17 +2,18 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Request } from 'express'
 import { z } from 'zod'
 import { CALL_HEADER, callBytes, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
-import { SignatureText, verifyBytes } from '#protocol/signature.ts'
+import { SignatureText } from '#protocol/signature.ts'
 import { HostId, type Sha256 } from '#protocol/units.ts'
-import { findHostKeys, type HostKeys, spendCall } from '#store/hosts.ts'
+import { findHostKeys, spendCall } from '#store/hosts.ts'
 import { tokenHash } from '#store/tokens.ts'
 import { tokenOf } from './auth.ts'
 import type { Edge } from './edge.ts'
+import { isSignedBy, type KnownHost, withKey } from './host-key.ts'
 import { parse, Refused } from './problem.ts'
 
 /** A call that really comes from the host it names. Whether it is a replay is for the transaction to say. */
 export interface SignedCall {
-  readonly host: HostKeys
+  readonly host: KnownHost
   readonly call: number
   readonly bodySha256: Sha256
 }
@@ -47,8 +48,7 @@ export function hostCallReader(edge: Edge): HostCallReader {
       path: req.originalUrl,
       bodySha256,
     })
-    if (!(await verifyBytes(host.publicKey, signed, headers[SIGNATURE_HEADER])))
-      throw new Refused('signature_invalid')
+    if (!isSignedBy(host, signed, headers[SIGNATURE_HEADER])) throw new Refused('signature_invalid')
     return { host, call, bodySha256 }
   }
 }
@@ -67,11 +67,11 @@ const methodOf = (req: Request): 'POST' | 'PUT' | 'GET' =>
 const sameText = (a: string, b: string): boolean =>
   a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 
-// About 5 MB; beyond it the oldest entries cost a query again.
+// About 10 MB; beyond it the oldest entries cost a query again.
 const HOSTS_REMEMBERED = 20_000
 
-function rememberKeys(edge: Edge): (id: HostId) => Promise<HostKeys | undefined> {
-  const known = new Map<HostId, HostKeys>()
+function rememberKeys(edge: Edge): (id: HostId) => Promise<KnownHost | undefined> {
+  const known = new Map<HostId, KnownHost>()
   return async id => {
     const remembered = known.get(id)
     if (remembered !== undefined) return remembered
@@ -79,7 +79,8 @@ function rememberKeys(edge: Edge): (id: HostId) => Promise<HostKeys | undefined>
     if (found === undefined) return undefined
     const [oldest] = known.keys()
     if (known.size >= HOSTS_REMEMBERED && oldest !== undefined) known.delete(oldest)
-    known.set(id, found)
-    return found
+    const host = withKey(found)
+    known.set(id, host)
+    return host
   }
 }

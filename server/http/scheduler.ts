@@ -30,7 +30,7 @@ export function scheduler(
   return async (req, res) => {
     const bytes = bodyOf(req)
     const signed = await readCall(req, sha256Of(bytes))
-    const call = await parseCall(edge.serverId, signed, bytes)
+    const call = parseCall(edge.serverId, signed, bytes)
     const answer = await group.submit({ ...call, ...networkOf(req) })
     if (answer.type === 'refused') throw new Refused(answer.code, answer.detail)
     res.type('json').send(answer.text)

@@ -3,7 +3,7 @@ import { grantOf } from '#domain/settle-pay.ts'
 import { isFinalBy, spreadExclusion, streakOf } from '#domain/trust.ts'
 import type { HostId } from '#protocol/units.ts'
 import { judgedResultsOf, listJoint, partHost } from '#store/claims.ts'
-import { retractCorpus, settleCorpus } from '#store/corpus.ts'
+import { retractCorpus } from '#store/corpus.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { addCampaignEvents } from '#store/events.ts'
 import { addHostEvents } from '#store/hosts.ts'
@@ -204,7 +204,6 @@ async function finaliseSome(trx: Trx, deps: JobDeps, hostIds: readonly HostId[])
     trx,
     final.map(({ success }) => success.id),
   )
-  await settleCorpus(trx, ids)
   const vests = final
     .flatMap(({ workUnit, success, host }) => grantOf(workUnit, success, host))
     .filter(grant => !grant.vested)

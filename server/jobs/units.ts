@@ -8,7 +8,7 @@ import { type Effect, isWanted, transition } from '#domain/transition.ts'
 import { addMs, type Instant, type WorkUnitId } from '#protocol/units.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { isUnavailable } from '#store/errors.ts'
-import { lockAwaiting, lockDueWorkUnits, setWakes } from '#store/wakes.ts'
+import { lockAwaiting, lockDueWorkUnits, setWakes, takeTouches } from '#store/wakes.ts'
 import { type LoadedWorkUnit, lockWorkUnits, publishWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { DEAD_QUEUE, type JobDeps, STAGES, type Stage } from './deps.ts'
@@ -76,6 +76,7 @@ async function move(
     effects: transition(loaded.workUnit, loaded.results, now),
   })
   const first = (await lockWorkUnits(trx, ids)).map(decide)
+  await takeTouches(trx, ids)
   const toJudge = first.filter(({ effects }) => does('validate') && isWanted('request_validation', effects))
   const verdicts = await judge(trx, deps, toJudge, now)
   const settlements = new Map(verdicts?.settlements.map(settlement => [settlement.workUnitId, settlement]))
@@ -163,7 +164,7 @@ interface Failed {
 async function moveHalves(deps: JobDeps, { ids, stages }: Failed, error: unknown): Promise<void> {
   if (ids.length === 0 || isUnavailable(error)) throw error
   if (ids.length === 1) return bury(deps, ids, error)
-  deps.log.warn({ units: ids.length, error: messageOf(error) }, 'a batch failed: trying it in halves')
+  deps.log.warn({ ids, error: messageOf(error) }, 'a batch failed: trying it in halves')
   const middle = Math.ceil(ids.length / 2)
   for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
     try {
@@ -188,8 +189,9 @@ async function bury(deps: JobDeps, ids: readonly WorkUnitId[], error: unknown): 
     const at = addMs(deps.now(), POISON_MS)
     await setWakes(
       trx,
-      ids.map(id => ({ id, at, awaits: null })),
+      ids.map(id => ({ id, at, awaits: 'repair' })),
     )
+    await takeTouches(trx, ids)
     await deps.enqueue(trx, DEAD_QUEUE, ids, messageOf(error).slice(0, WHY_CHARS_MAX))
   })
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Recipe } from '#protocol/job.ts'
 import { CurvePoint } from '#protocol/report.ts'
 import { type CampaignId, ExperimentId, ResultId } from '#protocol/units.ts'
+import { provisional } from './provisional.ts'
 import { type Executor, select, Timestamp } from './rows.ts'
 
 const AnalysisRow = z.object({
@@ -75,7 +76,7 @@ const FINAL_RUNS = `
     c.result_id as "resultId"
   from corpus c join work_units w on w.id = c.work_unit_id
   where c.campaign_id = :campaignId and c.experiment_id = any(:experimentIds) and c.rung = 3
-    and not c.provisional and c.retracted_at is null
+    and not ${provisional('c.work_unit_id')} and c.retracted_at is null
   order by array_position(cast(:experimentIds as text[]), c.experiment_id), w.seed_index`
 
 // A unit whose answer came from the corpus shares the result of another one.
@@ -91,9 +92,9 @@ const ROWS = `
       w.rung = 3 as whole,
       w.rung = 3 and (w.published_at is null or w.state in ('open', 'cancelled')) as open,
       w.rung = 3 and w.published_at is not null and w.state = 'failed' as failed,
-      w.rung = 3 and coalesce(c.provisional, false) as provisional,
-      w.rung = 3 and c.metric_value is not null and not c.provisional as ok,
-      w.rung = 3 and c.work_unit_id is not null and c.metric_value is null and not c.provisional as diverged
+      w.rung = 3 and c.work_unit_id is not null and ${provisional('w.id')} as provisional,
+      w.rung = 3 and c.metric_value is not null and not ${provisional('w.id')} as ok,
+      w.rung = 3 and c.work_unit_id is not null and c.metric_value is null and not ${provisional('w.id')} as diverged
     from experiments e join work_units w on w.experiment_id = e.id and w.seed_index < :seeds
     left join corpus c on c.work_unit_id = w.id and c.retracted_at is null
     where e.campaign_id = :campaignId and e.ordinal >= :from and e.ordinal < :to),

@@ -127,7 +127,7 @@ const WAKE_OPEN = `
   with open as (
     select w.id from work_units w join campaigns c on c.id = w.campaign_id and c.paused_at is not null
     where w.campaign_id = :id and w.state = 'open' order by w.id for no key update of w)
-  update work_units w set wake_at = :now from open where w.id = open.id`
+  insert into touched_units (work_unit_id, at) select id, :now from open on conflict do nothing`
 
 const END = `
   update campaigns set state = 'cancelled', ended_at = :now, ended_by = :by, ended_reason = :reason,

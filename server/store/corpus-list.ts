@@ -3,6 +3,7 @@ import { CorpusRow, CorpusRun } from '#protocol/corpus.ts'
 import { Limit, Recipe } from '#protocol/job.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, toWire, WorkUnitId } from '#protocol/units.ts'
 import { CORPUS_JOINS, CORPUS_RUN } from './corpus-rows.ts'
+import { provisional } from './provisional.ts'
 import { type Executor, select, Timestamp, toDb } from './rows.ts'
 
 const published = { publishedAt: Timestamp.transform(toWire) }
@@ -21,7 +22,7 @@ export interface CorpusFilter {
 
 // A filter that is null is planned away. The cursor is a row: where it stands now is where the next page begins.
 const LIST = `
-  select ${CORPUS_RUN}, c.provisional from corpus c ${CORPUS_JOINS}
+  select ${CORPUS_RUN}, ${provisional('c.work_unit_id')} as provisional from corpus c ${CORPUS_JOINS}
   where c.retracted_at is null
     and (cast(:after as text) is null or (c.published_at, c.work_unit_id) < (
       select published_at, work_unit_id from corpus where work_unit_id = :after order by revision desc limit 1))
@@ -49,7 +50,7 @@ const ShownRow = CorpusRow.extend({
 export type ShownRow = z.infer<typeof ShownRow>
 
 const SHOW = `
-  select ${CORPUS_RUN}, c.curve, c.provisional, c.revision, c.retracted_at as "retractedAt"
+  select ${CORPUS_RUN}, c.curve, c.retracted_at is null and ${provisional('c.work_unit_id')} as provisional, c.revision, c.retracted_at as "retractedAt"
   from corpus c ${CORPUS_JOINS} where c.work_unit_id = :id order by c.revision`
 
 /** All that was ever published of a work unit, the oldest first. */
@@ -67,7 +68,8 @@ const TRIED = `
   select distinct on (e.recipe_sha256) e.recipe_sha256 as sha256, e.recipe
   from campaigns p join experiments e on e.campaign_id = p.id
   where p.kernel_sha256 = :kernel and (cast(:data as text) is null or p.dataset_sha256 = :data)
-    and exists (select from corpus c where c.experiment_id = e.id and c.retracted_at is null and not c.provisional)
+    and exists (select from corpus c where c.experiment_id = e.id and c.retracted_at is null
+      and not ${provisional('c.work_unit_id')})
   order by e.recipe_sha256 limit :limit`
 
 /** The different recipes of a kernel that have a final run, by their hash. */
@@ -105,7 +107,7 @@ const KNOWN = `
     from experiments e join corpus c on c.experiment_id = e.id
     where e.recipe_sha256 = any(:recipes) and c.kernel_sha256 = :kernel
       and (cast(:data as text) is null or c.dataset_sha256 = :data)
-      and c.retracted_at is null and not c.provisional and c.rung = 3 and not c.experiment_id = any(:withheld)
+      and c.retracted_at is null and not ${provisional('c.work_unit_id')} and c.rung = 3 and not c.experiment_id = any(:withheld)
     order by e.recipe_sha256, c.run_key, c.published_at)
   select r.recipe_sha256 as "recipeSha256", d.name || '@' || d.version as data, r.job_limit as "limit", count(*) as n,
     count(r.metric_value) as ok, max(r.metric_name) as "metricName", avg(r.metric_value) as mean,

@@ -3,6 +3,7 @@ import { CorpusRow } from '#protocol/corpus.ts'
 import type { CurvePoint } from '#protocol/report.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, toWire } from '#protocol/units.ts'
 import { exactness } from './exactness.ts'
+import { provisional } from './provisional.ts'
 import { type Executor, select, selectOne, Timestamp, toDb } from './rows.ts'
 
 /** A published row as everybody sees it. Its curve was parsed when it was published; a million points are not parsed again. */
@@ -41,7 +42,7 @@ const IN_SCOPE = `
   (cast(:campaignId as text) is null or c.campaign_id = :campaignId)
   and (cast(:from as timestamptz) is null or c.published_at >= :from)
   and (cast(:until as timestamptz) is null or c.published_at < :until)`
-const EXPORTED = `${IN_SCOPE} and not c.provisional and c.retracted_at is null and not c.experiment_id = any(:withheld)`
+const EXPORTED = `${IN_SCOPE} and not ${provisional('c.work_unit_id')} and c.retracted_at is null and not c.experiment_id = any(:withheld)`
 
 const PAGE = `
   select ${CORPUS_RUN}, c.curve from corpus c ${CORPUS_JOINS}

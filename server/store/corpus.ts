@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { RunReport } from '#protocol/report.ts'
 import { CampaignId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
+import { provisional } from './provisional.ts'
 import { execute, recordset, select, toDb } from './rows.ts'
 
 const AnswerRow = z.object({
@@ -9,7 +10,6 @@ const AnswerRow = z.object({
   resultId: ResultId,
   report: z.string(),
   replicas: z.int(),
-  provisional: z.boolean(),
 })
 /** The answer of a valid work unit, before its embargo ends. */
 export type AnswerRow = z.infer<typeof AnswerRow>
@@ -67,35 +67,30 @@ export async function retractCorpus(
   return select(trx, RetractedRow, RETRACT, { workUnitIds, now: toDb(now) })
 }
 
-/** What these work units published is provisional no more; returns how many rows changed. */
-export const settleCorpus = (trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<number> =>
-  execute(trx, SETTLE, { workUnitIds })
-
 const RetractedRow = z.object({ workUnitId: WorkUnitId, campaignId: CampaignId })
 
 const READ_ANSWERS = `
   select w.id as "workUnitId", c.id as "resultId", c.report,
-    (select count(*) from results r where r.work_unit_id = w.id and r.verdict = 'valid') as replicas,
-    c.provisional
+    (select count(*) from results r where r.work_unit_id = w.id and r.verdict = 'valid') as replicas
   from work_units w join results c on c.id = w.canonical_result_id where w.id = any(:workUnitIds)`
 
 const INSERT = `
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
-    replicas, published_at, revision, provisional, rung, engine_class)
+    replicas, published_at, revision, rung, engine_class)
   select w.id, w.run_key, w.campaign_id, w.experiment_id, r.id, w.kernel_sha256, c.dataset_sha256, e.recipe, w.seed,
     cast(w.job as jsonb)->'limit', x.status, x."metricName", x."metricValue", x.curve, x.counters, x."fuelUsed",
     r.digest, r.artifact_sha256, x.replicas, :now,
-    (select count(*) from corpus o where o.work_unit_id = w.id), x.provisional, w.rung, w.engine_class
+    (select count(*) from corpus o where o.work_unit_id = w.id), w.rung, w.engine_class
   from jsonb_to_recordset(cast(:rows as jsonb)) as x("workUnitId" text, "resultId" text, status text,
-    "metricName" text, "metricValue" double precision, curve jsonb, counters jsonb, "fuelUsed" bigint, replicas int,
-    provisional boolean)
+    "metricName" text, "metricValue" double precision, curve jsonb, counters jsonb, "fuelUsed" bigint, replicas int)
   join work_units w on w.id = x."workUnitId" join results r on r.id = x."resultId"
   join experiments e on e.id = w.experiment_id join campaigns c on c.id = w.campaign_id
   on conflict (work_unit_id) where retracted_at is null do nothing`
 
 const KNOWN = `
-  select distinct run_key as "runKey" from corpus where run_key = any(:runKeys) and not provisional and retracted_at is null`
+  select distinct c.run_key as "runKey" from corpus c
+  where c.run_key = any(:runKeys) and not ${provisional('c.work_unit_id')} and c.retracted_at is null`
 
 // The first publication of a run key stands for all: equal keys have equal digests. What is provisional answers nothing.
 const ANSWER = `
@@ -106,7 +101,7 @@ const ANSWER = `
     from (
       select distinct on (c.run_key) c.run_key, c.result_id, c.work_unit_id, c.metric_value from corpus c
       join work_units u on u.run_key = c.run_key
-      where u.id = any(:workUnitIds) and not c.provisional and c.retracted_at is null
+      where u.id = any(:workUnitIds) and not ${provisional('c.work_unit_id')} and c.retracted_at is null
       order by c.run_key, c.published_at, c.work_unit_id) as known
     where w.id = any(:workUnitIds) and w.state = 'open' and w.run_key = known.run_key
     returning w.id, w.campaign_id, w.experiment_id, known.work_unit_id as source)
@@ -122,7 +117,3 @@ const ANSWER = `
 const RETRACT = `
   update corpus set retracted_at = :now where work_unit_id = any(:workUnitIds) and retracted_at is null
   returning work_unit_id as "workUnitId", campaign_id as "campaignId"`
-
-const SETTLE = `
-  update corpus set provisional = false
-  where work_unit_id = any(:workUnitIds) and provisional and retracted_at is null`

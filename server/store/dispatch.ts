@@ -32,6 +32,9 @@ const CandidateRow = z.object({
   choices: z.array(z.object({ engineClass: EngineClass, fuelMax: z.int() })).nullable(),
   policy: z.enum(['adaptive', 'fixed']),
   goesOn: z.boolean(),
+  datasetSha256: Sha256,
+  /** Nobody computed it or holds it, as far as that was looked up. */
+  isNew: z.boolean(),
 })
 export type CandidateRow = z.infer<typeof CandidateRow>
 
@@ -63,6 +66,7 @@ const eligible = (lane: string): string => `
 const COLUMNS = `
   r.id as "resultId", w.id as "workUnitId", r.priority, r.attempt, w.deadline_ms as "deadlineMs",
   w.grace_ms as "graceMs", w.fuel_max as "fuelMax", w.engine_class as "engineClass", w.policy,
+  p.dataset_sha256 as "datasetSha256", false as "isNew",
   case when w.engines is not null then (select jsonb_agg(jsonb_build_object('engineClass', u.engine_class,
     'fuelMax', u.fuel_max)) from unit_classes u where u.work_unit_id = w.id) end as choices,
   exists (select from work_units e join results er on er.work_unit_id = e.id
@@ -71,8 +75,8 @@ const COLUMNS = `
     and not exists (select from results o where o.work_unit_id = w.id and o.state <> 'unsent') as "goesOn"`
 
 // For hosts that found too few in the pool (pool.ts) of their group, each by itself. Rows that another process holds are skipped: nobody waits, so that dispatch cannot be
-// part of a deadlock although it comes after the locks of hosts. Work units are locked as well because their wake-up
-// moves. First what is kept for such hosts, walked in the order of the index results_in_lane, so that a host costs as many
+// part of a deadlock although it comes after the locks of hosts. Work units are locked as well so that no other process
+// gives an owner a second result of one. First what is kept for such hosts, walked in the order of the index results_in_lane, so that a host costs as many
 // rows as it may be given, however many are waiting; then what was kept for others long enough, by the index
 // results_waiting; last what is for anyone. The rule is mayTake of the domain.
 const CANDIDATES = `
@@ -163,15 +167,11 @@ const LEASE = `
     update results r set state = 'in_progress', host_id = x."hostId", engine_class = u.engine_class, owner_key = x.owner_key, trusted = x.trusted,
       proven = x.proven, prefix = x.prefix, sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
     from x, work_units u where r.id = x."resultId" and r.state = 'unsent' and u.id = r.work_unit_id
-    returning r.id, r.host_id, r.work_unit_id, r.deadline),
-  woken as (
-    update work_units w set wake_at = least(w.wake_at, l.deadline)
-    from (select work_unit_id, min(deadline) as deadline from leased group by work_unit_id) as l
-    where w.id = l.work_unit_id)
+    returning r.id, r.host_id, r.work_unit_id, r.deadline)
   select ${LEASE_COLUMNS}
   from leased r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id`
 
-/** Gives locked candidates to hosts. A work unit wakes at its earliest deadline. */
+/** Gives locked candidates to hosts. Their work units are found when a deadline passes (`lockDueWorkUnits`). */
 export async function lease(on: Executor, leases: readonly NewLease[], now: Instant): Promise<LeaseRow[]> {
   if (leases.length === 0) return []
   return select(on, LeaseRow, LEASE, { rows: recordset(leases), now: toDb(now) })

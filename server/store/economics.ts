@@ -68,8 +68,8 @@ const MAKE_CANARIES = `
 
 const WAITING = `
   select h.id as "hostId", array_agg(w.id order by r.reported_at, r.id) as units
-  from hosts h join results r on r.host_id = h.id join work_units w on w.id = r.work_unit_id
-  where r.provisional
+  from provisional_results p join hosts h on h.id = p.host_id join results r on r.id = p.result_id
+  join work_units w on w.id = p.work_unit_id
   group by h.id, h.last_seen_at
   having (min(r.reported_at) <= :waitsSince or h.last_seen_at <= :silentSince)
     and not bool_or(w.wanted_check = 'verifier')

@@ -1,6 +1,8 @@
 // Whether a published run was computed exactly, or at least again: an operator's own run of it in its class, or one by the kernel,
 // whose run key `exact_key` is. Costs nothing for what is exact itself.
 
+import { provisional } from './provisional.ts'
+
 interface Of {
   /** Expressions: the engine class, the work unit whose run it is, and the work unit that computed it. */
   readonly engineClass: string
@@ -13,7 +15,8 @@ export const exactness = ({ engineClass, unit, computedIn }: Of): string => `
   case when ${engineClass} in ('wasm', 'onnx-wasm') then 'exact'
     when exists (select from results t where t.work_unit_id = ${computedIn} and t.trusted and t.verdict = 'valid')
       or exists (select from work_units n join corpus x on x.run_key = n.exact_key
-        where n.id = ${unit} and x.engine_class = 'wasm' and x.retracted_at is null and not x.provisional)
+        where n.id = ${unit} and x.engine_class = 'wasm' and x.retracted_at is null
+          and not ${provisional('x.work_unit_id')})
     then 'rerun' else 'not_rerun' end`
 
 /**

@@ -3,6 +3,7 @@ import { ExploreView } from '#protocol/explore.ts'
 import type { Condition, GroupBy } from '#protocol/explore-words.ts'
 import { type CampaignId, type ExperimentId, type Sha256, toWire, type WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
+import { provisional } from './provisional.ts'
 import { type Bindings, type Executor, execute, select, selectOne, Timestamp } from './rows.ts'
 
 export interface ExploreScope {
@@ -17,7 +18,7 @@ export interface ExploreScope {
 
 // Published and final, as exports have it.
 const IN_SCOPE = `
-  c.kernel_sha256 = :kernel and c.retracted_at is null and not c.provisional and c.rung = :rung
+  c.kernel_sha256 = :kernel and c.retracted_at is null and not ${provisional('c.work_unit_id')} and c.rung = :rung
   and (cast(:data as text) is null or c.dataset_sha256 = :data)
   and (cast(:campaign as text) is null or c.campaign_id = :campaign)
   and (cast(:status as text) is null or c.status = :status)

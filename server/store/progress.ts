@@ -118,8 +118,8 @@ const COUNT_WORK = `
 const REMAINING = `
   select exists (select from work_units where campaign_id = :id and state = 'open') as "isOpen",
     exists (select from work_units where campaign_id = :id and published_at is null) as "isUnpublished",
-    exists (select from corpus where campaign_id = :id and provisional and retracted_at is null
-      and published_at > :provisionalSince) as "isProvisional"`
+    exists (select from provisional_results p join corpus c on c.work_unit_id = p.work_unit_id and c.retracted_at is null
+      where p.campaign_id = :id and c.published_at > :provisionalSince) as "isProvisional"`
 
 const INSERT = `
   insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, revision, proposer, promotions,
@@ -143,10 +143,11 @@ const UNSETTLE = `
 
 const DRAW_AUDITS = `
   select distinct on (r.host_id) w.id
-  from corpus c join work_units w on w.id = c.work_unit_id join results r on r.id = w.canonical_result_id
-  where c.campaign_id = :id and c.provisional and c.retracted_at is null and w.state = 'valid'
-    and not exists (select from results o join work_units ow on ow.id = o.work_unit_id
-      where o.host_id = r.host_id and o.provisional and ow.campaign_id = :id and ow.wanted_check = 'verifier')
+  from provisional_results p join corpus c on c.work_unit_id = p.work_unit_id and c.retracted_at is null
+  join work_units w on w.id = p.work_unit_id join results r on r.id = w.canonical_result_id
+  where p.campaign_id = :id and w.state = 'valid'
+    and not exists (select from provisional_results o join work_units ow on ow.id = o.work_unit_id
+      where o.host_id = r.host_id and o.campaign_id = :id and ow.wanted_check = 'verifier')
   order by r.host_id, hashtextextended(w.id || cast(:salt as text), 0)`
 
 const UNVERIFIED_LEADERS = `

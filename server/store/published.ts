@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { EngineClass, Exactness } from '#protocol/engine.ts'
 import { CampaignId, ExperimentId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { exactness } from './exactness.ts'
+import { IS_PROVISIONAL } from './provisional.ts'
 import { type Executor, selectFirst } from './rows.ts'
 
 const PublishedResult = z.object({
@@ -32,7 +33,7 @@ export type PublishedResult = z.infer<typeof PublishedResult>
 const COLUMNS = `
   select r.id as "resultId", w.id as "workUnitId", w.experiment_id as "experimentId", w.campaign_id as "campaignId",
     w.published_at is not null as published,
-    r.id is not distinct from w.canonical_result_id as canonical, r.provisional,
+    r.id is not distinct from w.canonical_result_id as canonical, ${IS_PROVISIONAL} as provisional,
     nullif(r.work_unit_id, w.id) as "answeredFrom",
     w.engine_class as "engineClass", w.exact_key as "exactKey",
     ${exactness({ engineClass: 'w.engine_class', unit: 'w.id', computedIn: 'r.work_unit_id' })} as exactness,

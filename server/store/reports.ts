@@ -149,18 +149,18 @@ export type Told = z.infer<typeof Told>
 
 const VERDICTS_PER_CALL_MAX = 64
 
-// The validator may be holding some of these while it waits for the host's row, which the caller holds: they are
-// skipped and told in the next call.
+// Whoever gives a verdict holds the row of its host, as the caller does: nobody else writes what is to be told of it. A result that
+// is judged again is pending until then.
 const TELL = `
   with told as (
-    select u.id from unnest(cast(:hostIds as text[])) as h(id) cross join lateral (
-      select r.id from results r where r.host_id = h.id and not r.verdict_told and r.verdict <> 'pending'
-      order by r.id limit ${VERDICTS_PER_CALL_MAX} for no key update skip locked) as u)
-  update results r set verdict_told = true from told where r.id = told.id
-  returning r.host_id as "hostId", r.id as "resultId", r.verdict, r.granted_milli as milli,
-    r.reported_at as "reportedAt"`
+    delete from untold_verdicts d using unnest(cast(:hostIds as text[])) as h(id) cross join lateral (
+      select u.result_id from untold_verdicts u where u.host_id = h.id
+      order by u.result_id limit ${VERDICTS_PER_CALL_MAX}) as o
+    where d.host_id = h.id and d.result_id = o.result_id returning d.result_id)
+  select r.host_id as "hostId", r.id as "resultId", r.verdict, r.granted_milli as milli, r.reported_at as "reportedAt"
+  from told join results r on r.id = told.result_id where r.verdict <> 'pending'`
 
-/** Verdicts that these hosts have not heard, now marked as told; newest last. */
+/** Verdicts that these hosts, which are locked, have not heard; now they count as told. Newest last. */
 export async function tellVerdicts(on: Executor, hostIds: readonly HostId[]): Promise<Told[]> {
   if (hostIds.length === 0) return []
   const told = await select(on, Told, TELL, { hostIds })

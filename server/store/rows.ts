@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Knex } from 'knex'
 import { z } from 'zod'
 import { type Instant, instant } from '#protocol/units.ts'
@@ -20,7 +21,7 @@ export async function select<S extends z.ZodType>(
   sql: string,
   bindings: Bindings = {},
 ): Promise<z.infer<S>[]> {
-  const { rows } = Rows.parse(await on.raw(sql, bindings))
+  const { rows } = Rows.parse(await run(on, sql, bindings))
   return rows.map(row => schema.parse(row))
 }
 
@@ -31,7 +32,7 @@ export async function selectOne<S extends z.ZodType>(
   sql: string,
   bindings: Bindings = {},
 ): Promise<z.infer<S>> {
-  const { rows } = Rows.parse(await on.raw(sql, bindings))
+  const { rows } = Rows.parse(await run(on, sql, bindings))
   if (rows.length !== 1) throw new Error(`expected one row, got ${rows.length}`)
   return schema.parse(rows[0])
 }
@@ -49,7 +50,24 @@ export async function selectFirst<S extends z.ZodType>(
 
 /** Runs a statement and says how many rows it changed. */
 export async function execute(on: Executor, sql: string, bindings: Bindings = {}): Promise<number> {
-  return Count.parse(await on.raw(sql, bindings)).rowCount
+  return Count.parse(await run(on, sql, bindings)).rowCount
+}
+
+// A name makes a statement a prepared one: each connection parses it once, and plans it again only where the values matter.
+// Texts that are put together as they are needed are few; what comes after so many is parsed each time.
+const NAMED_MAX = 2_000
+const names = new Map<string, string>()
+
+function run(on: Executor, sql: string, bindings: Bindings): Promise<unknown> {
+  const name = names.get(sql) ?? (names.size < NAMED_MAX ? newName(sql) : undefined)
+  const statement = on.raw(sql, bindings)
+  return name === undefined ? statement : statement.options({ name })
+}
+
+function newName(sql: string): string {
+  const name = hash('sha256', sql, 'base64url')
+  names.set(sql, name)
+  return name
 }
 
 /** A timestamptz column. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Goal } from '#domain/records.ts'
 import { Limit, Recipe } from '#protocol/job.ts'
 import { CampaignId, ExperimentId, ResultId, Sha256 } from '#protocol/units.ts'
+import { provisional } from './provisional.ts'
 import { type Executor, select, Timestamp } from './rows.ts'
 
 const Comparable = z.object({
@@ -13,14 +14,15 @@ const Comparable = z.object({
 /** What has to be equal for metrics to be compared. */
 export type Comparable = z.infer<typeof Comparable>
 
-const WHERE = `retracted_at is null and rung = 3 and not provisional and metric_value is not null`
+const WHERE = `c.retracted_at is null and c.rung = 3 and c.metric_value is not null
+  and not ${provisional('c.work_unit_id')}`
 const NAMES = ['kernel_sha256', 'dataset_sha256', 'job_limit', 'engine_class']
 const KEY = NAMES.join(', ')
 
 // From one board to the next by the index corpus_comparable: as many steps as there are boards, however many runs.
 const BOARDS = `
   with recursive boards as (
-    (select ${KEY} from corpus where ${WHERE} order by ${KEY} limit 1)
+    (select ${KEY} from corpus c where ${WHERE} order by ${KEY} limit 1)
     union all
     select n.* from boards b cross join lateral (
       select ${NAMES.map(name => `c.${name}`).join(', ')} from corpus c
@@ -85,7 +87,7 @@ export const rankComparable = (
   })
 
 const SAME = `c.kernel_sha256 = :kernel and c.dataset_sha256 = :data and c.job_limit = cast(:jobLimit as jsonb)
-  and c.engine_class = :engineClass and c.retracted_at is null and c.rung = 3 and not c.provisional`
+  and c.engine_class = :engineClass and c.retracted_at is null and c.rung = 3 and not ${provisional('c.work_unit_id')}`
 
 const ranking = (direction: 'asc' | 'desc'): string => `
   with seen as materialized (

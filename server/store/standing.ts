@@ -166,7 +166,7 @@ const MARK_SPREAD = `update exclusions set spread_at = :now where host_id = any(
 
 const WITH_PROVISIONAL = `
   select h.id from unnest(:ids::text[]) as h (id)
-  where exists (select from results r where r.host_id = h.id and r.provisional)`
+  where exists (select from provisional_results p where p.host_id = h.id)`
 
 const IN_DOUBT = `
   select h.id from hosts h where h.id = any(:ids) and (

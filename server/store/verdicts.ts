@@ -3,6 +3,7 @@ import type { Decided } from '#domain/settle.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { ExperimentId, HostId, ResultId, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
+import { IS_PROVISIONAL, IS_VESTED } from './provisional.ts'
 import { column, execute, select, Timestamp } from './rows.ts'
 
 const SuccessRow = z.object({
@@ -137,8 +138,8 @@ export async function findBorrowed(
 
 const COLUMNS = `
   r.id, r.work_unit_id as "workUnitId", w.experiment_id as "experimentId", r.host_id as "hostId",
-  r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict, r.confirmed, r.provisional, r.decision,
-  r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", r.vested,
+  r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict, r.confirmed, ${IS_PROVISIONAL} as provisional, r.decision,
+  r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", ${IS_VESTED} as vested,
   r.reported_at as "reportedAt", r.fuel_used as "fuelUsed", r.work, r.metric, r.digest, w.engine_class as "engineClass", r.weights,
   w.kernel_sha256 as "kernelSha256",
   r.metric is not null and exists (select from results o join work_units ow on ow.id = o.work_unit_id
@@ -153,23 +154,35 @@ const READ_QUIET = `select ${COLUMNS} ${OF_UNITS}`
 
 // A verdict that is given again for the same reason keeps its grant: what it was paid for stays written down.
 const GIVE_VERDICTS = `
-  update results r set verdict = x.verdict, granted_milli = x.amount, verdict_told = false,
-    confirmed = x.confirmed, provisional = x.provisional, decision = r.decision + 1,
+  with judged as (
+    update results r set verdict = x.verdict, granted_milli = x.amount,
+    confirmed = x.confirmed, decision = r.decision + 1,
     granted_decision = case when x.amount = 0 then null else coalesce(r.granted_decision, r.decision) end,
-    vested = x.amount > 0 and (r.vested or not x.provisional)
+    vested = x.amount > 0 and (${IS_VESTED} or not x.provisional)
   from unnest(:ids::text[], :verdicts::verdict[], :amounts::bigint[], :confirmed::boolean[],
     :provisional::boolean[]) as x (id, verdict, amount, confirmed, provisional)
-  where r.id = x.id and r.outcome = 'success'`
+    where r.id = x.id and r.outcome = 'success' returning r.host_id, r.id, r.work_unit_id, x.provisional),
+  alone as (
+    insert into provisional_results (work_unit_id, result_id, host_id, campaign_id)
+    select w.id, j.id, j.host_id, w.campaign_id from judged j join work_units w on w.id = j.work_unit_id where j.provisional
+    on conflict do nothing),
+  joined as (
+    delete from provisional_results p using judged j
+    where p.work_unit_id = j.work_unit_id and p.result_id = j.id and not j.provisional)
+  insert into untold_verdicts as u (host_id, result_id) select host_id, id from judged
+  on conflict (host_id, result_id) do update set result_id = u.result_id`
 
 const CONFIRM = `update results set confirmed = true where id = any(:ids) and verdict = 'valid'`
 
 const DOUBT = `update results set proven = false where id = any(:ids)`
 
 const UNJUDGE = `
-  update results set verdict = 'pending', confirmed = false, provisional = false,
+  with alone as (
+    delete from provisional_results p using results r where r.id = any(:ids) and p.work_unit_id = r.work_unit_id and p.result_id = r.id)
+  update results r set verdict = 'pending', confirmed = false,
     granted_milli = case when id = any(:reversed) then 0 else granted_milli end,
     granted_decision = case when id = any(:reversed) then null else granted_decision end,
-    vested = vested and not id = any(:reversed)
+    vested = ${IS_VESTED} and not id = any(:reversed)
   where id = any(:ids) and verdict in ('valid', 'inconclusive')`
 
 // The moment bounds the walk of results_unconfirmed: of a host that never erred it has no rows.
@@ -190,14 +203,14 @@ const LIST_ORPHANS = `
   where mine.host_id = :hostId and mine.verdict <> 'valid' and w.state = 'valid' order by w.id limit :limit`
 
 const LIST_FINAL = `
-  select distinct w.id from results r join work_units w on w.id = r.work_unit_id
-  join streaks s on s.host_id = r.host_id and s.engine_class = w.engine_class
-  where r.host_id = any(:hostIds) and r.provisional and r.reported_at <= s.final_until
+  select distinct w.id from provisional_results p join results r on r.id = p.result_id
+  join work_units w on w.id = p.work_unit_id
+  join streaks s on s.host_id = p.host_id and s.engine_class = w.engine_class
+  where p.host_id = any(:hostIds) and r.reported_at <= s.final_until
   order by w.id limit :limit`
 
 const FINALISE = `
-  update results set provisional = false, vested = vested or granted_milli > 0
-  where id = any(:ids) and provisional`
+  delete from provisional_results p using results r where r.id = any(:ids) and p.work_unit_id = r.work_unit_id and p.result_id = r.id`
 
 // The weights of another run under a report of one's own.
 const FIND_BORROWED = `

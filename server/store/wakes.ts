@@ -5,10 +5,13 @@ import { type Instant, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { column, execute, select, toDb } from './rows.ts'
 
-/** What a work unit waits for in its row: to be judged, or to be published. */
-export type Awaited = 'validate' | 'assimilate'
+/** What a work unit waits for in its row: to be judged, to be published, or for code that gets over it. */
+export type Awaited = 'validate' | 'assimilate' | 'repair'
 
-/** Work units whose moment has come, earliest first, locked; those that somebody else holds are being looked at. */
+/**
+ * Work units that were touched, whose moment has come, or of which a lease has passed its deadline, locked: of each kind up to
+ * `limit`. Those that somebody else holds are being looked at.
+ */
 export async function lockDueWorkUnits(trx: Trx, now: Instant, limit: number): Promise<WorkUnitId[]> {
   return (await select(trx, IdRow, LOCK_DUE, { now: toDb(now), limit })).map(row => row.id)
 }
@@ -44,10 +47,26 @@ export async function touchWorkUnits(trx: Trx, ids: readonly WorkUnitId[], now: 
   if (ids.length > 0) await execute(trx, TOUCH, { ids, now: toDb(now) })
 }
 
+/** Locked work units are looked at now: whatever touched them is heard. */
+export async function takeTouches(trx: Trx, ids: readonly WorkUnitId[]): Promise<void> {
+  await execute(trx, TAKE_TOUCHES, { ids })
+}
+
 const IdRow = z.object({ id: WorkUnitId })
 
+// A lease says nothing to its unit, whose row is large and in many indexes: it would be written twice for each result.
 const LOCK_DUE = `
-  select id from work_units where wake_at <= :now order by wake_at limit :limit for no key update skip locked`
+  select id from (
+    select w.id from touched_units t join work_units w on w.id = t.work_unit_id
+    order by t.work_unit_id limit :limit for no key update of w skip locked) as touched
+  union
+  select id from (
+    select id from work_units where wake_at <= :now order by wake_at limit :limit for no key update skip locked) as woken
+  union
+  select id from (
+    select w.id from results r join work_units w on w.id = r.work_unit_id
+    where r.state = 'in_progress' and r.deadline <= :now and w.awaits is distinct from 'repair'
+    order by r.deadline limit :limit for no key update of w skip locked) as overdue`
 
 const LOCK_AWAITING = `
   select id from work_units where awaits = any(:stages) order by id limit :limit for no key update skip locked`
@@ -57,4 +76,7 @@ const SET_WAKES = `
   from unnest(:ids::text[], :moments::timestamptz[], :awaits::text[]) as x (id, at, awaits)
   where w.id = x.id and (w.wake_at is distinct from x.at or w.awaits is distinct from x.awaits)`
 
-const TOUCH = `update work_units set wake_at = :now where id = any(:ids) and wake_at is distinct from :now`
+const TOUCH = `
+  insert into touched_units (work_unit_id, at) select id, :now from unnest(:ids::text[]) as x (id) on conflict do nothing`
+
+const TAKE_TOUCHES = `delete from touched_units where work_unit_id = any(:ids)`

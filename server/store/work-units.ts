@@ -254,7 +254,7 @@ const INSERT = `
     give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at, independent, flops, price_milli, exact_key, engines)
   select id, "campaignId", "experimentId", "seedIndex", rung, seed, job, "runKey", "engineClass", "kernelSha256",
     "minQuorum", "targetResults", "maxErrorResults", "maxTotalResults", "maxSuccessResults", "deadlineMs", "graceMs",
-    "giveUpMs", "fuelMax", policy, "check", :now, :now, coalesce(independent, false), flops, "priceMilli", "exactKey", engines
+    "giveUpMs", "fuelMax", policy, "check", "wakeAt", :now, coalesce(independent, false), flops, "priceMilli", "exactKey", engines
   from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
     rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
     "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,

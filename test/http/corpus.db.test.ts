@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { CorpusList, CorpusView, SimilarView } from '#protocol/corpus.ts'
 import { addMs, type CampaignId, type UserId } from '#protocol/units.ts'
 import { addCampaign, addUser, type MadeUnit } from '#support/builders.ts'
+import { STAND_ALONE } from '#support/published.ts'
 import { computeUnits, endEmbargo, verify } from '#support/publishing.ts'
 import { enrolHost, startServer, type TestHost, type TestServer } from '#support/server.ts'
 
@@ -89,7 +90,7 @@ test('marks runs that ended early and single results, and leaves out what would 
   const { units } = await published([3.5, 3.25, 3.75, 3.125], 1)
   await knex.raw(`update work_units set metric = null, rung = 1 where id = ?`, [units[2]!.id])
   await knex.raw(`update corpus set rung = 1 where work_unit_id = ?`, [units[2]!.id])
-  await knex.raw(`update corpus set provisional = true where work_unit_id = ?`, [units[1]!.id])
+  await knex.raw(STAND_ALONE, [units[1]!.id])
   const { runs } = await listed()
   expect(runs.map(run => [run.metricValue, run.rung, run.provisional])).toEqual([
     [3.75, 1, false],

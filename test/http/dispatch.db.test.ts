@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { splitOf } from '#protocol/dataset.ts'
 import { DAILY_QUOTA_START, LEASES_UNTRUSTED_MAX } from '#protocol/limits.ts'
-import { toWire } from '#protocol/units.ts'
-import { addUser, runReport, T0 } from '#support/builders.ts'
+import { instant, type Sha256, toWire } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
+import { insertDataset } from '#store/datasets.ts'
+import { lockDueWorkUnits } from '#store/wakes.ts'
+import { addCampaign, addUser, runReport, sha256, T0 } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost } from '#support/server.ts'
 
@@ -35,22 +39,29 @@ describe('what a lease says', () => {
     expect(JSON.parse(leases[0]!.job)).toMatchObject({ kernel: 'tiny@0', task: 'train', seed: 7 })
   })
 
-  test('the work unit wakes at the deadline, and deadlines grow with the attempt', async () => {
+  test('the work unit is due at the deadline, and deadlines grow with the attempt', async () => {
     const { units } = await scene.campaign([{ deadlineMs: 30_000, quorum: 1 }])
     const { knex } = server.database
     await knex.raw('update results set attempt = 1 where id = ?', [units[0]!.resultIds[0]!])
     const host = await enrolHost(server)
     await host.ask({ want: 1 })
     const { rows } = await knex.raw(
-      `select r.deadline, r.grace_until, w.wake_at, r.owner_key from results r join work_units w on w.id = r.work_unit_id
-       where w.id = ?`,
+      `select deadline, grace_until, owner_key from results where work_unit_id = ?`,
       [units[0]!.id],
     )
     const deadline = new Date(server.now() + 60_000)
     expect(rows[0]).toEqual({
-      ...{ deadline, wake_at: deadline, grace_until: new Date(+deadline + 60_000) },
+      ...{ deadline, grace_until: new Date(+deadline + 60_000) },
       owner_key: `host:${host.id}`,
     })
+    await knex.raw('delete from touched_units')
+    await knex.raw(`update work_units set wake_at = null`)
+    const dueAt = (ms: number) =>
+      inTransaction(knex, trx => lockDueWorkUnits(trx, instant(+deadline + ms), 9))
+    expect(await dueAt(-1)).not.toContain(units[0]!.id)
+    expect(await dueAt(0)).toContain(units[0]!.id)
+    await knex.raw(`update work_units set awaits = 'repair' where id = ?`, [units[0]!.id]) // the code cannot get over it
+    expect(await dueAt(0)).not.toContain(units[0]!.id)
   })
 
   test('leases that the host does not list are sent again; reported and listed ones are not', async () => {
@@ -80,6 +91,27 @@ describe('who gets what', () => {
     expect(replies.flatMap(reply => reply.leases)).toHaveLength(1)
     const stranger = await enrolHost(server)
     expect((await stranger.ask({ want: 2 })).leases).toHaveLength(1)
+  })
+
+  test('a host gets first what it has the data of', async () => {
+    const { knex } = server.database
+    const train = { name: 'train' as const, bytes: 9, sha256: sha256('a hen') }
+    const hen = {
+      ...server.dataset,
+      name: 'hen',
+      sha256: sha256('hen@1'),
+      splits: [train, splitOf(server.dataset, 'val')],
+    }
+    await insertDataset(knex, hen, server.now())
+    const units = Array.from({ length: 4 }, () => ({ quorum: 1 }))
+    const fox = await scene.campaign(units)
+    const { id } = await addCampaign(knex, { ...server, dataset: hen }, scene.owner, units)
+    const ask = async (files: Sha256[]) =>
+      (await (await enrolHost(server)).ask({ want: 2, files })).leases.map(({ campaign }) => campaign.id)
+    expect(await ask([train.sha256])).toEqual([id, id])
+    expect(await ask([sha256('nothing'), sha256(server.train)])).toEqual([fox.id, fox.id])
+    expect(await ask([train.sha256])).toEqual([id, id])
+    expect(await ask([train.sha256])).toEqual([fox.id, fox.id]) // nothing else is left
   })
 
   test('nobody computes a campaign of its own', async () => {

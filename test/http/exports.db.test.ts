@@ -9,6 +9,7 @@ import { ExportList, ExportManifest, ExportView } from '#protocol/exports.ts'
 import { addMs, type CampaignId, type UserId } from '#protocol/units.ts'
 import type { Blobs } from '#store/blobs.ts'
 import { addCampaign, addUser, type MadeUnit, sha256 } from '#support/builders.ts'
+import { STAND_ALONE } from '#support/published.ts'
 import { computeUnits, endEmbargo, verify } from '#support/publishing.ts'
 import { enrolHost, startServer, type TestHost, type TestServer } from '#support/server.ts'
 
@@ -79,7 +80,7 @@ const rowsOf = async (view: ExportView) =>
     .filter(line => line !== '')
     .map(line => CorpusRow.parse(JSON.parse(line)))
 
-const parts = () => readdir(join(server.blobs.root, 'uploads'))
+const parts = () => readdir(join(server.files, 'uploads'))
 
 test('an export has the same rows in three formats, and a manifest with checksums, licences and every column', async () => {
   const { id } = await published([3.5, Number.NaN, 3.25])
@@ -157,7 +158,7 @@ test('leaves out what the leaderboard leaves out, what is provisional and what i
   const { id, units } = await published([3.5, 3.25, 3.75, 3.625], 2)
   const { knex } = server.database
   await knex.raw(`update corpus set metric_value = 3 where work_unit_id = ?`, [units[2]!.id]) // it leads, unseen
-  await knex.raw(`update corpus set provisional = true where work_unit_id = ?`, [units[1]!.id])
+  await knex.raw(STAND_ALONE, [units[1]!.id])
   const view = await exported(id)
   expect((await rowsOf(view)).map(row => row.metricValue)).toEqual([3.5])
   const manifest = JSON.parse(Buffer.from((await bytesOf(view, 'manifest')).bytes).toString())

@@ -72,9 +72,10 @@ describe('what else a host hears', () => {
     await host.ask({ reports: [await host.report(resultId, runReport())] })
     const { knex } = server.database
     await knex.raw(
-      `update results set verdict = 'valid', granted_milli = 10, granted_decision = 0, verdict_told = false where id = ?`,
+      `update results set verdict = 'valid', granted_milli = 10, granted_decision = 0 where id = ?`,
       [resultId],
     )
+    await knex.raw(`insert into untold_verdicts values (?, ?)`, [host.id, resultId])
     await knex.raw(`insert into accounts values (?, 10)`, [`host:${host.id}`])
     const reply = await host.ask()
     expect(reply.verdicts).toEqual([{ resultId, verdict: 'valid', milli: 10 }])
@@ -82,16 +83,17 @@ describe('what else a host hears', () => {
     expect((await host.ask()).verdicts).toEqual([])
   })
 
-  test('a verdict that another process holds waits for the next call', async () => {
+  test('a verdict while another process has its result locked: nobody waits', async () => {
     const { host, resultId } = await holding()
     await host.ask({ reports: [await host.report(resultId, runReport())] })
     const { knex } = server.database
-    await knex.raw(`update results set verdict = 'invalid', verdict_told = false where id = ?`, [resultId])
+    await knex.raw(`update results set verdict = 'invalid' where id = ?`, [resultId])
+    await knex.raw(`insert into untold_verdicts values (?, ?)`, [host.id, resultId])
     const trx = await knex.transaction()
     await trx.raw('select from results where id = ? for update', [resultId])
-    expect((await host.ask()).verdicts).toEqual([])
-    await trx.rollback()
     expect((await host.ask()).verdicts).toMatchObject([{ verdict: 'invalid', milli: 0 }])
+    await trx.rollback()
+    expect((await host.ask()).verdicts).toEqual([])
   })
 
   test('which artifacts are wanted, until they are there', async () => {

@@ -69,7 +69,7 @@ describe('audits', () => {
     expect(await drawAudits(life.deps)).toEqual([]) // it waits for the verifier
     await runJobs(life)
     await compute(life, await addHost(life, VERIFIER))
-    expect(await rows(life, `select count(*)::int as n from results where provisional`)).toEqual([{ n: 0 }])
+    expect(await rows(life, `select count(*)::int as n from provisional_results`)).toEqual([{ n: 0 }])
   })
 
   test('that no verifier came for within a week hold nothing up, and are made when one comes back', async () => {
@@ -82,7 +82,7 @@ describe('audits', () => {
     expect(await rows(life, waiting)).toEqual([{ n: 1 }])
     expect(await drawAudits(life.deps)).toEqual([]) // it waits on
     await compute(life, await addHost(life, VERIFIER))
-    expect(await rows(life, `select count(*)::int as n from results where provisional`)).toEqual([{ n: 0 }])
+    expect(await rows(life, `select count(*)::int as n from provisional_results`)).toEqual([{ n: 0 }])
   })
 
   test('of a host that is silent for a day', async () => {

@@ -53,8 +53,8 @@ describe('what earns a streak', () => {
     await compute(life, b)
     expect(await unitStates(life)).toBe('valid published')
     expect([await streakOf(life, a), await streakOf(life, b)]).toEqual([0, 0])
-    expect(await rows(life, `select confirmed, provisional, vested from results`)).toEqual(
-      Array(2).fill({ confirmed: false, provisional: false, vested: true }),
+    expect(await rows(life, `select confirmed, vested from results`)).toEqual(
+      Array(2).fill({ confirmed: false, vested: true }),
     )
   })
 
@@ -147,7 +147,7 @@ describe('a proven host', () => {
     await compute(life, other)
     expect(await unitStates(life)).toBe('valid published, valid published')
     expect([await streakOf(life, proven), await streakOf(life, other)]).toEqual([11, 11])
-    expect(await rows(life, `select count(*) as n from results where provisional`)).toEqual([{ n: 0 }])
+    expect(await rows(life, `select count(*) as n from provisional_results`)).toEqual([{ n: 0 }])
     expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
   })
 

@@ -65,6 +65,7 @@ export async function addPublished(
     await trx.raw(RESULTS, bindings)
   })
   await knex.raw(CORPUS, bindings)
+  await knex.raw(PROVISIONAL, bindings)
   return {
     id,
     experiments: rows.map(row => ({ id: row.id, resultIds: row.units.map(unit => unit.result) })),
@@ -96,14 +97,23 @@ const RESULTS = `
   select u.result, u.id, 'replica', 0, u.at, 'over', 'success', repeat('0', 64), '{}', 'valid', u.fuel, u.trusted
   from ${UNITS_OF} where not u.open`
 
+const PROVISIONAL = `
+  insert into provisional_results (work_unit_id, result_id, host_id, campaign_id)
+  select u.id, u.result, 'h_nobody', :campaign from ${UNITS_OF} where not u.open and u.provisional`
+
 const CORPUS = `
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256, recipe,
     seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256, replicas,
-    published_at, provisional)
+    published_at)
   select u.id, w.run_key, :campaign, e.id, u.result, :kernel, c.dataset_sha256, e.recipe, u.seed, '{"fuel":1000000000}',
     case when u.value is null then 'diverged' else 'ok' end, case when u.value is not null then 'val_bpb' end, u.value,
     case when u.value is null then '[]'::jsonb else jsonb_build_array(
       jsonb_build_object('update', 0, 'fuel', 0, 'train', 8, 'val', 8),
       jsonb_build_object('update', 10, 'fuel', 1, 'train', u.value, 'val', u.value)) end,
-    jsonb_build_object('parameters', u.parameters, 'updates', 10), u.fuel, repeat('0', 64), null, 1, u.at, u.provisional
+    jsonb_build_object('parameters', u.parameters, 'updates', 10), u.fuel, repeat('0', 64), null, 1, u.at
   from ${UNITS_OF} join work_units w on w.id = u.id join campaigns c on c.id = :campaign where not u.open`
+
+/** Has the published answer of a unit (its id is the binding) stand provisionally. */
+export const STAND_ALONE = `
+  insert into provisional_results (work_unit_id, result_id, host_id, campaign_id)
+  select id, canonical_result_id, 'h_nobody', campaign_id from work_units where id = ?`

@@ -26,7 +26,7 @@ export const campaignState = (life: Lifecycle) =>
 export const corpus = (life: Lifecycle) =>
   rows(
     life,
-    `select metric_value as value, provisional, revision, retracted_at is not null as retracted
+    `select metric_value as value, revision, exists (select from provisional_results p where p.work_unit_id = corpus.work_unit_id) as provisional, retracted_at is not null as retracted
      from corpus order by work_unit_id, revision`,
   )
 

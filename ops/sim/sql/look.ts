@@ -55,7 +55,7 @@ const ViewRow = z.object({
 
 const VIEWS = `
   select w.id, w.campaign_id as "campaignId", e.ordinal, w.seed_index as "seedIndex", w.state,
-    w.canonical_result_id as "canonicalId", coalesce(c.provisional, false) as provisional,
+    w.canonical_result_id as "canonicalId", exists (select from provisional_results p where p.work_unit_id = w.id) as provisional,
     exists (select from results v where v.work_unit_id = c.work_unit_id and v.trusted and v.verdict = 'valid') as verified,
     w.published_at is not null as published
   from work_units w join experiments e on e.id = w.experiment_id
@@ -88,7 +88,7 @@ export async function nextWake(knex: Knex): Promise<Instant | null> {
   const row = await selectOne(
     knex,
     z.object({ at: Timestamp.nullable() }),
-    `select min(wake_at) as at from work_units`,
+    `select least((select min(wake_at) from work_units), (select min(deadline) from results where state = 'in_progress')) as at`,
   )
   return row.at
 }

@@ -1,0 +1,13 @@
+// What stands alone until a check of its host passes (DESIGN §8) is in a table of its own: rows of results and of the corpus are large
+// and in many indexes, and would be written once more for one bit.
+
+/** An expression: whether the answer of the unit with this id, an expression, stands provisionally. */
+export const provisional = (unitId: string): string =>
+  `exists (select from provisional_results alone where alone.work_unit_id = ${unitId})`
+
+/** An expression over a row `r` of results. */
+export const IS_PROVISIONAL = `
+  exists (select from provisional_results alone where alone.work_unit_id = r.work_unit_id and alone.result_id = r.id)`
+
+/** An expression over a row `r` of results: whether what it was granted is not held any more. What was final before it was opened again is noted in the row. */
+export const IS_VESTED = `(r.vested or r.granted_milli > 0 and r.verdict = 'valid' and not ${IS_PROVISIONAL})`
