@@ -3,7 +3,7 @@ import { ago, whole } from '../format.ts'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
 import { ActButton } from './ops-act.tsx'
-import { useList } from './ops-table.tsx'
+import { numbers, useList } from './ops-table.tsx'
 
 type Letter = LetterList['letters'][number]
 
@@ -42,15 +42,7 @@ export function LettersTab() {
             {letters.length > 1 && <Acts of={letters} onDone={list.refresh} all />}
             <Table
               label="Letters"
-              columns={[
-                'about',
-                'error',
-                { name: 'times', isNumber: true },
-                'act',
-                'daemon',
-                'first',
-                'last',
-              ]}
+              columns={['about', 'error', ...numbers('times'), 'act', 'daemon', 'first', 'last']}
               rows={letters.map(letter => ({
                 key: letter.subject,
                 cells: [

@@ -4,6 +4,7 @@ import { Spark } from '../charts/spark.tsx'
 import { span, whole } from '../format.ts'
 import { Figures, State } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
+import { numbers } from './ops-table.tsx'
 
 const to = (tab: string, value: number | string) => <a href={`/ops?tab=${tab}`}>{value}</a>
 
@@ -164,12 +165,7 @@ function Daemons({ of: { daemons, deadLetters, ledger, samples } }: { of: Sympto
   return (
     <Table
       label="Daemons"
-      columns={[
-        'daemon',
-        { name: 'waiting', isNumber: true },
-        { name: 'oldest', isNumber: true },
-        'last day',
-      ]}
+      columns={['daemon', ...numbers('waiting', 'oldest'), 'last day']}
       rows={[
         ...daemons.map(({ name, waiting, oldestSeconds }) => ({
           key: name,
