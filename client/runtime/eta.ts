@@ -48,12 +48,12 @@ const HOUR_MS = 3600_000
 const RUNS_SURE = 20
 
 /**
- * The same by what the server told: by the runs that became public in the last ten minutes, or in the last hour where those were
+ * The same by what the server told of it: by the runs that became public in the last ten minutes, or in the last hour where those were
  * too few. Runs may have been public elsewhere before they counted here, and come in batches: it is a little less sure.
  */
 export function etaFrom(
   view: CampaignView,
-  ticks: readonly Pick<Tick, 'campaignId' | 'at' | 'runs'>[],
+  ticks: readonly Pick<Tick, 'at' | 'runs'>[],
   nowMs: number,
 ): Eta | undefined {
   if (view.state !== 'running') return undefined
@@ -64,7 +64,7 @@ export function etaFrom(
   ] as const) {
     const byMs = Math.min(windowMs, ageMs)
     const byRuns = ticks
-      .filter(({ campaignId, at }) => campaignId === view.id && nowMs - Date.parse(at) <= byMs)
+      .filter(({ at }) => nowMs - Date.parse(at) <= byMs)
       .reduce((sum, tick) => sum + tick.runs, 0)
     if (byMs >= WINDOW_MS_MIN && byRuns >= least) return etaBy(view, { byMs, byRuns })
   }

@@ -7,11 +7,13 @@ import { readAnonymous, readBoard } from '#store/boards.ts'
 import { findCampaign } from '#store/campaigns.ts'
 import { goalsOf } from '#store/corpus-rows.ts'
 import { bestSince, countRunning, listDecided, listFinished, liveliestCampaigns } from '#store/home.ts'
+import { listTicksOfEach } from '#store/ticks.ts'
 import { withheldIn } from '#store/withheld.ts'
 import { viewCampaign } from './campaign-view.ts'
 import type { Edge } from './edge.ts'
 import { newKept } from './kept.ts'
 import type { Spent } from './spent.ts'
+import { viewTick } from './ticks.ts'
 
 const HOUR_MS = 3600_000
 const WEEK_MS = 7 * 24 * HOUR_MS
@@ -30,9 +32,14 @@ export function showHome(edge: Edge, spent: Spent): RequestHandler {
 async function viewHome(edge: Edge, spent: Spent): Promise<HomeView> {
   const { knex } = edge
   const now = edge.now()
-  const ids = await liveliestCampaigns(knex, { since: addMs(now, -HOUR_MS), limit: CAMPAIGNS_SHOWN })
+  const hourAgo = addMs(now, -HOUR_MS)
+  const ids = await liveliestCampaigns(knex, { since: hourAgo, limit: CAMPAIGNS_SHOWN })
   const since = await bestSince(knex, ids)
-  const campaigns = (await viewsOf(edge, ids)).map(view => ({ ...view, bestSince: leads(view, since) }))
+  const ticks = await listTicksOfEach(knex, ids, hourAgo)
+  const campaigns = (await viewsOf(edge, ids)).map(view => ({
+    ...{ ...view, bestSince: leads(view, since) },
+    ticks: (ticks.get(view.id) ?? []).map(viewTick),
+  }))
   const { results, coreHours, queue } = await spent()
   return {
     ...{ at: toWire(now), results, coreHours, waiting: queue.unsent },

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { CampaignView } from './campaign.ts'
 import { Recipe } from './job.ts'
 import { MeanView } from './tests.ts'
+import { Tick } from './ticks.ts'
 import { CampaignId, ExperimentId, WireInstant } from './units.ts'
 
 const Where = { at: WireInstant, campaignId: CampaignId, title: z.string(), metric: z.string() }
@@ -36,6 +37,8 @@ export const HomeView = z.object({
     CampaignView.extend({
       /** Since when its best leads; null before the first. */
       bestSince: WireInstant.nullable(),
+      /** Its part of the rug of the last hour. */
+      ticks: z.array(Tick),
     }),
   ),
   /** Of the last seven days, the newest first. */

@@ -31,9 +31,9 @@ describe('when a campaign will have ended', () => {
 
   test('by what the server told of the last ten minutes, or of the hour when that was little', () => {
     const campaign = view(30, 20, { id: 'c_mine', createdAt: new Date(0).toISOString() })
-    const tick = (campaignId: string, minutes: number, runs: number) =>
-      ({ campaignId, at: new Date(minutes * 60_000).toISOString(), runs }) as never
-    const ticks = [tick('c_mine', 20, 10), tick('c_mine', 55, 20), tick('c_other', 56, 99)]
+    const tick = (minutes: number, runs: number) =>
+      ({ at: new Date(minutes * 60_000).toISOString(), runs }) as never
+    const ticks = [tick(20, 10), tick(55, 20)]
     // Twenty in ten minutes, and 70 are left.
     expect(etaFrom(campaign, ticks, 60 * 60_000)).toEqual({
       remainingMs: 35 * 60_000,

@@ -4,7 +4,7 @@ import { durationText, etaFrom, progressOf } from '#runtime/eta.ts'
 import { CampaignRug, HourRug } from '../charts/rug.tsx'
 import { get } from '../data.ts'
 import { ago, credits, metric, recipeLine, setting, whole } from '../format.ts'
-import { hour } from '../hour.ts'
+import { homeAfter, hour } from '../hour.ts'
 import { clock, useLive } from '../live.ts'
 import { useTitle } from '../title.ts'
 import { Command, CommandPlace, commandHere } from '../ui/command.tsx'
@@ -15,7 +15,7 @@ type Asked = HomeView['campaigns'][number]
 /** Is it alive, what is being found, how do I join. */
 export function Home() {
   useTitle(undefined)
-  const home = useLive('home', () => get<HomeView>('/home'), { topics: ['home'] })
+  const home = useLive('home', () => get<HomeView>('/home'), { topics: ['home'], patch: homeAfter })
   const { value: now } = home.now
   return (
     <>
@@ -114,7 +114,7 @@ function Campaigns({ of: campaigns }: { of: readonly Asked[] }) {
 }
 
 function Campaign({ of: campaign }: { of: Asked }) {
-  const { id, title, question, state } = campaign
+  const { id, title, question, state, ticks } = campaign
   const { value: last } = hour.now
   return (
     <>
@@ -129,7 +129,7 @@ function Campaign({ of: campaign }: { of: Asked }) {
       {state !== 'running' ? (
         <CampaignRug campaign={campaign} />
       ) : last.state === 'ready' ? (
-        <HourRug of={last.value} campaignId={id} />
+        <HourRug ticks={ticks} aheadMs={last.value.aheadMs} />
       ) : (
         <div class="rug" />
       )}
@@ -164,7 +164,7 @@ function How({ of: campaign }: { of: Asked }) {
   const { value: last } = hour.now
   const { over, total } = progressOf(campaign)
   const eta =
-    last.state === 'ready' ? etaFrom(campaign, last.value.ticks, clock.value + last.value.aheadMs) : undefined
+    last.state === 'ready' ? etaFrom(campaign, campaign.ticks, clock.value + last.value.aheadMs) : undefined
   const share = total === 0 ? 0 : Math.floor((100 * over) / total)
   return (
     <span>

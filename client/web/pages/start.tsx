@@ -1,3 +1,5 @@
+import { whole } from '../format.ts'
+import { hour } from '../hour.ts'
 import { address } from '../router.ts'
 import { Command, CommandPlace, command } from '../ui/command.tsx'
 import { tabLink } from '../volunteer/link.ts'
@@ -14,11 +16,25 @@ export const StartPage = () => (
         it is saved to an account below.
       </p>
     )}
-    <Volunteering link={tabLink} words={TAB}>
+    <Volunteering link={tabLink} words={TAB} intro={<Now />}>
       <LocalData link={tabLink} />
     </Volunteering>
   </>
 )
+
+/** Who computes already. Its line is there before it is known. */
+function Now() {
+  const { value: last } = hour.now
+  return (
+    <p class="prose">
+      {last.state !== 'ready'
+        ? 'Right now …'
+        : last.value.hosts === 0
+          ? 'Right now nobody computes here: yours would be the first host of the hour.'
+          : `Right now ${whole(last.value.hosts)} ${last.value.hosts === 1 ? 'host computes' : 'hosts compute'} here; ${whole(last.value.runs)} runs became public in the last hour.`}{' '}
+    </p>
+  )
+}
 
 const TAB = {
   ends: 'Stops when you close this tab.',

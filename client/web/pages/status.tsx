@@ -42,10 +42,7 @@ export function StatusPage() {
                 ['their cores', whole(spent.cores)],
                 ['ledger rows', whole(ledger.transfers)],
                 ['sum of all accounts', credits(ledger.sumMilli)],
-                [
-                  'overrun today',
-                  `${credits(ledger.overrun.todayMilli)} of ${credits(ledger.overrun.capMilli)}`,
-                ],
+                [`overrun today, of ${credits(ledger.overrun.capMilli)}`, credits(ledger.overrun.todayMilli)],
               ]}
             />
             <p class="meta">

@@ -81,7 +81,7 @@ function LastHour() {
   const { runs, hosts } = now.value
   return (
     <div class="strip">
-      <HourRug of={now.value} width={STRIP_PX} />
+      <HourRug {...now.value} width={STRIP_PX} />
       <span class={stale === undefined ? 'meta' : 'meta warn'}>
         {stale === undefined ? 'last hour' : `as of ${stale.since}`} · {whole(runs)} runs · {whole(hosts)}{' '}
         hosts

@@ -61,7 +61,7 @@ export function Table({ label, columns: named, rows, order, whole = false }: Tab
           aria-expanded={isWide.value}
           onClick={() => (isWide.value = !isWide.value)}
         >
-          {isWide.value ? 'First columns only' : `${more} more columns`}
+          {isWide.value ? 'First columns only' : `${more} more ${more === 1 ? 'column' : 'columns'}`}
         </button>
       )}
       <div class={more > 0 && !isWide.value ? 'first-columns' : undefined}>
