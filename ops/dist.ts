@@ -1,12 +1,13 @@
 /**
- * `npm run dist [-- --platform linux-x64,win-x64 --out DIR --level 1]`: for each platform one archive with Node and the client, production
- * dependencies only. Unpacked, it runs without anything installed; a double-click opens the Start page of that machine. Node for
- * other platforms comes from the registry, in the versions that package.json names; without `--platform` this machine's alone is made.
+ * `npm run dist [-- --platform linux-x64,win-x64 --node win-x64=PATH --out DIR --level 1]`: for each platform one archive with Node and
+ * the client, production dependencies only. Unpacked, it runs without anything installed; a double-click opens the Start page of that
+ * machine. Without `--platform` this machine's alone is made. Node for another one comes from the registry, in the version that
+ * package.json names; or, for who has no registry, from `--node`: a distribution of Node as nodejs.org packs it, unpacked or a tarball.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { chmod, cp, glob, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, glob, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -49,33 +50,59 @@ async function main(): Promise<void> {
       platform: { type: 'string', default: `${process.platform.replace('win32', 'win')}-${process.arch}` },
       out: { type: 'string', default: join(ROOT, 'build', 'dist') },
       level: { type: 'string', default: '9' },
+      node: { type: 'string', multiple: true, default: [] },
     },
   })
   const out = resolve(values.out)
+  const given = distributionsOf(values.node)
   await mkdir(out, { recursive: true })
   await promisify(execFile)(process.execPath, [join(ROOT, 'ops', 'build-web.ts')])
   const sums: string[] = []
   for (const platform of values.platform.split(',')) {
-    const archive = await archiveFor(platform, out, Number(values.level))
+    const archive = await archiveFor(platform, {
+      out,
+      level: Number(values.level),
+      given: given.get(platform),
+    })
     sums.push(`${await sha256Of(archive)}  ${relative(out, archive)}`)
     console.log(archive)
   }
   await writeFile(join(out, 'SHA256SUMS'), `${sums.join('\n')}\n`)
 }
 
-async function archiveFor(platform: string, out: string, level: number): Promise<string> {
-  const node = NODES[platform]
-  if (node === undefined) throw new Error(`no platform ${platform}: ${Object.keys(NODES).join(', ')}`)
+/** Where Node lies for which platform, as `--node` says. */
+function distributionsOf(given: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    given.map(each => {
+      const [platform = '', path] = each.split(/=(.*)/, 2)
+      if (path === undefined || path === '') throw new Error(`--node ${each}: expected PLATFORM=PATH`)
+      return [known(platform), resolve(path)]
+    }),
+  )
+}
+
+function known(platform: string): string {
+  if (NODES[platform] !== undefined) return platform
+  throw new Error(`no platform ${platform}: ${Object.keys(NODES).join(', ')}`)
+}
+
+interface Making {
+  readonly out: string
+  readonly level: number
+  /** A distribution of Node; undefined: the package of the platform. */
+  readonly given: string | undefined
+}
+
+async function archiveFor(platform: string, { out, level, given }: Making): Promise<string> {
+  const node = NODES[known(platform)] ?? ''
   const work = await mkdtemp(join(tmpdir(), 'xeenet-dist-'))
   try {
     const manifest = Manifest.parse(JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')))
     const name = `xeenet-${manifest.version}-${platform}`
     await putApp(join(work, name, 'app'), manifest)
-    await putNode(join(work, name, 'app', 'bin'), {
-      node,
-      version: manifest.optionalDependencies[node],
-      work,
-    })
+    const source = { node, version: manifest.optionalDependencies[node], work }
+    const from = given === undefined ? await packageOf(source) : await unpacked(given, work)
+    await putNode(join(work, name, 'app', 'bin'), from)
     await putStarters(join(work, name), platform)
     const fresh = join(work, `${name}.tar.gz`)
     await create({ cwd: work, file: fresh, gzip: { level }, portable: true }, [name])
@@ -140,8 +167,8 @@ interface NodeSource {
   readonly work: string
 }
 
-/** This machine's Node is installed; others are fetched. */
-async function putNode(bin: string, { node, version, work }: NodeSource): Promise<void> {
+/** Where a package with Node lies: this machine's is installed, others are fetched. */
+async function packageOf({ node, version, work }: NodeSource): Promise<string> {
   const fetched = join(work, 'node')
   const installed = join(ROOT, 'node_modules', node)
   const there = await readFile(join(installed, 'package.json'), 'utf8').then(
@@ -156,13 +183,27 @@ async function putNode(bin: string, { node, version, work }: NodeSource): Promis
     for await (const packed of glob(`${node}-*.tgz`, { cwd: work }))
       await extract({ file: join(work, packed), cwd: fetched, strip: 1 })
   }
-  const from = there ? installed : fetched
+  return there ? installed : fetched
+}
+
+/** Where a distribution of Node lies that somebody gave: a folder, or a tarball with one folder in it. */
+async function unpacked(given: string, work: string): Promise<string> {
+  if ((await stat(given)).isDirectory()) return given
+  const directory = join(work, 'distribution')
+  await mkdir(directory)
+  await extract({ file: given, cwd: directory, strip: 1 })
+  return directory
+}
+
+/** The one program of Node, wherever its packer put it: in `bin`, or on Windows beside everything else. */
+async function putNode(bin: string, from: string): Promise<void> {
   await mkdir(bin, { recursive: true })
-  for await (const program of glob('bin/node{,.exe}', { cwd: from })) {
-    const to = join(bin, program.endsWith('.exe') ? 'node.exe' : 'node')
-    await cp(join(from, program), to)
-    await chmod(to, 0o755)
-  }
+  const programs = await Array.fromAsync(glob('{bin/,}node{,.exe}', { cwd: from }))
+  const [program] = programs.filter(path => /(^|[/\\])node(\.exe)?$/.test(path))
+  if (program === undefined) throw new Error(`${from}: no node and no node.exe, and none in bin`)
+  const to = join(bin, program.endsWith('.exe') ? 'node.exe' : 'node')
+  await cp(join(from, program), to)
+  await chmod(to, 0o755)
   await cp(join(from, 'LICENSE'), join(dirname(bin), 'LICENSE-node')).catch(() => undefined) // not in every package
 }
 

@@ -82,8 +82,8 @@ const linesOf = ({ id, at, by, act: done, touched, sentence, reason, undoneBy }:
   `  because: ${reason}`,
 ]
 
-// The server that runs finds what was touched by its sweeps, within seconds; one that does not, when it starts.
-const depsOf = (knex: Knex): ActDeps => ({
+/** What acts at the command line need. A server that runs finds what they touched by its sweeps, within seconds; another when it starts. */
+export const depsOf = (knex: Knex): ActDeps => ({
   ...{ knex, now: systemClock, ids: secureIds },
   wake: {
     workUnits: (trx, ids) => touchWorkUnits(trx, ids, systemClock()),

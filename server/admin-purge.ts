@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { type Purged, purge, rehearsePurge } from '#jobs/forget.ts'
-import { openBlobs } from '#store/blobs.ts'
 import { run, type Shared, verb } from './admin-verbs.ts'
 import { systemClock } from './clock.ts'
-import { filesDirectory, withDatabase } from './operator.ts'
+import { openFiles } from './files.ts'
+import { withDatabase } from './operator.ts'
 
 /** `xeenet admin purge`: what the server forgets by itself every ten minutes, now. */
 export function addPurgeVerb(root: Command): void {
@@ -11,7 +11,7 @@ export function addPurgeVerb(root: Command): void {
     .option('--dry-run', 'count what is due, and change nothing')
     .action((options: Shared & { dryRun?: boolean }) =>
       run(options, async ({ config, log }) => {
-        const blobs = await openBlobs(filesDirectory(config.dataDir))
+        const blobs = await openFiles(config)
         const isDry = options.dryRun === true
         const policies = await withDatabase(config, log, knex => {
           const deps = { knex, blobs, now: systemClock }

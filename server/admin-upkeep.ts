@@ -101,7 +101,8 @@ async function testRestore(tools: Tools, file: string): Promise<Said> {
   const dataDir = await mkdtemp(join(tmpdir(), 'xeenet-restore-'))
   try {
     const secretFile = join(secretsDirectory(dataDir), SERVER_SECRET)
-    const elsewhere: Config = { ...tools.config, dataDir, secretFile, databaseUrl: undefined }
+    const own = { databaseUrl: undefined, s3: undefined } // nothing of the server's is touched
+    const elsewhere: Config = { ...tools.config, dataDir, secretFile, ...own }
     const said = await restoreNow({ ...tools, config: elsewhere }, file, { verify: true })
     if (said.ok !== false) await noteTest(tools)
     return said

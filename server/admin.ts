@@ -5,7 +5,6 @@ import type { Knex } from 'knex'
 import { RoleName } from '#protocol/acts.ts'
 import { NAME_CHARS_MAX } from '#protocol/limits.ts'
 import { type Instant, ResultId } from '#protocol/units.ts'
-import { openBlobs } from '#store/blobs.ts'
 import { listDatasets } from '#store/datasets.ts'
 import { requestArtifacts } from '#store/files.ts'
 import { migrate } from '#store/migrate.ts'
@@ -15,7 +14,9 @@ import { addAccountActs, addConsoleVerbs, addKernelActs } from './admin-console.
 import { addCreditVerbs } from './admin-credit.ts'
 import { datasetLine, type ImportWish, readDirectory, readText } from './admin-datasets.ts'
 import { addEvidenceVerbs } from './admin-evidence.ts'
+import { addFileVerbs } from './admin-files.ts'
 import { addHostVerbs } from './admin-hosts.ts'
+import { addKeyVerbs } from './admin-keys.ts'
 import { addPurgeVerb } from './admin-purge.ts'
 import { addServerVerbs } from './admin-upkeep.ts'
 import { addToken, addUser, removeUser, resetPassword, showUsers } from './admin-users.ts'
@@ -23,8 +24,10 @@ import { idOf, moment, run, runOnDatabase, type Said, type Shared, verb } from '
 import { admitRelease, examineRelease, signFit } from './admission.ts'
 import { systemClock } from './clock.ts'
 import { hideText, storeDataset } from './datasets.ts'
+import { openFiles } from './files.ts'
 import { secureIds } from './ids.ts'
-import { filesDirectory, withDatabase } from './operator.ts'
+import { settleOperatorKey } from './key-rotation.ts'
+import { withDatabase } from './operator.ts'
 import { openOperatorKey } from './secrets.ts'
 import { proveSelfTest } from './self-test.ts'
 
@@ -94,7 +97,9 @@ function program(): Command {
   addDatasetVerbs(root)
   addUpkeepVerbs(root)
   addServerVerbs(root)
+  addFileVerbs(root)
   addPurgeVerb(root)
+  addKeyVerbs(root)
   return root
 }
 
@@ -115,11 +120,12 @@ function addKernelVerbs(root: Command): void {
       run(options, async ({ config, log }) => {
         const release = await examineRelease(await readFile(file))
         await proveSelfTest(release)
-        const operator = await openOperatorKey(config.dataDir)
-        const blobs = await openBlobs(filesDirectory(config.dataDir))
-        const outcome = await withDatabase(config, log, knex =>
-          admitRelease({ knex, blobs, operator, now: systemClock }, release),
-        )
+        const blobs = await openFiles(config)
+        const outcome = await withDatabase(config, log, async knex => {
+          const { dataDir } = config
+          const { key: operator } = await settleOperatorKey({ knex, dataDir, now: systemClock })
+          return admitRelease({ knex, blobs, operator, now: systemClock }, release)
+        })
         const { name, version } = release.manifest
         const { releaseSha256, moduleSha256 } = release
         return {
@@ -144,7 +150,7 @@ function addDatasetVerbs(root: Command): void {
     .action((directory: string, options: Shared & Omit<ImportWish, 'directory'>) =>
       run(options, async ({ config, log }) => {
         const imported = await readDirectory({ ...options, directory })
-        const blobs = await openBlobs(filesDirectory(config.dataDir))
+        const blobs = await openFiles(config)
         const outcome = await withDatabase(config, log, knex =>
           storeDataset({ knex, blobs, now: systemClock }, imported),
         )
@@ -159,7 +165,7 @@ function addDatasetVerbs(root: Command): void {
   ).action((name: string, file: string, options: Shared) =>
     run(options, async ({ config, log }) => {
       const text = await readText(file)
-      const blobs = await openBlobs(filesDirectory(config.dataDir))
+      const blobs = await openFiles(config)
       await withDatabase(config, log, knex => hideText({ knex, blobs, now: systemClock }, name, text))
       return { json: { dataset: name, hidden: true }, lines: [`${name} has a hidden text now`] }
     }),

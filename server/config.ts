@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { QUEUES, STAGES } from '#jobs/deps.ts'
 import { SignupPolicy } from '#protocol/accounts.ts'
 import { ENROL_WORK_MAX, ENROL_WORK_MIN } from '#protocol/limits.ts'
+import type { BucketPlace } from '#store/bucket.ts'
 import { ConfigError, gather, sentencesOf } from './config-sources.ts'
 import { LOG_LEVELS } from './log.ts'
 
@@ -36,6 +37,8 @@ const networks = (fallback: string) =>
 const proxy = z.union([network, z.ipv4(), z.ipv6(), z.enum(['loopback', 'linklocal', 'uniquelocal'])])
 const oneOf = (words: readonly string[]): string => `one of ${words.join(', ')}`
 const path = z.string().min(1).describe('a path')
+// The last part of a bucket's address that we know is its prefix, if any.
+const BUCKET_URL = /^(https?:\/\/[^/?#@]+)\/([a-z0-9][a-z0-9.-]+[a-z0-9])(?:\/([\w./-]*?))?\/?$/
 
 // The names are those of the environment; a flag is the same name without XEENET_, in kebab case. The description of a
 // setting is what its mistake is told by.
@@ -58,6 +61,17 @@ const Settings = z.object({
     .min(1)
     .default(() => join(envPaths('xeenet', { suffix: '' }).data, 'server')),
   XEENET_SECRET_FILE: z.string().min(1).optional(),
+  /** Files go to this bucket of S3-compatible storage, not to the data directory; all processes of a server share it. */
+  XEENET_S3_URL: z
+    .string()
+    .regex(BUCKET_URL)
+    .optional()
+    .describe('an address such as https://s3.example.org/bucket, or https://s3.example.org/bucket/prefix'),
+  XEENET_S3_REGION: z.string().min(1).default('us-east-1'),
+  XEENET_S3_ACCESS_KEY: z.string().min(1).optional(),
+  XEENET_S3_SECRET_KEY: z.string().min(1).optional(),
+  /** What copies of the bucket's files may take in the data directory. */
+  XEENET_S3_CACHE_MIB: number(4_096),
   XEENET_PUBLIC_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
@@ -131,7 +145,14 @@ export const SETTING_NAMES: readonly string[] = Object.keys(Settings.shape)
 /** Settings that are fine each and cannot hold together. */
 function contradictions(s: Settings): string[] {
   const url = s.XEENET_PUBLIC_URL
+  const keys = [s.XEENET_S3_ACCESS_KEY, s.XEENET_S3_SECRET_KEY]
   return [
+    ...(s.XEENET_S3_URL !== undefined && keys.includes(undefined)
+      ? ['XEENET_S3_URL needs XEENET_S3_ACCESS_KEY and XEENET_S3_SECRET_KEY.']
+      : []),
+    ...(s.XEENET_S3_URL === undefined && keys.some(key => key !== undefined)
+      ? ['XEENET_S3_ACCESS_KEY and XEENET_S3_SECRET_KEY are given without an XEENET_S3_URL.']
+      : []),
     ...(url !== undefined && new URL(url).pathname !== '/'
       ? ['XEENET_PUBLIC_URL names a path: the server answers at the root of an address only.']
       : []),
@@ -150,6 +171,8 @@ export interface Config {
   readonly host: string
   readonly dataDir: string
   readonly secretFile: string
+  readonly s3: BucketPlace | undefined // undefined: files are in the data directory
+  readonly s3CacheBytes: number
   readonly publicUrl: string | undefined
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly kernelsDir: string
@@ -194,6 +217,8 @@ export function readConfig(
     host: s.HOST,
     dataDir: s.XEENET_DATA_DIR,
     secretFile: s.XEENET_SECRET_FILE ?? join(s.XEENET_DATA_DIR, 'secrets', 'server.secret'),
+    s3: bucketOf(s),
+    s3CacheBytes: s.XEENET_S3_CACHE_MIB * 1024 * 1024,
     publicUrl: s.XEENET_PUBLIC_URL,
     logLevel: s.XEENET_LOG_LEVEL,
     kernelsDir: s.XEENET_KERNELS_DIR,
@@ -215,5 +240,15 @@ export function readConfig(
     perPrefixDay: s.XEENET_ENROL_PER_PREFIX_DAY,
     signup: s.XEENET_SIGNUP,
     signupRole: s.XEENET_SIGNUP_ROLE,
+  }
+}
+
+function bucketOf(s: Settings): BucketPlace | undefined {
+  const [, endpoint, bucket, prefix = ''] = BUCKET_URL.exec(s.XEENET_S3_URL ?? '') ?? []
+  if (endpoint === undefined || bucket === undefined) return undefined
+  return {
+    ...{ endpoint, bucket, prefix: prefix === '' ? '' : `${prefix}/`, region: s.XEENET_S3_REGION },
+    accessKey: s.XEENET_S3_ACCESS_KEY ?? '',
+    secretKey: s.XEENET_S3_SECRET_KEY ?? '',
   }
 }

@@ -4,10 +4,13 @@ import type { Knex } from 'knex'
 import { z } from 'zod'
 import type { Check } from '#protocol/check.ts'
 import type { Instant } from '#protocol/units.ts'
+import { BucketError, openBucket } from '#store/bucket.ts'
 import { readDatabaseFacts } from '#store/doctor.ts'
+import { listFiles } from '#store/files.ts'
 import { countPending } from '#store/migrate.ts'
 import { readUpkeep } from '#store/upkeep.ts'
 import type { Config } from './config.ts'
+import { openFiles, proveBucket } from './files.ts'
 import { secretsDirectory } from './secrets.ts'
 
 // `xeenet admin doctor`: what a server needs, one check each, with the remedy for what it lacks. It changes nothing.
@@ -26,6 +29,7 @@ export async function examineServer({ config, knex, why, now }: Patient): Promis
     ...database,
     ...(await examineKeys(config)),
     await examineDisk(config),
+    await examineFiles(config, knex),
     await examinePublicUrl(config),
     examineProxies(config),
   ]
@@ -152,6 +156,27 @@ async function examineDisk({ dataDir }: Config): Promise<Check> {
   const free = bavail * bsize
   const found = `${(free / 1024 ** 3).toFixed(1)} GiB free in ${place}${writable ? '' : ', which we may not write'}`
   return must('disk', writable && free >= FREE_BYTES_MIN, found, 'Free 2 GiB, or name another --data-dir.')
+}
+
+const NEWEST = 100
+
+/** Whether the newest files are where they are kept, and a bucket does what it must. */
+async function examineFiles(config: Config, knex: Knex | undefined): Promise<Check> {
+  const { s3 } = config
+  const place = s3 === undefined ? config.dataDir : `${s3.endpoint}/${s3.bucket}/${s3.prefix}`
+  try {
+    if (s3 !== undefined) await proveBucket(openBucket(s3))
+    const isEmpty = knex === undefined || (await countPending(knex)) > 0
+    const known = isEmpty ? [] : await listFiles(knex, NEWEST)
+    const blobs = await openFiles(config)
+    const there = await Promise.all(known.map(({ sha256 }) => blobs.has(sha256)))
+    const missing = there.filter(found => !found).length
+    const remedy = 'xeenet admin files copy DIRECTORY, from where they were; or restore a backup.'
+    return must('files', missing === 0, `${missing} of the newest ${NEWEST} are missing in ${place}`, remedy)
+  } catch (error) {
+    if (error instanceof BucketError) return must('files', false, error.message, error.hint)
+    throw error
+  }
 }
 
 /** The directory, or the nearest one above it that is there. */

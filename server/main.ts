@@ -21,22 +21,26 @@ import { planCampaign } from '#search/plan.ts'
 import { similarTo } from '#search/similar.ts'
 import { wholeRun } from '#search/space.ts'
 import { searchState } from '#search/state.ts'
-import { type Blobs, openBlobs } from '#store/blobs.ts'
+import type { Blobs } from '#store/blobs.ts'
+import { openBucket } from '#store/bucket.ts'
 import { openDatabase } from '#store/database.ts'
 import { type EventHub, openEventHub } from '#store/event-hub.ts'
 import { CRON_LOCK, openLeadership } from '#store/leadership.ts'
 import { migrate } from '#store/migrate.ts'
 import { settleOnce } from '#store/settings.ts'
+import { signingKey } from '#store/signing-keys.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { admitDirectory } from './admission.ts'
 import { systemClock } from './clock.ts'
 import { type Config, readConfig } from './config.ts'
 import { importMissing } from './datasets.ts'
+import { openFiles, proveBucket } from './files.ts'
 import { inviteFirstOperator } from './first-operator.ts'
 import { secureIds } from './ids.ts'
+import { keyRing, settleOperatorKey } from './key-rotation.ts'
 import { listen } from './listen.ts'
 import { type Log, openLog } from './log.ts'
-import { describeRefusal, filesDirectory, postgresDirectory } from './operator.ts'
+import { describeRefusal, postgresDirectory } from './operator.ts'
 import { ensureVerifyToken } from './platform.ts'
 import { supervisePostgres } from './postgres/supervise.ts'
 import { announce, withdraw } from './running.ts'
@@ -77,16 +81,20 @@ process.exit()
 
 async function start(config: Config, closers: Closers): Promise<ServerReady | undefined> {
   const secrets = await openSecrets(config)
+  if (config.s3 !== undefined) await proveBucket(openBucket(config.s3))
   const connectionString = await openPostgres(config, closers)
   const knex = openDatabase({ connectionString, warn: message => log.debug(message) })
   closers.push(() => knex.destroy())
   await openHealth(config, knex, closers)
   await migrate(knex)
-  const blobs = await openBlobs(filesDirectory(config.dataDir))
+  const blobs = await openFiles(config)
   const now = systemClock
   await blobs.sweep(addMs(now(), -UPLOAD_MS_MAX))
   await importMissing({ knex, blobs, log, now, secret: secrets.server }, config.datasets)
-  await admitDirectory({ knex, blobs, operator: secrets.operator, now }, config.kernelsDir, log)
+  const { key: operator, was } = await settleOperatorKey({ knex, dataDir: config.dataDir, now })
+  if (was !== 'known')
+    log[was === 'replaced' ? 'warn' : 'info']({ keyId: operator.keyId, was }, 'a key signs')
+  await admitDirectory({ knex, blobs, operator, now }, config.kernelsDir, log)
   const verifyTokenFile = await ensureVerifyToken(knex, {
     dataDir: config.dataDir,
     ids: secureIds,
@@ -97,7 +105,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   const serverId = await settleOnce(knex, 'server_id', randomUUID())
   await openJobs(config, { boss, knex, blobs, secrets, connectionString }, closers)
   if (config.roles.includes('seal')) {
-    const sealer = startSealer({ knex, key: secrets.operator, serverId, now, log })
+    const sealer = startSealer({ knex, keyIn: keyRing(config.dataDir, operator), serverId, now, log })
     closers.push(() => sealer.stop())
   }
   if (!config.roles.includes('http')) {
@@ -180,7 +188,6 @@ interface Parts {
 }
 
 function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, serverId, log }: Parts): Edge {
-  const { publicKey, keyId } = secrets.operator
   const { pairMs, starveMs, retryMinMs, sharedPrefixes, trustedProxies, anonymousPerMinute } = config
   const { hostPerMinute, inFlightMax } = config
   const { enrolWork, perMinute, perPrefixDay, publicUrl, signup, signupRole } = config
@@ -198,7 +205,10 @@ function openEdge(config: Config, { knex, events, blobs, wake, pages, secrets, s
     random: Math.random,
     ids: secureIds,
     version: packageJson.version,
-    kernelKeys: [{ keyId, publicKey }],
+    kernelKeys: async () => {
+      const { publicKey, keyId } = (await signingKey(knex)) ?? secrets.operator
+      return [{ keyId, publicKey }]
+    },
     prefixSecret: secrets.server,
     challengeKey: challengeKey(secrets.server),
     trust: { rules: TRUST, secret: secrets.server },

@@ -10,9 +10,6 @@ import { findRunning } from './running.ts'
 /** Where the embedded database of a data directory lives. */
 export const postgresDirectory = (dataDir: string): string => join(dataDir, 'postgres')
 
-/** Where kernels, data and artifacts lie, by hash. */
-export const filesDirectory = (dataDir: string): string => join(dataDir, 'files')
-
 /** A refusal of an operator's command: a stable code and a remedy. */
 export class OperatorError extends Error {
   readonly code: string

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ConfigError } from './config-sources.ts'
 import { exportKey, generateKey, importKey, type SigningKey } from './kernels/sign.ts'
@@ -28,6 +28,34 @@ export async function openOperatorKey(dataDir: string): Promise<SigningKey> {
   const key = await importKey(await keepSecret(file, async () => exportKey(await generateKey())))
   if (key === undefined) throw new ConfigError(`${file}: not an Ed25519 private key in PEM`)
   return key
+}
+
+const nextKeyPath = (dataDir: string): string => join(secretsDirectory(dataDir), 'operator.next.pem')
+
+/** The key that is to follow the operator's, made when there is none: until it is adopted it signs nothing. */
+export async function makeNextKey(dataDir: string): Promise<SigningKey> {
+  await keepSecret(nextKeyPath(dataDir), async () => exportKey(await generateKey()))
+  const key = await nextOperatorKey(dataDir)
+  if (key === undefined) throw new ConfigError(`${nextKeyPath(dataDir)}: it was adopted a moment ago`)
+  return key
+}
+
+/** The same; undefined when there is none. Throws `ConfigError` for another file there. */
+export async function nextOperatorKey(dataDir: string): Promise<SigningKey | undefined> {
+  const pem = await readOptional(nextKeyPath(dataDir))
+  if (pem === undefined) return undefined
+  const key = await importKey(pem)
+  if (key === undefined) throw new ConfigError(`${nextKeyPath(dataDir)}: not an Ed25519 private key in PEM`)
+  return key
+}
+
+/** The next key takes the place of the operator's, whose private half is gone with that. Done by another process already, it is done. */
+export async function adoptNextKey(dataDir: string): Promise<void> {
+  try {
+    await rename(nextKeyPath(dataDir), join(secretsDirectory(dataDir), 'operator.pem'))
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error
+  }
 }
 
 const SECRET_CHARS_MIN = 32

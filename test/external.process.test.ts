@@ -6,6 +6,7 @@ import { afterEach, expect, test } from 'vitest'
 import { startGrid } from '#ops/grid.ts'
 import { computeCampaign } from '#ops/kill.ts'
 import { startPostgres } from '#server/postgres/start.ts'
+import { startStorage } from '#support/storage.ts'
 
 const FILE = join(import.meta.dirname, '../ops/kill.yaml')
 const SILENT = { info() {}, warn() {}, error() {} }
@@ -34,7 +35,7 @@ async function digestsOf(env: NodeJS.ProcessEnv): Promise<Map<string, string>> {
   }
 }
 
-test('a server on an external PostgreSQL gives the same canonical digests as one on the embedded database', async () => {
+test('a server on an external PostgreSQL, with its files in a bucket, gives the same canonical digests as one that has all to itself', async () => {
   const dir = folder()
   const secret = join(dir, 'secret')
   writeFileSync(secret, randomBytes(32).toString('hex'), { mode: 0o600 })
@@ -42,9 +43,11 @@ test('a server on an external PostgreSQL gives the same canonical digests as one
   const external = await startPostgres({ dataDir: join(dir, 'pg'), log: SILENT })
   cleanup.push(() => external.stop())
   const shared = { XEENET_SECRET_FILE: secret }
+  const storage = await startStorage(join(dir, 'storage'))
+  cleanup.push(() => storage.kill())
   const [embedded, outside] = await Promise.all([
     digestsOf(shared),
-    digestsOf({ ...shared, DATABASE_URL: external.connectionString }),
+    digestsOf({ ...shared, DATABASE_URL: external.connectionString, ...storage.env }),
   ])
   expect(embedded.size).toBe(24)
   expect(outside).toEqual(embedded)

@@ -2,12 +2,15 @@
 
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EnrolBody } from '#protocol/host.ts'
+import type { EnrolBody, EnrolReply } from '#protocol/host.ts'
 import { PROTOCOL_VERSION } from '#protocol/limits.ts'
+import { fingerprint } from '#protocol/signature.ts'
 import { type Endpoint, Refusal, Unreachable } from '#runtime/api.ts'
 import { backoffMs } from '#runtime/backoff.ts'
 import { enrolHost, misnamedKey } from '#runtime/enrol.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
+import { askSigningKeys, followKeys } from '#runtime/keys.ts'
+import type { PinnedKey } from '#runtime/release.ts'
 import { Failure } from './failure.ts'
 import { type Enrolled, freshHostKey, type HostKey, hostKey, loadEnrolled, saveEnrolled } from './identity.ts'
 
@@ -88,11 +91,23 @@ async function enrolOnce(settings: Enrolling, key: HostKey): Promise<Enrolled> {
     throw new Failure(EXIT.auth, 'key_mismatch', {
       what: `the server names a key ${misnamed} that has another fingerprint`,
     })
-  const pinned = reply.kernelKeys.filter(k => keyFingerprint === undefined || k.keyId === keyFingerprint)
+  const pinned = await pinnedOf(reply, settings)
   if (pinned.length === 0)
     throw new Failure(EXIT.auth, 'key_mismatch', {
       what: `the server's kernels are not signed by the key ${keyFingerprint ?? '(none)'}`,
       hint: 'Compare the fingerprint with the one that the operator published.',
     })
   return { server: endpoint.server, ...reply, kernelKeys: pinned }
+}
+
+/** The server's keys; with a fingerprint that was given, the key of it, and those that it vouches for. */
+async function pinnedOf({ kernelKeys }: EnrolReply, { keyFingerprint, endpoint }: Enrolling) {
+  const named = kernelKeys.filter(key => keyFingerprint === undefined || key.keyId === keyFingerprint)
+  if (named.length > 0) return [...named]
+  const served = await askSigningKeys(endpoint)
+  const trusted: PinnedKey[] = []
+  for (const { keyId, publicKey } of served)
+    if (keyId === keyFingerprint && (await fingerprint(publicKey)) === keyId)
+      trusted.push({ keyId, publicKey })
+  return [...(await followKeys(trusted, served))]
 }

@@ -7,6 +7,8 @@ export interface FileCache {
   get(hash: Sha256): Promise<Uint8Array | undefined>
   put(hash: Sha256, bytes: Uint8Array): Promise<void>
   drop(hash: Sha256): Promise<void>
+  /** What it knows to be there, the last used ones first. */
+  hashes(): Promise<readonly Sha256[]>
 }
 
 export type Fetched =

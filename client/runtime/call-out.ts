@@ -1,4 +1,4 @@
-import { LEASES_PER_CALL_MAX } from '#protocol/limits.ts'
+import { FILES_TOLD_MAX, LEASES_PER_CALL_MAX } from '#protocol/limits.ts'
 import type { SchedulerBody } from '#protocol/scheduler.ts'
 import { exitWhenStopped } from './agent-ends.ts'
 import type { AgentEffect, Call } from './agent-state.ts'
@@ -76,6 +76,7 @@ async function bodyOf(shell: Shell, call: Call, held: CallEffect['held']): Promi
       .slice(0, 4 * LEASES_PER_CALL_MAX)
       .map(({ lease, fraction }) => ({ resultId: lease.resultId, fraction })),
     want: call.want,
+    ...(call.want === 0 ? {} : { files: (await ports.cache.hashes()).slice(0, FILES_TOLD_MAX) }),
     ...(call.selfTest === null ? {} : { selfTest: call.selfTest }),
   }
   return { type: 'schedule', body }

@@ -5,11 +5,12 @@ import { signBytes } from '#protocol/signature.ts'
 import { asLines } from '#protocol/text.ts'
 import { fromWire } from '#protocol/units.ts'
 import { onHold } from './agent-control.ts'
-import { download } from './api.ts'
+import { download, Refusal, Unreachable } from './api.ts'
 import { type Gate, openGate } from './gate.ts'
+import { askSigningKeys, followKeys } from './keys.ts'
 import { longestPrefix, type Prefix } from './prefix.ts'
 import { patiently, planOf, prepareRun } from './prepare.ts'
-import { judgeRelease } from './release.ts'
+import { judgeRelease, type PinnedKey } from './release.ts'
 import type { RunOutcome } from './run.ts'
 import type { Fitness, Shell } from './volunteer.ts'
 
@@ -113,13 +114,26 @@ function declined(shell: Shell, lease: Lease, { reason, again }: Fitness & { ok:
   return { type: 'error', code: 'self_test_failed', detail: reason, cpuMs: 0 }
 }
 
-/** The release must be signed by a key pinned at enrolment; undefined if it is. */
+/** The release must be signed by a key pinned at enrolment, or one that follows it by its word; undefined if it is. */
 async function trust(shell: Shell, lease: Lease): Promise<RunOutcome | undefined> {
-  const { keys, store } = shell.ports
+  const { store } = shell.ports
+  const keys = await keysFor(shell, lease)
   const judged = await judgeRelease(lease.kernel.release, { keys, serials: await store.serials() })
   if (!judged.ok) return { type: 'error', code: 'kernel_untrusted', detail: judged.reason, cpuMs: 0 }
   await store.saveSerials(judged.serials)
   return undefined
+}
+
+/** The operator may have changed the key since we enrolled: then the server is asked for the word of the one that we know. */
+async function keysFor({ ports }: Shell, lease: Lease): Promise<readonly PinnedKey[]> {
+  const { keyId } = lease.kernel.release.statement
+  if (ports.keys.some(key => key.keyId === keyId)) return ports.keys
+  try {
+    return await followKeys(ports.keys, await askSigningKeys(ports.endpoint))
+  } catch (error) {
+    if (error instanceof Refusal || error instanceof Unreachable) return ports.keys
+    throw error
+  }
 }
 
 async function conclude(shell: Shell, lease: Lease, outcome: RunOutcome): Promise<void> {

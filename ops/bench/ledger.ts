@@ -54,20 +54,22 @@ async function main(): Promise<void> {
 
 async function measure(knex: Knex, directory: string): Promise<Figure[]> {
   const key = await generateKey()
-  const sealing = await seconds(() => sealAll({ knex, key, serverId: 'bench', now: systemClock }))
+  const sealing = await seconds(() =>
+    sealAll({ knex, keyIn: async () => key, serverId: 'bench', now: systemClock }),
+  )
   const lines: string[] = []
   const exporting = await seconds(async () => {
     for await (const some of chainLines(knex)) lines.push(...some.map(line => JSON.stringify(line)))
   })
   const head = (await lastBlock(knex))?.head
   const verifying = await seconds(async () => {
-    const check = checkLedger({ hash: sha256Bytes, publicKey: key.publicKey, head })
+    const check = checkLedger({ hash: sha256Bytes, publicKeys: [key.publicKey], head })
     for (const line of lines) check.line(line)
     const verdict = await check.end()
     if (!verdict.ok || verdict.end !== 'proven' || verdict.rows !== ROWS)
       throw new Error(JSON.stringify(verdict))
   })
-  const auditing = await seconds(() => auditLedger(knex, key.publicKey))
+  const auditing = await seconds(() => auditLedger(knex, [key.publicKey]))
   return [
     { name: 'ledger.sealed_per_second', value: Math.round(ROWS / sealing), unit: 'rows/s' },
     { name: 'ledger.export_100000', value: round(exporting), unit: 's' },

@@ -6,6 +6,7 @@ import { createGzip } from 'node:zlib'
 import type pg from 'pg'
 import { create } from 'tar'
 import { type Instant, toWire } from '#protocol/units.ts'
+import type { Blobs } from '#store/blobs.ts'
 import {
   countRows,
   type DumpedTable,
@@ -17,7 +18,7 @@ import {
   tableOut,
 } from '#store/dump.ts'
 import type { Config } from '../config.ts'
-import { filesDirectory } from '../operator.ts'
+import { openFiles } from '../files.ts'
 import { secretsDirectory } from '../secrets.ts'
 import { type Entry, entryOf, FORMAT, type Manifest } from './manifest.ts'
 
@@ -49,7 +50,7 @@ export async function backUp({
     const manifest = await inLongTransaction(connectionString, 'read', async client => {
       const server = await readServer(client) // the moment of the snapshot
       const createdAt = toWire(now())
-      const files = await saveFiles(client, filesDirectory(config.dataDir), staging)
+      const files = await saveFiles(client, await openFiles(config), staging)
       const tables: Manifest['tables'] = []
       for (const table of await readTables(client)) tables.push(await saveTable(client, table, staging))
       const sequences = await readSequences(client)
@@ -82,15 +83,15 @@ export const SERVER_SECRET = 'server.secret'
 /** Files never change: a second name for each is a copy, and stays when the server forgets its own. */
 async function saveFiles(
   client: pg.Client,
-  directory: string,
+  blobs: Blobs,
   staging: string,
 ): Promise<Pick<Manifest, 'files' | 'gone'>> {
   const rows = await readFileRows(client)
   const gone: string[] = []
   const files: Entry[] = []
   for (const { sha256, bytes } of rows) {
-    const source = join(directory, sha256.slice(0, 2), sha256)
-    const saved = await linkOrCopy(source, join(staging, 'files', sha256))
+    const source = await blobs.local(sha256)
+    const saved = source !== undefined && (await linkOrCopy(source, join(staging, 'files', sha256)))
     if (saved) files.push({ path: `files/${sha256}`, bytes, sha256 })
     else gone.push(sha256)
   }

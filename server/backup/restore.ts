@@ -5,7 +5,6 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar'
 import { Sha256 } from '#protocol/units.ts'
-import { openBlobs } from '#store/blobs.ts'
 import { openDatabase } from '#store/database.ts'
 import {
   inLongTransaction,
@@ -18,7 +17,8 @@ import {
 import { migrate } from '#store/migrate.ts'
 import { readSetting } from '#store/settings.ts'
 import type { Config } from '../config.ts'
-import { filesDirectory, OperatorError } from '../operator.ts'
+import { openFiles } from '../files.ts'
+import { OperatorError } from '../operator.ts'
 import { secretsDirectory } from '../secrets.ts'
 import { SERVER_SECRET } from './backup.ts'
 import { checkEntries, damaged, Manifest } from './manifest.ts'
@@ -61,7 +61,7 @@ export async function restoreDirectory(config: Config, directory: string, manife
     if (there !== undefined && !there.equals(await readFile(from)))
       throw refused(`${to} belongs to another server`)
   }
-  const blobs = await openBlobs(filesDirectory(config.dataDir))
+  const blobs = await openFiles(config)
   for (const { path, sha256 } of manifest.files) {
     const hash = Sha256.parse(sha256)
     if (await blobs.has(hash)) continue

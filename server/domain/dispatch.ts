@@ -54,6 +54,8 @@ interface Candidate {
   readonly engineClass?: EngineClass
   /** The host computed the same run to an earlier rung, and nobody else is at this one. */
   readonly goesOn?: boolean
+  /** The host has its data at hand, and nobody is at the unit. */
+  readonly atHand?: boolean
 }
 
 export interface Assignment {
@@ -69,7 +71,8 @@ const MIX = 8
  * Deals results to hosts one at a time in turn, each drawn at random from the first few that the host may have, so
  * that pairs of owners mix. No result is dealt twice, and no owner and no network gets two results of one work unit,
  * and whoever comes after the first computes it in the same class. Among the
- * few, a run that the host goes on with comes first: only as the first replica, so that who checks it is drawn as ever.
+ * few, a run that the host goes on with comes first, then one whose data it has: only as the first replica, so that who checks it is
+ * drawn as ever, whatever a host says of itself.
  */
 export function deal(asking: readonly Asking[], random: Random): Assignment[] {
   const taken = new Set<ResultId>()
@@ -85,8 +88,9 @@ export function deal(asking: readonly Asking[], random: Random): Assignment[] {
     for (const host of asking) {
       if (round >= host.take) continue
       const few = firstFew(host.candidates, c => isFree(host, c))
-      const own = few.filter(c => c.goesOn === true && !partiesIn.has(c.workUnitId))
-      const choice = pick(own.length > 0 ? own : few, random)
+      const fresh = few.filter(c => !partiesIn.has(c.workUnitId))
+      const preferred = [fresh.filter(c => c.goesOn === true), fresh.filter(c => c.atHand === true)]
+      const choice = pick(preferred.find(own => own.length > 0) ?? few, random)
       if (choice === undefined) continue
       progress = true
       taken.add(choice.resultId)

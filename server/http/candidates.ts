@@ -72,6 +72,7 @@ const candidateOf = (seat: PoolRow, hostId: HostId): CandidateRow => ({
   ...seat,
   hostId,
   goesOn: seat.begunBy.includes(hostId),
+  isNew: seat.parties.length === 0,
 })
 
 const asAlone = ({ hostId, userId, ownerKey, prefix, trusted, take, ...host }: Asking): AskingHost => ({

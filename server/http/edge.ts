@@ -57,7 +57,7 @@ export interface Edge {
   readonly serverId: string
   readonly version: string
   /** The operator's keys by which kernels are signed. */
-  readonly kernelKeys: readonly { readonly keyId: Sha256; readonly publicKey: string }[]
+  readonly kernelKeys: () => Promise<readonly { readonly keyId: Sha256; readonly publicKey: string }[]>
   /** Checks of reports are drawn under `secret`. */
   readonly trust: { readonly rules: TrustRules; readonly secret: string | Uint8Array }
   /** Under which network prefixes are hashed: addresses themselves are not kept. */

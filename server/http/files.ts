@@ -23,10 +23,11 @@ export function serveFile(edge: Edge): RequestHandler {
     if (file === undefined || (file.kind === 'hidden' && !mayRead))
       throw new Refused('not_found', `no file has the hash ${sha256}`)
     if (!mayRead) throw new Refused('embargoed')
+    const path = await edge.blobs.local(sha256)
+    if (path === undefined) throw new Refused('not_found', `the file ${sha256} is not where it was kept`)
     res.setHeader('etag', `"${sha256}"`)
     res.setHeader('content-type', 'application/octet-stream')
-    const options = { root: edge.blobs.root, immutable: true, maxAge: '1y', dotfiles: 'allow' } as const
-    res.sendFile(edge.blobs.nameOf(sha256), options, (error: unknown) => {
+    res.sendFile(path, { immutable: true, maxAge: '1y', dotfiles: 'allow' }, (error: unknown) => {
       // A client that hangs up in the middle of a download is no error of ours.
       if (error !== undefined && error !== null && !isAborted(error)) next(error)
     })

@@ -54,7 +54,7 @@ export function enrol(edge: Edge, networkOf: (req: Request) => Network): Request
         if (!(await takeHostOfKey(trx, caller.tokenId))) throw new Refused('key_used_up')
     })
     const { serverId } = edge
-    const kernelKeys = [...edge.kernelKeys]
+    const kernelKeys = [...(await edge.kernelKeys())]
     const reply: EnrolReply = {
       serverId,
       hostId: id,

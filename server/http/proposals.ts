@@ -134,7 +134,7 @@ export function admitProposal(edge: Edge): RequestHandler {
 }
 
 async function assertSigned({ kernelKeys }: Edge, { statement, signature }: SignedRelease): Promise<void> {
-  const key = kernelKeys.find(({ keyId }) => keyId === statement.keyId)
+  const key = (await kernelKeys()).find(({ keyId }) => keyId === statement.keyId)
   if (key === undefined)
     throw new Refused(
       'statement_unfit',

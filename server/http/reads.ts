@@ -13,6 +13,7 @@ import { findKey } from '#store/keys.ts'
 import { balancesOf } from '#store/ledger.ts'
 import { rebuiltReleases } from '#store/proposals.ts'
 import { lastEntries, pendingOfUser, reservedOf } from '#store/receipts.ts'
+import { listSigningKeys, viewSigningKeys } from '#store/signing-keys.ts'
 import { hostsOf, listWorkUnits } from '#store/views.ts'
 import { webhooksOf } from '#store/webhooks.ts'
 import { callerOf, hasScope, keyIdOf } from './auth.ts'
@@ -33,13 +34,20 @@ export function showServer(edge: Edge): RequestHandler {
       serverId: edge.serverId,
       version: edge.version,
       serverNow: toWire(edge.now()),
-      kernelKeys: [...edge.kernelKeys],
+      kernelKeys: [...(await edge.kernelKeys())],
       kernels: kernels.map(({ name, version, moduleSha256, releaseSha256 }) => ({
         ...{ name, version, moduleSha256, releaseSha256 },
       })),
       datasets: datasets.map(({ name, version, sha256 }) => ({ name, version, sha256 })),
     }
     res.json(view)
+  }
+}
+
+/** GET /signing-keys: every key by which the operator ever signed, and the word of each for the next. */
+export function showSigningKeys(edge: Edge): RequestHandler {
+  return async (_req, res) => {
+    res.json(viewSigningKeys(await listSigningKeys(edge.knex)))
   }
 }
 

@@ -125,10 +125,16 @@ const isAsked = ({ trust }: Edge, resultId: ResultId): boolean =>
   drawWeights(drawn(trust.secret, 'weights', resultId)) !== 'none'
 
 const dispatchOf = (
-  { settings: { pairMs, starveMs }, trust: { rules }, random, wake }: Edge,
+  {
+    settings: { pairMs, starveMs },
+    trust: { rules },
+    random,
+    wake,
+    catalogue,
+  }: Edge & { readonly catalogue: Catalogue },
   now: Instant,
 ) => ({
-  ...{ now, random, wake, rules, pairMs, starveMs },
+  ...{ now, random, wake, catalogue, rules, pairMs, starveMs },
 })
 
 async function composeReplies(

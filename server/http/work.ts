@@ -13,7 +13,7 @@ import {
 import { invariant } from '#domain/invariant.ts'
 import { deadlineFor } from '#domain/transition.ts'
 import { mayCompute, provenFuel, type TrustRules } from '#domain/trust.ts'
-import { addMs, type HostId, type Instant, type ResultId } from '#protocol/units.ts'
+import { addMs, type HostId, type Instant, type ResultId, type Sha256 } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 import {
   type CandidateRow,
@@ -27,6 +27,7 @@ import {
 import { countProvenOwners } from '#store/streaks.ts'
 import { bindWorkUnits } from '#store/unit-classes.ts'
 import { candidatesOf } from './candidates.ts'
+import type { Catalogue } from './catalogue.ts'
 import type { Edge } from './edge.ts'
 import type { Visit } from './visit.ts'
 
@@ -44,6 +45,7 @@ interface Dispatch {
   readonly starveMs: number
   readonly rules: TrustRules
   readonly wake: Edge['wake']
+  readonly catalogue: Catalogue
 }
 
 /** Decides and stores the leases of a group of calls whose reports were received. */
@@ -146,14 +148,34 @@ async function dealOnce(
 ): Promise<LeaseRow[]> {
   const seekers = wishes.map(wish => seekerOf(wish, dispatch.rules))
   const candidates = await candidatesOf(trx, seekers, patience)
+  const isAtHand = await dataAtHand(trx, [...candidates.values()].flat(), dispatch)
   const asking = seekers.map(({ hostId, ownerKey, prefix, take, visit: { call } }) => ({
     ...{ hostId, ownerKey, prefix, take },
-    candidates: (candidates.get(hostId) ?? []).flatMap(candidate => asOf(candidate, call)),
+    candidates: (candidates.get(hostId) ?? []).flatMap(candidate =>
+      asOf(candidate, call).map(each => ({ ...each, atHand: isAtHand(each, call) })),
+    ),
   }))
   const dealt = deal(asking, dispatch.random)
   const chosen = asking.flatMap(host => host.candidates)
   const proven = new Map(seekers.map(host => [host.hostId, host.provenFuel]))
   return storeLeases(trx, { dealt, candidates: chosen, proven }, dispatch)
+}
+
+/** Whether a host says that it has the text or the images that a run trains on; what is checked is small. */
+async function dataAtHand(
+  trx: Trx,
+  candidates: readonly CandidateRow[],
+  { catalogue }: Dispatch,
+): Promise<(candidate: CandidateRow, call: Visit['call']) => boolean> {
+  const trainOf = new Map<string, Sha256 | undefined>()
+  for (const sha256 of new Set(candidates.map(({ datasetSha256 }) => datasetSha256))) {
+    const { splits } = await catalogue.dataset(trx, sha256)
+    trainOf.set(sha256, splits.find(({ name }) => name === 'train')?.sha256)
+  }
+  return ({ datasetSha256, isNew }, { body: { files = [] } }) => {
+    const train = trainOf.get(datasetSha256)
+    return isNew && train !== undefined && files.includes(train)
+  }
 }
 
 const seekerOf = ({ visit, take }: Wish, rules: TrustRules) => {

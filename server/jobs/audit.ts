@@ -13,11 +13,11 @@ export interface LedgerAudit extends Audit {
 }
 
 /** Derives every balance again, and checks every sealed row against its block, in one snapshot. */
-export function auditLedger(knex: Knex, publicKey?: string): Promise<LedgerAudit> {
+export function auditLedger(knex: Knex, publicKeys: readonly string[] = []): Promise<LedgerAudit> {
   return knex.transaction(
     async trx => {
       const found = await audit(trx)
-      const check = checkLedger({ hash: sha256Bytes, publicKey })
+      const check = checkLedger({ hash: sha256Bytes, publicKeys })
       for await (const lines of chainLines(trx)) for (const line of lines) check.add(line)
       const chain = await check.end()
       const last = await lastBlock(trx)

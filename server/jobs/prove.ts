@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { evaluationOf } from '#domain/evidence.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import { splitOf } from '#protocol/dataset.ts'
@@ -49,7 +48,9 @@ export async function proveWeights(deps: ProveDeps): Promise<number> {
 /** Compares the fingerprint, and has the metric computed; weights that are not those of the fingerprint need no verifier. */
 async function examineWeights({ knex, blobs, now, ids }: ProveDeps, awaited: AwaitedRow): Promise<number> {
   const { resultId, sha256, kernelSha256, datasetSha256 } = awaited
-  const weights = await readFile(join(blobs.root, blobs.nameOf(sha256)))
+  const path = await blobs.local(sha256)
+  if (path === undefined) throw new Error(`the weights ${sha256} were received and are not there`)
+  const weights = await readFile(path)
   const { seed } = Job.parse(JSON.parse(awaited.job))
   const { fingerprint } = RunReport.parse(JSON.parse(awaited.report))
   const found = fingerprintOf(weights, seed)

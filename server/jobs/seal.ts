@@ -20,7 +20,8 @@ import type { JobLog } from './deps.ts'
 
 export interface SealDeps {
   readonly knex: Knex
-  readonly key: SigningKey
+  /** By which key to sign in a transaction; undefined: it is not here, and another process may have it. */
+  readonly keyIn: (trx: Trx) => Promise<SigningKey | undefined>
   readonly serverId: string
   readonly now: () => Instant
 }
@@ -66,6 +67,8 @@ async function sealBlock(trx: Trx, deps: SealDeps): Promise<number> {
   if (!(await lockSealer(trx))) return 0
   const last = await lastBlock(trx)
   if (last !== undefined && !(await knowsXid(trx, last.lastXid))) throw new RestoredError(last.lastXid)
+  const key = await deps.keyIn(trx)
+  if (key === undefined) return 0
   const rows = await rowsToSeal(trx, last, ROWS_PER_BLOCK_MAX)
   const end = rows.at(-1)
   if (end === undefined) return 0
@@ -73,7 +76,7 @@ async function sealBlock(trx: Trx, deps: SealDeps): Promise<number> {
   const sealed = rows.map(({ row }, i) => ({
     ...{ position: before + i + 1, transferId: row.id, leaf: leafOf(row, sha256Bytes) },
   }))
-  const head = await headOf(deps, last?.head, {
+  const head = await headOf({ ...deps, key }, last?.head, {
     root: merkleRoot(
       sealed.map(s => s.leaf),
       sha256Bytes,
@@ -86,7 +89,7 @@ async function sealBlock(trx: Trx, deps: SealDeps): Promise<number> {
 }
 
 async function headOf(
-  { key, serverId, now }: SealDeps,
+  { key, serverId, now }: Pick<SealDeps, 'serverId' | 'now'> & { readonly key: SigningKey },
   before: LedgerHead | undefined,
   tree: Pick<BlockStatement, 'root' | 'count'>,
 ): Promise<LedgerHead> {

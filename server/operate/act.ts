@@ -8,6 +8,7 @@ import { inRehearsal, inTransaction, type Trx } from '#store/database.ts'
 import { blockPlan, quotaPlan, rolesPlan } from './accounts.ts'
 import { type ActDeps, ActRefused, type Look, type OperateDeps, type Plan } from './deps.ts'
 import { decideAppeal, quarantine, release } from './hosts.ts'
+import { keyPlan } from './keys.ts'
 import { letterPlan } from './letters.ts'
 import { alertPlan, campaignPlan, kernelPlan, rejectPlan } from './others.ts'
 import { unitPlan } from './units.ts'
@@ -195,6 +196,8 @@ function planOf(act: Act): Plan {
     case 'requeue_letters':
     case 'discard_letters':
       return letterPlan(act)
+    case 'rotate_key':
+      return keyPlan(act)
     case 'reject_proposal':
       return rejectPlan(act)
   }

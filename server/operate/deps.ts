@@ -2,9 +2,17 @@ import type { Knex } from 'knex'
 import type { JobDeps } from '#jobs/deps.ts'
 import type { Act } from '#protocol/acts.ts'
 import { PROBLEMS, type ProblemCode } from '#protocol/problem.ts'
-import type { ActId, Instant } from '#protocol/units.ts'
+import type { ActId, Instant, Sha256 } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 import type { Wake } from '#store/wake.ts'
+
+/** Who has the operator's private keys: the command line on the server's machine. */
+export interface KeyKeeper {
+  /** The key that is to follow, made now if there is none; it signs nothing yet. */
+  next(): Promise<Sha256>
+  /** It takes over: every kernel is signed again by it, and the one before names it its successor. */
+  rotate(trx: Trx, to: Sha256, now: Instant): Promise<void>
+}
 
 /** What the acts of an operator need. */
 export interface ActDeps {
@@ -12,6 +20,8 @@ export interface ActDeps {
   readonly wake: Wake
   readonly now: () => Instant
   readonly ids: JobDeps['ids'] & { act(now: Instant): ActId }
+  /** Absent at the edge, which signs nothing. */
+  readonly keys?: KeyKeeper
 }
 
 export interface OperateDeps extends ActDeps {

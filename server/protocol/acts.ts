@@ -13,6 +13,7 @@ import {
   CampaignId,
   HostId,
   ProposalId,
+  Sha256,
   UserId,
   Versioned,
   WireInstant,
@@ -112,6 +113,8 @@ export const Act = z.discriminatedUnion('kind', [
   ofAlert('resolve_alert'),
   ofAlert('reopen_alert'),
   z.strictObject({ kind: z.literal('reject_proposal'), proposalId: ProposalId }),
+  /** This key follows the operator's. Only at the command line of the machine that has both. */
+  z.strictObject({ kind: z.literal('rotate_key'), keyId: Sha256 }),
   /** What they are about is looked at again, and they are gone; what fails again writes another one. */
   ofLetters('requeue_letters'),
   /** They are gone, and what they are about stays as it is. */

@@ -14,7 +14,7 @@ import { NativeForm } from './native.ts'
 import { brokenRule, namesOfRule, RecipeRule } from './recipe-rule.ts'
 import { PublicKeyText, SignatureText } from './signature.ts'
 import { line } from './text.ts'
-import { Sha256 } from './units.ts'
+import { Sha256, WireInstant } from './units.ts'
 
 /** One parameter of a recipe: the small part of JSON Schema that kernels may use. */
 export const ParameterSchema = z.union([
@@ -174,6 +174,22 @@ export const SuccessorStatement = z.strictObject({
 })
 export const SignedSuccessor = z.strictObject({ statement: SuccessorStatement, signature: SignatureText })
 export type SignedSuccessor = z.infer<typeof SignedSuccessor>
+
+/** GET /api/v1/signing-keys: the operator's keys in the order in which they ended; the last one signs. */
+export const SigningKeyList = z.object({
+  keys: z.array(
+    z.object({
+      keyId: Sha256,
+      publicKey: PublicKeyText,
+      since: WireInstant,
+      /** Null: it signs kernels and blocks of the ledger. */
+      until: WireInstant.nullable(),
+      /** Its word for the next one; null: it signs, or was replaced by hand, and then nobody has to believe the next. */
+      successor: SignedSuccessor.nullable(),
+    }),
+  ),
+})
+export type SigningKeyList = z.infer<typeof SigningKeyList>
 
 // Kernels read decimals exactly by one rounding, which powers of ten up to 22 allow; with six digits these do.
 const MAGNITUDE_MIN = 1e-15

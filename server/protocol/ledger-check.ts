@@ -48,8 +48,8 @@ interface CheckOptions {
   readonly hash: Hash
   /** A head kept elsewhere, or its hash. */
   readonly head?: LedgerHead | Sha256 | undefined
-  /** The operator's public key; without it signatures are not checked. */
-  readonly publicKey?: string | undefined
+  /** The operator's public keys, of all that signed; without any signatures are not checked. */
+  readonly publicKeys?: readonly string[] | undefined
 }
 
 // Whoever replaced everything need not be told so a hundred thousand times.
@@ -66,7 +66,7 @@ interface Chain {
 }
 
 /** Checks an export line by line: it holds the hashes of one block, and the keys of all rows. */
-export function checkLedger({ hash, head, publicKey }: CheckOptions): LedgerCheck {
+export function checkLedger({ hash, head, publicKeys = [] }: CheckOptions): LedgerCheck {
   const chain: Chain = { hash, problems: [], heads: [], keys: new Set(), leaves: [], lines: 0, n: 0 }
   const add = (line: LedgerLine): void =>
     'block' in line ? openBlock(chain, line.block) : addRow(chain, line)
@@ -80,10 +80,10 @@ export function checkLedger({ hash, head, publicKey }: CheckOptions): LedgerChec
     },
     end: async () => {
       closeBlock(chain)
-      if (publicKey !== undefined) chain.problems.push(...(await signatureFaults(chain.heads, publicKey)))
+      if (publicKeys.length > 0) chain.problems.push(...(await signatureFaults(chain.heads, publicKeys)))
       const fault = headFault(chain.heads, head)
       if (fault !== undefined) chain.problems.unshift(fault)
-      return verdictOf(chain, head, publicKey)
+      return verdictOf(chain, head, publicKeys)
     },
   }
 }
@@ -169,13 +169,18 @@ function linkFault(
   return undefined
 }
 
-async function signatureFaults(heads: readonly LedgerHead[], publicKey: string): Promise<LedgerProblem[]> {
-  const keyId = await fingerprint(publicKey)
+async function signatureFaults(
+  heads: readonly LedgerHead[],
+  publicKeys: readonly string[],
+): Promise<LedgerProblem[]> {
+  const keys = new Map<string, string>()
+  for (const publicKey of publicKeys) keys.set(await fingerprint(publicKey), publicKey)
   const faults = await Promise.all(
     heads.map(async ({ statement, signature }): Promise<LedgerProblem[]> => {
+      const publicKey = keys.get(statement.keyId)
       const good =
-        statement.keyId === keyId && (await verifyBytes(publicKey, statementBytes(statement), signature))
-      const detail = 'the key that was given did not sign it'
+        publicKey !== undefined && (await verifyBytes(publicKey, statementBytes(statement), signature))
+      const detail = 'no key that was given signed it'
       return good ? [] : [{ code: 'signature_invalid', block: statement.number, row: null, detail }]
     }),
   )
@@ -205,7 +210,7 @@ function headFault(heads: readonly LedgerHead[], head: CheckOptions['head']): Le
 function verdictOf(
   { problems, heads, lines }: Chain,
   head: CheckOptions['head'],
-  publicKey: string | undefined,
+  publicKeys: readonly string[],
 ): LedgerVerdict {
   const last = heads.at(-1)
   const ok = problems.length === 0
@@ -213,7 +218,7 @@ function verdictOf(
   return {
     ...{ ok, blocks: heads.length, rows: lines, problems },
     end: proven ? 'proven' : 'unproven',
-    signatures: publicKey === undefined ? 'unchecked' : 'checked',
+    signatures: publicKeys.length === 0 ? 'unchecked' : 'checked',
     head: last === undefined ? null : { number: last.statement.number, hash: last.hash },
   }
 }

@@ -43,11 +43,13 @@ import {
 } from './devices.ts'
 import { DryRun } from './dry-run.ts'
 import { EventList, WaitReply } from './events.ts'
-import { ProposeBody, ProposeReply } from './experiments.ts'
+import { ExperimentView, ProposeBody, ProposeReply } from './experiments.ts'
 import { ExploreView } from './explore.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
+import { HomeView } from './home.ts'
 import { EnrolBody, EnrolReply, HostView } from './host.ts'
 import { InteractionView } from './interaction.ts'
+import { SigningKeyList } from './kernel.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
 import { KeyBody, KeyList, KeyView, NewKey } from './keys.ts'
 import { LedgerBlock, LedgerHeads } from './ledger.ts'
@@ -141,11 +143,11 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ InvitationBody, InvitationList, LoginBody, NewInvitation, PasswordBody },
   ...{ RevokedReply, RevokeSessionsBody, SessionList, SessionView, SignUpBody },
   ...{ KeyBody, KeyList, KeyView, NewKey },
-  ...{ ProposeBody, ProposeReply, SearchView },
-  ...{ AdmitBody, ProposalList, ProposalView, RejectBody },
+  ...{ ExperimentView, ProposeBody, ProposeReply, SearchView },
+  ...{ AdmitBody, ProposalList, ProposalView, RejectBody, SigningKeyList },
   ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
   ...{ AlertList, AppealList, ErrorsView, HostRows, LetterList, LimitsView, ResultRows },
-  ...{ CampaignTicks, SpentView, SuspectList, SymptomsView, TickList, UserRows },
+  ...{ CampaignTicks, HomeView, SpentView, SuspectList, SymptomsView, TickList, UserRows },
   Health: z.object({ ok: z.literal(true) }),
 }
 
@@ -167,6 +169,10 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/api/v1/server',
     summary: 'The server, its keys, kernels and data',
     reply: 'ServerView',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/signing-keys', reply: 'SigningKeyList' },
+    summary: "The operator's keys since the first one, and the word of each for the next",
   },
   {
     ...{ method: 'post', path: '/api/v1/hosts', summary: 'Enrol a host', security: 'anybody' },
@@ -268,6 +274,10 @@ export const OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'get', path: '/api/v1/spent', reply: 'SpentView' },
     summary: 'What was computed here, its core-hours, and an estimate of its watt-hours',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/home', reply: 'HomeView' },
+    summary: 'What the first page shows: what is asked, what was found, whom we thank',
   },
   {
     ...{ method: 'get', path: '/api/v1/ticks', reply: 'TickList' },

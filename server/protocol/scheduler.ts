@@ -6,6 +6,7 @@ import {
   CLIENT_CHARS_MAX,
   CORES_MAX,
   DETAIL_CHARS_MAX,
+  FILES_TOLD_MAX,
   JOB_BYTES_MAX,
   LEASES_PER_CALL_MAX,
   MEMORY_MIB_MAX,
@@ -61,6 +62,8 @@ export const SchedulerBody = z.strictObject({
     .array(z.strictObject({ resultId: ResultId, fraction: z.number().min(0).max(1) }))
     .max(LEASES_PER_CALL_MAX * 4),
   want: z.int().min(0).max(LEASES_PER_CALL_MAX),
+  /** Kernels and data that the host has at hand, the last used ones first: of the work in line it is given what needs no download. */
+  files: z.array(Sha256).max(FILES_TOLD_MAX).optional(),
   /** The answer to `selfTest` of a reply. */
   selfTest: SelfTestAnswer.optional(),
 })

@@ -1,19 +1,21 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Instant, Sha256 } from '#protocol/units.ts'
 
-/** A directory of files named by the SHA-256 of their bytes. A file is there completely or not at all. */
+/**
+ * Files named by the SHA-256 of their bytes, in a directory or in a bucket (bucket-blobs.ts). A file is there completely or not
+ * at all.
+ */
 export interface Blobs {
-  readonly root: string
-  /** Where the bytes are, or would be, below `root`. */
-  nameOf(sha256: Sha256): string
   has(sha256: Sha256): Promise<boolean>
+  /** The path of a file on this machine, fetched and checked if it is kept elsewhere; undefined: there is none. To be opened soon. */
+  local(sha256: Sha256): Promise<string | undefined>
   /** Stores bytes under their hash, which is returned. Stored twice is stored once. */
   put(bytes: Uint8Array): Promise<Sha256>
-  /** How many bytes of an upload are on the disk. */
+  /** How many bytes of an upload are kept. */
   received(upload: string): Promise<number>
   /** Appends to an upload at `offset`, which must be its end. */
   append(upload: string, offset: number, bytes: Uint8Array): Promise<'appended' | 'gap'>
@@ -28,11 +30,17 @@ export interface Blobs {
   sweep(before: Instant): Promise<void>
 }
 
+/** Where a file is below the directory, or under the prefix of a bucket. */
+export const nameOf = (sha256: Sha256): string => `${sha256.slice(0, 2)}/${sha256}`
+
+/** Beside the files: what is on its way. */
+export const UPLOADS = 'uploads'
+
 /** Opens (and makes) the directory. */
-export async function openBlobs(root: string): Promise<Blobs> {
-  const uploads = join(root, 'uploads')
+export async function openBlobs(directory: string): Promise<Blobs> {
+  const root = resolve(directory)
+  const uploads = join(root, UPLOADS)
   await mkdir(uploads, { recursive: true, mode: 0o700 })
-  const nameOf = (sha256: Sha256): string => join(sha256.slice(0, 2), sha256)
   const uploadPath = (upload: string): string => join(uploads, upload)
 
   const adopt = async (temporary: string, sha256: Sha256): Promise<void> => {
@@ -42,11 +50,13 @@ export async function openBlobs(root: string): Promise<Blobs> {
     await sync(dirname(path))
   }
   const blobs: Blobs = {
-    root,
-    nameOf,
-    has: async sha256 => (await sizeOf(join(root, nameOf(sha256)))) !== undefined,
+    has: async sha256 => (await blobs.local(sha256)) !== undefined,
+    local: async sha256 => {
+      const path = join(root, nameOf(sha256))
+      return (await sizeOf(path)) === undefined ? undefined : path
+    },
     put: async bytes => {
-      const sha256 = Sha256.parse(createHash('sha256').update(bytes).digest('hex'))
+      const sha256 = hashOf(bytes)
       if (await blobs.has(sha256)) return sha256
       const temporary = uploadPath(randomUUID())
       await writeAt(temporary, 0, bytes)
@@ -82,6 +92,9 @@ export async function openBlobs(root: string): Promise<Blobs> {
   }
   return blobs
 }
+
+export const hashOf = (bytes: Uint8Array): Sha256 =>
+  Sha256.parse(createHash('sha256').update(bytes).digest('hex'))
 
 async function sizeOf(path: string): Promise<number | undefined> {
   try {

@@ -32,6 +32,9 @@ const CandidateRow = z.object({
   choices: z.array(z.object({ engineClass: EngineClass, fuelMax: z.int() })).nullable(),
   policy: z.enum(['adaptive', 'fixed']),
   goesOn: z.boolean(),
+  datasetSha256: Sha256,
+  /** Nobody computed it or holds it, as far as that was looked up. */
+  isNew: z.boolean(),
 })
 export type CandidateRow = z.infer<typeof CandidateRow>
 
@@ -63,6 +66,7 @@ const eligible = (lane: string): string => `
 const COLUMNS = `
   r.id as "resultId", w.id as "workUnitId", r.priority, r.attempt, w.deadline_ms as "deadlineMs",
   w.grace_ms as "graceMs", w.fuel_max as "fuelMax", w.engine_class as "engineClass", w.policy,
+  p.dataset_sha256 as "datasetSha256", false as "isNew",
   case when w.engines is not null then (select jsonb_agg(jsonb_build_object('engineClass', u.engine_class,
     'fuelMax', u.fuel_max)) from unit_classes u where u.work_unit_id = w.id) end as choices,
   exists (select from work_units e join results er on er.work_unit_id = e.id

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { z } from 'zod'
+import { Sha256 } from '#protocol/units.ts'
 
 // Whole tables, in and out, by COPY: the only statements that know no table by name.
 
@@ -59,7 +60,7 @@ export type DumpedSequence = z.infer<typeof SequenceRow>
 export const readSequences = async (client: pg.Client): Promise<DumpedSequence[]> =>
   z.array(SequenceRow).parse((await client.query(SEQUENCES)).rows)
 
-const FileRow = z.object({ sha256: z.string(), bytes: z.coerce.number() })
+const FileRow = z.object({ sha256: Sha256, bytes: z.coerce.number() })
 export const readFileRows = async (client: pg.Client): Promise<z.infer<typeof FileRow>[]> =>
   z.array(FileRow).parse((await client.query('select sha256, bytes from files order by sha256')).rows)
 

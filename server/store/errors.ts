@@ -10,7 +10,8 @@ export function violatedConstraint(error: unknown): string | undefined {
 }
 
 /**
- * Whether `error` says that the database is away or was cut off in the middle: the caller may repeat everything later.
+ * Whether `error` says that the database (or the bucket, bucket.ts) is away or was cut off in the middle: the caller may repeat
+ * everything later.
  * SQLSTATE classes 08 (connection), 57P (shutdown), 40 (rolled back), 53 (out of resources), everything of severity FATAL
  * (the session is over), errors of the socket, and knex's own about an empty pool.
  */
@@ -19,6 +20,7 @@ export function isUnavailable(error: unknown): boolean {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   return (
     /^(08|57P|40|53)/.test(code) ||
+    code === 'files_unreachable' ||
     ('severity' in error && error.severity === 'FATAL') ||
     SOCKET_ERRORS.includes(code) ||
     error.name === 'KnexTimeoutError' ||

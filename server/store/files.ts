@@ -18,11 +18,18 @@ const FIND = `
 export const findFile = (on: Executor, sha256: Sha256): Promise<FileRow | undefined> =>
   selectFirst(on, FileRow, FIND, { sha256 })
 
+const Named = z.object({ sha256: Sha256 })
+const LIST = `select sha256 from files order by created_at desc, sha256 limit :limit`
+
+/** All files, or the newest ones. */
+export const listFiles = (on: Executor, limit: number | null = null): Promise<z.infer<typeof Named>[]> =>
+  select(on, Named, LIST, { limit })
+
 const INSERT = `
   insert into files (sha256, bytes, kind, created_at) values (:sha256, :bytes, :kind, :now)
   on conflict do nothing`
 
-/** Records a file whose bytes are already on the disk. */
+/** Records a file whose bytes are already kept (blobs.ts). */
 export async function insertFile(
   on: Executor,
   { now, ...file }: { sha256: Sha256; bytes: number; kind: FileKind; now: Instant },

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Patience } from '#domain/dispatch.ts'
 import { EngineClass } from '#protocol/engine.ts'
-import { HostId, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
+import { HostId, ResultId, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import { inIndexOrder } from './database.ts'
 import { type Executor, select, Timestamp, toDb } from './rows.ts'
 
@@ -25,6 +25,7 @@ const PoolRow = z.object({
   /** Of a unit that is of several classes still; null: it is of its class. */
   choices: z.array(z.object({ engineClass: EngineClass, fuelMax: z.int() })).nullable(),
   policy: z.enum(['adaptive', 'fixed']),
+  datasetSha256: Sha256,
   memoryPages: z.int(),
   /** Of the campaign. */
   ownerId: UserId,
@@ -62,6 +63,7 @@ const FROM = `
   w.engine_class as "engineClass", w.policy,
   case when w.engines is not null then (select jsonb_agg(jsonb_build_object('engineClass', u.engine_class,
     'fuelMax', u.fuel_max)) from unit_classes u where u.work_unit_id = w.id) end as choices,
+  p.dataset_sha256 as "datasetSha256",
   cast(k.manifest->>'memoryPagesMax' as bigint) as "memoryPages", p.owner_id as "ownerId",
   (${PARTIES}) as parties,
   case when w.rung = 0 then '{}' else array(

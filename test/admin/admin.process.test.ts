@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { packRelease, readRelease } from '#kernels/package.ts'
 import { ServerView } from '#protocol/campaign.ts'
+import { SigningKeyList } from '#protocol/kernel.ts'
 import { ServerReady } from '#protocol/process.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -115,6 +116,17 @@ describe('the operator', () => {
     })
     expect(await admin('ledger', 'audit')).toMatchObject({ status: 0, json: { balanced: true, sumMilli: 0 } })
     expect(await admin('migrate')).toMatchObject({ status: 0 })
+    expect(await admin('purge', '--dry-run')).toMatchObject({ status: 0, json: { dryRun: true, rows: 0 } })
+    const [first] = (await server(ready.url)).kernelKeys
+    const rotated = await admin('key', 'rotate', '--reason', 'a test')
+    expect(rotated).toMatchObject({ status: 0, json: { oldKeyId: first!.keyId, was: 'rotated' } })
+    const { kernelKeys } = await server(ready.url) // it runs on, by the new key
+    expect(kernelKeys).toMatchObject([{ keyId: rotated.json.keyId }])
+    const list = await fetch(`${ready.url}/api/v1/signing-keys`)
+    expect(SigningKeyList.parse(await list.json()).keys).toMatchObject([
+      { keyId: first!.keyId, successor: { statement: { newPublicKey: kernelKeys[0]!.publicKey } } },
+      { keyId: rotated.json.keyId, until: null, successor: null },
+    ])
   })
 
   test('signs no release whose self-test does not end as it says: every volunteer would take its own engine for broken', async () => {
@@ -173,6 +185,14 @@ describe('a server that cannot start says why in one sentence, and leaves the ot
     const unknown = launch(['--colour', 'blue'])
     expect(await exitOf(unknown.child)).toBe(2)
     expect(unknown.words()).toContain('--colour')
+  })
+
+  test('a bucket that does not answer', async () => {
+    const keys = ['--s3-access-key', 'a', '--s3-secret-key', 's']
+    const { child, words } = launch(['--s3-url', 'http://127.0.0.1:1/files', ...keys])
+    expect(await exitOf(child)).toBe(1)
+    expect(words()).toContain('files_unreachable')
+    expect(words()).toContain('Check XEENET_S3_URL')
   })
 
   test('a data directory that another server runs on', async () => {

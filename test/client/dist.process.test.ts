@@ -1,12 +1,12 @@
 // The archive of this platform: unpacked where nothing is installed, it computes for a real server, started by its page.
 
 import { execFile, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import { extract } from 'tar'
+import { create, extract } from 'tar'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { startGrid } from '#ops/grid.ts'
@@ -50,12 +50,13 @@ test.skipIf(!['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'].includes
     try {
       await promisify(execFile)(process.execPath, [
         join(XEENET, '../../../ops/dist.ts'),
-        '--out',
-        dir,
-        '--level',
-        '1',
+        ...['--platform', `${here},win-x64`, '--node', `win-x64=${await standIn(dir)}`],
+        ...['--out', dir, '--level', '1'],
       ])
-      const [archive = ''] = (await readdir(dir)).filter(name => name.endsWith('.tar.gz'))
+      const archives = (await readdir(dir)).filter(name => name.endsWith('.tar.gz'))
+      const of = (platform: string) => archives.find(name => name.endsWith(`-${platform}.tar.gz`)) ?? ''
+      await isOfWindows(join(dir, of('win-x64')))
+      const archive = of(here)
       const home = join(dir, 'a home')
       await mkdir(home)
       await extract({ file: join(dir, archive), cwd: home })
@@ -83,6 +84,40 @@ test.skipIf(!['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'].includes
     }
   },
 )
+
+const STAND_IN = 'not Node: a test says so'
+
+/** What lies where Node for Windows would, as nodejs.org packs it: a program beside everything else. Nothing here runs it. */
+async function standIn(dir: string): Promise<string> {
+  const folder = join(dir, 'node-v26.0.0-win-x64')
+  await mkdir(folder)
+  await writeFile(join(folder, 'node.exe'), STAND_IN)
+  await writeFile(join(folder, 'LICENSE'), 'of the stand-in')
+  const file = join(dir, 'node-v26.0.0-win-x64.tgz')
+  await create({ cwd: dir, file, gzip: true }, ['node-v26.0.0-win-x64'])
+  return file
+}
+
+/** Starters name what is there, by Windows' own paths; what a double-click opens is one of them. */
+async function isOfWindows(archive: string): Promise<void> {
+  const home = join(archive, '..', 'windows')
+  await mkdir(home)
+  await extract({ file: archive, cwd: home })
+  const [unpacked = ''] = await readdir(home)
+  const at = (...path: string[]) => join(home, unpacked, ...path)
+  expect((await readdir(at())).sort()).toEqual(['README.txt', 'XeeNet.cmd', 'app', 'xeenet-cli.cmd'])
+  expect(await readFile(at('app', 'bin', 'node.exe'), 'utf8')).toBe(STAND_IN)
+  expect(await readFile(at('app', 'LICENSE-node'), 'utf8')).toBe('of the stand-in')
+  for (const [starter, rest] of [
+    ['XeeNet.cmd', ' open\r\n@if errorlevel 1 pause\r\n'],
+    ['xeenet-cli.cmd', ' %*\r\n'],
+  ] as const) {
+    const text = await readFile(at(starter), 'utf8')
+    const [, program = '', script = '', after] = /^@"%~dp0([^"]+)" "%~dp0([^"]+)"([\s\S]*)$/.exec(text) ?? []
+    expect(after).toBe(rest)
+    for (const path of [program, script]) expect((await stat(at(...path.split('\\')))).isFile()).toBe(true)
+  }
+}
 
 async function addressOf(page: ReturnType<typeof spawn>): Promise<string> {
   if (page.stdout === null) throw new Error('no output')

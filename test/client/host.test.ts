@@ -8,7 +8,7 @@ import { Failure } from '../../client/node/failure.ts'
 import { type Host, type HostSettings, startHost } from '../../client/node/host.ts'
 import { hostDirectory } from '../../client/node/identity.ts'
 import { PRESETS } from '../../client/node/presets.ts'
-import { type Peer, startPeer } from './peer.ts'
+import { followedUp, type Peer, startPeer } from './peer.ts'
 import { aReply } from './replies.ts'
 import { toyModule } from './toy.ts'
 
@@ -110,6 +110,11 @@ describe('enrolment', () => {
     await expect(wrong).rejects.toMatchObject({ exit: EXIT.auth, code: 'key_mismatch' })
     const { host } = await start({ keyFingerprint: String(peer.keys[0]?.keyId) })
     expect(await host.done).toBe(EXIT.ok)
+  })
+
+  test('a server whose key followed the one of the fingerprint that was given is not refused', async () => {
+    const { keyId } = await followedUp(peer)
+    expect(await (await start({ keyFingerprint: keyId })).host.done).toBe(EXIT.ok)
   })
 
   test('an identity that cannot be read is said, not thrown away', async () => {

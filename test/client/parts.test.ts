@@ -98,6 +98,9 @@ describe('files by hash', () => {
     }
     const [first, second, third] = hashes
     await cache.get(first!)
+    expect(await cache.hashes()).toEqual([first, third, second])
+    await utimes(join(directory, first!), 1_003, 1_003)
+    expect(await (await openDiskCache(directory, 30)).hashes()).toEqual([first, third, second])
     await cache.put(await sha256Text('dddddddddd'), utf8('dddddddddd'))
     const kept = await readdir(directory)
     expect(kept).toContain(first)

@@ -5,10 +5,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createChallenge } from 'altcha-lib'
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2'
 import { packRelease } from '#kernels/package.ts'
-import { generateKey, type SigningKey, signRelease } from '#kernels/sign.ts'
+import { generateKey, type SigningKey, signRelease, signSuccessor } from '#kernels/sign.ts'
 import { canonicalJson, sha256, utf8 } from '#protocol/canonical.ts'
 import { CALL_HEADER, callBytes, EnrolBody, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
-import type { ReleaseStatement, SignedRelease } from '#protocol/kernel.ts'
+import type { ReleaseStatement, SignedRelease, SigningKeyList } from '#protocol/kernel.ts'
 import { type ProblemCode, problem } from '#protocol/problem.ts'
 import { type Lease, SchedulerBody, type SchedulerReply } from '#protocol/scheduler.ts'
 import { generateEd25519, verifyBytes } from '#protocol/signature.ts'
@@ -29,6 +29,8 @@ export interface Peer {
   readonly url: string
   readonly identity: Identity
   readonly keys: readonly { keyId: Sha256; publicKey: string }[]
+  /** What it says of its keys since the first one. */
+  signingKeys: SigningKeyList['keys']
   readonly hostKey: string
   readonly seen: readonly Seen[]
   readonly uploads: Map<string, Uint8Array>
@@ -53,6 +55,19 @@ export const resultId = (n: number): ResultId => ResultId.parse(`r_${String(n).p
 const SERVER_ID = 'the-test-server'
 const HOST_ID = HostId.parse(`h_${'0'.repeat(26)}`)
 
+/** The peer says that its key followed another one a moment ago; gives that one. */
+export async function followedUp(peer: Peer): Promise<Peer['keys'][number]> {
+  const [before, [current]] = [await generateKey(), peer.keys]
+  if (current === undefined) throw new Error('a peer has a key')
+  const { keyId, publicKey } = before
+  const at = '2026-11-22T00:00:00.000Z'
+  peer.signingKeys = [
+    { keyId, publicKey, since: at, until: at, successor: await signSuccessor(before, current.publicKey) },
+    { ...current, since: at, until: null, successor: null },
+  ]
+  return { keyId, publicKey }
+}
+
 export async function startPeer(script: Script, changes: ToyChanges = {}): Promise<Peer> {
   const key = await generateKey()
   const { release, tar } = await toyRelease(key, changes)
@@ -71,6 +86,7 @@ export async function startPeer(script: Script, changes: ToyChanges = {}): Promi
     url: `http://127.0.0.1:${address.port}`,
     identity: { serverId: SERVER_ID, hostId: HOST_ID, token: 'xh_token', privateKey: host.privateKey },
     keys: [{ keyId: key.keyId, publicKey: key.publicKey }],
+    signingKeys: [],
     hostKey: host.publicKey,
     seen,
     uploads: new Map(),
@@ -115,6 +131,7 @@ export async function startPeer(script: Script, changes: ToyChanges = {}): Promi
     const body = await bytesOf(req)
     if (req.url === '/api/v1/hosts') return enrol(res, body)
     if (req.url === '/api/v1/hosts/challenge') return challenge(res)
+    if (req.url === '/api/v1/signing-keys') return void res.end(JSON.stringify({ keys: peer.signingKeys }))
     await checkSignature(req, body)
     const file = /^\/api\/v1\/files\/([0-9a-f]{64})$/.exec(req.url ?? '')?.[1]
     if (file !== undefined && req.method === 'PUT') {

@@ -9,7 +9,7 @@ import { generateEd25519, verifyBytes } from '#protocol/signature.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import { runJob } from '#runtime/run.ts'
 import type { Compute } from '#runtime/volunteer.ts'
-import { type Peer, resultId } from './peer.ts'
+import { followedUp, type Peer, resultId } from './peer.ts'
 import { aReply } from './replies.ts'
 import { reported, scripted, toyTask } from './toy.ts'
 import {
@@ -131,6 +131,13 @@ describe('what goes wrong on the way to a run is an error with a code, reported 
     const { done } = await start(stranger)
     expect(await done).toBe(EXIT.failure)
     expect(sent(peer)[0]).toMatchObject({ outcome: 'error', code: 'kernel_untrusted' })
+  })
+
+  test('a kernel signed by a key that follows the pinned one is none of them: the server is asked for the word of that one', async () => {
+    const peer = await ordinary([1])
+    const pinned = [await followedUp(peer)]
+    expect(await (await start(peer, {}, { keys: pinned })).done).toBe(EXIT.ok)
+    expect(sent(peer)[0]).toMatchObject({ outcome: 'success' })
   })
 
   test('a kernel that declines the job', async () => {

@@ -142,6 +142,21 @@ describe('dealing', () => {
       expect(second!.resultId).toBe(others[Math.floor(draw * others.length)]!.resultId)
     }
   })
+
+  test.each([
+    ['what it goes on with; the next one what it has the data of', { goesOn: 6, atHand: [4, 5] }, [6, 4]],
+    ['what it has the data of; who comes to that unit is drawn', { goesOn: -1, atHand: [4, 5] }, [4, 0]],
+    ['the first, though it has the data of what is far behind', { goesOn: -1, atHand: [8, 9] }, [0, 8]],
+  ])('a host is given %s', (_what, { goesOn, atHand }, given) => {
+    const candidates = Array.from({ length: 10 }, (_, i) => ({
+      ...{ resultId: result(i), workUnitId: unit(i >> 1) },
+      ...{ goesOn: i === goesOn, atHand: atHand.includes(i) },
+    }))
+    const asking = [0, 1].map(n => ({
+      ...{ hostId: host(n), ownerKey: `user:${n}`, prefix: null, take: 1, candidates },
+    }))
+    expect(deal(asking, () => 0).map(({ resultId }) => resultId)).toEqual(given.map(result))
+  })
 })
 
 describe('who may take what', () => {

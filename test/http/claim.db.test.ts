@@ -74,8 +74,10 @@ describe('a claim', () => {
     expect((await scene.row('hosts', host.id)).user_id).toBeNull()
   })
 
-  test('without a token is for the account that is logged in in the browser, by a page of ours', async () => {
-    const { browser, userId } = await joinedBrowser(server)
+  test('without a token is for the account that logged in in the browser, by a page of ours', async () => {
+    const { browser, name, userId } = await joinedBrowser(server)
+    await browser.call('DELETE', '/session')
+    expect((await browser.logIn(name)).status).toBe(200) // an account that was there before
     const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
     const proof = browser.cookies.get('xeenet_csrf') ?? ''
     const ways = [

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { splitOf } from '#protocol/dataset.ts'
 import { DAILY_QUOTA_START, LEASES_UNTRUSTED_MAX } from '#protocol/limits.ts'
-import { instant, toWire } from '#protocol/units.ts'
+import { instant, type Sha256, toWire } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
+import { insertDataset } from '#store/datasets.ts'
 import { lockDueWorkUnits } from '#store/wakes.ts'
-import { addUser, runReport, T0 } from '#support/builders.ts'
+import { addCampaign, addUser, runReport, sha256, T0 } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost } from '#support/server.ts'
 
@@ -89,6 +91,27 @@ describe('who gets what', () => {
     expect(replies.flatMap(reply => reply.leases)).toHaveLength(1)
     const stranger = await enrolHost(server)
     expect((await stranger.ask({ want: 2 })).leases).toHaveLength(1)
+  })
+
+  test('a host gets first what it has the data of', async () => {
+    const { knex } = server.database
+    const train = { name: 'train' as const, bytes: 9, sha256: sha256('a hen') }
+    const hen = {
+      ...server.dataset,
+      name: 'hen',
+      sha256: sha256('hen@1'),
+      splits: [train, splitOf(server.dataset, 'val')],
+    }
+    await insertDataset(knex, hen, server.now())
+    const units = Array.from({ length: 4 }, () => ({ quorum: 1 }))
+    const fox = await scene.campaign(units)
+    const { id } = await addCampaign(knex, { ...server, dataset: hen }, scene.owner, units)
+    const ask = async (files: Sha256[]) =>
+      (await (await enrolHost(server)).ask({ want: 2, files })).leases.map(({ campaign }) => campaign.id)
+    expect(await ask([train.sha256])).toEqual([id, id])
+    expect(await ask([sha256('nothing'), sha256(server.train)])).toEqual([fox.id, fox.id])
+    expect(await ask([train.sha256])).toEqual([id, id])
+    expect(await ask([train.sha256])).toEqual([fox.id, fox.id]) // nothing else is left
   })
 
   test('nobody computes a campaign of its own', async () => {

@@ -80,7 +80,7 @@ const rowsOf = async (view: ExportView) =>
     .filter(line => line !== '')
     .map(line => CorpusRow.parse(JSON.parse(line)))
 
-const parts = () => readdir(join(server.blobs.root, 'uploads'))
+const parts = () => readdir(join(server.files, 'uploads'))
 
 test('an export has the same rows in three formats, and a manifest with checksums, licences and every column', async () => {
   const { id } = await published([3.5, Number.NaN, 3.25])

@@ -64,7 +64,7 @@ describe('an artifact is uploaded', () => {
     await requestArtifacts(server.database.knex, [lease!.resultId], server.now())
     return { host, hash, workUnitId: lease!.workUnitId }
   }
-  const leftovers = () => readdir(join(server.blobs.root, 'uploads'))
+  const leftovers = () => readdir(join(server.files, 'uploads'))
 
   test('whole, once asked for; it is then no longer wanted, and under embargo until its unit is published', async () => {
     const weights = randomBytes(300_000)

@@ -35,7 +35,7 @@ async function seal(): Promise<void> {
       )
     ).rows[0].n
   for (let tries = 0; (await left()) > 0 && tries < 1_000; tries++) {
-    await sealAll({ knex: knex(), key, serverId: server.serverId, now: server.now })
+    await sealAll({ knex: knex(), keyIn: async () => key, serverId: server.serverId, now: server.now })
     await new Promise(resolve => setTimeout(resolve, 5))
   }
 }
@@ -173,7 +173,7 @@ describe('the chain', () => {
     })
     const { text, headers } = await get('/api/v1/ledger/export')
     expect(headers.get('content-type')).toContain('application/x-ndjson')
-    const check = checkLedger({ hash: sha256Bytes, head: head!, publicKey: key.publicKey })
+    const check = checkLedger({ hash: sha256Bytes, head: head!, publicKeys: [key.publicKey] })
     for (const line of text.trimEnd().split('\n')) check.line(line)
     expect(await check.end()).toMatchObject({ ok: true, end: 'proven', rows: summary.transfers })
   })

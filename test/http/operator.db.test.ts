@@ -94,6 +94,8 @@ describe('an act', () => {
     )
     expect(actions[0]).toMatchObject({ kind: 'quarantine', actor: 'operator', hostIds: [host.id] })
     expect((await ask('POST', '/preview', { act })).code).toBe('act_pointless')
+    const rotation = { kind: 'rotate_key', keyId: 'f'.repeat(64) } // the edge has no keys
+    expect((await ask('POST', '/preview', { act: rotation })).code).toBe('act_pointless')
   })
 
   test('is taken back once, for ten minutes', async () => {

@@ -121,6 +121,10 @@ describe('a published campaign', () => {
       { mean: null, n: 0, diverged: 1, ci95: null },
     ])
     expect(board.rows[0]!.resultId).toBe(units[1]!.resultIds[0])
+    const limited = (limit: number | string) => get(`/api/v1/campaigns/${id}/leaderboard?limit=${limit}`)
+    expect(Leaderboard.parse((await limited(2)).json).rows).toEqual(board.rows.slice(0, 2))
+    expect(Leaderboard.parse((await limited(10_000)).json).rows).toEqual(board.rows)
+    for (const wrong of [10_001, 0, -1, 1.5, 'all']) expect((await limited(wrong)).code).toBe('bad_request')
     const known = board.baselines.map(({ name, value }) => `${name} ${value}`)
     expect([known[0], known[3]?.slice(0, 6), known.at(-1)]).toEqual(['unigram 4.1', 'order3', 'zstd 2.5'])
     const view = CampaignView.parse((await get(`/api/v1/campaigns/${id}`)).json)

@@ -21,7 +21,8 @@ afterAll(() => database.drop())
 const gift = () => starter({ userId: testIds.user(T0), amountMilli: 5 })
 const give = (count: number) =>
   inTransaction(database.knex, trx => post(trx, Array.from({ length: count }, gift), T0))
-const sealOnce = () => sealAll({ knex: database.knex, key, serverId: 'test', now: () => T0 })
+const sealOnce = () =>
+  sealAll({ knex: database.knex, keyIn: async () => key, serverId: 'test', now: () => T0 })
 const count = async (sql: string): Promise<number> => (await database.knex.raw(sql)).rows[0].count
 
 /** Seals until everything is in the chain: transactions of other tests on the same server may hold it up a moment. */
@@ -50,7 +51,7 @@ async function exported(): Promise<{ lines: string[]; heads: LedgerHead[] }> {
 }
 
 async function checked(head?: LedgerHead) {
-  const check = checkLedger({ hash: sha256Bytes, publicKey: key.publicKey, head })
+  const check = checkLedger({ hash: sha256Bytes, publicKeys: [key.publicKey], head })
   for (const line of (await exported()).lines) check.line(line)
   return check.end()
 }
@@ -118,7 +119,7 @@ describe('the sealer', () => {
     const trx = await database.knex.transaction()
     try {
       await asSuperuser(trx, `update blocks set last_xid = '9000000000000000000'`)
-      const sealing = sealAll({ knex: trx, key, serverId: 'test', now: () => T0 })
+      const sealing = sealAll({ knex: trx, keyIn: async () => key, serverId: 'test', now: () => T0 })
       await expect(sealing).rejects.toMatchObject({ code: 'ledger_restored' })
     } finally {
       await trx.rollback()

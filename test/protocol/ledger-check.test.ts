@@ -75,7 +75,7 @@ const lastHead = (): LedgerHead => chain.heads.at(-1)!
 
 describe('an export as it was sealed', () => {
   test('is good, and its end is proven by the head that it ends with', async () => {
-    expect(await check(chain.lines, { head: lastHead(), publicKey: key.publicKey })).toEqual({
+    expect(await check(chain.lines, { head: lastHead(), publicKeys: [key.publicKey] })).toEqual({
       ...{ ok: true, blocks: 5, rows: 23, end: 'proven', signatures: 'checked', problems: [] },
       head: { number: 5, hash: lastHead().hash },
     })
@@ -154,7 +154,7 @@ describe('what somebody did to an export', () => {
 
   test('a history rewritten and signed again by the operator is found by any head of before', async () => {
     const forged = await seal(ROWS.with(6, { ...ROWS[6]!, amountMilli: 1 }), 5, key)
-    expect(await check(forged.lines, { publicKey: key.publicKey })).toMatchObject({ ok: true })
+    expect(await check(forged.lines, { publicKeys: [key.publicKey] })).toMatchObject({ ok: true })
     expect(await codes(forged.lines, { head: chain.heads[1] })).toEqual(['history_rewritten 2 -'])
     expect(await codes(forged.lines, { head: lastHead() })).toEqual(['history_rewritten 5 -'])
     expect(await check(forged.lines, { head: chain.heads[0] })).toMatchObject({ ok: true, end: 'unproven' })
@@ -163,7 +163,7 @@ describe('what somebody did to an export', () => {
   test('another signer is found by who knows the key', async () => {
     const forged = await seal(ROWS, 5, await generateEd25519())
     expect(await check(forged.lines)).toMatchObject({ ok: true, signatures: 'unchecked' })
-    expect((await codes(forged.lines, { publicKey: key.publicKey }))[0]).toBe('signature_invalid 1 -')
+    expect((await codes(forged.lines, { publicKeys: [key.publicKey] }))[0]).toBe('signature_invalid 1 -')
   })
 
   test('a block removed from the middle, and a line that is none', async () => {
@@ -218,7 +218,7 @@ test('one row altered among a hundred thousand is named', async () => {
   )
   const at = many.lines.findIndex(line => line.startsWith('{"n":77777,'))
   const altered = many.lines.with(at, many.lines[at]!.replace('"amountMilli":', '"amountMilli":1'))
-  const { ok, problems } = await check(altered, { head: many.heads.at(-1), publicKey: key.publicKey })
+  const { ok, problems } = await check(altered, { head: many.heads.at(-1), publicKeys: [key.publicKey] })
   expect([ok, problems]).toMatchObject([false, [{ code: 'row_altered', block: 78, row: 77_777 }]])
 })
 

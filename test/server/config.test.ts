@@ -126,7 +126,22 @@ describe('a file of settings', () => {
   })
 })
 
+test('a bucket is an address with a name, perhaps a prefix, and two keys', () => {
+  const keys = { XEENET_S3_ACCESS_KEY: 'a', XEENET_S3_SECRET_KEY: 's' }
+  const bucket = (XEENET_S3_URL: string) => readConfig({ XEENET_S3_URL, ...keys }).s3
+  const place = { endpoint: 'https://s3.x.org:9000', bucket: 'files', prefix: '', region: 'us-east-1' }
+  const known = { ...place, accessKey: 'a', secretKey: 's' }
+  expect(bucket('https://s3.x.org:9000/files')).toEqual(known)
+  expect(bucket('https://s3.x.org:9000/files/')).toEqual(known)
+  expect(bucket('https://s3.x.org:9000/files/of/ours/')).toEqual({ ...known, prefix: 'of/ours/' })
+  expect(readConfig({}).s3).toBeUndefined()
+})
+
 test.each([
+  [{ XEENET_S3_URL: 'https://s3.x.org/files' }, 'needs XEENET_S3_ACCESS_KEY'],
+  [{ XEENET_S3_SECRET_KEY: 'hush' }, 'without an XEENET_S3_URL'],
+  [{ XEENET_S3_URL: 'https://s3.x.org' }, 'an address such as https://s3.example.org/bucket'],
+  [{ XEENET_S3_URL: 's3://files' }, 'an address such as https://s3.example.org/bucket'],
   [{ XEENET_PUBLIC_URL: 'https://x.org/xeenet' }, 'at the root of an address'],
   [{ XEENET_HEALTH_PORT: '8000', PORT: '8000' }, 'cannot share one'],
   [{ XEENET_SHARED_PREFIXES: '10.0.0.0/64' }, 'networks such as'],

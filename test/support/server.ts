@@ -40,6 +40,7 @@ import { solvedWork } from './solved.ts'
 export interface TestServer extends Stock {
   readonly database: TestDatabase
   readonly url: string
+  readonly files: string // the directory of the blobs
   readonly events: EventHub
   readonly serverId: string
   /** By whose key kernels are admitted. */
@@ -63,7 +64,8 @@ export async function startServer(
 ): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'xeenet-edge-'))
   const database = beside?.database ?? (await freshDatabase())
-  const stocked = beside ?? (await stock(database.knex, join(directory, 'files')))
+  const files = beside?.files ?? join(directory, 'files')
+  const stocked = beside ?? (await stock(database.knex, files))
   const woken: TestServer['woken'] = { workUnits: [], campaigns: [], hosts: [], proposals: [], exports: [] }
   const wake: Wake = {
     workUnits: async (_trx, ids) => void woken.workUnits.push(...ids),
@@ -93,7 +95,7 @@ export async function startServer(
     ids: testIds,
     serverId,
     version: '0.0.0',
-    kernelKeys: [operator],
+    kernelKeys: async () => [operator],
     prefixSecret: 'test',
     challengeKey: challengeKey('test'),
     trust: { rules: TRUST, secret: 'test' },
@@ -120,7 +122,7 @@ export async function startServer(
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     ...stocked,
-    ...{ database, url, events, serverId, operator, woken },
+    ...{ database, url, files, events, serverId, operator, woken },
     routes: () => routesOf(app),
     now: () => now,
     advance: ms => {
@@ -177,6 +179,7 @@ interface HostWords {
   readonly reports: readonly unknown[]
   readonly held: readonly unknown[]
   readonly want: number
+  readonly files: readonly Sha256[]
 }
 
 interface How {

@@ -162,11 +162,18 @@ describe.skipIf(missing)('a browser tab', () => {
     for (const ms of late) expect(ms).toBeGreaterThanOrEqual(0)
     expect(late.every(Number.isFinite)).toBe(true)
 
-    // What was earned without an account moves to the one that is made now.
+    // What was earned without an account moves to the one that is made now, when somebody logs in to it.
     const third = await browser.open(`${grid.url}/signup?next=/start`)
     await third.getByLabel('Name').fill('Ada')
     await third.getByLabel('Password').fill('correct horse battery')
     await press(third, 'Make the account')
+    await third.getByRole('button', { name: 'Save to Ada' }).waitFor() // not now: after a login, as well
+    await press(third, 'Log out')
+    await third.getByText('Save this to an account').click()
+    await third.locator('details').getByRole('link', { name: 'Log in' }).click()
+    await third.getByLabel('Name').fill('Ada')
+    await third.getByLabel('Password').fill('correct horse battery')
+    await third.locator('main').getByRole('button', { name: 'Log in' }).click()
     await press(third, 'Save to Ada')
     await third.locator('[data-claimed]', { hasText: credit }).waitFor()
     await third.goto(`${grid.url}/me`)

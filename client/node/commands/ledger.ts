@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Command } from 'commander'
 import { z } from 'zod'
+import { SigningKeyList } from '#protocol/kernel.ts'
 import { type Hash, hashOf, LedgerHead, LedgerHeads, statementBytes } from '#protocol/ledger.ts'
 import { checkLedger, type LedgerProblem, type LedgerVerdict } from '#protocol/ledger-check.ts'
 import { PublicKeyText, verifyBytes } from '#protocol/signature.ts'
@@ -32,7 +33,11 @@ export function ledgerCommand(done: (exit: number) => void): Command {
     verify
       .argument('<file>', 'an export')
       .option('--head <head>', 'a head kept elsewhere: its hash, its JSON, or a file that holds it')
-      .option('--key <key>', 'the public key of the operator, or a file that holds it')
+      .option(
+        '--key <key>',
+        'a public key of the operator, or a file: with one, or with what GET /api/v1/signing-keys says; may be repeated',
+        (key: string, before: readonly string[] = []) => [...before, key],
+      )
       .action(async (file: string) => done(await verifyExport(verify, file))),
   )
   return ledger
@@ -58,15 +63,15 @@ async function exportLedger(command: Command): Promise<void> {
 const VerifyOptions = z.object({
   json: z.boolean().default(false),
   head: z.string().optional(),
-  key: z.string().optional(),
+  key: z.array(z.string()).optional(),
 })
 
 async function verifyExport(command: Command, file: string): Promise<number> {
   const given = options(VerifyOptions, command)
   const talk = openTalk(given.json)
-  const publicKey = given.key === undefined ? undefined : await keyOf(given.key)
-  const head = given.head === undefined ? undefined : await headOf(given.head, publicKey)
-  const check = checkLedger({ hash: sha256, head, publicKey })
+  const publicKeys = (await Promise.all((given.key ?? []).map(keysIn))).flat()
+  const head = given.head === undefined ? undefined : await headOf(given.head, publicKeys)
+  const check = checkLedger({ hash: sha256, head, publicKeys })
   for await (const line of linesOf(file)) check.line(line)
   const verdict = await check.end()
   talk.data(talk.json ? JSON.stringify(verdict) : verdictLines(verdict, head).join('\n'))
@@ -84,13 +89,15 @@ async function* linesOf(file: string): AsyncGenerator<string> {
 
 const sha256: Hash = bytes => hash('sha256', bytes, 'buffer')
 
-async function keyOf(given: string): Promise<string> {
+async function keysIn(given: string): Promise<string[]> {
   const text = PublicKeyText.safeParse(given).data ?? (await readIfThere(given))?.toString().trim()
   const key = PublicKeyText.safeParse(text)
-  if (key.success) return key.data
+  if (key.success) return [key.data]
+  const list = SigningKeyList.safeParse(parseJson(text))
+  if (list.success) return list.data.keys.map(({ publicKey }) => publicKey)
   throw usage(
     `--key ${given}: no public key, and no file with one`,
-    'GET /api/v1/server names it: kernelKeys.',
+    'GET /api/v1/signing-keys names them: xeenet api GET /api/v1/signing-keys > keys.json',
   )
 }
 
@@ -103,7 +110,7 @@ function headIn(found: z.infer<typeof HeadText>): LedgerHead | undefined {
 }
 
 /** A head by its hash, or whole; one that is whole must be sound by itself. */
-async function headOf(given: string, publicKey: string | undefined): Promise<LedgerHead | Sha256> {
+async function headOf(given: string, publicKeys: readonly string[]): Promise<LedgerHead | Sha256> {
   const byHash = Sha256.safeParse(given.trim())
   if (byHash.success) return byHash.data
   const text = given.trim().startsWith('{') ? given : (await readIfThere(given))?.toString().trim()
@@ -115,8 +122,9 @@ async function headOf(given: string, publicKey: string | undefined): Promise<Led
     throw usage(`--head: ${given.slice(0, 60)}: no head`, 'xeenet ledger head prints one.')
   const { statement, hash: name, signature } = head
   if (hashOf(statement, sha256) !== name) throw usage('--head: its hash is not that of what it states')
-  if (publicKey !== undefined && !(await verifyBytes(publicKey, statementBytes(statement), signature)))
-    throw usage('--head: the key that was given did not sign it')
+  const bytes = statementBytes(statement)
+  const good = await Promise.all(publicKeys.map(key => verifyBytes(key, bytes, signature)))
+  if (good.length > 0 && !good.includes(true)) throw usage('--head: no key that was given signed it')
   return head
 }
 
@@ -137,7 +145,9 @@ function verdictLines(verdict: LedgerVerdict, head: LedgerHead | Sha256 | undefi
   return [
     `${size}: as they were sealed`,
     end === 'proven' ? `the end is proven: ${last}` : `the end is UNPROVEN: ${last}. ${whyUnproven(head)}`,
-    signatures === 'checked' ? 'every block is signed by the key' : 'signatures were not checked: give --key',
+    signatures === 'checked'
+      ? 'every block is signed by such a key'
+      : 'signatures were not checked: give --key',
   ]
 }
 

@@ -7,6 +7,7 @@ import { ago, whole } from '../format.ts'
 import { Failed, filledIn, useSending } from '../ui/form.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
+import { numbers } from './ops-table.tsx'
 
 const isLink = ({ scopes }: KeyView): boolean => scopes.every(scope => scope === 'enrol')
 
@@ -42,7 +43,7 @@ export function LinksTab() {
           ) : (
             <Table
               label="Enrolment links"
-              columns={['for', 'state', 'act', { name: 'machines left', isNumber: true }, 'made']}
+              columns={['for', 'state', 'act', ...numbers('machines left'), 'made']}
               rows={links.map(link => ({
                 key: link.keyId,
                 cells: [

@@ -9,7 +9,7 @@ import { query, setQuery } from '../router.ts'
 import { Empty, Shown, State } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
 import { ActButton, Undo } from './ops-act.tsx'
-import { Older, useList } from './ops-table.tsx'
+import { numbers, Older, useList } from './ops-table.tsx'
 
 const since = (at: string): string => ago(at, Date.now())
 
@@ -42,7 +42,7 @@ export function ErrorsTab() {
           ) : (
             <Table
               label="Errors"
-              columns={['error', 'kernel', 'class', 'count', 'of all', 'hosts', 'last']}
+              columns={['error', 'kernel', 'class', ...numbers('count', 'of all', 'hosts'), 'last']}
               rows={rows.map(row => ({
                 key: `${row.error} ${row.kernel} ${row.engineClass}`,
                 cells: [

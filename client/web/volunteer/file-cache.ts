@@ -1,3 +1,4 @@
+import { Sha256 } from '#protocol/units.ts'
 import type { FileCache } from '#runtime/cache.ts'
 
 export const FILES = 'xeenet-files'
@@ -15,5 +16,10 @@ export const browserCache: FileCache = {
   },
   drop: async hash => {
     await (await caches.open(FILES)).delete(address(hash))
+  },
+  // It keeps no times of use: the last stored are next to the last used.
+  hashes: async () => {
+    const requests = await (await caches.open(FILES)).keys()
+    return requests.flatMap(({ url }) => Sha256.safeParse(url.split('/').at(-1)).data ?? []).toReversed()
   },
 }
