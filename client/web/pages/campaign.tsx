@@ -92,7 +92,7 @@ function Head({ campaign, known }: TabProps) {
         )}
       </p>
       {campaign.calm !== null && (
-        <p class="meta">A recipe on which they would not agree is left to exact classes: {campaign.calm}.</p>
+        <p class="meta">Recipes that devices do not agree on are left to exact classes: {campaign.calm}.</p>
       )}
       <CampaignRug campaign={campaign} />
       <Answer campaign={campaign} known={known} />
