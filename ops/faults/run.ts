@@ -142,16 +142,18 @@ const STATE = `
     (select count(*) from campaigns where state = 'running')::int as running
   from work_units`
 
-/** Looks until it is so. The database may be away for a while. @throws RunFailed after a minute */
+/** Looks until it is so. The database may be away for a while. @throws RunFailed after a minute in which no unit ended */
 async function until(knex: Knex, what: string, is: (state: z.infer<typeof State>) => boolean): Promise<void> {
-  const giveUpAt = performance.now() + PATIENCE_MS
+  let giveUpAt = performance.now() + PATIENCE_MS
   let seen: z.infer<typeof State> | undefined
   for (;;) {
+    const before = seen
     seen = await selectOne(knex, State, STATE).catch(() => seen)
     if (seen !== undefined && is(seen)) return
+    if (JSON.stringify(seen) !== JSON.stringify(before)) giveUpAt = performance.now() + PATIENCE_MS
     if (performance.now() > giveUpAt) {
       const open = await select(knex, z.looseObject({}), OPEN).catch(String)
-      throw new RunFailed(`${what} did not come in a minute: ${JSON.stringify({ seen, open })}`)
+      throw new RunFailed(`${what} did not come, and nothing for a minute: ${JSON.stringify({ seen, open })}`)
     }
     await sleep(LOOK_MS)
   }

@@ -27,7 +27,7 @@ export async function fillTables(knex: Knex, count: number): Promise<void> {
 // Ids are ordered by age, and these are younger than any.
 export const id = (prefix: string, i = 'i'): string =>
   `'${prefix}_7zzzzzzzzz' || lpad(cast(${i} as text), 16, '0')`
-const hash = (of: string): string => `encode(sha256(convert_to('${of} ' || i, 'UTF8')), 'hex')`
+export const hash = (of: string): string => `encode(sha256(convert_to('${of} ' || i, 'UTF8')), 'hex')`
 const CAMPAIGN_ID = id('c', `((i % :count) / ${RESULTS_PER_CAMPAIGN})`)
 
 const TEMPLATE = `

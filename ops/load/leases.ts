@@ -7,19 +7,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { TRUST } from '#domain/trust.ts'
-import { groupCommit } from '#http/group-commit.ts'
-import { type Answer, answerCalls } from '#http/round-trip.ts'
+import { callGroups } from '#http/scheduler.ts'
 import { runPropose } from '#jobs/propose.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import { SchedulerReply } from '#protocol/scheduler.ts'
 import { type Instant, instant, type ResultId, type WorkUnitId } from '#protocol/units.ts'
-import { inTransaction, openDatabase } from '#store/database.ts'
+import { openDatabase } from '#store/database.ts'
 import { selectOne } from '#store/rows.ts'
 import { block, type Figure, writeFigures } from '../figures.ts'
 import { mulberry32 } from '../kill.ts'
 import { reportOf, sha256, submitCampaign } from '../sim/sql/grid.ts'
 import { type Server, startServer } from '../sim/sql/server.ts'
-import { copies, id } from './fill.ts'
+import { copies, hash, id } from './fill.ts'
 import { CLIENT, CORES, enlist, type FleetHost, MEMORY_MIB } from './fleet.ts'
 
 const whole = (max: number) => z.coerce.number().int().min(1).max(max)
@@ -47,10 +46,11 @@ const ROWS_PER_STATEMENT = 5_000
 const rng = mulberry32(options.seed)
 
 async function main(): Promise<void> {
-  const clock = { now: Date.now() }
-  const ticking = setInterval(() => {
-    clock.now = Date.now()
-  }, 1)
+  const clock = {
+    get now() {
+      return Date.now()
+    },
+  }
   const server = await startServer({ seed: options.seed, clock, rules: TRUST })
   const pools = Array.from({ length: options.servers }, () =>
     openDatabase({ connectionString: server.connectionString, poolMax: 4 }),
@@ -58,12 +58,11 @@ async function main(): Promise<void> {
   try {
     await fill(server, instant(clock.now))
     const hosts = (await enlist(server.knex, options.hosts)).filter(host => !host.trusted)
-    const doors = pools.map(knex => doorOf({ ...server.edge, knex }))
+    const doors = pools.map(knex => callGroups({ ...server.edge, knex }))
     const figures = await giveAway(server, doors, hosts)
     console.log(`\n${block(figures)}`)
     await writeFigures(options.json, figures)
   } finally {
-    clearInterval(ticking)
     await Promise.all(pools.map(pool => pool.destroy()))
     await server.stop()
   }
@@ -86,36 +85,16 @@ async function fill(server: Server, now: Instant): Promise<void> {
 }
 
 const UNITS = copies('work_units', 'id = (select min(id) from work_units)', {
-  ...{
-    id: id('w'),
-    run_key: `encode(sha256(convert_to('run ' || i, 'UTF8')), 'hex')`,
-    seed_index: 'i + 1',
-    wake_at: 'null',
-  },
+  ...{ id: id('w'), run_key: hash('run'), seed_index: 'i + 1', wake_at: 'null' },
 })
 const RESULTS = Array.from({ length: RESULTS_PER_UNIT }, (_, n) =>
   copies('results', 'id = (select min(id) from results)', {
-    ...{
-      id: id('r', `(${RESULTS_PER_UNIT} * i + ${n})`),
-      work_unit_id: id('w'),
-      attempt: '0',
-      kind: `'replica'`,
-      lane: `'anyone'`,
-    },
+    ...{ id: id('r', `(${RESULTS_PER_UNIT} * i + ${n})`), work_unit_id: id('w') },
+    ...{ attempt: '0', kind: `'replica'`, lane: `'anyone'` },
   }),
 )
 
-interface Door {
-  submit(call: Parameters<typeof answerCalls>[1][number]): Promise<Answer>
-}
-
-/** A server as its callers see it. */
-const doorOf = (edge: Server['edge']): Door =>
-  groupCommit<Parameters<Door['submit']>[0], Answer>({
-    commit: calls => inTransaction(edge.knex, trx => answerCalls(trx, calls, edge)),
-    keyOf: call => call.hostId,
-    ...{ sizeMax: 32, gatherMs: 2 },
-  })
+type Door = ReturnType<typeof callGroups>
 
 /** What was seen of all that was given. */
 interface Given {

@@ -39,7 +39,7 @@ export async function startServers(grid: Grid, env: NodeJS.ProcessEnv, apart: Ap
       DATABASE_URL: connectionString,
       PORT: '0',
     }
-    const process = startServer({ ...env, ...own })
+    const process = startServer({ ...env, ...own }, { isDisturbed: false })
     started.push(process)
     return process
   }
