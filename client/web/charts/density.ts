@@ -12,29 +12,42 @@ interface Gap {
 }
 
 /**
- * Ten thousand strokes take a browser a quarter of a second, and where they overlap they say no more than that they do. Counting them
- * takes a twentieth of it: each line adds one where it enters a column and takes it away where it leaves; the sums down the columns are
- * the counts. A line that is steep fills its column, one that is flat a cell.
+ * Ten thousand strokes take a browser a quarter of a second, and where they overlap they say no more than that they do. Here they are
+ * counted: lines that begin and end in the same rows are one line, as heavy as they are many; it adds its weight where it enters a column
+ * and takes it away where it leaves, and the sums down the columns are the counts. What is steep fills its column, what is flat a cell.
  */
 export function densityOf({ left, right, columns }: Gap, fits: readonly boolean[], rows: number): Densities {
-  // Column by column, so that a line is written near to where it was written before; a row more for what leaves at the bottom.
-  const [fitting, others] = [new Int32Array(columns * (rows + 1)), new Int32Array(columns * (rows + 1))]
+  const pairs = { fitting: new Uint32Array(rows * rows), others: new Uint32Array(rows * rows) }
   for (let i = 0; i < left.length; i++) {
-    const from = (1 - (left[i] ?? Number.NaN)) * (rows - 1)
-    const to = (1 - (right[i] ?? Number.NaN)) * (rows - 1)
-    if (Number.isNaN(from) || Number.isNaN(to)) continue
-    const counts = fits[i] === true ? fitting : others
-    const step = (to - from) / columns
-    let row = Math.round(from)
-    for (let column = 0, at = column * (rows + 1); column < columns; column++, at += rows + 1) {
-      const next = Math.round(from + step * (column + 1))
-      const [top, bottom] = next < row ? [next, row] : [row, next]
-      counts[at + top] = (counts[at + top] ?? 0) + 1
-      counts[at + bottom + 1] = (counts[at + bottom + 1] ?? 0) - 1
+    const pair = rowOf(left[i], rows) * rows + rowOf(right[i], rows)
+    if (Number.isNaN(pair)) continue
+    const counts = fits[i] === true ? pairs.fitting : pairs.others
+    counts[pair] = (counts[pair] ?? 0) + 1
+  }
+  return { fitting: drawn(pairs.fitting, columns, rows), others: drawn(pairs.others, columns, rows) }
+}
+
+const rowOf = (height: number | undefined, rows: number): number =>
+  Math.round((1 - (height ?? Number.NaN)) * (rows - 1))
+
+function drawn(pairs: Uint32Array, columns: number, rows: number): Uint32Array {
+  // Column by column, so that a line is written near to where it was written before; a row more for what leaves at the bottom.
+  const changes = new Int32Array(columns * (rows + 1))
+  for (let pair = 0; pair < pairs.length; pair++) {
+    const weight = pairs[pair] ?? 0
+    if (weight === 0) continue
+    const from = Math.floor(pair / rows)
+    const step = ((pair % rows) - from) / columns
+    let row = from
+    for (let column = 1, at = 0; column <= columns; column++, at += rows + 1) {
+      const next = Math.round(from + step * column)
+      const [top, below] = next < row ? [next, row + 1] : [row, next + 1]
+      changes[at + top] = (changes[at + top] ?? 0) + weight
+      changes[at + below] = (changes[at + below] ?? 0) - weight
       row = next
     }
   }
-  return { fitting: summed(fitting, columns, rows), others: summed(others, columns, rows) }
+  return summed(changes, columns, rows)
 }
 
 /** The sums down each column, as an image has its cells: row by row. */

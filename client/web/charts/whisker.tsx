@@ -18,32 +18,39 @@ export function scaleOf(all: readonly Whisker[]): readonly [number, number] | un
   return ends.length === 0 ? undefined : [Math.min(...ends), Math.max(...ends)]
 }
 
+interface WhiskerProps {
+  readonly of: Whisker
+  readonly scale: readonly [number, number]
+  readonly width?: number
+  /** A colour token, of all but the best. */
+  readonly token?: string
+}
+
 /** A line for the interval, a dot for the mean, a tick for the best. The numbers stand beside it. */
 export function WhiskerMark({
   of: { mean, ci95, best },
   scale: [low, high],
-}: {
-  readonly of: Whisker
-  readonly scale: readonly [number, number]
-}) {
-  const at = (value: number): number => EDGE + ((value - low) / (high - low || 1)) * (WIDTH - 2 * EDGE)
+  width = WIDTH,
+  token = 'series-1',
+}: WhiskerProps) {
+  const at = (value: number): number => EDGE + ((value - low) / (high - low || 1)) * (width - 2 * EDGE)
   return (
-    <svg width={WIDTH} height={HEIGHT} aria-hidden="true">
-      <line x1={EDGE} x2={WIDTH - EDGE} y1={MIDDLE} y2={MIDDLE} stroke="var(--line)" />
+    <svg width={width} height={HEIGHT} aria-hidden="true">
+      <line x1={EDGE} x2={width - EDGE} y1={MIDDLE} y2={MIDDLE} stroke="var(--line)" />
       {mean !== null && ci95 !== null && (
         <line
           x1={at(mean - ci95)}
           x2={at(mean + ci95)}
           y1={MIDDLE}
           y2={MIDDLE}
-          stroke="var(--series-1)"
+          stroke={`var(--${token})`}
           stroke-width="2"
         />
       )}
       {best !== null && (
         <line x1={at(best)} x2={at(best)} y1="1" y2={HEIGHT - 1} stroke="var(--champion)" stroke-width="2" />
       )}
-      {mean !== null && <circle cx={at(mean)} cy={MIDDLE} r="3.5" fill="var(--series-1)" />}
+      {mean !== null && <circle cx={at(mean)} cy={MIDDLE} r="3.5" fill={`var(--${token})`} />}
     </svg>
   )
 }

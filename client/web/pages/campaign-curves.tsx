@@ -2,7 +2,7 @@ import type { AnalysisView } from '#protocol/analysis.ts'
 import type { CampaignView } from '#protocol/campaign.ts'
 import { LineChart } from '../charts/line.tsx'
 import { get } from '../data.ts'
-import { metric } from '../format.ts'
+import { metric, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { Empty, Shown } from '../ui/parts.tsx'
 
@@ -24,7 +24,8 @@ export function Curves({ campaign }: { campaign: CampaignView }) {
         if (curves === undefined || best === undefined) return <Empty>No finished run yet.</Empty>
         const shown = curves.curves.slice(0, CURVES_SHOWN)
         const lines = shown.map(({ rank, value, points }, i) => ({
-          label: i === 0 ? `best, ${metric(value)}` : `rank ${rank}`,
+          label: i === 0 ? `best, ${metric(value)}` : i === 1 ? 'others' : `rank ${rank}`,
+          unnamed: i > 1,
           points: points.flatMap((p): [number, number][] => (p.train === null ? [] : [[p.update, p.train]])),
           token: i === 0 ? 'champion' : 'ink-3',
           width: i === 0 ? 2 : 0.5,
@@ -36,7 +37,7 @@ export function Curves({ campaign }: { campaign: CampaignView }) {
             x="updates"
             y="training loss"
             height={360}
-            sentence={`Training loss of ${shown.length} of ${curves.n} experiments, the best one in colour.`}
+            sentence={`Training loss of ${shown.length} of ${whole(curves.n)} experiments, the best one in colour.`}
           />
         )
       }}

@@ -73,7 +73,7 @@ function Plot({ of: { rows, n, leftOut }, metricName }: FrontProps) {
           x={price?.title ?? name}
           y={metricName}
           height={320}
-          lines={[{ label: 'not beaten in everything', points, token: 'champion', dots: true }]}
+          lines={[{ label: 'not beaten in everything', points, token: 'champion', width: 1, dots: 'too' }]}
           sentence={`${whole(rows.length)} of ${whole(n)} experiments are on the front: no other is as good in ${metricName}, parameters and fuel at once.${more}`}
         />
       )}

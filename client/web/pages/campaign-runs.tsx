@@ -7,6 +7,7 @@ import { metric, setting, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { query, setQuery } from '../router.ts'
 import { cellOf, filterOf, type Row, sorted } from '../runs-filter.ts'
+import { command } from '../ui/command.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { Table, type TableRow } from '../ui/table.tsx'
 
@@ -136,7 +137,7 @@ const rowOf = (row: Ranked | undefined, varied: readonly string[]): TableRow =>
           row.ci95 === null ? '' : metric(row.ci95),
           whole(row.n),
           ...varied.map(name => setting(cellOf(row, name) ?? '')),
-          row.resultId !== null && <code key="r">xeenet repro {row.resultId}</code>,
+          row.resultId !== null && <code key="r">{command(`repro ${row.resultId}`)}</code>,
         ],
       }
 

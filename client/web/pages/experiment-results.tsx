@@ -1,6 +1,7 @@
 import type { ExperimentView } from '#protocol/experiments.ts'
 import { Figure } from '../charts/figure.tsx'
 import { credits, metric, span, whole } from '../format.ts'
+import { Command, CommandPlace, commandHere } from '../ui/command.tsx'
 import { State } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
 
@@ -44,13 +45,16 @@ export function Results({ of: { runs, runsLeftOut, metric: measured } }: { of: E
       {standing.length > 0 && (
         <>
           <h3>Compute it again</h3>
-          <p>Any machine must get the same digest, bit by bit:</p>
-          <pre>
-            {standing
-              .slice(0, COMMANDS)
-              .map(({ resultId }) => `xeenet repro ${resultId} --server ${location.origin}`)
-              .join('\n')}
-          </pre>
+          <p>
+            Any machine must get the same digest, bit by bit; type <CommandPlace />:
+          </p>
+          <ul class="items">
+            {standing.slice(0, COMMANDS).map(({ run, resultId }) => (
+              <li key={run.workUnitId}>
+                <Command line={commandHere(`repro ${resultId}`)} />
+              </li>
+            ))}
+          </ul>
         </>
       )}
     </section>

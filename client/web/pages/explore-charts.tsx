@@ -32,7 +32,7 @@ export function Scatter({ of: { runs, metric, fields } }: { of: ExploreView }) {
         x={x}
         y={metric.name}
         height={360}
-        lines={[{ label: `${metric.name} of a run`, points, token: 'series-1', dots: true }]}
+        lines={[{ label: `${metric.name} of a run`, points, token: 'series-1', dots: 'only' }]}
         sentence={`${points.length} runs by ${x}; ${runs.length - points.length} without a metric or ${x} are not drawn. ${fields.length} fields can be asked for.`}
       />
     </>
