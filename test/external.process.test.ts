@@ -67,6 +67,37 @@ function type(commands: string, env: NodeJS.ProcessEnv): Terminal {
   return { child, until, ended }
 }
 
+/** Run key and digest of each run of the README's campaign, on a server that has all to itself. */
+async function computedAlone(env: NodeJS.ProcessEnv): Promise<Map<string, string>> {
+  const grid = await startGrid({ dir: folder(), env })
+  cleanup.push(() => grid.stop())
+  return computeCampaign(grid, join(ROOT, 'ops/examples/first.yaml'))
+}
+
+/** The same by the README's lines: all of them but `npm ci`, with a database that is there, at the address that is printed. */
+async function computedAsTheReadmeSays(
+  database: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Map<string, string>> {
+  const [server = '', others = ''] = terminalsOf('On your own PostgreSQL').map(commands =>
+    commands.replaceAll('postgres://xeenet:secret@127.0.0.1:5432/xeenet', database),
+  )
+  expect(server).toMatch(/^npm ci\n/)
+  const serving = type(server.replace('npm ci\n', ''), env)
+  cleanup.push(async () => {
+    process.kill(-serving.child.pid!, 'SIGTERM')
+    await serving.ended
+  })
+  const [, url = ''] = await serving.until(/serving (\S+)/)
+  const newcomer = await type(others.replaceAll('http://127.0.0.1:7316', url), env).ended
+  expect([newcomer.status, newcomer.text]).toEqual([0, expect.stringContaining('val_bpb')])
+  const { campaigns } = await xeenet(
+    ['campaign', 'list', '--server', url],
+    z.object({ campaigns: z.array(z.object({ id: z.string() })) }),
+  )
+  return publishedBy(url, campaigns[0]!.id)
+}
+
 test('what the README says leads on an external PostgreSQL (and with files in a bucket) to validated runs, with the digests of a server that has all to itself', async () => {
   const dir = folder()
   const secret = join(dir, 'secret')
@@ -85,27 +116,10 @@ test('what the README says leads on an external PostgreSQL (and with files in a 
   const place = { PORT: '0', XEENET_DATA_DIR: join(dir, 'server'), XEENET_ENROL_WORK: String(ENROL_WORK_MIN) }
   const env = { ...process.env, ...shared, ...home, ...place, ...storage.env }
 
-  const [server = '', others = ''] = terminalsOf('On your own PostgreSQL').map(commands =>
-    commands.replaceAll('postgres://xeenet:secret@127.0.0.1:5432/xeenet', external.connectionString),
-  )
-  expect(server).toMatch(/^npm ci\n/) // what this process runs on
-  const serving = type(server.replace('npm ci\n', ''), env)
-  cleanup.push(async () => {
-    process.kill(-serving.child.pid!, 'SIGTERM')
-    await serving.ended
-  })
-  const [, url = ''] = await serving.until(/serving (\S+)/)
-  const newcomer = await type(others.replaceAll('http://127.0.0.1:7316', url), env).ended
-  expect([newcomer.status, newcomer.text]).toEqual([0, expect.stringContaining('val_bpb')])
-  const { campaigns } = await xeenet(
-    ['campaign', 'list', '--server', url],
-    z.object({ campaigns: z.array(z.object({ id: z.string() })) }),
-  )
-  const outside = await publishedBy(url, campaigns[0]!.id)
-
-  const grid = await startGrid({ dir: folder(), env: shared })
-  cleanup.push(() => grid.stop())
-  const embedded = await computeCampaign(grid, join(ROOT, 'ops/examples/first.yaml'))
+  const [embedded, outside] = await Promise.all([
+    computedAlone(shared),
+    computedAsTheReadmeSays(external.connectionString, env),
+  ])
   expect(embedded.size).toBe(4)
   expect(outside).toEqual(embedded)
 })
