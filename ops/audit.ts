@@ -19,7 +19,9 @@ export interface Audited {
 }
 
 const UNITS = `select state::text, failure::text, count(*)::int as n from work_units group by 1, 2`
-const REPORTED = `select id from results where id = any($1) and outcome in ('success', 'error')`
+const REPORTED = `
+  select id from results where id = any($1) and outcome in ('success', 'error')
+  union all select id from evaluations where id = any($1) and outcome is not null`
 const LEDGER = `
   select coalesce(sum(balance_milli), 0)::int as sum,
     count(*) filter (where balance_milli <> coalesce(moved, 0))::int as wrong

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { performCounted } from '#operate/act.ts'
-import { toWire } from '#protocol/units.ts'
-import { listSigningKeys, type SigningKeyRow } from '#store/signing-keys.ts'
+import type { SigningKeyList } from '#protocol/kernel.ts'
+import { listSigningKeys, viewSigningKeys } from '#store/signing-keys.ts'
 import { depsOf, reasoned } from './admin-acts.ts'
 import { run, runOnDatabase, type Said, type Shared, verb } from './admin-verbs.ts'
 import { systemClock } from './clock.ts'
@@ -14,10 +14,9 @@ export function addKeyVerbs(root: Command): void {
   const key = root.command('key').description('the key by which kernels and the ledger are signed')
   verb(key, 'list', 'every key since the first one').action((options: Shared) =>
     runOnDatabase(options, async knex => {
-      const keys = (await listSigningKeys(knex)).map(({ since, until, ...row }) => ({
-        ...{ ...row, since: toWire(since), until: until === null ? null : toWire(until) },
-      }))
-      return { json: { keys }, lines: keys.length === 0 ? ['none: start the server once'] : keys.map(lineOf) }
+      const view = viewSigningKeys(await listSigningKeys(knex))
+      const { keys } = view
+      return { json: view, lines: keys.length === 0 ? ['none: start the server once'] : keys.map(lineOf) }
     }),
   )
   reasoned(verb(key, 'rotate', 'sign by a new key from now on; hosts follow by the word of the old one'))
@@ -44,10 +43,5 @@ export function addKeyVerbs(root: Command): void {
     )
 }
 
-const lineOf = ({
-  keyId,
-  since,
-  until,
-  successor,
-}: Pick<SigningKeyRow, 'keyId' | 'successor'> & { since: string; until: string | null }): string =>
+const lineOf = ({ keyId, since, until, successor }: SigningKeyList['keys'][number]): string =>
   `${keyId}  ${since}  ${until ?? 'signs'}${until !== null && successor === null ? '  replaced by hand' : ''}`

@@ -44,6 +44,7 @@ export async function settleOperatorKey({ knex, dataDir, now }: Place): Promise<
     const key = await openOperatorKey(dataDir)
     if (key.keyId === current?.keyId) return { key, was: 'known' }
     await putSigningKey(trx, { ...key, successor: null, now: now() })
+    await signAll(trx, key)
     return { key, was: current === undefined ? 'first' : 'replaced' }
   })
 }
@@ -74,12 +75,14 @@ export const keyKeeper = (dataDir: string): KeyKeeper => ({
     if (next?.keyId !== to || current?.keyId !== old.keyId) throw unsettled(current, to)
     const successor = await signSuccessor(old, next.publicKey)
     await putSigningKey(trx, { ...next, successor, now })
-    const kernels = await listKernels(trx)
-    for (const { name, version, serial, releaseSha256, moduleSha256 } of kernels)
-      await signAgain(trx, await signRelease(next, { name, version, serial, releaseSha256, moduleSha256 }))
-    return { oldKeyId: old.keyId, kernels: kernels.length }
+    await signAll(trx, next)
   },
 })
+
+async function signAll(trx: Trx, key: SigningKey): Promise<void> {
+  for (const { name, version, serial, releaseSha256, moduleSha256 } of await listKernels(trx))
+    await signAgain(trx, await signRelease(key, { name, version, serial, releaseSha256, moduleSha256 }))
+}
 
 const unsettled = (current: SigningKeyRow | undefined, to: Sha256): OperatorError =>
   new OperatorError(

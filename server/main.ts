@@ -92,7 +92,8 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
   await blobs.sweep(addMs(now(), -UPLOAD_MS_MAX))
   await importMissing({ knex, blobs, log, now, secret: secrets.server }, config.datasets)
   const { key: operator, was } = await settleOperatorKey({ knex, dataDir: config.dataDir, now })
-  if (was !== 'known') log.info({ keyId: operator.keyId, was }, "the operator's key")
+  if (was !== 'known')
+    log[was === 'replaced' ? 'warn' : 'info']({ keyId: operator.keyId, was }, 'a key signs')
   await admitDirectory({ knex, blobs, operator, now }, config.kernelsDir, log)
   const verifyTokenFile = await ensureVerifyToken(knex, {
     dataDir: config.dataDir,

@@ -1,4 +1,5 @@
 import type { CampaignView } from '#protocol/campaign.ts'
+import type { Tick } from '#protocol/ticks.ts'
 
 /** How much of a campaign was over at some time. */
 export interface Progress {
@@ -39,6 +40,38 @@ export function etaOf(view: CampaignView, seen: readonly Progress[]): Eta | unde
   if (now === undefined || first === undefined) return undefined
   const [byMs, byRuns] = [now.atMs - first.atMs, now.over - first.over]
   if (byMs < WINDOW_MS_MIN || byRuns < RUNS_MIN) return undefined
+  return etaBy(view, { byMs, byRuns })
+}
+
+const HOUR_MS = 3600_000
+// Runs become public in batches: of fewer in ten minutes the rate would jump with each.
+const RUNS_SURE = 20
+
+/**
+ * The same by what the server told of it: by the runs that became public in the last ten minutes, or in the last hour where those were
+ * too few. Runs may have been public elsewhere before they counted here, and come in batches: it is a little less sure.
+ */
+export function etaFrom(
+  view: CampaignView,
+  ticks: readonly Pick<Tick, 'at' | 'runs'>[],
+  nowMs: number,
+): Eta | undefined {
+  if (view.state !== 'running') return undefined
+  const ageMs = nowMs - Date.parse(view.createdAt)
+  for (const [windowMs, least] of [
+    [WINDOW_MS_MAX, RUNS_SURE],
+    [HOUR_MS, RUNS_MIN],
+  ] as const) {
+    const byMs = Math.min(windowMs, ageMs)
+    const byRuns = ticks
+      .filter(({ at }) => nowMs - Date.parse(at) <= byMs)
+      .reduce((sum, tick) => sum + tick.runs, 0)
+    if (byMs >= WINDOW_MS_MIN && byRuns >= least) return etaBy(view, { byMs, byRuns })
+  }
+  return undefined
+}
+
+function etaBy(view: CampaignView, { byMs, byRuns }: Pick<Eta, 'byMs' | 'byRuns'>): Eta {
   const { over, total } = progressOf(view)
   return { remainingMs: (Math.max(0, total - over) * byMs) / byRuns, byMs, byRuns }
 }

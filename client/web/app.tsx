@@ -1,7 +1,6 @@
-import { useSignal } from '@preact/signals'
 import type { ComponentType } from 'preact'
-import { useEffect } from 'preact/hooks'
 import type { PageName } from '#protocol/pages.ts'
+import { late } from './late.tsx'
 import { Campaigns } from './pages/campaigns.tsx'
 import { Home } from './pages/home.tsx'
 import { place } from './router.ts'
@@ -55,35 +54,4 @@ function Missing() {
       </p>
     </>
   )
-}
-
-/** A page that is loaded when it is first shown. */
-function late(load: () => Promise<Page>): Page {
-  let known: Page | undefined
-  return function Late(props: PageProps) {
-    const page = useSignal(known === undefined ? undefined : { component: known })
-    const failed = useSignal(false)
-    useEffect(() => {
-      if (known !== undefined) return
-      load().then(
-        component => {
-          known = component
-          page.value = { component }
-        },
-        () => {
-          failed.value = true
-        },
-      )
-    }, [page, failed])
-    if (failed.value)
-      return <p role="alert">This page could not be loaded. Are you offline? Reload to try again.</p>
-    const Loaded = page.value?.component
-    return Loaded === undefined ? (
-      <p class="dim" role="status">
-        Loading …
-      </p>
-    ) : (
-      <Loaded {...props} />
-    )
-  }
 }

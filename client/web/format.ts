@@ -6,6 +6,10 @@ export const metric = (value: number | null): string =>
       ? value.toExponential(3)
       : value.toFixed(4)
 
+/** `1.7324 [1.7284, 1.7364]`: a mean with its 95 % interval, where there is one. */
+export const interval = ({ mean, ci95 }: { readonly mean: number; readonly ci95: number | null }): string =>
+  ci95 === null ? metric(mean) : `${metric(mean)} [${metric(mean - ci95)}, ${metric(mean + ci95)}]`
+
 /** A value of a recipe as a person writes it. */
 export const setting = (value: unknown): string =>
   typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value)

@@ -1,3 +1,4 @@
+import type { HomeView } from '#protocol/home.ts'
 import type { CampaignTicks, Tick, TickList } from '#protocol/ticks.ts'
 import { get, openResource } from './data.ts'
 import type { News } from './live.ts'
@@ -15,36 +16,45 @@ const load = async (): Promise<Hour> => {
 export const hour = openResource(load, EVERY_MS)
 
 /** The hour after some news. */
-export function hourAfter(hour: Hour, news: News): Hour {
-  const fresh = freshTicks(news, Date.parse(hour.now))
-  return { ...hour, ...added(hour, fresh), ticks: marked([...hour.ticks, ...fresh], news) }
-}
-
-/** The ticks of a campaign after some news of it. */
-export function ticksAfter(known: CampaignTicks, news: News): CampaignTicks {
-  const last = known.ticks.at(-1)
-  const fresh = freshTicks(news, last === undefined ? 0 : Date.parse(last.at))
-  return { ...known, ...added(known, fresh), ticks: marked([...known.ticks, ...fresh], news) }
-}
-
-type Counted = Pick<TickList, 'runs' | 'failed'>
-const added = ({ runs, failed }: Counted, fresh: readonly Tick[]): Counted => ({
-  runs: fresh.reduce((sum, tick) => sum + tick.runs, runs),
-  failed: fresh.reduce((sum, tick) => sum + tick.failed, failed),
+export const hourAfter = (hour: Hour, news: News): Hour => ({
+  ...hour,
+  ...grown(hour, news, Date.parse(hour.now)),
 })
 
-/** What was told, without what was read before it was told. */
-const freshTicks = (news: News, readUpTo: number): Tick[] =>
-  news.kind !== 'ticks'
-    ? []
-    : news.ticks
-        .filter(({ runs, at }) => runs > 0 && Date.parse(at) > readUpTo)
-        .map(tick => ({ ...tick, best: false }))
+/** The ticks of a campaign after some news of it. */
+export const ticksAfter = (known: CampaignTicks, news: News): CampaignTicks => ({
+  ...known,
+  ...grown(known, news, atOf(known.ticks.at(-1))),
+})
 
-/** A new best is told after the runs that made it: the last tick of the campaign is where it stands. */
-function marked(ticks: readonly Tick[], news: News): Tick[] {
-  if (news.kind !== 'campaign' || news.event.kind !== 'campaign.best') return [...ticks]
-  const { campaignId } = news.event
-  const last = ticks.findLastIndex(tick => tick.campaignId === campaignId)
-  return ticks.map((tick, i) => (i === last ? { ...tick, best: true } : tick))
+/** The first page after some news; undefined: it has to be read again, as after whatever is more than another run. */
+export function homeAfter(home: HomeView, news: News): HomeView | undefined {
+  if (news.kind !== 'ticks') return undefined
+  const campaigns = home.campaigns.map(campaign => {
+    const mine = { ...news, ticks: news.ticks.filter(tick => tick.campaignId === campaign.id) }
+    const { ticks } = grown({ ...NOTHING, ticks: campaign.ticks }, mine, Date.parse(home.at))
+    return { ...campaign, ticks }
+  })
+  return { ...home, campaigns }
+}
+
+type Grown = Pick<CampaignTicks, 'runs' | 'failed' | 'ticks'>
+const NOTHING = { runs: 0, failed: 0 }
+const atOf = (tick: Tick | undefined): number => (tick === undefined ? 0 : Date.parse(tick.at))
+
+/** With what was told, but for what had been read before it was told. A new best is told after the runs that made it: it is marked on the last of them. */
+function grown({ runs, failed, ticks }: Grown, news: News, readUpTo: number): Grown {
+  if (news.kind === 'campaign' && news.event.kind === 'campaign.best')
+    return {
+      runs,
+      failed,
+      ticks: ticks.map((tick, i) => (i === ticks.length - 1 ? { ...tick, best: true } : tick)),
+    }
+  const told = news.kind === 'ticks' ? news.ticks : []
+  const fresh = told.filter(tick => tick.runs > 0 && Date.parse(tick.at) > readUpTo)
+  return {
+    runs: fresh.reduce((sum, tick) => sum + tick.runs, runs),
+    failed: fresh.reduce((sum, tick) => sum + tick.failed, failed),
+    ticks: [...ticks, ...fresh.map(({ campaignId: _, ...tick }) => ({ ...tick, best: false }))],
+  }
 }

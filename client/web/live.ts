@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
+import { TOPICS_PER_STREAM_MAX } from '#protocol/limits.ts'
 import type { StreamChanged, StreamEvent, StreamHello, StreamTick, Topic } from '#protocol/stream.ts'
 import { openResource, type Resource } from './data.ts'
 
@@ -17,8 +18,6 @@ interface Follower {
   again(): void
 }
 
-// As TOPICS_PER_STREAM_MAX of the server: what is beyond is asked for every now and then, as without a stream.
-const TOPICS_MAX = 16
 // Pages come and go together; the stream is opened for all of them.
 const SETTLE_MS = 50
 // The browser comes back by itself from a lost connection, but not from a refusal: too many tabs, a server that starts.
@@ -67,7 +66,9 @@ function settle(): void {
   if (settling !== undefined) return
   settling = setTimeout(() => {
     settling = undefined
-    const topics = [...new Set([...followers].flatMap(one => one.topics))].sort().slice(0, TOPICS_MAX)
+    const topics = [...new Set([...followers].flatMap(one => one.topics))]
+      .sort()
+      .slice(0, TOPICS_PER_STREAM_MAX) // what is beyond is asked for every now and then, as without a stream
     const wanted = document.hidden ? '' : topics.join()
     if (wanted === followed && (wanted === '' || source !== undefined)) return
     followed = wanted

@@ -30,8 +30,10 @@ function Local() {
         </Volunteering>
       </main>
       <footer>
-        In a terminal: <code>xeenet status</code>, <code>xeenet service install</code> to run it without this
-        window.
+        <span>
+          In a terminal: <code>xeenet status</code>, <code>xeenet service install</code> to run it without
+          this window.
+        </span>
       </footer>
     </>
   )

@@ -13,39 +13,42 @@ export function filterOf(text: string): ((row: Row) => boolean) | undefined {
   const conditions: ((row: Row) => boolean)[] = []
   for (const word of text.split(/\s+/).filter(part => part !== '')) {
     const [, name, operator, wanted] = TERM.exec(word) ?? []
-    if (name === undefined || operator === undefined || wanted === undefined) return undefined
-    conditions.push(row => compares(cellOf(row, name), operator, wanted))
+    const holds = ORDERS[operator ?? '']
+    if (name === undefined || holds === undefined || wanted === undefined) return undefined
+    const order = orderTo(wanted)
+    conditions.push(row => {
+      const value = cellOf(row, name)
+      return value !== null && holds(order(value))
+    })
   }
   return row => conditions.every(fits => fits(row))
 }
 
 /** What a column of the table says of a row: a parameter, or one of `rank`, `mean`, `ci95`, `n`. */
 export function cellOf(row: Row, column: string): string | number | null {
-  const own: Record<string, number | null> = { rank: row.rank, mean: row.mean, ci95: row.ci95, n: row.n }
-  if (Object.hasOwn(own, column)) return own[column] ?? null
+  if (isOwn(column)) return row[column]
   const value = Object.hasOwn(row.recipe, column) ? row.recipe[column] : undefined
   return typeof value === 'boolean' ? String(value) : (value ?? null)
 }
 
-function compares(value: string | number | null, operator: string, wanted: string): boolean {
-  if (value === null) return false
+const isOwn = (column: string): column is 'rank' | 'mean' | 'ci95' | 'n' =>
+  column === 'rank' || column === 'mean' || column === 'ci95' || column === 'n'
+
+/** Below zero, zero or above: what each operator makes of a comparison. */
+const ORDERS: Readonly<Record<string, (order: number) => boolean>> = {
+  '=': order => order === 0,
+  '!=': order => order !== 0,
+  '<': order => order < 0,
+  '<=': order => order <= 0,
+  '>': order => order > 0,
+  '>=': order => order >= 0,
+}
+
+/** How a value compares with the one that is wanted: as numbers where both are. */
+function orderTo(wanted: string): (value: string | number) => number {
   const number = Number(wanted)
-  const order =
+  return value =>
     typeof value === 'number' && !Number.isNaN(number) ? value - number : String(value).localeCompare(wanted)
-  switch (operator) {
-    case '=':
-      return order === 0
-    case '!=':
-      return order !== 0
-    case '<':
-      return order < 0
-    case '<=':
-      return order <= 0
-    case '>':
-      return order > 0
-    default:
-      return order >= 0
-  }
 }
 
 /** Rows by a column; a leading minus turns the order. What has no value comes last either way. */

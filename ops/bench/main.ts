@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- [PART…]`: what kernels cost, as ratios of processor times measured in turn, medians over rounds with the least
- * and the greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, `onnx`, the native engine, `curve`, `spread` and `calm`, how far its runs lie from the kernel's and from each other, and on which recipes they agree, `tab`, a browser beside the Node client, `sse`, open streams of one server, `load`, a server under a short load beside what it cost when that was recorded, and `exact`, which compares digests and not times; `kernels` is all that
+ * and the greatest. Parts: `metering`, `gemm`, `step`, `cost`, `denormal`, `onnx`, the native engine, `curve`, `spread` and `calm`, how far its runs lie from the kernel's and from each other, and on which recipes they agree, `tab`, a browser beside the Node client, `sse`, open streams of one server, `page`, a campaign of 10,000 experiments in a browser, `load`, a server under a short load beside what it cost when that was recorded, and `exact`, which compares digests and not times; `kernels` is all that
  * is timed; without a part the quick ones run. `--json FILE` writes the rows for programs, `--rounds N` and `--widths 64,128` bound the time.
  */
 import { parseArgs } from 'node:util'
@@ -16,6 +16,7 @@ import { nativeFigures } from './native.ts'
 import { calmFigures } from './native-calm.ts'
 import { curveFigures } from './native-curve.ts'
 import { spreadFigures } from './native-spread.ts'
+import { pageFigures } from './page.ts'
 import { productFigures } from './products.ts'
 import { streamFigures } from './sse.ts'
 import { tabFigures } from './tab.ts'
@@ -39,6 +40,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   exact: exactFigures,
   tab: tabFigures,
   sse: streamFigures,
+  page: pageFigures,
   onnx: bench => withTwin(twin => nativeFigures(twin, bench)),
   load: loadFigures,
   curve: () => curveFigures(),

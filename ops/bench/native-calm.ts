@@ -16,23 +16,25 @@ interface Asked {
 
 const MODERN = { activation: 'swiglu', norm: 'rms', position: 'rope', qk_norm: 'on', softcap: 15 }
 const EDGE = { lr: 0.001, warmup: 100 }
+const SEEDS = [1, 2, 3, 4, 5, 6]
 
 /** The edges of what `charlm` calls calm, in several shapes, and what lies outside; and what `vision` has. */
 const ASKED: readonly Asked[] = [
   ...[0.0003, 0.001, 0.002, 0.003].flatMap(lr =>
     [0, 10, 50, 100, 200].map(warmup => ({ recipe: { lr, warmup } })),
   ),
-  { recipe: EDGE, seeds: [2, 3, 4, 5] },
-  { recipe: { ...EDGE, warmup: 10 }, seeds: [2, 3, 4] },
-  { recipe: EDGE, updates: 1000 },
-  { recipe: EDGE, updates: 3000 },
-  ...[MODERN, { depth: 6 }, { batch: 1 }, { beta2: 0.8 }, { beta2: 0.9999 }, { clip: 1000 }].map(more => ({
+  ...[EDGE, { lr: 0.0003 }, { lr: 0.0003, ...MODERN }, { ...EDGE, ...MODERN }].map(recipe => ({
+    recipe,
+    seeds: SEEDS,
+  })),
+  ...[1000, 3000].map(updates => ({ recipe: EDGE, updates })),
+  ...[{ depth: 6 }, { batch: 1 }, { beta2: 0.8 }, { beta2: 0.9999 }, { clip: 1000 }].map(more => ({
     recipe: { ...EDGE, ...more },
   })),
   { recipe: { ...EDGE, width: 128, heads: 4 }, updates: 150 },
-  ...[0.003, 0.02, 0.1].map(lr => ({ recipe: { optimizer: 'muon', lr }, seeds: [1, 2] })),
-  ...[0.1, 1].map(lr => ({ recipe: { optimizer: 'sgd', lr }, seeds: [1, 2] })),
-  ...[0.002, 0.05].map(lr => ({ kernel: 'vision' as const, recipe: { lr }, updates: 200 })),
+  ...[0.02, 0.1].map(lr => ({ recipe: { optimizer: 'muon', lr }, seeds: SEEDS })),
+  ...[0.003, 0.03].map(lr => ({ recipe: { optimizer: 'sgd', lr }, seeds: SEEDS })),
+  ...[0.002, 0.02, 0.05].map(lr => ({ kernel: 'vision' as const, recipe: { lr }, updates: 200 })),
   { kernel: 'vision', recipe: { depth: 3, activation: 'gelu', lr: 0.01 }, updates: 200 },
   { kernel: 'vision', recipe: { model: 'cnn', batch: 32, lr: 0.01 }, updates: 100 },
 ]

@@ -20,11 +20,21 @@ const MAIN = join(import.meta.dirname, '../../server/main.ts')
 const DISTURB = join(import.meta.dirname, 'disturb.ts')
 const LAST_WORDS_CHARS = 8_000
 
-/** Starts one with these settings. `main`: of another release. */
-export function startServer(env: NodeJS.ProcessEnv, main = MAIN): ServerProcess {
+interface Start {
+  /** Of another release. */
+  readonly main?: string | undefined
+  /** Whether `disturb` works; what it needs costs the server some of its time. */
+  readonly isDisturbed?: boolean
+}
+
+/** Starts one with these settings. */
+export function startServer(
+  env: NodeJS.ProcessEnv,
+  { main = MAIN, isDisturbed = true }: Start = {},
+): ServerProcess {
   const child: ChildProcess = fork(main, [], {
     env: { ...process.env, ...env },
-    execArgv: ['--import', DISTURB],
+    execArgv: isDisturbed ? ['--import', DISTURB] : [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
   let words = ''
@@ -78,7 +88,7 @@ export function keepServer(name: string, env: NodeJS.ProcessEnv): KeptProcess {
       if (stopping) return
       await sleep(RESTART_MS)
       if (stopping) return
-      current = startServer(env, release)
+      current = startServer(env, { main: release })
       again.resolve()
       again = Promise.withResolvers()
     }

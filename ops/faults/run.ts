@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { readSymptoms } from '#operate/symptoms.ts'
 import { systemClock } from '#server/clock.ts'
 import { openDatabase } from '#store/database.ts'
-import { selectOne } from '#store/rows.ts'
+import { select, selectOne } from '#store/rows.ts'
 import { type Audited, auditDatabase, isLost } from '../audit.ts'
 import { acceptedIn, mulberry32 } from '../kill.ts'
 import { NOOP_FUEL } from '../load/noop.ts'
@@ -142,18 +142,27 @@ const STATE = `
     (select count(*) from campaigns where state = 'running')::int as running
   from work_units`
 
-/** Looks until it is so. The database may be away for a while. @throws RunFailed after a minute */
+/** Looks until it is so. The database may be away for a while. @throws RunFailed after a minute in which no unit ended */
 async function until(knex: Knex, what: string, is: (state: z.infer<typeof State>) => boolean): Promise<void> {
-  const giveUpAt = performance.now() + PATIENCE_MS
+  let giveUpAt = performance.now() + PATIENCE_MS
   let seen: z.infer<typeof State> | undefined
   for (;;) {
+    const before = seen
     seen = await selectOne(knex, State, STATE).catch(() => seen)
     if (seen !== undefined && is(seen)) return
-    if (performance.now() > giveUpAt)
-      throw new RunFailed(`${what} did not come in a minute: ${JSON.stringify(seen)}`)
+    if (JSON.stringify(seen) !== JSON.stringify(before)) giveUpAt = performance.now() + PATIENCE_MS
+    if (performance.now() > giveUpAt) {
+      const open = await select(knex, z.looseObject({}), OPEN).catch(String)
+      throw new RunFailed(`${what} did not come, and nothing for a minute: ${JSON.stringify({ seen, open })}`)
+    }
     await sleep(LOOK_MS)
   }
 }
+
+const OPEN = `
+  select w.id, w.awaits, w.wake_at - now() as wakes, array_agg(concat_ws(' ', r.kind, r.lane, r.state, r.outcome, r.verdict,
+    case when r.trusted then 'trusted' end, r.deadline - now()) order by r.id) as results
+  from work_units w left join results r on r.work_unit_id = w.id where w.state = 'open' group by w.id order by w.id limit 10`
 
 // A report whose validation crashes: whatever is said of the results of one unit, the database refuses.
 const POISON = `

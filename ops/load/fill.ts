@@ -2,14 +2,17 @@
 
 import type { Knex } from 'knex'
 
-const ROWS_PER_STATEMENT = 20_000
+const ROWS_PER_STATEMENT = 5_000
+// A campaign has about as many in line, however many it has behind it (DESIGN §10).
+const RESULTS_PER_CAMPAIGN = 1_000
 
 /**
  * Adds so many finished results, with their experiments, work units and rows of the corpus, and as many unsent ones at the
- * end of the line. They are of a campaign that is settled; something must have been published. Nothing is paid for them.
+ * end of the line. They are of campaigns that are settled, a thousand of each in one; something must have been published. Nothing
+ * is paid for them.
  */
 export async function fillTables(knex: Knex, count: number): Promise<void> {
-  await knex.raw(CAMPAIGN)
+  await knex.raw(CAMPAIGNS, { campaigns: Math.ceil(count / RESULTS_PER_CAMPAIGN) })
   for (let from = 0; from < 2 * count; from += ROWS_PER_STATEMENT) {
     const range = { from, until: Math.min(2 * count, from + ROWS_PER_STATEMENT), count }
     await knex.transaction(async trx => {
@@ -22,16 +25,17 @@ export async function fillTables(knex: Knex, count: number): Promise<void> {
 }
 
 // Ids are ordered by age, and these are younger than any.
-const id = (prefix: string): string => `'${prefix}_7zzzzzzzzz' || lpad(cast(i as text), 16, '0')`
-const hash = (of: string): string => `encode(sha256(convert_to('${of} ' || i, 'UTF8')), 'hex')`
-const CAMPAIGN_ID = `'c_7zzzzzzzzz0000000000000000'`
+export const id = (prefix: string, i = 'i'): string =>
+  `'${prefix}_7zzzzzzzzz' || lpad(cast(${i} as text), 16, '0')`
+export const hash = (of: string): string => `encode(sha256(convert_to('${of} ' || i, 'UTF8')), 'hex')`
+const CAMPAIGN_ID = id('c', `((i % :count) / ${RESULTS_PER_CAMPAIGN})`)
 
 const TEMPLATE = `
   (select w.*, c.dataset_sha256, c.recipe from work_units w join corpus c on c.work_unit_id = w.id
     where w.state = 'valid' and c.metric_value is not null and not exists (select from provisional_results p where p.work_unit_id = w.id) order by w.id limit 1)`
 
-/** A copy of a row with other values in some of its columns, for each number of the range. */
-const copies = (table: string, source: string, changes: Readonly<Record<string, string>>): string => `
+/** A copy of a row of a table with other values in some of its columns, for each number of the range. */
+export const copies = (table: string, source: string, changes: Readonly<Record<string, string>>): string => `
   insert into ${table} select n.*
   from (select ${table} as row from ${table} where ${source}) as t
   cross join generate_series(cast(:from as int), cast(:until as int) - 1) as i
@@ -39,10 +43,11 @@ const copies = (table: string, source: string, changes: Readonly<Record<string, 
     .map(([name, value]) => `'${name}', ${value}`)
     .join(', ')})) as n`
 
-const CAMPAIGN = `
-  insert into campaigns select (jsonb_populate_record(t.row, jsonb_build_object('id', ${CAMPAIGN_ID},
-    'state', 'finished', 'idempotency_key', null, 'settled_at', now(), 'ended_at', now(), 'ended_by', 'runs'))).*
-  from (select campaigns as row from campaigns order by id limit 1) as t`
+const CAMPAIGNS = `
+  insert into campaigns select n.* from (select campaigns as row from campaigns order by id limit 1) as t
+  cross join generate_series(0, cast(:campaigns as int) - 1) as i
+  cross join lateral jsonb_populate_record(t.row, jsonb_build_object('id', ${id('c')}, 'state', 'finished',
+    'idempotency_key', null, 'settled_at', now(), 'ended_at', now(), 'ended_by', 'runs')) as n`
 
 const EXPERIMENTS = copies('experiments', `id = (select experiment_id from ${TEMPLATE} as x)`, {
   ...{ id: id('e'), campaign_id: CAMPAIGN_ID, ordinal: 'i', recipe_sha256: hash('recipe') },

@@ -9,18 +9,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Knex } from 'knex'
 import { z } from 'zod'
-import { findRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
-import { block, writeFigures } from '../figures.ts'
+import { block, type Figure, writeFigures } from '../figures.ts'
 import { type Grid, startGrid } from '../grid.ts'
-import { launch, stop, XEENET } from '../process.ts'
 import { askQuestions } from './campaigns.ts'
 import { type Drive, drive } from './drive.ts'
 import { fillTables } from './fill.ts'
 import { enlist } from './fleet.ts'
 import { noopServer } from './noop-server.ts'
 import { countLeaderless } from './observe.ts'
-import { coresOf, figuresOf, lineOf, lookAt } from './window.ts'
+import { firstRoles, type Servers, startServers } from './processes.ts'
+import { coresOf, figuresOf, lineOf, lookAt, type ServerProcess } from './window.ts'
 
 const whole = (max: number) => z.coerce.number().int().min(1).max(max)
 const Options = z.object({
@@ -30,28 +29,42 @@ const Options = z.object({
   connections: whole(512).default(32),
   /** Leases and reports of a call. */
   batch: whole(16).default(10),
-  /** Processes that answer calls and move work units, on one database. */
-  processes: whole(8).default(1),
-  /** Finished and unsent results, in thousands each, that are in the tables beforehand. */
+  /** Processes that answer calls, and that move work units, each apart; none of either: one does everything. */
+  http: z.coerce.number().int().min(0).max(8).default(0),
+  validate: z.coerce.number().int().min(0).max(8).default(0),
+  /** Finished and unsent results, in thousands each, that are put into the tables; then the load is measured once more. */
   full: z.coerce.number().int().min(0).max(10_000).default(0),
   json: z.string().optional(),
 })
 
-const Ready = z.looseObject({ url: z.string() })
-
 // Of so many hosts one begins.
 const SCOUTS = 5
 const LED_SECONDS_MAX = 180
+// Processor time of a result through the whole lifecycle, of all processes but the generator.
+const COST = 'cpu_ms_per_result'
 
 const strings = Object.fromEntries(
   Object.keys(Options.shape).map(name => [name, { type: 'string' as const }]),
 )
 const options = Options.parse(parseArgs({ options: strings }).values)
+if (options.http > 0 !== options.validate > 0) throw new Error('--http and --validate: both or neither')
 const dir = await mkdtemp(join(tmpdir(), 'xeenet-load-'))
 let grid: Grid | undefined
 try {
-  grid = await startGrid({ dir, serverArgs: ['--no-verifier'], env: await noopServer(dir) })
-  await measure(grid)
+  const env = await noopServer(dir)
+  grid = await startGrid({
+    dir,
+    serverArgs: ['--no-verifier'],
+    env: { ...env, XEENET_ROLES: firstRoles(options) },
+  })
+  const servers = await startServers(grid, env, options)
+  try {
+    const figures = await measure(grid, servers)
+    console.log(`\n${block(figures)}`)
+    await writeFigures(options.json, figures)
+  } finally {
+    await servers.stop()
+  }
 } finally {
   await grid?.stop()
   await rm(dir, { recursive: true, force: true })
@@ -67,62 +80,49 @@ async function untilLed(knex: Knex, scouts: Drive): Promise<void> {
   await scouts.stop()
 }
 
-/** The processes beside the first, which has the database: they answer calls and move work units as it does. */
-async function startOthers(connectionString: string, dataDir: string) {
-  const env = {
-    ...(await noopServer(join(dir, 'others'))),
-    ...{ DATABASE_URL: connectionString, XEENET_ROLES: 'http,transition,validate,assimilate' },
-  }
-  const others = []
-  // One after the other: each leaves its note in the data directory in place of the last one's.
-  for (let n = 2; n <= options.processes; n++) {
-    const args = ['serve', '--data-dir', dataDir, '--port', '0', '--json', '--no-verifier'] as const
-    const program = launch(`server ${n}`, [XEENET, ...args], env)
-    const { url } = Ready.parse(await program.until(event => event.ev === 'ready'))
-    const note = await findRunning(dataDir)
-    if (note === undefined) throw new Error(`server ${n} left no note in the data directory`)
-    others.push({ name: `server ${n}`, program, url, pid: note.pid })
-  }
-  return others
-}
-
-async function measure(grid: Grid): Promise<void> {
-  const running = await findRunning(grid.dataDir)
-  if (running === undefined) throw new Error('the server left no note in its data directory')
-  const knex = openDatabase({ connectionString: running.connectionString })
+async function measure(grid: Grid, { connectionString, urls, processes }: Servers): Promise<Figure[]> {
+  const knex = openDatabase({ connectionString })
   const { serverId } = await grid.get('/api/v1/server', z.object({ serverId: z.string() }))
   try {
     const hosts = await enlist(knex, options.hosts)
     await askQuestions(knex, grid, dir)
-    console.log(
-      `${options.hosts} hosts, ${options.connections} connections, ${options.batch} reports and leases a call`,
-    )
     const { connections, batch: want } = options
-    const others = await startOthers(running.connectionString, grid.dataDir)
-    const servers = [{ name: 'server', pid: running.pid }, ...others]
-    const urls = [grid.url, ...others.map(({ url }) => url)].map(url => new URL(url))
+    console.log(`${options.hosts} hosts, ${connections} connections, ${want} reports and leases a call`)
     const to = { urls, serverId, connections, want }
     await untilLed(knex, drive({ ...to, hosts: hosts.filter((host, i) => host.trusted || i % SCOUTS === 0) }))
-    if (options.full > 0) await fillTables(knex, options.full * 1000)
-    const load = drive({ ...to, hosts })
-    await sleep(options.warmup * 1000)
-    load.look()
-    const first = await lookAt(knex, servers)
-    let last = first
-    while (last.seconds - first.seconds < options.seconds) {
-      await sleep(Math.min(10, options.seconds) * 1000)
-      const next = await lookAt(knex, servers)
-      const seen = load.look()
-      console.log(lineOf(last, next, seen))
-      last = { ...next, seen: [...last.seen, seen] }
-    }
-    await load.stop()
-    for (const { program } of others) await stop(program)
-    console.log(`cores: ${coresOf(first, last)}`)
-    const figures = figuresOf(first, last)
-    console.log(`\n${block(figures)}`)
-    await writeFigures(options.json, figures)
+    const figures = await watch(knex, drive({ ...to, hosts }), processes)
+    if (options.full === 0) return figures
+    await fillTables(knex, options.full * 1000)
+    console.log(`${options.full},000 finished and as many unsent results in the tables`)
+    const full = await watch(knex, drive({ ...to, hosts }), processes)
+    const empty = costOf(figures)
+    return [
+      ...full,
+      { name: `empty_${COST}`, value: empty, unit: 'ms' },
+      { name: 'cost_ratio_full_tables', value: Number((costOf(full) / empty).toPrecision(3)), unit: '' },
+    ]
   } finally {
     await knex.destroy()
   }
+}
+
+const costOf = (figures: readonly Figure[]): number =>
+  Number(figures.find(({ name }) => name === COST)?.value)
+
+/** What is seen of a load after its warm-up, until it is stopped. */
+async function watch(knex: Knex, load: Drive, processes: readonly ServerProcess[]): Promise<Figure[]> {
+  await sleep(options.warmup * 1000)
+  load.look()
+  const first = await lookAt(knex, processes)
+  let last = first
+  while (last.seconds - first.seconds < options.seconds) {
+    await sleep(Math.min(10, options.seconds) * 1000)
+    const next = await lookAt(knex, processes)
+    const seen = load.look()
+    console.log(lineOf(last, next, seen))
+    last = { ...next, seen: [...last.seen, seen] }
+  }
+  await load.stop()
+  console.log(`cores: ${coresOf(first, last)}`)
+  return figuresOf(first, last)
 }

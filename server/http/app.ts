@@ -14,6 +14,7 @@ import { issueChallenge } from './challenge.ts'
 import { claim } from './claim.ts'
 import { corpusRoutes } from './corpus-routes.ts'
 import type { Edge } from './edge.ts'
+import { showExperiment } from './experiment-view.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { healthRoutes } from './health.ts'
 import { type HostCallReader, hostCallReader } from './host-call.ts'
@@ -148,6 +149,7 @@ function addRoutes(app: Express, edge: Edge, { meter, metrics }: Meters): void {
     ...corpusRoutes(edge, API, anonymous),
     ...accountRoutes(edge, API, { networkOf, anonymous, everybody }),
     ...operatorRoutes(edge, `${API}/operator`, { anonymous, meter }),
+    [`${API}/experiments/:id`]: { get: [showExperiment(edge)] },
     [`${API}/results/:id`]: { get: [showResult(edge, catalogue)] },
     [`${API}/results/:id/receipt`]: { get: [ledger.showReceipt(edge)] },
     ...ledgerRoutes(edge),

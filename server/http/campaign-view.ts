@@ -47,6 +47,7 @@ export async function viewCampaign(
     createdAt: toWire(campaign.createdAt),
     endedAt: campaign.endedAt === null ? null : toWire(campaign.endedAt),
     experiments: { planned: campaign.experimentsPlanned, created: campaign.experimentsCreated },
+    varies: Object.keys(file.space).sort(),
     workUnits: {
       ...{ open: count(workUnits, 'open'), valid: count(workUnits, 'valid') },
       ...{ failed: count(workUnits, 'failed'), cancelled: count(workUnits, 'cancelled') },

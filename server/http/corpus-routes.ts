@@ -5,14 +5,16 @@ import { showCorpus, showRun, showSimilar } from './corpus.ts'
 import type { Edge } from './edge.ts'
 import { explore } from './explore.ts'
 import * as exports from './exports.ts'
+import { showHome } from './home.ts'
 import { showScience } from './science.ts'
-import { showSpent } from './spent.ts'
+import { newSpent, showSpent } from './spent.ts'
 import { showAgreement } from './study.ts'
 import { showCampaignTicks, showTicks } from './ticks.ts'
 
 /** What is public of everybody's runs, below the address `at`. */
 export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler): Record<string, Methods> {
   const small = bytesUpTo(SMALL_BODY_BYTES)
+  const spent = newSpent(edge)
   return {
     [`${at}/campaigns/:id/agreement`]: { get: [showAgreement(edge)] },
     [`${at}/campaigns/:id/exports`]: {
@@ -25,7 +27,8 @@ export function corpusRoutes(edge: Edge, at: string, anonymous: RequestHandler):
     [`${at}/science`]: { get: [showScience(edge)] },
     [`${at}/corpus/exports`]: { post: [anonymous, small, exports.exportOfMonth(edge)] },
     [`${at}/corpus/:id`]: { get: [showRun(edge)] },
-    [`${at}/spent`]: { get: [showSpent(edge)] },
+    [`${at}/spent`]: { get: [showSpent(spent)] },
+    [`${at}/home`]: { get: [showHome(edge, spent)] },
     [`${at}/ticks`]: { get: [showTicks(edge)] },
     [`${at}/campaigns/:id/ticks`]: { get: [showCampaignTicks(edge)] },
     [`${at}/exports/:id`]: { get: [exports.showExport(edge)] },

@@ -28,12 +28,14 @@ export async function receiveEvaluations(
   for (const { host, call } of visits.filter(visit => visit.host.trusted)) {
     const ids = reportedIds(call)
     if (ids.length === 0) continue
-    const open = new Map((await lockEvaluations(trx, ids)).map(row => [row.id, row]))
+    const leased = new Map((await lockEvaluations(trx, ids)).map(row => [row.id, row]))
     for (const report of call.reports) {
       if (report.type === 'refused') continue
       const { resultId } = report.sent
-      const evaluation = open.get(resultId)
+      const evaluation = leased.get(resultId)
       if (evaluation?.hostId !== host.id) continue
+      answers.set(resultId, { resultId, outcome: 'accepted' })
+      if (evaluation.isOver) continue // it did not hear so the first time
       const said =
         report.type === 'success'
           ? ({ type: 'success', metric: report.run.metric?.value ?? null } as const)
@@ -42,7 +44,6 @@ export async function receiveEvaluations(
         ? scoreOf(said)
         : { outcome: judgeWeights(evaluation.claimed, said), metric: null }
       await endEvaluation(trx, { id: resultId, ...ended, now })
-      answers.set(resultId, { resultId, outcome: 'accepted' })
     }
   }
   return answers

@@ -77,7 +77,7 @@ function question({ file, view, rows }: Program): string[] {
     ...(view.calm === null
       ? []
       : [
-          `- A recipe on which they would not agree is left to exact classes, if the campaign has any: ${view.calm}.`,
+          `- Recipes that devices do not agree on are left to exact classes, if the campaign has any: ${view.calm}.`,
         ]),
     '- A recipe that was tried already costs nothing and is answered from what is known. Experiments that diverge or fail are results too.',
     ...['', 'Space, and what is the same in every run:', ''],

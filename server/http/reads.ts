@@ -2,7 +2,6 @@ import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import { heldAccount, userAccount } from '#domain/ledger.ts'
 import type { CampaignList, MeView, ServerView } from '#protocol/campaign.ts'
-import type { SigningKeyList } from '#protocol/kernel.ts'
 import { ANALYSIS_POINTS_MAX, PAGE_ROWS_MAX } from '#protocol/limits.ts'
 import type { DatasetList, KernelList, WorkUnitList } from '#protocol/lists.ts'
 import { CampaignId, toWire, Versioned, WorkUnitId } from '#protocol/units.ts'
@@ -14,7 +13,7 @@ import { findKey } from '#store/keys.ts'
 import { balancesOf } from '#store/ledger.ts'
 import { rebuiltReleases } from '#store/proposals.ts'
 import { lastEntries, pendingOfUser, reservedOf } from '#store/receipts.ts'
-import { listSigningKeys } from '#store/signing-keys.ts'
+import { listSigningKeys, viewSigningKeys } from '#store/signing-keys.ts'
 import { hostsOf, listWorkUnits } from '#store/views.ts'
 import { webhooksOf } from '#store/webhooks.ts'
 import { callerOf, hasScope, keyIdOf } from './auth.ts'
@@ -48,13 +47,7 @@ export function showServer(edge: Edge): RequestHandler {
 /** GET /signing-keys: every key by which the operator ever signed, and the word of each for the next. */
 export function showSigningKeys(edge: Edge): RequestHandler {
   return async (_req, res) => {
-    const rows = await listSigningKeys(edge.knex)
-    const view: SigningKeyList = {
-      keys: rows.map(({ since, until, ...row }) => ({
-        ...{ ...row, since: toWire(since), until: until === null ? null : toWire(until) },
-      })),
-    }
-    res.json(view)
+    res.json(viewSigningKeys(await listSigningKeys(edge.knex)))
   }
 }
 

@@ -5,7 +5,7 @@ import { bodyOf, sha256Of } from './body.ts'
 import { type ParsedCall, parseCall } from './call.ts'
 import { newCatalogue } from './catalogue.ts'
 import type { Edge } from './edge.ts'
-import { groupCommit } from './group-commit.ts'
+import { type GroupCommit, groupCommit } from './group-commit.ts'
 import type { HostCallReader } from './host-call.ts'
 import { Refused } from './problem.ts'
 import { type Answer, answerCalls } from './round-trip.ts'
@@ -14,19 +14,24 @@ import { type Answer, answerCalls } from './round-trip.ts'
 const CALLS_PER_GROUP_MAX = 32
 const GATHER_MS = 2
 
+/** Answers parsed calls in groups, a transaction for each group. */
+export function callGroups(edge: Edge): GroupCommit<ParsedCall, Answer> {
+  const withCatalogue = { ...edge, catalogue: newCatalogue() }
+  return groupCommit<ParsedCall, Answer>({
+    commit: calls => inTransaction(edge.knex, trx => answerCalls(trx, calls, withCatalogue)),
+    keyOf: call => call.hostId,
+    sizeMax: CALLS_PER_GROUP_MAX,
+    gatherMs: GATHER_MS,
+  })
+}
+
 /** POST /scheduler: parsed and verified one by one, answered in groups. */
 export function scheduler(
   edge: Edge,
   readCall: HostCallReader,
   networkOf: (req: Request) => Network,
 ): RequestHandler {
-  const withCatalogue = { ...edge, catalogue: newCatalogue() }
-  const group = groupCommit<ParsedCall, Answer>({
-    commit: calls => inTransaction(edge.knex, trx => answerCalls(trx, calls, withCatalogue)),
-    keyOf: call => call.hostId,
-    sizeMax: CALLS_PER_GROUP_MAX,
-    gatherMs: GATHER_MS,
-  })
+  const group = callGroups(edge)
   return async (req, res) => {
     const bytes = bodyOf(req)
     const signed = await readCall(req, sha256Of(bytes))

@@ -10,11 +10,20 @@ import { newKept } from './kept.ts'
 // Of what came since the totals were counted it reads every result: so often that nobody can make it read more.
 const KEPT_MS = 30_000
 
-/** GET /spent */
-export function showSpent(edge: Edge): RequestHandler {
+/** What was spent, as of a moment ago. */
+export type Spent = () => Promise<SpentView>
+
+/** Counts for all readers of a process together. */
+export function newSpent(edge: Edge): Spent {
   const kept = newKept<'spent', SpentView>(edge.now, { forMs: KEPT_MS, most: 1 })
-  return async (_req, res) => void res.json(await kept.get('spent', 0, () => spent(edge)))
+  return () => kept.get('spent', 0, () => spent(edge))
 }
+
+/** GET /spent */
+export const showSpent =
+  (spent: Spent): RequestHandler =>
+  async (_req, res) =>
+    void res.json(await spent())
 
 async function spent(edge: Edge): Promise<SpentView> {
   const now = edge.now()

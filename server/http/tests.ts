@@ -17,7 +17,8 @@ import { parse, Refused } from './problem.ts'
 export function showTests(edge: Edge): RequestHandler {
   return async (req, res) => {
     const campaign = await campaignOf(edge, req)
-    const [tests, runs] = [await readTests(edge.knex, campaign.id), await readRuns(edge.knex, campaign.id)]
+    const tests = await readTests(edge.knex, campaign.id)
+    const runs = await readRuns(edge.knex, campaign.id, { fromSeed: campaign.file.replicate.seeds })
     const withheld = new Set(await withheldOf(edge.knex, campaign, edge.trust.rules))
     res.json(viewTests(campaign, { tests, runs, withheld }))
   }
@@ -29,6 +30,7 @@ export const baselineOf = (runs: readonly RunRow[]): ExperimentId | null =>
 
 interface Known {
   readonly tests: readonly TestRow[]
+  /** Those on fresh seeds, and those of the unchanged recipe; more do no harm. */
   readonly runs: readonly RunRow[]
   /** Experiments that the leaderboard does not show yet. */
   readonly withheld: ReadonlySet<ExperimentId>
@@ -40,9 +42,7 @@ export function viewTests(
   { runs, withheld, ...known }: Known,
 ): TestList {
   const { stop, replicate } = file
-  const tests = known.tests.map(test =>
-    withheld.has(test.challenger) || withheld.has(test.incumbent) ? untold(test) : test,
-  )
+  const tests = toldOf(known.tests, withheld)
   const incumbent = tests.reduce(
     (holder, test) => (test.state === 'promoted' && test.incumbent === holder ? test.challenger : holder),
     baselineOf(runs),
@@ -57,6 +57,10 @@ export function viewTests(
     },
   }
 }
+
+/** Tests as anyone may see them: of one with a side that is withheld it is said only that it runs. */
+export const toldOf = (tests: readonly TestRow[], withheld: ReadonlySet<ExperimentId>): TestRow[] =>
+  tests.map(test => (withheld.has(test.challenger) || withheld.has(test.incumbent) ? untold(test) : test))
 
 const untold = (test: TestRow): TestRow => ({ ...test, state: 'running', gains: [], llr: 0, decidedAt: null })
 
@@ -78,7 +82,7 @@ export function compareExperiments(edge: Edge): RequestHandler {
   return async (req, res) => {
     const sides = parse(Sides, req.query)
     const campaign = await campaignOf(edge, req)
-    const runs = await readRuns(edge.knex, campaign.id)
+    const runs = await readRuns(edge.knex, campaign.id, { among: [sides.a, sides.b] })
     const withheld = new Set(await withheldOf(edge.knex, campaign, edge.trust.rules))
     res.json(await viewComparison(edge.knex, { campaign, runs, withheld }, sides))
   }

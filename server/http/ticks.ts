@@ -1,8 +1,8 @@
 import type { RequestHandler } from 'express'
-import { CAMPAIGN_TICKS_MAX, HOUR_TICKS_MAX } from '#protocol/limits.ts'
+import { CAMPAIGN_TICKS_MAX } from '#protocol/limits.ts'
 import type { CampaignTicks, Tick, TickList } from '#protocol/ticks.ts'
 import { addMs, type CampaignId, toWire } from '#protocol/units.ts'
-import { countTicks, listTicks, listTicksOf, type TickRow } from '#store/ticks.ts'
+import { countHeard, listTicks, listTicksOf, type TickRow } from '#store/ticks.ts'
 import { campaignOf } from './campaigns.ts'
 import type { Edge } from './edge.ts'
 import { newKept } from './kept.ts'
@@ -21,11 +21,8 @@ export function showTicks(edge: Edge): RequestHandler {
 async function lastHour({ knex, now: clock }: Edge): Promise<TickList> {
   const now = clock()
   const since = addMs(now, -HOUR_MS)
-  const [totals, rows] = await Promise.all([
-    countTicks(knex, since),
-    listTicks(knex, { since, limit: HOUR_TICKS_MAX }),
-  ])
-  return { now: toWire(now), since: toWire(since), ...totals, ticks: rows.map(viewTick) }
+  const [heard, rows] = await Promise.all([countHeard(knex, since), listTicks(knex, since)])
+  return { now: toWire(now), since: toWire(since), ...heard, ...viewTicks(rows) }
 }
 
 /** GET /campaigns/:id/ticks */
@@ -38,9 +35,15 @@ export function showCampaignTicks(edge: Edge): RequestHandler {
 }
 
 async function ticksOf({ knex }: Edge, campaignId: CampaignId): Promise<CampaignTicks> {
-  const rows = await listTicksOf(knex, { campaignId, parts: CAMPAIGN_TICKS_MAX })
-  const sum = (of: 'runs' | 'failed'): number => rows.reduce((all, row) => all + row[of], 0)
-  return { campaignId, runs: sum('runs'), failed: sum('failed'), ticks: rows.map(viewTick) }
+  return { campaignId, ...viewTicks(await listTicksOf(knex, { campaignId, parts: CAMPAIGN_TICKS_MAX })) }
 }
 
-const viewTick = (row: TickRow): Tick => ({ ...row, at: toWire(row.at) })
+function viewTicks(rows: readonly TickRow[]): Pick<TickList, 'runs' | 'failed' | 'ticks'> {
+  const sum = (of: 'runs' | 'failed'): number => rows.reduce((all, row) => all + row[of], 0)
+  return { runs: sum('runs'), failed: sum('failed'), ticks: rows.map(viewTick) }
+}
+
+/** A tick as the wire has it. */
+export const viewTick = ({ at, runs, failed, agreed, best }: TickRow): Tick => ({
+  ...{ at: toWire(at), runs, failed, agreed, best },
+})

@@ -26,7 +26,7 @@ export async function runBatch<Id extends string>(
   try {
     await handler(deps, ids)
   } catch (error) {
-    deps.log.warn({ queue, ids: ids.length, error: messageOf(error) }, 'a batch failed: trying one by one')
+    deps.log.warn({ queue, ids, error: messageOf(error) }, 'a batch failed: trying one by one')
     for (const id of ids) {
       try {
         await handler(deps, [id])

@@ -164,7 +164,7 @@ interface Failed {
 async function moveHalves(deps: JobDeps, { ids, stages }: Failed, error: unknown): Promise<void> {
   if (ids.length === 0 || isUnavailable(error)) throw error
   if (ids.length === 1) return bury(deps, ids, error)
-  deps.log.warn({ units: ids.length, error: messageOf(error) }, 'a batch failed: trying it in halves')
+  deps.log.warn({ ids, error: messageOf(error) }, 'a batch failed: trying it in halves')
   const middle = Math.ceil(ids.length / 2)
   for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
     try {

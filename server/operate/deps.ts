@@ -11,7 +11,7 @@ export interface KeyKeeper {
   /** The key that is to follow, made now if there is none; it signs nothing yet. */
   next(): Promise<Sha256>
   /** It takes over: every kernel is signed again by it, and the one before names it its successor. */
-  rotate(trx: Trx, to: Sha256, now: Instant): Promise<{ oldKeyId: Sha256; kernels: number }>
+  rotate(trx: Trx, to: Sha256, now: Instant): Promise<void>
 }
 
 /** What the acts of an operator need. */

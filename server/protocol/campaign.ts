@@ -140,12 +140,11 @@ export const CampaignView = z.object({
   createdAt: WireInstant,
   endedAt: WireInstant.nullable(),
   experiments: z.object({ planned: z.int(), created: z.int() }),
+  /** Which parameters differ between its experiments, by name. */
+  varies: z.array(z.string()),
   /** `provisional` are among the valid ones: a single result that waits for the next check of its host. */
   workUnits: z.object({
-    open: z.int(),
-    valid: z.int(),
-    failed: z.int(),
-    cancelled: z.int(),
+    ...{ open: z.int(), valid: z.int(), failed: z.int(), cancelled: z.int() },
     provisional: z.int(),
   }),
   results: z.object({

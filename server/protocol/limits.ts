@@ -148,10 +148,8 @@ export const STREAM_EVENTS_PER_WRITE_MAX = 100
 export const STREAM_RESUME_MAX = 5_000
 /** How long it is kept when runs were published: for the rugs of a day and for whoever was away. */
 export const TICKS_HOURS = 25
-/** Runs of a campaign that became public within it are one tick of the hour: on a rug of 720 pixels one is three wide. */
+/** Runs that became public within it are one tick of the hour: on a rug of 720 pixels one is three wide. */
 export const TICK_SLOT_MS = 15_000
-/** Eight campaigns that publish all the time fill an hour; of more the newest are listed, and all are counted. */
-export const HOUR_TICKS_MAX = 2_000
 /** As many as a rug has room for. */
 export const CAMPAIGN_TICKS_MAX = 240
 /** A call is known by its idempotency key for so long. */
@@ -188,6 +186,8 @@ export const INVITATIONS_MAX = 500
 export const PAGE_ROWS_MAX = 1_000
 /** Points of a plot: parallel coordinates of so many lines take a browser a quarter of a second. */
 export const ANALYSIS_POINTS_MAX = 10_000
+/** Runs and tests of one experiment on its page: whoever holds the title is run again with each challenger. */
+export const EXPERIMENT_ROWS_MAX = 200
 /** Rows of each list of an analysis; what is thinned says by how much. */
 export const ANALYSIS_ROWS_MAX = 200
 

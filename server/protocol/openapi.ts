@@ -43,9 +43,10 @@ import {
 } from './devices.ts'
 import { DryRun } from './dry-run.ts'
 import { EventList, WaitReply } from './events.ts'
-import { ProposeBody, ProposeReply } from './experiments.ts'
+import { ExperimentView, ProposeBody, ProposeReply } from './experiments.ts'
 import { ExploreView } from './explore.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
+import { HomeView } from './home.ts'
 import { EnrolBody, EnrolReply, HostView } from './host.ts'
 import { InteractionView } from './interaction.ts'
 import { SigningKeyList } from './kernel.ts'
@@ -142,11 +143,11 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ InvitationBody, InvitationList, LoginBody, NewInvitation, PasswordBody },
   ...{ RevokedReply, RevokeSessionsBody, SessionList, SessionView, SignUpBody },
   ...{ KeyBody, KeyList, KeyView, NewKey },
-  ...{ ProposeBody, ProposeReply, SearchView },
+  ...{ ExperimentView, ProposeBody, ProposeReply, SearchView },
   ...{ AdmitBody, ProposalList, ProposalView, RejectBody, SigningKeyList },
   ...{ ActBody, ActList, ActView, PreviewBody, PreviewView, UndoBody },
   ...{ AlertList, AppealList, ErrorsView, HostRows, LetterList, LimitsView, ResultRows },
-  ...{ CampaignTicks, SpentView, SuspectList, SymptomsView, TickList, UserRows },
+  ...{ CampaignTicks, HomeView, SpentView, SuspectList, SymptomsView, TickList, UserRows },
   Health: z.object({ ok: z.literal(true) }),
 }
 
@@ -273,6 +274,10 @@ export const OPERATIONS: readonly Operation[] = [
   {
     ...{ method: 'get', path: '/api/v1/spent', reply: 'SpentView' },
     summary: 'What was computed here, its core-hours, and an estimate of its watt-hours',
+  },
+  {
+    ...{ method: 'get', path: '/api/v1/home', reply: 'HomeView' },
+    summary: 'What the first page shows: what is asked, what was found, whom we thank',
   },
   {
     ...{ method: 'get', path: '/api/v1/ticks', reply: 'TickList' },

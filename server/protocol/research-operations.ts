@@ -18,6 +18,10 @@ export const RESEARCH_OPERATIONS: readonly Operation[] = [
     summary: 'Two experiments on the seeds that both have',
   },
   {
+    ...{ method: 'get', path: '/api/v1/experiments/{id}', reply: 'ExperimentView' },
+    summary: 'One configuration: where it came from, its rank, and every result of it',
+  },
+  {
     ...{ method: 'get', path: '/api/v1/campaigns/{id}/notes', reply: 'NoteList', query: page },
     summary: 'What its agents and owner wrote down, oldest first',
   },

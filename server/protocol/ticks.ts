@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { StreamTick } from './stream.ts'
 import { CampaignId, WireInstant } from './units.ts'
 
-/** One mark of a rug: runs of a campaign that became public together or next to one another, `at` the last of them. */
-export const Tick = StreamTick.extend({
-  /** The campaign had a new best with them, or soon after and before the next. */
+/** One mark of a rug: runs that became public together or next to one another, `at` the last of them. */
+export const Tick = StreamTick.omit({ campaignId: true }).extend({
+  /** Their campaign had a new best with them, or soon after and before the next. */
   best: z.boolean(),
 })
 export type Tick = z.infer<typeof Tick>
@@ -14,14 +14,13 @@ export const TickList = z.object({
   now: WireInstant,
   /** What became public since then is counted; the stream tells what comes next. */
   since: WireInstant,
-  /** All of the hour, also where `ticks` has only the newest. */
   runs: z.int().min(0),
   /** Those of them without a metric. */
   failed: z.int().min(0),
   /** Heard within the hour. */
   hosts: z.int().min(0),
   cores: z.int().min(0),
-  /** Oldest first, the newest HOUR_TICKS_MAX: one for each campaign and TICK_SLOT_MS in which runs of it became public. */
+  /** Oldest first: one for each TICK_SLOT_MS in which any became public. */
   ticks: z.array(Tick),
 })
 export type TickList = z.infer<typeof TickList>

@@ -61,9 +61,15 @@ export const leaseEvaluations = (
 export const heldEvaluations = (trx: Trx, hostId: HostId): Promise<EvaluationLease[]> =>
   select(trx, LeaseRow, HELD, { hostId })
 
-const ClaimRow = z.object({ id: ResultId, hostId: HostId, claimed: z.number(), onHidden: z.boolean() })
+const ClaimRow = z.object({
+  id: ResultId,
+  hostId: HostId,
+  claimed: z.number(),
+  onHidden: z.boolean(),
+  isOver: z.boolean(),
+})
 
-/** Evaluations among these ids that somebody computes, locked, with the metric that was claimed. */
+/** Evaluations among these ids that somebody computes or computed, locked, with the metric that was claimed. */
 export const lockEvaluations = (trx: Trx, ids: readonly string[]): Promise<z.infer<typeof ClaimRow>[]> =>
   select(trx, ClaimRow, CLAIMED, { ids })
 
@@ -127,9 +133,10 @@ const LEASE = `
 const HELD = `${COLUMNS} from evaluations e ${JOINS} where e.host_id = :hostId and e.outcome is null order by e.id`
 
 const CLAIMED = `
-  select e.id, e.host_id as "hostId", r.metric as claimed, e.hidden_sha256 is not null as "onHidden"
+  select e.id, e.host_id as "hostId", r.metric as claimed, e.hidden_sha256 is not null as "onHidden",
+    e.outcome is not null as "isOver"
   from evaluations e join results r on r.id = e.result_id
-  where e.id = any(:ids) and e.outcome is null and e.host_id is not null
+  where e.id = any(:ids) and e.host_id is not null
   order by e.id for update of e`
 
 const END = `update evaluations set outcome = :outcome, metric = :metric, ended_at = :now where id = :id and outcome is null`

@@ -67,6 +67,16 @@ export const newestNotes = async (
   of: { campaignId: CampaignId; limit: number },
 ): Promise<NoteRow[]> => (await select(on, NoteRow, NEWEST, { ...of })).toReversed()
 
+/** The newest notes of a campaign that rest on one of these, newest first. */
+export const notesOn = (
+  on: Executor,
+  of: { campaignId: CampaignId; evidence: readonly (ResultId | ExperimentId)[]; limit: number },
+): Promise<NoteRow[]> => select(on, NoteRow, ON, { ...of })
+
+const ON = `
+  select id, at, author_id as "authorId", kind, body as text, evidence from campaign_notes
+  where campaign_id = :campaignId and evidence && cast(:evidence as text[]) order by id desc limit :limit`
+
 const NEWEST = `
   select id, at, author_id as "authorId", kind, body as text, evidence
   from campaign_notes where campaign_id = :campaignId order by id desc limit :limit`

@@ -1,9 +1,9 @@
 // The keys by which the operator signs, one after the other. What a key signed stays verifiable: no row ever goes.
 
 import { z } from 'zod'
-import { SignedSuccessor } from '#protocol/kernel.ts'
+import { SignedSuccessor, type SigningKeyList } from '#protocol/kernel.ts'
 import { PublicKeyText } from '#protocol/signature.ts'
-import { type Instant, Sha256 } from '#protocol/units.ts'
+import { type Instant, Sha256, toWire } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Executor, execute, select, selectFirst, Timestamp, toDb } from './rows.ts'
 
@@ -19,6 +19,13 @@ export type SigningKeyRow = z.infer<typeof KeyRow>
 /** All of them, in the order in which they ended; the last one signs. */
 export const listSigningKeys = (on: Executor): Promise<SigningKeyRow[]> =>
   select(on, KeyRow, `${SELECT} order by until nulls last, since`)
+
+/** As anybody may see them. */
+export const viewSigningKeys = (rows: readonly SigningKeyRow[]): SigningKeyList => ({
+  keys: rows.map(({ since, until, ...row }) => ({
+    ...{ ...row, since: toWire(since), until: until === null ? null : toWire(until) },
+  })),
+})
 
 /** The one that signs; undefined before the first start. */
 export const signingKey = (on: Executor): Promise<SigningKeyRow | undefined> =>

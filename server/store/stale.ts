@@ -54,13 +54,14 @@ const FORGET_DETAILS = `
     select id from results where error_detail is not null and reported_at < :before
     order by reported_at limit :limit for no key update skip locked)`
 
-// A result of a unit that is not published yet may still show its weights; so may an evaluation that is not over yet.
+// A result of a unit that is not published yet may still show its weights; an evaluation that is not over yet needs them. What the
+// corpus names is named by a result of the same unit, for which there is an index.
 const UNSHOWN = `
   select f.sha256 from files f
   where f.kind = 'artifact' and f.created_at < :before
-    and not exists (select from corpus c where c.artifact_sha256 = f.sha256)
     and not exists (select from results r join work_units w on w.id = r.work_unit_id
-      where r.artifact_sha256 = f.sha256 and w.published_at is null)
+      left join corpus c on c.work_unit_id = w.id and c.artifact_sha256 = f.sha256
+      where r.artifact_sha256 = f.sha256 and (w.published_at is null or c.work_unit_id is not null))
     and not exists (select from evaluations e where e.sha256 = f.sha256 and e.outcome is null)
   order by f.created_at limit :limit for update skip locked`
 

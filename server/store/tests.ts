@@ -17,9 +17,19 @@ const RunRow = z.object({
 })
 export type RunRow = z.infer<typeof RunRow>
 
+interface Which {
+  /** Of these experiments only. */
+  readonly among?: readonly ExperimentId[]
+  /** On seeds from this index on, and those of the unchanged recipe. */
+  readonly fromSeed?: number
+}
+
 /** Every whole run of a campaign, by experiment and seed; what is not published, or only provisionally, is pending. */
-export const readRuns = (on: Executor, campaignId: CampaignId): Promise<RunRow[]> =>
-  select(on, RunRow, RUNS, { campaignId })
+export const readRuns = (
+  on: Executor,
+  campaignId: CampaignId,
+  { among, fromSeed = 0 }: Which = {},
+): Promise<RunRow[]> => select(on, RunRow, RUNS, { campaignId, fromSeed, among: among ?? null })
 
 const TestRow = z.object({
   number: z.int(),
@@ -125,7 +135,9 @@ const RUNS = `
     c.metric_value as value
   from work_units w join experiments e on e.id = w.experiment_id
   left join corpus c on c.work_unit_id = w.id and c.retracted_at is null
-  where w.campaign_id = :campaignId and w.rung = 3 order by e.ordinal, w.seed_index`
+  where w.campaign_id = :campaignId and w.rung = 3 and (w.seed_index >= :fromSeed or e.baseline)
+    and (cast(:among as text[]) is null or w.experiment_id = any(:among))
+  order by e.ordinal, w.seed_index`
 
 const COLUMNS = `
   number, incumbent_id as incumbent, challenger_id as challenger, first_seed as "firstSeed",

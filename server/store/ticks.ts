@@ -5,7 +5,6 @@ import { type Executor, select, selectOne, Timestamp, toDb } from './rows.ts'
 import { IS_LISTED } from './stream.ts'
 
 const TickRow = z.object({
-  campaignId: CampaignId,
   at: Timestamp,
   runs: z.int(),
   failed: z.int(),
@@ -14,17 +13,26 @@ const TickRow = z.object({
 })
 export type TickRow = z.infer<typeof TickRow>
 
-/** When runs of listed campaigns became public after `since`, by campaign and slot of time; the newest `limit`, oldest first. */
-export const listTicks = (
+/** When runs of listed campaigns became public after `since`, by slot of time, oldest first. */
+export const listTicks = (on: Executor, since: Instant): Promise<TickRow[]> =>
+  select(on, TickRow, OF_ALL, { since: toDb(since), slotMs: TICK_SLOT_MS })
+
+/** The same of each of these campaigns. */
+export async function listTicksOfEach(
   on: Executor,
-  { since, limit }: { since: Instant; limit: number },
-): Promise<TickRow[]> => select(on, TickRow, LIST, { since: toDb(since), slotMs: TICK_SLOT_MS, limit })
+  campaigns: readonly CampaignId[],
+  since: Instant,
+): Promise<ReadonlyMap<CampaignId, readonly TickRow[]>> {
+  const row = TickRow.extend({ campaignId: CampaignId })
+  const rows = await select(on, row, OF_EACH, { since: toDb(since), slotMs: TICK_SLOT_MS, campaigns })
+  return Map.groupBy(rows, tick => tick.campaignId)
+}
 
-const TotalsRow = z.object({ runs: z.int(), failed: z.int(), hosts: z.int(), cores: z.int() })
+const HostsRow = z.object({ hosts: z.int(), cores: z.int() })
 
-/** Everything that became public after `since` in listed campaigns, and the hosts that were heard since then. */
-export const countTicks = (on: Executor, since: Instant): Promise<z.infer<typeof TotalsRow>> =>
-  selectOne(on, TotalsRow, TOTALS, { since: toDb(since) })
+/** Hosts that were heard after `since`. */
+export const countHeard = (on: Executor, since: Instant): Promise<z.infer<typeof HostsRow>> =>
+  selectOne(on, HostsRow, HEARD, { since: toDb(since) })
 
 /** The standing public runs of a campaign in the order in which they became so, in at most `parts` equal parts. */
 export const listTicksOf = (
@@ -32,35 +40,31 @@ export const listTicksOf = (
   { campaignId, parts }: { campaignId: CampaignId; parts: number },
 ): Promise<TickRow[]> => select(on, TickRow, OF_CAMPAIGN, { campaignId, parts })
 
-const SLOT = (at: string): string => `floor(extract(epoch from ${at}) * 1000 / :slotMs)`
+const SLOT = (at: string): string =>
+  `date_bin(make_interval(secs => :slotMs / 1000.0), ${at}, to_timestamp(0))`
 
 // Events have one order with ticks: those of the hour begin about where its first tick stands. A new best is noticed a moment after
 // the runs that made it, perhaps in the next slot: it is marked on the last tick before it.
-const LIST = `
+const hourBy = (key: string, wanted: string): string => `
   with slots as (
-    select t.campaign_id, ${SLOT('t.at')} as slot, max(t.at) as at, sum(t.runs) as runs, sum(t.failed) as failed,
-      max(t.agreed) as agreed
-    from ticks t join campaigns c on c.id = t.campaign_id
-    where t.at > :since and t.runs > 0 and ${IS_LISTED}
+    select ${key} as key, ${SLOT('e.at')} as slot, max(e.at) as at, sum(e.runs) as runs, sum(e.failed) as failed,
+      max(e.agreed) as agreed
+    from ticks e join campaigns c on c.id = e.campaign_id
+    where e.at > :since and e.runs > 0 and ${wanted}
     group by 1, 2),
   bests as materialized (
-    select e.campaign_id, ${SLOT('e.at')} as slot from campaign_events e
-    where e.event = 'best' and e.at > :since
-      and e.xid >= (select f.xid from ticks f where f.at > :since order by f.at limit 1)),
-  newest as (
-    select s.*, lead(slot) over (partition by campaign_id order by slot) as next from slots s
-    order by at desc limit :limit)
-  select n.campaign_id as "campaignId", n.at, n.runs, n.failed, n.agreed,
-    exists (select from bests b where b.campaign_id = n.campaign_id and b.slot >= n.slot and b.slot < coalesce(n.next, 'infinity'))
-      as best
-  from newest n order by n.at, n.campaign_id`
+    select ${key} as key, ${SLOT('e.at')} as slot from campaign_events e join campaigns c on c.id = e.campaign_id
+    where e.event = 'best' and e.at > :since and ${wanted}
+      and e.xid >= (select f.xid from ticks f where f.at > :since order by f.at limit 1))
+  select n.key as "campaignId", n.at, n.runs, n.failed, n.agreed,
+    exists (select from bests b where b.key = n.key and b.slot >= n.slot and b.slot < coalesce(n.next, 'infinity')) as best
+  from (select *, lead(slot) over (partition by key order by slot) as next from slots) as n order by n.at`
+const OF_ALL = hourBy(`''`, IS_LISTED)
+const OF_EACH = hourBy('e.campaign_id', 'e.campaign_id = any(:campaigns)')
 
-const TOTALS = `
-  select t.runs, t.failed, h.hosts, h.cores
-  from (select coalesce(sum(t.runs), 0) as runs, coalesce(sum(t.failed), 0) as failed
-    from ticks t join campaigns c on c.id = t.campaign_id where t.at > :since and ${IS_LISTED}) as t
-  cross join (select count(*) as hosts, coalesce(sum(cores), 0) as cores from hosts
-    where last_seen_at > :since and state = 'active') as h`
+const HEARD = `
+  select count(*) as hosts, coalesce(sum(cores), 0) as cores from hosts
+  where last_seen_at > :since and state = 'active'`
 
 const OF_CAMPAIGN = `
   with runs as (
@@ -73,6 +77,6 @@ const OF_CAMPAIGN = `
     from runs group by 1),
   bests as materialized (
     select at from campaign_events where campaign_id = :campaignId and event = 'best')
-  select cast(:campaignId as text) as "campaignId", p.at, p.runs, p.failed, p.agreed,
+  select p.at, p.runs, p.failed, p.agreed,
     exists (select from bests b where b.at >= p.first and b.at < coalesce(p.next, 'infinity')) as best
   from (select *, lead(first) over (order by part) as next from parts) as p order by p.part`

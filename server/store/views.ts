@@ -133,12 +133,28 @@ const LeaderRow = z.object({
 export type LeaderRow = z.infer<typeof LeaderRow>
 
 // An experiment that diverged with any seed ranks below all that never did. `sign` turns a metric to be maximised round.
+// Ranked first, by what one pass over the campaign gives; what has to be looked up run by run is, of the first ones.
 const LEADERS = `
   with published as (
     select experiment_id, count(metric_value) as n, avg(metric_value) as mean, stddev_samp(metric_value) as sd,
-      count(*) filter (where status <> 'ok') as diverged, count(*) filter (where provisional) as provisional,
-      count(*) filter (where metric_value is not null and not verified) as unverified,
-      array_agg(distinct engine_class) as engines,
+      count(*) filter (where status <> 'ok') as diverged
+    from corpus where campaign_id = :campaignId and retracted_at is null and rung = 3
+      and (cast(:among as text[]) is null or experiment_id = any(:among)) group by experiment_id),
+  lost as (
+    select experiment_id, count(*) as failed from work_units
+    where campaign_id = :campaignId and state = 'failed' and rung = 3
+      and (cast(:among as text[]) is null or experiment_id = any(:among)) group by experiment_id),
+  ranked as (
+    select e.id, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged, coalesce(l.failed, 0) as failed,
+      row_number() over (order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal) as place
+    from experiments e left join published p on p.experiment_id = e.id left join lost l on l.experiment_id = e.id
+    where e.campaign_id = :campaignId and (p.experiment_id is not null or l.experiment_id is not null)
+    order by place limit :limit)
+  select e.id as "experimentId", e.recipe, e.baseline, k.n, k.mean, k.sd, k.diverged, k.failed, own.provisional, own.unverified,
+    coalesce(own.engines, '{}') as engines, own.exactness, own.best as "resultId"
+  from ranked k join experiments e on e.id = k.id cross join lateral (
+    select count(*) filter (where metric_value is not null and not verified) as unverified,
+      count(*) filter (where provisional) as provisional, array_agg(distinct engine_class) as engines,
       case when bool_or(exactness = 'not_rerun') then 'not_rerun' when bool_or(exactness = 'rerun') then 'rerun'
         else 'exact' end as exactness,
       (array_agg(result_id order by metric_value * :sign nulls last))[1] as best
@@ -147,20 +163,8 @@ const LEADERS = `
       unit: 'c.work_unit_id',
       computedIn: '(select o.work_unit_id from results o where o.id = c.result_id)',
     })} as exactness
-      from corpus c where c.campaign_id = :campaignId and c.retracted_at is null and c.rung = 3
-        and (cast(:among as text[]) is null or c.experiment_id = any(:among))) as runs group by experiment_id),
-  lost as (
-    select experiment_id, count(*) as failed from work_units
-    where campaign_id = :campaignId and state = 'failed' and rung = 3
-      and (cast(:among as text[]) is null or experiment_id = any(:among)) group by experiment_id)
-  select e.id as "experimentId", e.recipe, e.baseline, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged,
-    coalesce(l.failed, 0) as failed, coalesce(p.provisional, 0) as provisional,
-    coalesce(p.unverified, 0) as unverified, coalesce(p.engines, '{}') as engines,
-    coalesce(p.exactness, 'exact') as exactness, p.best as "resultId"
-  from experiments e left join published p on p.experiment_id = e.id left join lost l on l.experiment_id = e.id
-  where e.campaign_id = :campaignId and (p.experiment_id is not null or l.experiment_id is not null)
-  order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal
-  limit :limit`
+      from corpus c where c.experiment_id = k.id and c.retracted_at is null and c.rung = 3) as runs) as own
+  order by k.place`
 
 interface Leading {
   readonly campaignId: CampaignId

@@ -10,7 +10,6 @@ import { generateKey, signRelease, verifyRelease } from '#kernels/sign.ts'
 import { performCounted } from '#operate/act.ts'
 import { SigningKeyList } from '#protocol/kernel.ts'
 import { checkLedger } from '#protocol/ledger-check.ts'
-import { toWire } from '#protocol/units.ts'
 import { followKeys } from '#runtime/keys.ts'
 import { judgeRelease } from '#runtime/release.ts'
 import { keyKeeper, keyRing, settleOperatorKey } from '#server/key-rotation.ts'
@@ -18,7 +17,7 @@ import { adoptNextKey, makeNextKey, openOperatorKey } from '#server/secrets.ts'
 import { listActs } from '#store/acts.ts'
 import { chainLines } from '#store/blocks.ts'
 import { findKernel, signAgain, signedRelease } from '#store/kernels.ts'
-import { listSigningKeys } from '#store/signing-keys.ts'
+import { listSigningKeys, viewSigningKeys } from '#store/signing-keys.ts'
 import { stock, T0, testIds } from '#support/builders.ts'
 import { freshDatabase, type TestDatabase } from '#support/database.ts'
 
@@ -70,12 +69,7 @@ const verdict = async (publicKeys: readonly string[]) => {
   return ok ? 'ok' : problems.map(problem => `${problem.code} ${problem.block}`).join(', ')
 }
 
-const served = async () =>
-  SigningKeyList.parse({
-    keys: (await listSigningKeys(database.knex)).map(({ since, until, ...row }) => ({
-      ...{ ...row, since: toWire(since), until: until === null ? null : toWire(until) },
-    })),
-  }).keys
+const served = async () => SigningKeyList.parse(viewSigningKeys(await listSigningKeys(database.knex))).keys
 
 test('a rotated key signs from then on, what the old one signed stays verifiable, and hosts follow by its word alone', async () => {
   const { key: first, was } = await settle()
@@ -147,4 +141,6 @@ test('a key that somebody put in its place by hand signs, and nobody vouches for
   const { key: other, was } = await settle()
   expect([was, other.keyId === first.keyId]).toEqual(['replaced', false])
   expect(await followKeys([first], await served())).toEqual([first])
+  const release = signedRelease((await findKernel(database.knex, 'tiny@0'))!)
+  expect(await verifyRelease(other.publicKey, release)).toBe(true)
 })

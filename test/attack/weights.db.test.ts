@@ -86,6 +86,14 @@ describe('weights that a host committed to and delivered', () => {
     expect((await scene.server.call('GET', `/api/v1/results/${lease.resultId}`)).status).toBe(404)
   })
 
+  test('are reported once more by a verifier that did not hear the answer: it stays what it was', async () => {
+    for (const value of [METRIC + count, METRIC + count, METRIC]) {
+      const { reports } = await verifier.ask({ reports: [await evaluated(value)] })
+      expect(reports).toEqual([{ resultId: lease.resultId, outcome: 'accepted' }])
+    }
+    expect(await outcome()).toBe('equal')
+  })
+
   test('and give another metric: the host cheated', async () => {
     await verifier.ask({ reports: [await evaluated(METRIC + count + 1e-9)] })
     expect(await outcome()).toBe('different')

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { CampaignView } from '#protocol/campaign.ts'
-import { durationText, etaOf } from '#runtime/eta.ts'
+import { durationText, etaFrom, etaOf } from '#runtime/eta.ts'
 
 const view = (valid: number, open: number, changes: object = {}) =>
   ({
@@ -27,6 +27,25 @@ describe('when a campaign will have ended', () => {
       { atMs: 1_100_000, over: 31 },
     ]
     expect(etaOf(view(31, 19), seen)).toMatchObject({ byMs: 600_000, byRuns: 30 })
+  })
+
+  test('by what the server told of the last ten minutes, or of the hour when that was little', () => {
+    const campaign = view(30, 20, { id: 'c_mine', createdAt: new Date(0).toISOString() })
+    const tick = (minutes: number, runs: number) =>
+      ({ at: new Date(minutes * 60_000).toISOString(), runs }) as never
+    const ticks = [tick(20, 10), tick(55, 20)]
+    // Twenty in ten minutes, and 70 are left.
+    expect(etaFrom(campaign, ticks, 60 * 60_000)).toEqual({
+      remainingMs: 35 * 60_000,
+      byMs: 600_000,
+      byRuns: 20,
+    })
+    expect(etaFrom(campaign, ticks, 66 * 60_000)).toMatchObject({ byMs: 3600_000, byRuns: 30 })
+    // A campaign of five minutes has no more than five.
+    const young = view(30, 20, { id: 'c_mine', createdAt: new Date(54 * 60_000).toISOString() })
+    expect(etaFrom(young, ticks, 59 * 60_000)).toMatchObject({ byMs: 300_000, byRuns: 20 })
+    expect(etaFrom(campaign, ticks, 200 * 60_000)).toBeUndefined()
+    expect(etaFrom(view(30, 20, { id: 'c_mine', state: 'paused' }), ticks, 60 * 60_000)).toBeUndefined()
   })
 
   test.each([

@@ -32,8 +32,11 @@ beforeAll(async () => {
     await life.deps.blobs.put(bytes)
     await insertFile(knex, { sha256: sha256(bytes), bytes: bytes.length, kind: 'artifact', now: now() })
   }
-  await knex.raw(`update corpus set artifact_sha256 = :shown where result_id = any(:mine)`, {
-    ...{ shown: sha256(shown), mine },
+  await knex.raw(`update corpus set artifact_sha256 = :shown where result_id = :id`, {
+    ...{ shown: sha256(shown), id: mine[0]! },
+  })
+  await knex.raw(`update results set artifact_sha256 = :shown where id = :id`, {
+    ...{ shown: sha256(shown), id: mine[0]! },
   })
   await knex.raw(`update results set artifact_sha256 = :stray where id = :id`, {
     ...{ stray: sha256(stray), id: mine[1]! },

@@ -1,5 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
@@ -97,6 +99,27 @@ test('the systemd units name settings and commands that are there', () => {
     for (const [, file = ''] of text.matchAll(/\/node \/?(?:opt\/xeenet\/)?(client\/\S+)/g))
       expect(readFileSync(join(ROOT, file), 'utf8')).toContain('xeenet')
     for (const line of text.split('\n')) expect(line).toMatch(/^(#.*|\[\w+\]|[A-Z]\w*=.+|)$/)
+  }
+})
+
+const systemd = spawnSync('systemd-analyze', ['--version']).status === 0
+
+test.skipIf(!systemd)('the systemd units are such, by systemd itself', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'xeenet-units-'))
+  /** What systemd finds wrong with the units, changed so. */
+  const verify = (change: (text: string) => string): string => {
+    const units = readdirSync(join(ROOT, 'ops/deploy/systemd')).map(unit => {
+      const file = join(directory, unit)
+      writeFileSync(file, change(read(`systemd/${unit}`)).replaceAll('/usr/bin/node', process.execPath))
+      return file
+    })
+    return spawnSync('systemd-analyze', ['verify', '--man=no', ...units], { encoding: 'utf8' }).stderr
+  }
+  try {
+    expect(verify(text => text)).toBe('')
+    expect(verify(text => text.replace('Nice=10', 'Niceness=10'))).toContain("Unknown key 'Niceness'")
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
   }
 })
 

@@ -28,14 +28,17 @@ sampler: { name: grid, seed: 7 }
 replicate: { quorum: 2, seeds: 1, policy: fixed }
 `
 
-/** Bytes of scripts on the wire, compressed as a browser gets them. */
-const scriptBytes = (page: Page): Promise<number> =>
-  page.evaluate(() =>
-    performance
-      .getEntriesByType('resource')
+/** What a page that is read may cost: bytes of scripts on the wire, compressed as a browser gets them, and requests. */
+const BUDGET = { scriptBytes: 60 * 1024, requests: 30 }
+
+const costOf = (page: Page): Promise<typeof BUDGET> =>
+  page.evaluate(() => {
+    const all = performance.getEntriesByType('resource')
+    const scriptBytes = all
       .filter(entry => entry.name.endsWith('.js'))
-      .reduce((sum, entry) => sum + ('encodedBodySize' in entry ? Number(entry.encodedBodySize) : 0), 0),
-  )
+      .reduce((sum, entry) => sum + ('encodedBodySize' in entry ? Number(entry.encodedBodySize) : 0), 0)
+    return { scriptBytes, requests: all.length + 1 } // the page itself
+  })
 
 describe.skipIf(missing)('the pages', () => {
   let stage: Awaited<ReturnType<typeof openGrid>>
@@ -60,9 +63,21 @@ describe.skipIf(missing)('the pages', () => {
       body: JSON.stringify({ kind: 'insight', text: HOSTILE, evidence: [view.best?.experimentId] }),
     })
     expect(noted.status).toBe(201)
-    const tabs = ['', '?tab=parallel', '?tab=slices', '?tab=curves', '?tab=runs', '?tab=notes', '?tab=log']
+    const tabs = [
+      'parallel',
+      'slices',
+      'heat',
+      'front',
+      'curves',
+      'runs',
+      'search',
+      'revisions',
+      'notes',
+      'log',
+    ]
     paths = [
-      ...['/', '/c', ...tabs.map(tab => `/c/${id}${tab}`), `/e/${view.best?.experimentId}`],
+      ...['/', '/c', `/c/${id}`, ...tabs.map(tab => `/c/${id}?tab=${tab}`)],
+      `/e/${view.best?.experimentId}`,
       ...['/top', '/top?board=science', '/top?board=impact&via=tab&span=week'],
       ...[`/h/${hostIdOf(ann)}`, '/start', '/status', '/log', '/docs', '/api', '/no/such/page'],
     ]
@@ -81,8 +96,10 @@ describe.skipIf(missing)('the pages', () => {
       if ((await page.locator('main img, main script').count()) > 0)
         wrong.push(`${path}: a stranger's elements`)
       if ((await page.title()) === '1') wrong.push(`${path}: a stranger's script ran`)
-      const bytes = await scriptBytes(page)
-      if (bytes === 0 || bytes > 60 * 1024) wrong.push(`${path}: ${bytes} bytes of scripts`)
+      const { scriptBytes, requests } = await costOf(page)
+      if (scriptBytes === 0 || scriptBytes > BUDGET.scriptBytes)
+        wrong.push(`${path}: ${scriptBytes} bytes of scripts`)
+      if (requests > BUDGET.requests) wrong.push(`${path}: ${requests} requests`)
       for (const look of LOOKS)
         wrong.push(...(await faults(page, look)).map(fault => `${path} ${look.name}: ${fault}`))
       await page.close()
@@ -149,6 +166,7 @@ describe.skipIf(missing)('the pages', () => {
     const id = /c_[0-9a-z]{26}/.exec(path ?? '')?.[0]
     const page = await browser.open(`${stage.grid.url}${path}`)
     await settled(page)
+    await page.locator('.strip', { hasText: /[1-9]\d* runs/ }).waitFor() // the runs of this campaign, in the head of every page
     await page.evaluate(() => document.body.setAttribute('data-same', 'yes'))
     const token = (await readFile(await stage.grid.tokenFile('rosa', 'campaign'), 'utf8')).trim()
     const text = 'written while somebody looked'

@@ -12,8 +12,10 @@ export interface Line {
   readonly token: string
   readonly dash?: readonly number[]
   readonly width?: number
-  /** Dots only, no line. */
-  readonly dots?: boolean
+  /** Dots only, no line; or both. */
+  readonly dots?: 'only' | 'too'
+  /** One of many alike: the legend leaves it out. */
+  readonly unnamed?: boolean
 }
 
 /** What lies between two lines, by their labels. */
@@ -83,7 +85,7 @@ function Legend({ lines, between }: LineChartProps) {
         </span>
       )}
       {lines
-        .filter(line => line.width !== 0)
+        .filter(line => line.width !== 0 && line.unnamed !== true)
         .map(line => (
           <span key={line.label} class="nowrap">
             <svg width="20" height="8" aria-hidden="true">
@@ -109,6 +111,9 @@ const heightOf = ({ height = 220 }: LineChartProps): number => height
 // What is counted along x (updates, experiments, percent) has no halves.
 const WHOLE_STEPS = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map(n => n * 10 ** power)).flat()
 
+const isCounted = (lines: readonly Line[]): boolean =>
+  lines.every(({ points }) => points.every(([at]) => at >= 1 || at === 0))
+
 const BETWEEN = 0.2
 
 function bandsOf({ between, lines }: LineChartProps): uPlot.Band[] {
@@ -128,7 +133,7 @@ function optionsFor(props: LineChartProps, width: number): uPlot.Options {
     legend: { show: false },
     cursor: { drag: { x: true, y: false } },
     axes: [
-      { ...axis, label: props.x, labelSize: 20, incrs: WHOLE_STEPS },
+      { ...axis, label: props.x, labelSize: 20, ...(isCounted(props.lines) ? { incrs: WHOLE_STEPS } : {}) },
       { ...axis, label: props.y, labelSize: 20, size: 56 },
     ],
     bands: bandsOf(props),
@@ -137,9 +142,13 @@ function optionsFor(props: LineChartProps, width: number): uPlot.Options {
       ...props.lines.map(line => ({
         label: line.label,
         stroke: colour(line.token),
-        width: line.dots === true ? 0 : (line.width ?? 1.5),
+        width: line.dots === 'only' ? 0 : (line.width ?? 1.5),
         spanGaps: true,
-        points: { show: line.dots === true, size: 4, fill: colour(line.token) },
+        points: {
+          show: line.dots !== undefined,
+          size: line.dots === 'too' ? 7 : 4,
+          fill: colour(line.token),
+        },
         ...(line.dash === undefined ? {} : { dash: [...line.dash] }),
       })),
     ],

@@ -2,6 +2,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { scheme } from '../theme.ts'
 import { type Axis, brushed } from './axes.ts'
 import { colour } from './colour.ts'
+import { type Densities, densityOf } from './density.ts'
 
 interface ParallelProps {
   readonly axes: readonly Axis[]
@@ -65,25 +66,89 @@ function draw(canvas: HTMLCanvasElement, axes: readonly Axis[], fits: readonly b
   const pen = canvas.getContext('2d')
   if (pen === null) return
   const [width, ratio] = [canvas.clientWidth, devicePixelRatio]
-  canvas.width = Math.round(width * ratio)
-  canvas.height = Math.round(HEIGHT * ratio)
-  pen.scale(ratio, ratio)
+  // Giving a canvas a size empties it, and takes memory: not where nothing but the filter changed.
+  const size = { width: Math.round(width * ratio), height: Math.round(HEIGHT * ratio) }
+  if (canvas.width !== size.width || canvas.height !== size.height) Object.assign(canvas, size)
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0)
+  pen.clearRect(0, 0, width, HEIGHT)
   const x = axes.map((_, i) => SIDE + (i * (width - 2 * SIDE)) / Math.max(1, axes.length - 1))
-  const lines = (which: (i: number) => boolean, token: string, alpha: number, thick: number): void => {
-    pen.beginPath()
-    for (let i = 0; i < fits.length; i++) if (which(i)) trace(pen, axes, x, i)
-    pen.globalAlpha = alpha
-    pen.strokeStyle = colour(token)
-    pen.lineWidth = thick
-    pen.stroke()
-  }
-  const all = fits.every(Boolean)
-  if (!all) lines(i => fits[i] !== true, 'ink-3', 0.12, 0.5)
-  lines(i => fits[i] === true, 'series-1', 0.35, 0.75)
-  const best = fits.indexOf(true)
-  lines(i => i === best, 'champion', 1, 2)
-  pen.globalAlpha = 1
+  const inks: Inks = { fitting: channelsOf('series-1'), others: channelsOf('ink-3') }
+  axes.slice(1).forEach((right, i) => {
+    const from = axes[i]
+    const [begin = 0, end = 0] = [x[i], x[i + 1]]
+    if (from === undefined || end - begin < 1) return
+    const gap = { left: from.at, right: right.at, columns: Math.round((end - begin) * ratio) }
+    const rows = Math.round((HEIGHT - TOP - BOTTOM) * ratio)
+    const densities = densityOf(gap, fits, rows)
+    pen.drawImage(
+      paint(densities, { columns: gap.columns, rows, inks }),
+      begin,
+      TOP,
+      end - begin,
+      HEIGHT - TOP - BOTTOM,
+    )
+  })
+  best(pen, { axes, x, of: fits.indexOf(true) })
   labels(pen, axes, x)
+}
+
+type Channels = readonly [red: number, green: number, blue: number]
+type Inks = Readonly<Record<keyof Densities, Channels>>
+
+interface Sheet {
+  readonly columns: number
+  readonly rows: number
+  readonly inks: Inks
+}
+
+/** Colours for how many lines cross each cell: those that fit over the others. */
+function paint({ fitting, others }: Densities, { columns, rows, inks }: Sheet): HTMLCanvasElement {
+  const image = new ImageData(columns, rows)
+  const [most, mostOthers] = [greatest(fitting), greatest(others)]
+  for (let cell = 0, at = 0; cell < fitting.length; cell++, at += 4) {
+    const [fit, other] = [fitting[cell] ?? 0, others[cell] ?? 0]
+    if (fit === 0 && other === 0) continue
+    const [red, green, blue] = fit > 0 ? inks.fitting : inks.others
+    image.data[at] = red
+    image.data[at + 1] = green
+    image.data[at + 2] = blue
+    image.data[at + 3] = 255 * (fit > 0 ? strength(fit, most) : QUIET * strength(other, mostOthers))
+  }
+  const sheet = document.createElement('canvas')
+  Object.assign(sheet, { width: columns, height: rows })
+  sheet.getContext('2d')?.putImageData(image, 0, 0)
+  return sheet
+}
+
+// Few lines are seen one by one; of many, where most of them run.
+const FAINTEST = 0.16
+const QUIET = 0.3
+const strength = (count: number, most: number): number =>
+  most <= 1 ? 0.7 : FAINTEST + (1 - FAINTEST) * (Math.log(count) / Math.log(most))
+
+function greatest(counts: Uint32Array): number {
+  let most = 0
+  for (const count of counts) if (count > most) most = count
+  return most
+}
+
+/** Red, green and blue of a colour token. */
+function channelsOf(token: string): Channels {
+  const [red = 0, green = 0, blue = 0] = (colour(token).match(/[\d.]+/g) ?? []).map(Number)
+  return [red, green, blue]
+}
+
+/** The best that fits, across everything. */
+function best(
+  pen: CanvasRenderingContext2D,
+  { axes, x, of: i }: { readonly axes: readonly Axis[]; readonly x: readonly number[]; readonly of: number },
+): void {
+  if (i < 0) return
+  pen.beginPath()
+  trace(pen, axes, x, i)
+  pen.strokeStyle = colour('champion')
+  pen.lineWidth = 2
+  pen.stroke()
 }
 
 function trace(pen: CanvasRenderingContext2D, axes: readonly Axis[], x: readonly number[], i: number): void {

@@ -79,19 +79,14 @@ function marksOf({ runs, failed, agreed, best }: Tick, at: number): Mark[] {
 
 const HOUR_MS = 3600_000
 
-interface HourRugProps {
-  readonly of: Hour
-  /** Only what belongs to it. */
-  readonly campaignId?: string
+interface HourRugProps extends Pick<Hour, 'ticks' | 'aheadMs'> {
   readonly width?: number
 }
 
-/** When runs became public in the last hour. */
-export function HourRug({ of: { ticks, aheadMs }, campaignId, width = 720 }: HourRugProps) {
+/** When runs became public in the last hour, of all campaigns or of one. */
+export function HourRug({ ticks, aheadMs, width = 720 }: HourRugProps) {
   const begin = clock.value + aheadMs - HOUR_MS
-  const shown = ticks.filter(
-    tick => Date.parse(tick.at) > begin && (campaignId ?? tick.campaignId) === tick.campaignId,
-  )
+  const shown = ticks.filter(tick => Date.parse(tick.at) > begin)
   return (
     <Rug
       label={`Runs that became public in the last hour: ${countText(shown)}`}

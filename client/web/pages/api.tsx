@@ -1,6 +1,7 @@
 import { get, useResource } from '../data.ts'
 import { useTitle } from '../title.ts'
-import { Scroll, Shown } from '../ui/parts.tsx'
+import { Shown } from '../ui/parts.tsx'
+import { Table } from '../ui/table.tsx'
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly summary?: string }>>>>
@@ -23,37 +24,26 @@ export function ApiPage() {
       <Shown from={document} what="the document">
         {({ paths, 'x-problem-codes': problems = {} }) => (
           <>
-            <Scroll label="Operations">
-              <table>
-                <tbody>
-                  {Object.entries(paths).flatMap(([path, methods]) =>
-                    Object.entries(methods).map(([method, { summary }]) => (
-                      <tr key={`${method} ${path}`}>
-                        <td class="mono">{method.toUpperCase()}</td>
-                        <td class="mono">{path}</td>
-                        <td>{summary}</td>
-                      </tr>
-                    )),
-                  )}
-                </tbody>
-              </table>
-            </Scroll>
+            <Table
+              label="Operations"
+              columns={['method', 'path', 'what it does']}
+              rows={Object.entries(paths).flatMap(([path, methods]) =>
+                Object.entries(methods).map(([method, { summary }]) => ({
+                  key: `${method} ${path}`,
+                  cells: [<code key="m">{method.toUpperCase()}</code>, <code key="p">{path}</code>, summary],
+                })),
+              )}
+            />
             <h2>Problems</h2>
             <p>Every refusal is an RFC 9457 problem with one of these codes.</p>
-            <Scroll label="Problems">
-              <table>
-                <tbody>
-                  {Object.entries(problems).map(([code, { status, title, hint }]) => (
-                    <tr key={code}>
-                      <td class="mono">{code}</td>
-                      <td class="n">{status}</td>
-                      <td>{title}</td>
-                      <td>{hint}</td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </Scroll>
+            <Table
+              label="Problems"
+              columns={['code', { name: 'status', isNumber: true }, 'title', 'what to do']}
+              rows={Object.entries(problems).map(([code, { status, title, hint }]) => ({
+                key: code,
+                cells: [<code key="c">{code}</code>, status, title, hint],
+              }))}
+            />
           </>
         )}
       </Shown>

@@ -2,15 +2,13 @@ import type { CampaignView } from '#protocol/campaign.ts'
 import type { EventList } from '#protocol/events.ts'
 import type { NoteList } from '#protocol/notes.ts'
 import { get, getAll } from '../data.ts'
-import { ago } from '../format.ts'
 import { useLive } from '../live.ts'
-import { Empty, Shown } from '../ui/parts.tsx'
+import { NoteItem } from '../ui/note.tsx'
+import { Empty, Shown, When } from '../ui/parts.tsx'
 
 interface TabProps {
   readonly campaign: CampaignView
 }
-
-const linkOf = (id: string): string => (id.startsWith('c_') ? `/c/${id}` : `/e/${id}`)
 
 /** What its agents and its owner wrote down, newest first. All of it is shown as text. */
 export function Notes({ campaign: { id } }: TabProps) {
@@ -25,24 +23,7 @@ export function Notes({ campaign: { id } }: TabProps) {
         ) : (
           <ul class="items">
             {[...rows].reverse().map(note => (
-              <li key={note.id}>
-                <p class="meta">
-                  {note.kind} by {note.author}, {ago(note.at, Date.now())}
-                </p>
-                <p class="prose lines">{note.text}</p>
-                {note.evidence.length > 0 && (
-                  <p class="meta">
-                    evidence:{' '}
-                    {note.evidence.map(one => (
-                      <>
-                        <a key={one} href={linkOf(one)}>
-                          {one}
-                        </a>{' '}
-                      </>
-                    ))}
-                  </p>
-                )}
-              </li>
+              <NoteItem key={note.id} of={note} />
             ))}
           </ul>
         )
@@ -77,9 +58,7 @@ export function Log({ campaign: { id } }: TabProps) {
                 <span>{event.detail}</span>
                 {event.experimentId !== null && <a href={`/e/${event.experimentId}`}>experiment</a>}
                 <span class="grow" />
-                <time class="dim nowrap" dateTime={event.at} title={event.at}>
-                  {ago(event.at, Date.now())}
-                </time>
+                <When at={event.at} />
               </li>
             ))}
           </ul>

@@ -5,40 +5,23 @@ import { Figure } from '../charts/figure.tsx'
 import { Gauge } from '../charts/gauge.tsx'
 import { LineChart } from '../charts/line.tsx'
 import { get } from '../data.ts'
-import { metric, setting, span } from '../format.ts'
+import { metric, setting, span, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { Empty, Shown, State } from '../ui/parts.tsx'
-import { Table } from '../ui/table.tsx'
-
-interface TabProps {
-  readonly campaign: CampaignView
-}
+import type { TabProps } from './campaign.tsx'
+import { Top } from './campaign-top.tsx'
 
 const analysisOf = (id: string, part: string) => () =>
   get<AnalysisView>(`/campaigns/${id}/analysis?part=${part}`)
 
-/** The answer, with how sure it is. */
-export function Overview({ campaign }: TabProps) {
-  const { id, best } = campaign
-  const tests = useLive(`tests ${id}`, () => get<TestList>(`/campaigns/${id}/tests`), {
-    topics: [`campaign:${id}`],
-  })
+/** How far the search has come, what mattered, and what was tested. */
+export function Overview({ campaign, known }: TabProps) {
+  const { id } = campaign
   const analysis = useLive(`overview ${id}`, analysisOf(id, 'best-so-far,importance'), {
     topics: [`campaign:${id}`],
   })
   return (
     <>
-      {best === null ? (
-        <Empty>No run is valid yet. The first values appear when two machines agree.</Empty>
-      ) : (
-        <p class="prose">
-          The best recipe so far reaches {campaign.metric.name} <strong>{metric(best.mean)}</strong> (n=
-          {best.n}): <a href={`/e/${best.experimentId}`}>its recipe and how it learnt</a>.
-        </p>
-      )}
-      <Shown from={tests} what="the tests">
-        {shown => <Tests of={shown} metricName={campaign.metric.name} />}
-      </Shown>
       <Shown from={analysis} what="the analysis">
         {shown => (
           <div class="two">
@@ -46,6 +29,10 @@ export function Overview({ campaign }: TabProps) {
             <Importance of={shown} />
           </div>
         )}
+      </Shown>
+      <Top campaign={campaign} />
+      <Shown from={known} what="the tests">
+        {({ tests }) => <Tests of={tests} metricName={campaign.metric.name} />}
       </Shown>
     </>
   )
@@ -130,7 +117,7 @@ function Importance({ of: { importance } }: { of: AnalysisView }) {
       <h2>What matters</h2>
       <Figure
         name="importance"
-        sentence={`${importance.method}, n=${importance.n}: ${first.name} explains ${Math.round(first.share * 100)} % of the difference.`}
+        sentence={`${first.name} tells the best from all by ${Math.round(first.share * 100)} %, n=${whole(importance.n)}. ${importance.method}`}
         twin={() => ({ columns: ['parameter', 'share'], rows: parameters.map(p => [p.name, p.share]) })}
       >
         <ul class="bars">
@@ -144,81 +131,5 @@ function Importance({ of: { importance } }: { of: AnalysisView }) {
         </ul>
       </Figure>
     </section>
-  )
-}
-
-/** Each parameter by itself: where in its range the good values are. */
-export function Slices({ campaign }: TabProps) {
-  const analysis = useLive(`slices ${campaign.id}`, analysisOf(campaign.id, 'slices'), {
-    topics: [`campaign:${campaign.id}`],
-  })
-  return (
-    <Shown from={analysis} what="the slices">
-      {({ slices }) => {
-        if (slices === undefined || slices.n === 0) return <Empty>No finished experiment yet.</Empty>
-        return slices.parameters.map(({ name, bins }) => (
-          <section key={name}>
-            <h2>{name}</h2>
-            <Figure
-              name={`slice-${name}`}
-              sentence={`The best and the mean ${campaign.metric.name} in each part of ${name}, n=${slices.n}.`}
-              twin={() => ({
-                columns: [name, 'n', 'best', 'mean', '± 95 %'],
-                rows: bins.map(bin => [setting(bin.value), bin.n, bin.best, bin.mean, bin.ci95]),
-              })}
-            >
-              <Table
-                label={name}
-                columns={[
-                  name,
-                  ...['n', 'best', 'mean ± 95 %'].map(head => ({ name: head, isNumber: true })),
-                ]}
-                rows={bins.map(bin => ({
-                  key: setting(bin.value),
-                  cells: [
-                    ...[setting(bin.value), bin.n, metric(bin.best)],
-                    `${metric(bin.mean)}${bin.ci95 === null ? '' : ` ± ${metric(bin.ci95)}`}`,
-                  ],
-                }))}
-              />
-            </Figure>
-          </section>
-        ))
-      }}
-    </Shown>
-  )
-}
-
-const CURVES_SHOWN = 40
-
-/** How the models learnt: the best in its own colour, the others behind it. */
-export function Curves({ campaign }: TabProps) {
-  const analysis = useLive(`curves ${campaign.id}`, analysisOf(campaign.id, 'curves'), {
-    topics: [`campaign:${campaign.id}`],
-  })
-  return (
-    <Shown from={analysis} what="the curves">
-      {({ curves }) => {
-        const best = curves?.curves[0]
-        if (curves === undefined || best === undefined) return <Empty>No finished run yet.</Empty>
-        const shown = curves.curves.slice(0, CURVES_SHOWN)
-        const lines = shown.map(({ rank, value, points }, i) => ({
-          label: i === 0 ? `best, ${metric(value)}` : `rank ${rank}`,
-          points: points.flatMap((p): [number, number][] => (p.train === null ? [] : [[p.update, p.train]])),
-          token: i === 0 ? 'champion' : 'ink-3',
-          width: i === 0 ? 2 : 0.5,
-        }))
-        return (
-          <LineChart
-            name="curves"
-            lines={[...lines.slice(1), ...lines.slice(0, 1)]}
-            x="updates"
-            y="training loss"
-            height={360}
-            sentence={`Training loss of ${shown.length} of ${curves.n} experiments, the best one in colour.`}
-          />
-        )
-      }}
-    </Shown>
   )
 }

@@ -1,6 +1,7 @@
 import { useMemo } from 'preact/hooks'
 import type { AnalysisView } from '#protocol/analysis.ts'
 import type { CampaignView } from '#protocol/campaign.ts'
+import { ANALYSIS_POINTS_MAX } from '#protocol/limits.ts'
 import { axisOf } from '../charts/axes.ts'
 import { Figure } from '../charts/figure.tsx'
 import { Parallel } from '../charts/parallel.tsx'
@@ -14,14 +15,11 @@ import { Table, type TableRow } from '../ui/table.tsx'
 
 type Points = NonNullable<AnalysisView['points']>
 
-// As ANALYSIS_POINTS_MAX: all experiments of a large campaign.
-const POINTS_MAX = 10_000
-
 /** Every finished experiment as a line and as a row; the filter in the address picks from both. */
 export function ParallelTab({ campaign: { id, metric: measured } }: { campaign: CampaignView }) {
   const analysis = useLive(
     `points ${id}`,
-    () => get<AnalysisView>(`/campaigns/${id}/analysis?part=points&limit=${POINTS_MAX}`),
+    () => get<AnalysisView>(`/campaigns/${id}/analysis?part=points&limit=${ANALYSIS_POINTS_MAX}`),
     { topics: [`campaign:${id}`] },
   )
   return (

@@ -1,24 +1,21 @@
 import { useComputed } from '@preact/signals'
 import { useMemo } from 'preact/hooks'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
+import { ANALYSIS_POINTS_MAX } from '#protocol/limits.ts'
 import { get, type Resource } from '../data.ts'
 import { metric, setting, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { query, setQuery } from '../router.ts'
 import { cellOf, filterOf, type Row, sorted } from '../runs-filter.ts'
+import { command } from '../ui/command.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { Table, type TableRow } from '../ui/table.tsx'
 
-// The server gives the first thousand unasked; as ANALYSIS_POINTS_MAX: all of a large campaign.
-const ROWS_FIRST = 1_000
-const ROWS_MAX = 10_000
+// As many as fill a screen or two: they are there before the rest is asked for, which takes a server a second of 10,000.
+const ROWS_FIRST = 100
 
 /** The experiments of a campaign; filter and order stand in the address. */
 export function Runs({ campaign: { id, experiments } }: { campaign: CampaignView }) {
-  const isLarge = experiments.created > ROWS_FIRST
-  const first = useLive(`board ${id}`, () => get<Leaderboard>(`/campaigns/${id}/leaderboard`), {
-    topics: isLarge ? [] : [`campaign:${id}`],
-  })
   const text = query.value.get('q') ?? ''
   const fits = filterOf(text)
   return (
@@ -37,37 +34,44 @@ export function Runs({ campaign: { id, experiments } }: { campaign: CampaignView
           {fits === undefined ? 'Conditions such as lr>0.001, mean<2, width=64, with spaces between.' : ''}
         </span>
       </search>
-      {isLarge ? (
-        <AllRows id={id} first={first} text={text} created={experiments.created} />
-      ) : (
-        <Shown from={first} what="the experiments">
-          {shown => <Board of={shown} text={text} created={experiments.created} />}
-        </Shown>
-      )}
+      <Rows id={id} text={text} created={experiments.created} />
     </>
   )
 }
 
-interface AllRowsProps {
+interface RowsProps {
   readonly id: string
-  readonly first: Resource<Leaderboard>
   readonly text: string
   readonly created: number
 }
 
-/** Of a large campaign: the first rows at once, and all of them as soon as they are there. */
-function AllRows({ id, first, text, created }: AllRowsProps) {
-  const all = useLive(
-    `whole board ${id}`,
-    () => get<Leaderboard>(`/campaigns/${id}/leaderboard?limit=${ROWS_MAX}`),
-    { topics: [`campaign:${id}`] },
+/** The first rows at once; where there are more, all of them as soon as they are there. */
+function Rows({ id, text, created }: RowsProps) {
+  const first = useLive(`board ${id}`, () => boardOf(id, ROWS_FIRST), { topics: [`campaign:${id}`] })
+  const now = first.now.value
+  const isAll = now.state === 'ready' && now.value.rows.length + now.value.waiting < ROWS_FIRST
+  return now.state === 'ready' && !isAll ? (
+    <AllRows first={first} id={id} text={text} created={created} />
+  ) : (
+    <Shown from={first} what="the experiments">
+      {shown => <Board of={shown} text={text} created={created} />}
+    </Shown>
   )
+}
+
+function AllRows({ first, id, text, created }: RowsProps & { readonly first: Resource<Leaderboard> }) {
+  const all = useLive(`whole board ${id}`, () => boardOf(id, ANALYSIS_POINTS_MAX), {
+    topics: [`campaign:${id}`],
+  })
   return (
     <Shown from={all.now.value.state === 'ready' ? all : first} what="the experiments">
       {shown => <Board of={shown} text={text} created={created} />}
     </Shown>
   )
 }
+
+const boardOf = (id: string, limit: number): Promise<Leaderboard> =>
+  get<Leaderboard>(`/campaigns/${id}/leaderboard?limit=${limit}`)
 
 interface BoardProps {
   readonly of: Leaderboard
@@ -82,7 +86,9 @@ function Board({ of: board, text, created }: BoardProps) {
   const by = useComputed(() => query.value.get('sort') ?? 'rank').value
   const ranked = useMemo(() => board.rows.map((row, i): Ranked => ({ ...row, rank: i + 1 })), [board])
   const varied = useMemo(() => variedIn(ranked), [ranked])
-  const rows = useMemo(() => sorted(ranked.filter(filterOf(text) ?? (() => true)), by), [ranked, text, by])
+  // Ordered once, however often it is filtered.
+  const ordered = useMemo(() => (by === 'rank' ? ranked : sorted(ranked, by)), [ranked, by])
+  const rows = useMemo(() => ordered.filter(filterOf(text) ?? (() => true)), [ordered, text])
   if (ranked.length === 0) return <Empty>No experiment has a value yet.</Empty>
   const seen = ranked.length + board.waiting
   const heads = [
@@ -96,7 +102,7 @@ function Board({ of: board, text, created }: BoardProps) {
       <p class="dim">
         {whole(rows.length)} of {whole(ranked.length)} with a value, of {whole(created)} created
         {board.rows.some(row => row.baseline) && ' and the unchanged recipe'}
-        {(seen === ROWS_FIRST || seen === ROWS_MAX) && '; the best ones, others may follow'}
+        {(seen === ROWS_FIRST || seen === ANALYSIS_POINTS_MAX) && '; the best ones, others may follow'}
         {board.waiting > 0 && `; ${board.waiting} more would be among the first and wait for the verifier`}.{' '}
         {board.baselines.length > 0 &&
           `For comparison: ${board.baselines.map(({ name, value }) => `${name} ${metric(value)}`).join(' · ')}`}
@@ -131,7 +137,7 @@ const rowOf = (row: Ranked | undefined, varied: readonly string[]): TableRow =>
           row.ci95 === null ? '' : metric(row.ci95),
           whole(row.n),
           ...varied.map(name => setting(cellOf(row, name) ?? '')),
-          row.resultId !== null && <code key="r">xeenet repro {row.resultId}</code>,
+          row.resultId !== null && <code key="r">{command(`repro ${row.resultId}`)}</code>,
         ],
       }
 

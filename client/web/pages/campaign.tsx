@@ -1,23 +1,38 @@
 import type { CampaignView } from '#protocol/campaign.ts'
-import { get } from '../data.ts'
+import { CampaignRug } from '../charts/rug.tsx'
+import { get, type Resource } from '../data.ts'
 import { credits, metric, whole } from '../format.ts'
+import { late } from '../late.tsx'
 import { useLive } from '../live.ts'
 import { query } from '../router.ts'
 import { useTitle } from '../title.ts'
 import { Figures, Shown, State } from '../ui/parts.tsx'
-import { Log, Notes } from './campaign-history.tsx'
-import { Curves, Overview, Slices } from './campaign-overview.tsx'
-import { ParallelTab } from './campaign-parallel.tsx'
-import { Runs } from './campaign-runs.tsx'
+import { Answer, type Known, useKnown } from './campaign-answer.tsx'
+import { Exports } from './campaign-exports.tsx'
 
+/** What every view of a campaign is given. */
+export interface TabProps {
+  readonly campaign: CampaignView
+  readonly known: Resource<Known>
+}
+
+// Each with its own program: who looks at one loads no other.
 const TABS = [
-  ['overview', 'Overview', Overview],
-  ['parallel', 'Parallel', ParallelTab],
-  ['slices', 'Slices', Slices],
-  ['curves', 'Curves', Curves],
-  ['runs', 'Experiments', Runs],
-  ['notes', 'Notes', Notes],
-  ['log', 'Log', Log],
+  ['overview', 'Overview', late<TabProps>(async () => (await import('./campaign-overview.tsx')).Overview)],
+  ['parallel', 'Parallel', late<TabProps>(async () => (await import('./campaign-parallel.tsx')).ParallelTab)],
+  ['slices', 'Slices', late<TabProps>(async () => (await import('./campaign-slices.tsx')).Slices)],
+  ['heat', 'Heat', late<TabProps>(async () => (await import('./campaign-heat.tsx')).HeatTab)],
+  ['front', 'Front', late<TabProps>(async () => (await import('./campaign-front.tsx')).Front)],
+  ['curves', 'Curves', late<TabProps>(async () => (await import('./campaign-curves.tsx')).Curves)],
+  ['runs', 'Experiments', late<TabProps>(async () => (await import('./campaign-runs.tsx')).Runs)],
+  ['search', 'Search', late<TabProps>(async () => (await import('./campaign-search.tsx')).Search)],
+  [
+    'revisions',
+    'Revisions',
+    late<TabProps>(async () => (await import('./campaign-revisions.tsx')).Revisions),
+  ],
+  ['notes', 'Notes', late<TabProps>(async () => (await import('./campaign-history.tsx')).Notes)],
+  ['log', 'Log', late<TabProps>(async () => (await import('./campaign-history.tsx')).Log)],
 ] as const
 
 /** One question: the answer so far, how far it is, and everything behind it. */
@@ -26,34 +41,40 @@ export function CampaignPage({ id }: { id: string }) {
     topics: [`campaign:${id}`],
     everyMs: 5_000,
   })
-  const asked = query.value.get('tab') ?? 'overview'
-  const [tab, , Tab] = TABS.find(([name]) => name === asked) ?? TABS[0]
   return (
     <Shown from={view} what="the campaign">
-      {campaign => (
-        <>
-          <Head of={campaign} />
-          <nav class="tabs" aria-label="Views of the campaign">
-            {TABS.map(([name, title]) => (
-              <a
-                key={name}
-                href={name === 'overview' ? `/c/${id}` : `/c/${id}?tab=${name}`}
-                {...(name === tab ? { 'aria-current': 'page' as const } : {})}
-              >
-                {title}
-              </a>
-            ))}
-          </nav>
-          <Tab campaign={campaign} />
-        </>
-      )}
+      {campaign => <Campaign of={campaign} />}
     </Shown>
   )
 }
 
-function Head({ of: campaign }: { of: CampaignView }) {
+function Campaign({ of: campaign }: { of: CampaignView }) {
+  const { id } = campaign
+  const known = useKnown(id, campaign.best)
+  const asked = query.value.get('tab') ?? 'overview'
+  const [tab, , Tab] = TABS.find(([name]) => name === asked) ?? TABS[0]
+  return (
+    <>
+      <Head campaign={campaign} known={known} />
+      <nav class="tabs" aria-label="Views of the campaign">
+        {TABS.map(([name, title]) => (
+          <a
+            key={name}
+            href={name === 'overview' ? `/c/${id}` : `/c/${id}?tab=${name}`}
+            {...(name === tab ? { 'aria-current': 'page' as const } : {})}
+          >
+            {title}
+          </a>
+        ))}
+      </nav>
+      <Tab key={tab} campaign={campaign} known={known} />
+    </>
+  )
+}
+
+function Head({ campaign, known }: TabProps) {
   useTitle(campaign.title)
-  const { workUnits, results, best, credit } = campaign
+  const { id, workUnits, results, best, credit } = campaign
   return (
     <>
       <a href="/c">‹ campaigns</a>
@@ -61,8 +82,8 @@ function Head({ of: campaign }: { of: CampaignView }) {
       {campaign.question !== null && <p class="prose">{campaign.question}</p>}
       <p class="meta">
         <State of={campaign.state} /> {campaign.end?.reason != null && `(${campaign.end.reason})`} ·{' '}
-        {campaign.kernel} · {campaign.data} · {campaign.metric.goal} {campaign.metric.name} · revision{' '}
-        {campaign.revision}
+        {campaign.kernel} · {campaign.data} · {campaign.metric.goal} {campaign.metric.name} ·{' '}
+        <a href={`/c/${id}?tab=revisions`}>revision {campaign.revision}</a>
         {campaign.derivedFrom !== null && (
           <>
             {' '}
@@ -71,11 +92,23 @@ function Head({ of: campaign }: { of: CampaignView }) {
         )}
       </p>
       {campaign.calm !== null && (
-        <p class="meta">A recipe on which they would not agree is left to exact classes: {campaign.calm}.</p>
+        <p class="meta">Recipes that devices do not agree on are left to exact classes: {campaign.calm}.</p>
       )}
+      <CampaignRug campaign={campaign} />
+      <Answer campaign={campaign} known={known} />
       <Figures
         of={[
-          [`best ${campaign.metric.name}`, best === null ? '—' : metric(best.mean)],
+          [
+            `best ${campaign.metric.name}`,
+            best === null ? (
+              '—'
+            ) : (
+              <a href={`/e/${best.experimentId}`}>
+                {metric(best.mean)}
+                {best.ci95 !== null && <small> ±{metric(best.ci95)}</small>}
+              </a>
+            ),
+          ],
           ['runs valid', whole(workUnits.valid)],
           ['computing', whole(results.inProgress)],
           ['queued', whole(results.unsent)],
@@ -83,14 +116,7 @@ function Head({ of: campaign }: { of: CampaignView }) {
           ['credits granted', `${credits(credit.grantedMilli)} of ${credits(credit.reservedMilli)}`],
         ]}
       />
-      <p>
-        <a class="button" href={`/api/v1/campaigns/${campaign.id}/export?format=csv`} download>
-          All runs: CSV
-        </a>{' '}
-        <a class="button" href={`/api/v1/campaigns/${campaign.id}/export`} download>
-          NDJSON
-        </a>
-      </p>
+      <Exports id={id} />
     </>
   )
 }

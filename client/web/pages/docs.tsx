@@ -1,33 +1,30 @@
 import { useTitle } from '../title.ts'
+import { CommandPlace, command } from '../ui/command.tsx'
 
 const STEPS: readonly (readonly [string, string, string])[] = [
-  [
-    'Lend a computer',
-    'Half its cores, paused on battery; Ctrl-C gives the work back.',
-    'xeenet up --server ORIGIN',
-  ],
+  ['Lend a computer', 'Half its cores, paused on battery; Ctrl-C gives the work back.', 'up --server ORIGIN'],
   [
     'Lend a server',
     'All cores, one result after the other, with a token of your account.',
-    'xeenet up --server ORIGIN --preset all --token-file FILE',
+    'up --server ORIGIN --preset all --token-file FILE',
   ],
   [
     'Ask a question',
     'A file says kernel, data, space, budget; this tells what it would cost.',
-    'xeenet campaign validate FILE --server ORIGIN --token-file FILE',
+    'campaign validate FILE --server ORIGIN --token-file FILE',
   ],
   [
     'Start it',
     'Credits are reserved; what is not used comes back.',
-    'xeenet campaign submit FILE --server ORIGIN --token-file FILE',
+    'campaign submit FILE --server ORIGIN --token-file FILE',
   ],
-  ['Follow it', 'Until it ends.', 'xeenet campaign watch ID --server ORIGIN'],
+  ['Follow it', 'Until it ends.', 'campaign watch ID --server ORIGIN'],
   [
     'Compute a result again',
     'The same bits on your machine, or somebody is wrong.',
-    'xeenet repro ID --server ORIGIN',
+    'repro ID --server ORIGIN',
   ],
-  ['Check the ledger', 'Every credit, from the first block on.', 'xeenet ledger verify FILE'],
+  ['Check the ledger', 'Every credit, from the first block on.', 'ledger verify FILE'],
 ]
 
 /** How to take part, in seven commands. */
@@ -38,13 +35,14 @@ export function DocsPage() {
       <h1>How to take part</h1>
       <p class="prose">
         The quickest way is <a href="/start">Start</a>: one button, nothing to install. Everything else is one
-        program, <code>xeenet</code>; every command takes <code>--json</code> and prints what the API says.
+        program, <code>xeenet</code>, called <CommandPlace />. Every command takes <code>--json</code> and
+        prints what the API says.
       </p>
       {STEPS.map(([title, why, line]) => (
         <section key={title}>
           <h2>{title}</h2>
           <p>{why}</p>
-          <pre>{line.replace('ORIGIN', location.origin)}</pre>
+          <pre>{command(line.replace('ORIGIN', location.origin))}</pre>
         </section>
       ))}
       <h2>How a result is trusted</h2>

@@ -1,9 +1,10 @@
 import type { ExploreView } from '#protocol/explore.ts'
 import { Figure } from '../charts/figure.tsx'
+import { depthsOf, HeatMap } from '../charts/heat.tsx'
 import { type Line, LineChart } from '../charts/line.tsx'
 import { metric as metricText, setting } from '../format.ts'
 import { query, setQuery } from '../router.ts'
-import { Empty, Scroll } from '../ui/parts.tsx'
+import { Empty } from '../ui/parts.tsx'
 import { type Groups, groupFields, groupsTwin, parametersOf, showOf } from './explore-rows.ts'
 
 /** Single runs by a parameter. */
@@ -31,7 +32,7 @@ export function Scatter({ of: { runs, metric, fields } }: { of: ExploreView }) {
         x={x}
         y={metric.name}
         height={360}
-        lines={[{ label: `${metric.name} of a run`, points, token: 'series-1', dots: true }]}
+        lines={[{ label: `${metric.name} of a run`, points, token: 'series-1', dots: 'only' }]}
         sentence={`${points.length} runs by ${x}; ${runs.length - points.length} without a metric or ${x} are not drawn. ${fields.length} fields can be asked for.`}
       />
     </>
@@ -74,9 +75,6 @@ export function Lines({ of: { groups, metric } }: { of: ExploreView }) {
   )
 }
 
-// So much of the colour at most that ink stays readable on it, in both themes.
-const TINT_PERCENT = 45
-
 /** Groups of two fields as a grid; the values stand in it. */
 export function Heat({ of: { groups, metric } }: { of: ExploreView }) {
   const [first = '', second] = groupFields()
@@ -84,47 +82,27 @@ export function Heat({ of: { groups, metric } }: { of: ExploreView }) {
     return <Empty>A heat map has two fields: “group by” lr:log8,depth, for example.</Empty>
   const show = showOf()
   const values = groups.flatMap(group => (group[show] === null ? [] : [group[show]]))
-  const [low, high] = [Math.min(...values), Math.max(...values)]
-  const rows = keysOf(groups, 0)
-  const columns = keysOf(groups, 1)
+  const depth = depthsOf(values, 'greatest')
+  const [rows, columns] = [keysOf(groups, 0), keysOf(groups, 1)]
   const at = new Map(groups.map(group => [JSON.stringify(group.key), group]))
-  const sentence = `${show} of ${metric.name}: the deeper the colour the larger, from ${metricText(low)} to ${metricText(high)}.`
+  const sentence = `${show} of ${metric.name}: the deeper the colour the larger, from ${metricText(Math.min(...values))} to ${metricText(Math.max(...values))}.`
   return (
     <Figure name="heat" sentence={sentence} twin={() => groupsTwin(groups)}>
-      <Scroll label={`${first} by ${second}`}>
-        <table class="heat">
-          <thead>
-            <tr>
-              <th>
-                {first} ╲ {second}
-              </th>
-              {columns.map(column => (
-                <th key={String(column)} class="n">
-                  {setting(column)}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map(row => (
-              <tr key={String(row)}>
-                <th scope="row">{setting(row)}</th>
-                {columns.map(column => {
-                  const group = at.get(JSON.stringify([row, column]))
-                  const value = group?.[show] ?? null
-                  const share = value === null || high === low ? 0 : (value - low) / (high - low)
-                  const background = `color-mix(in oklab, var(--series-1) ${Math.round(TINT_PERCENT * share)}%, var(--surface))`
-                  return (
-                    <td key={String(column)} class="n" style={{ background }} title={`n ${group?.n ?? 0}`}>
-                      {value === null ? '' : show === 'n' ? value : metricText(value)}
-                    </td>
-                  )
-                })}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <HeatMap
+        label={`${first} by ${second}`}
+        names={[second, first]}
+        columns={columns.map(setting)}
+        rows={rows.map(setting)}
+        cell={(column, row) => {
+          const group = at.get(JSON.stringify([rows[row], columns[column]]))
+          const value = group?.[show] ?? null
+          return {
+            text: value === null ? '' : show === 'n' ? String(value) : metricText(value),
+            depth: depth(value),
+            title: `n ${group?.n ?? 0}`,
+          }
+        }}
+      />
     </Figure>
   )
 }

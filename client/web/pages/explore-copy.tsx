@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals'
+import { commandHere } from '../ui/command.tsx'
 
 /** The same question for other hands: HTTP, the command line, an agent. */
 export function CopyAs({ asked }: { asked: string }) {
@@ -31,7 +32,7 @@ function formsOf(asked: string): Readonly<Record<string, string>> {
   const options = Object.entries(given).map(([name, value]) => `--${name} ${quoted(value)}`)
   return {
     curl: `curl ${quoted(`${location.origin}/api/v1/corpus/explore?${asked}`)}`,
-    xeenet: `xeenet corpus explore ${options.join(' ')} --server ${location.origin}`,
+    xeenet: commandHere(`corpus explore ${options.join(' ')}`),
     'MCP call': JSON.stringify({ name: 'xee_results', arguments: given }),
   }
 }

@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals'
+import type { CampaignList } from '#protocol/campaign.ts'
 import type { ExploreView } from '#protocol/explore.ts'
 import { conditionsOf, groupsOf } from '#protocol/explore-words.ts'
 import type { KernelList } from '#protocol/lists.ts'
@@ -14,7 +15,7 @@ import { ExploreResult, VIEWS } from './explore-views.tsx'
 /** Every valid result of everybody, asked as the API is asked; the question stands in the address. */
 export function ExplorePage() {
   useTitle('Data')
-  const kernels = useResource('kernels', () => get<KernelList>('/kernels'))
+  const kernels = useResource('kernels', loadKernels)
   return (
     <>
       <h1>Data</h1>
@@ -23,16 +24,27 @@ export function ExplorePage() {
         HTTP, at the command line and for agents.
       </p>
       <Shown from={kernels} what="the kernels">
-        {({ kernels: all }) =>
-          all.length === 0 ? (
+        {names =>
+          names.length === 0 ? (
             <Empty>This server has no kernel yet, hence no data.</Empty>
           ) : (
-            <Explorer names={all.map(({ manifest }) => `${manifest.name}@${manifest.version}`)} />
+            <Explorer names={names} />
           )
         }
       </Shown>
     </>
   )
+}
+
+/** All kernels by name, that of the newest campaign first: of it there is most to see. */
+async function loadKernels(): Promise<readonly string[]> {
+  const [{ kernels }, { campaigns }] = await Promise.all([
+    get<KernelList>('/kernels'),
+    get<CampaignList>('/campaigns?limit=1'),
+  ])
+  const names = kernels.map(({ manifest }) => `${manifest.name}@${manifest.version}`)
+  const newest = campaigns[0]?.kernel
+  return [...names.filter(name => name === newest), ...names.filter(name => name !== newest)]
 }
 
 const ASKED = ['data', 'campaign', 'where', 'group'] as const

@@ -3,6 +3,7 @@ import type { KeyList, KeyScope, KeyView, NewKey } from '#protocol/keys.ts'
 import { get, useResource } from '../data.ts'
 import { ago, credits } from '../format.ts'
 import { may, post } from '../session.ts'
+import { Command, CommandPlace, command } from '../ui/command.tsx'
 import { Failed, Field, filledIn, useSending } from '../ui/form.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 
@@ -83,7 +84,7 @@ function Make({ onMade }: { onMade: () => void }) {
           {made.value.link !== null && (
             <>
               {' '}
-              On each machine: <code>npx xeenet up --link '{made.value.link}'</code>
+              On each machine, <CommandPlace />: <Command line={command(`up --link '${made.value.link}'`)} />
             </>
           )}
         </p>

@@ -7,8 +7,10 @@ import { ago, credits } from '../format.ts'
 import { go } from '../router.ts'
 import { loginPath, may, post, refreshSession, user } from '../session.ts'
 import { useTitle } from '../title.ts'
+import { Command, CommandPlace, commandHere } from '../ui/command.tsx'
 import { Failed, Field, filledIn, useSending } from '../ui/form.tsx'
-import { Empty, Figures, Scroll, Shown, State } from '../ui/parts.tsx'
+import { Empty, Figures, Shown, State } from '../ui/parts.tsx'
+import { Table } from '../ui/table.tsx'
 import { Keys } from './me-keys.tsx'
 import { Webhooks } from './me-webhooks.tsx'
 
@@ -99,32 +101,22 @@ function Entries({ of: { userId, balanceMilli, entries } }: { of: MeView }) {
     return row
   })
   return (
-    <Scroll label="The last transfers">
-      <table>
-        <thead>
-          <tr>
-            <th>when</th>
-            <th>what</th>
-            <th class="n">credits</th>
-            <th class="n">balance</th>
-            <th>because</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(({ entry, milli, after }) => (
-            <tr key={entry.key}>
-              <td class="nowrap">{ago(entry.at, Date.now())}</td>
-              <td>{entry.kind}</td>
-              <td class="n">{milli === 0 ? `(${credits(entry.amountMilli)} held)` : credits(milli)}</td>
-              <td class="n">{credits(after)}</td>
-              <td>
-                <Because of={entry} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <Table
+      label="The last transfers"
+      columns={['when', 'what', ...['credits', 'balance'].map(name => ({ name, isNumber: true })), 'because']}
+      rows={rows.map(({ entry, milli, after }) => ({
+        key: entry.key,
+        cells: [
+          <span key="w" class="nowrap">
+            {ago(entry.at, Date.now())}
+          </span>,
+          entry.kind,
+          milli === 0 ? `(${credits(entry.amountMilli)} held)` : credits(milli),
+          credits(after),
+          <Because key="b" of={entry} />,
+        ],
+      }))}
+    />
   )
 }
 
@@ -147,7 +139,7 @@ function Hosts({ of: { hosts }, from }: { of: MeView; from: Resource<MeView> }) 
   if (hosts.length === 0)
     return (
       <Empty>
-        None yet. On the machine: <code>npx xeenet up --login --server {location.origin}</code>
+        None yet. On the machine, <CommandPlace />: <Command line={commandHere('up --login')} />
       </Empty>
     )
   return (

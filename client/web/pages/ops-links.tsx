@@ -4,9 +4,11 @@ import { HOSTS_PER_KEY_MAX, NAME_CHARS_MAX } from '#protocol/limits.ts'
 import { call, token } from '../bearer.tsx'
 import { useResource } from '../data.ts'
 import { ago, whole } from '../format.ts'
+import { Command, CommandPlace, command } from '../ui/command.tsx'
 import { Failed, filledIn, useSending } from '../ui/form.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
+import { numbers } from './ops-table.tsx'
 
 const isLink = ({ scopes }: KeyView): boolean => scopes.every(scope => scope === 'enrol')
 
@@ -42,7 +44,7 @@ export function LinksTab() {
           ) : (
             <Table
               label="Enrolment links"
-              columns={['for', 'state', 'act', { name: 'machines left', isNumber: true }, 'made']}
+              columns={['for', 'state', 'act', ...numbers('machines left'), 'made']}
               rows={links.map(link => ({
                 key: link.keyId,
                 cells: [
@@ -96,7 +98,7 @@ function Make({ onMade }: { onMade: () => void }) {
             The link for {made.value.label}, shown this once: <code data-link>{made.value.link}</code>
           </p>
           <p>
-            On each machine: <code>npx xeenet up --link '{made.value.link}'</code>
+            On each machine, <CommandPlace />: <Command line={command(`up --link '${made.value.link}'`)} />
           </p>
         </div>
       )}

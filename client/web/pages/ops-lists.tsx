@@ -6,10 +6,11 @@ import { call, token } from '../bearer.tsx'
 import { useResource } from '../data.ts'
 import { ago, whole } from '../format.ts'
 import { query, setQuery } from '../router.ts'
+import { Command, commandHere } from '../ui/command.tsx'
 import { Empty, Shown, State } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
 import { ActButton, Undo } from './ops-act.tsx'
-import { Older, useList } from './ops-table.tsx'
+import { numbers, Older, useList } from './ops-table.tsx'
 
 const since = (at: string): string => ago(at, Date.now())
 
@@ -42,7 +43,7 @@ export function ErrorsTab() {
           ) : (
             <Table
               label="Errors"
-              columns={['error', 'kernel', 'class', 'count', 'of all', 'hosts', 'last']}
+              columns={['error', 'kernel', 'class', ...numbers('count', 'of all', 'hosts'), 'last']}
               rows={rows.map(row => ({
                 key: `${row.error} ${row.kernel} ${row.engineClass}`,
                 cells: [
@@ -169,7 +170,7 @@ export function KernelsTab() {
                     </span>
                   </p>
                   <p>
-                    Sign it on your machine: <code>xeenet kernel admit {id}</code>
+                    Sign it on your machine: <Command line={commandHere(`kernel sign ${id}`)} />
                   </p>
                   <ActButton
                     label="Reject"

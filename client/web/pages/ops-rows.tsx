@@ -5,11 +5,9 @@ import { query, setQuery } from '../router.ts'
 import { Empty, Shown, State } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
 import { ActButton, type Filter } from './ops-act.tsx'
-import { Older, useList } from './ops-table.tsx'
+import { numbers, Older, useList } from './ops-table.tsx'
 
 const since = (at: string): string => ago(at, Date.now())
-
-const numbers = (...names: readonly string[]) => names.map(name => ({ name, isNumber: true }))
 
 const FILTERS = ['campaignId', 'hostId', 'ownerId', 'workUnitId', 'kernel', 'engineClass', 'error'] as const
 const STATES = ['unsent', 'in_progress', 'pending', 'over'] as const
@@ -191,7 +189,7 @@ export function HostsTab() {
                 'heard',
                 'client',
                 'classes',
-                { name: 'cores', isNumber: true },
+                ...numbers('cores'),
                 'enrolled',
               ]}
               rows={hosts.map(host => ({

@@ -4,6 +4,7 @@ import { Spark } from '../charts/spark.tsx'
 import { span, whole } from '../format.ts'
 import { Figures, State } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
+import { numbers } from './ops-table.tsx'
 
 const to = (tab: string, value: number | string) => <a href={`/ops?tab=${tab}`}>{value}</a>
 
@@ -27,17 +28,20 @@ export function Symptoms({ of: view }: { of: SymptomsView }) {
       <h2>Daemons</h2>
       <Daemons of={view} />
       {requests.minutes.length > 1 && (
-        <LineChart
-          name="requests"
-          x="minutes"
-          y="a minute"
-          height={160}
-          lines={[
-            { label: 'requests', token: 'series-1', points: minutesOf(view, minute => minute.requests) },
-            { label: 'failed', token: 'bad', points: minutesOf(view, minute => minute.failed) },
-          ]}
-          sentence={`Requests of this process; ${(100 * requests.errorShare).toFixed(2)} % of the last minutes failed.`}
-        />
+        <>
+          <h2>Requests</h2>
+          <LineChart
+            name="requests"
+            x="minutes"
+            y="a minute"
+            height={160}
+            lines={[
+              { label: 'requests', token: 'series-1', points: minutesOf(view, minute => minute.requests) },
+              { label: 'failed', token: 'bad', points: minutesOf(view, minute => minute.failed) },
+            ]}
+            sentence={`Requests of this process; ${(100 * requests.errorShare).toFixed(2)} % of the last minutes failed.`}
+          />
+        </>
       )}
     </>
   )
@@ -164,12 +168,7 @@ function Daemons({ of: { daemons, deadLetters, ledger, samples } }: { of: Sympto
   return (
     <Table
       label="Daemons"
-      columns={[
-        'daemon',
-        { name: 'waiting', isNumber: true },
-        { name: 'oldest', isNumber: true },
-        'last day',
-      ]}
+      columns={['daemon', ...numbers('waiting', 'oldest'), 'last day']}
       rows={[
         ...daemons.map(({ name, waiting, oldestSeconds }) => ({
           key: name,

@@ -13,6 +13,9 @@ export function useList<T>(path: string, names: readonly string[] = []): Resourc
   return useResource(`${token.value} ${path}${text}`, () => call<T>('GET', `/operator${path}${text}`))
 }
 
+/** Columns of numbers. */
+export const numbers = (...names: readonly string[]) => names.map(name => ({ name, isNumber: true }))
+
 /** The way to older rows of a list that comes page by page. */
 export function Older({ after }: { after: string | null }) {
   if (after === null) return null

@@ -23,18 +23,21 @@ export interface Words {
 interface VolunteeringProps {
   readonly link: Link
   readonly words: Words
+  /** What is going on, below the title. */
+  readonly intro?: ComponentChildren
   /** More settings. */
   readonly children?: ComponentChildren
 }
 
 /** The Start page, of a tab as of a process on this machine. */
-export function Volunteering({ link, words, children }: VolunteeringProps) {
+export function Volunteering({ link, words, intro, children }: VolunteeringProps) {
   const snapshot = link.volunteering.value
   const on = snapshot !== undefined && snapshot.phase !== 'ended'
   useTitle(titleOf(snapshot))
   return (
     <>
       <h1>Lend idle cores to an open experiment</h1>
+      {intro}
       {on ? (
         <On link={link} now={snapshot} words={words} />
       ) : (

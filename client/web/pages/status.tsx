@@ -42,10 +42,7 @@ export function StatusPage() {
                 ['their cores', whole(spent.cores)],
                 ['ledger rows', whole(ledger.transfers)],
                 ['sum of all accounts', credits(ledger.sumMilli)],
-                [
-                  'overrun today',
-                  `${credits(ledger.overrun.todayMilli)} of ${credits(ledger.overrun.capMilli)}`,
-                ],
+                [`overrun today, of ${credits(ledger.overrun.capMilli)}`, credits(ledger.overrun.todayMilli)],
               ]}
             />
             <p class="meta">
@@ -56,14 +53,7 @@ export function StatusPage() {
             </p>
             <Spent of={spent} />
             <Kernels of={server.kernels} />
-            <h2>Prices</h2>
-            <p>
-              {prices.prices
-                .map(({ engineClass, milli, per }) => `${engineClass}: ${credits(milli)} a ${per}`)
-                .join(' · ')}
-              ; plus {Math.round(prices.checkingShare * 100)} % reserved for checks, which comes back when it
-              is not needed.
-            </p>
+            <Prices of={prices} />
           </>
         )}
       </Shown>
@@ -109,6 +99,25 @@ function Spent({
 /** Three digits say what a sum of estimates can. */
 const short = (value: number): string =>
   value.toLocaleString('en', { maximumSignificantDigits: 3, notation: value >= 1e6 ? 'compact' : 'standard' })
+
+function Prices({ of: { prices, checkingShare } }: { of: PriceList }) {
+  return (
+    <section>
+      <h2>Prices</h2>
+      <Table
+        label="Prices"
+        columns={['computed by', { name: 'credits', isNumber: true }, 'for each']}
+        rows={prices.map(({ engineClass, milli, per }) => ({
+          key: `${engineClass} ${per}`,
+          cells: [engineClass, credits(milli), per],
+        }))}
+      />
+      <p>
+        Plus {Math.round(checkingShare * 100)} % reserved for checks, which comes back when it is not needed.
+      </p>
+    </section>
+  )
+}
 
 function Kernels({ of: kernels }: { of: ServerView['kernels'] }) {
   return (

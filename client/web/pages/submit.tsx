@@ -8,6 +8,7 @@ import { call, isAllowed, TokenField, token } from '../bearer.tsx'
 import { get, Refusal, useResource } from '../data.ts'
 import { go } from '../router.ts'
 import { useTitle } from '../title.ts'
+import { command } from '../ui/command.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { fileOf, formFor } from './submit-draft.ts'
 import { SubmitForm } from './submit-form.tsx'
@@ -225,7 +226,7 @@ function Sending({ text, ready }: { text: string; ready: boolean }) {
           Download
         </a>
         <span class="meta">
-          {!isAllowed('campaign') && 'At the command line: xeenet campaign submit campaign.yaml'}
+          {!isAllowed('campaign') && `At the command line: ${command('campaign submit campaign.yaml')}`}
         </span>
       </p>
       {why.value !== '' && (

@@ -1,5 +1,6 @@
 import type { ScienceBoard, ScienceList, ScienceRow } from '#protocol/science.ts'
 import { Csv, type Twin } from '../charts/figure.tsx'
+import { scaleOf, WhiskerMark } from '../charts/whisker.tsx'
 import { get } from '../data.ts'
 import { ago, metric, setting, whole } from '../format.ts'
 import { useLive } from '../live.ts'
@@ -77,7 +78,7 @@ function Board({ of: board, alone }: { of: ScienceBoard; alone: boolean }) {
   const lines = linesOf(board)
   const names = [...new Set(board.rows.flatMap(({ recipe }) => Object.keys(recipe)))]
   const varied = names.filter(name => new Set(board.rows.map(({ recipe }) => recipe[name])).size > 1)
-  const span = scaleOf(lines)
+  const span = spanOf(lines)
   return (
     <section>
       <h2>
@@ -112,7 +113,7 @@ function Board({ of: board, alone }: { of: ScienceBoard; alone: boolean }) {
 const baselineRow = (
   { name, at }: Line & { type: 'baseline' },
   varied: readonly string[],
-  span: Span,
+  span: Scale,
 ): TableRow => ({
   key: name,
   cells: [
@@ -120,12 +121,18 @@ const baselineRow = (
       {name}
     </span>,
     metric(at),
-    <Whisker key="w" at={at} half={0} span={span} token="ink-3" />,
+    <WhiskerMark
+      key="w"
+      of={{ mean: at, ci95: null, best: null }}
+      scale={span}
+      width={WIDTH}
+      token="ink-3"
+    />,
     ...['', ...varied.map(() => ''), 'not trained', '', 'baseline'],
   ],
 })
 
-function configurationRow(row: ScienceRow, varied: readonly string[], span: Span): TableRow {
+function configurationRow(row: ScienceRow, varied: readonly string[], span: Scale): TableRow {
   const { found } = row
   return {
     key: found.experimentId,
@@ -135,7 +142,12 @@ function configurationRow(row: ScienceRow, varied: readonly string[], span: Span
         {metric(row.mean)}
       </a>,
       <span key="w" class="nowrap">
-        <Whisker at={row.mean} half={row.ci95 ?? 0} span={span} token={row.baseline ? 'ink-3' : 'accent'} />{' '}
+        <WhiskerMark
+          of={{ mean: row.mean, ci95: row.ci95, best: null }}
+          scale={span}
+          width={WIDTH}
+          token={row.baseline ? 'ink-3' : 'accent'}
+        />{' '}
         <span class="dim">{row.ci95 === null ? '' : metric(row.ci95)}</span>
       </span>,
       `${row.n}${row.diverged > 0 ? ` (${row.diverged} diverged)` : ''}`,
@@ -205,40 +217,15 @@ const twinOf = (board: ScienceBoard, lines: readonly Line[], varied: readonly st
   ),
 })
 
-interface Span {
-  readonly low: number
-  readonly high: number
-}
+type Scale = readonly [number, number]
 
-function scaleOf(lines: readonly Line[]): Span {
-  const ends = lines.flatMap(line => {
-    const half = line.type === 'row' ? (line.row.ci95 ?? 0) : 0
-    return [line.at - half, line.at + half]
-  })
-  return { low: Math.min(...ends), high: Math.max(...ends) }
-}
+const spanOf = (lines: readonly Line[]): Scale =>
+  scaleOf(
+    lines.map(line => ({
+      mean: line.at,
+      ci95: line.type === 'row' ? line.row.ci95 : null,
+      best: null,
+    })),
+  ) ?? [0, 1]
 
 const WIDTH = 120
-
-/** A mean and its interval on the scale of its list; the figures stand beside it. */
-function Whisker({ at, half, span, token }: { at: number; half: number; span: Span; token: string }) {
-  const x = (value: number): number => 4 + ((WIDTH - 8) * (value - span.low)) / (span.high - span.low || 1)
-  return (
-    <svg
-      aria-hidden="true"
-      width={WIDTH}
-      height="14"
-      viewBox={`0 0 ${WIDTH} 14`}
-      stroke={`var(--${token})`}
-      fill={`var(--${token})`}
-    >
-      {half > 0 && (
-        <path
-          d={`M${x(at - half)} 7H${x(at + half)}M${x(at - half)} 4v6M${x(at + half)} 4v6`}
-          stroke-width="1.5"
-        />
-      )}
-      <circle cx={x(at)} cy="7" r="3" stroke="none" />
-    </svg>
-  )
-}

@@ -116,6 +116,13 @@ function Stale<T>({ from }: { from: Resource<T> }) {
   )
 }
 
+/** When something was, in words; the instant itself on demand. */
+export const When = ({ at }: { at: string }) => (
+  <time class="dim nowrap" dateTime={at} title={at}>
+    {ago(at, clock.value)}
+  </time>
+)
+
 export const Empty = ({ children }: { children: ComponentChildren }) => <p class="dim">{children}</p>
 
 interface ScrollProps {

@@ -81,7 +81,7 @@ function LastHour() {
   const { runs, hosts } = now.value
   return (
     <div class="strip">
-      <HourRug of={now.value} width={STRIP_PX} />
+      <HourRug {...now.value} width={STRIP_PX} />
       <span class={stale === undefined ? 'meta' : 'meta warn'}>
         {stale === undefined ? 'last hour' : `as of ${stale.since}`} · {whole(runs)} runs · {whole(hosts)}{' '}
         hosts
@@ -91,13 +91,23 @@ function LastHour() {
 }
 const STRIP_PX = 240
 
-/** Who is logged in, or how to be. Empty until it is known: nothing jumps, and nobody is told the wrong thing. */
+/** Who is logged in, or how to be. Only its place until it is known: nothing jumps, and nobody is told the wrong thing. */
 function Account() {
   const who = user.value
-  if (who === undefined) return null
-  if (who === null) return <a href={loginPath()}>Log in</a>
+  if (who === undefined)
+    return (
+      <span class="who later" aria-hidden="true">
+        Log in
+      </span>
+    )
+  if (who === null)
+    return (
+      <a class="who" href={loginPath()}>
+        Log in
+      </a>
+    )
   return (
-    <span class="row">
+    <span class="row who">
       <a class="account" href="/me">
         {who.name}
       </a>

@@ -11,6 +11,8 @@ export interface Column {
   readonly isNumber?: boolean
   /** Its head orders the rows. */
   readonly sorts?: boolean
+  /** Its cells say what their row is of. */
+  readonly heads?: boolean
 }
 
 export interface TableRow {
@@ -37,16 +39,18 @@ interface TableProps {
   readonly columns: readonly (Column | string)[]
   readonly rows: readonly TableRow[] | LongRows
   readonly order?: Order
+  /** Columns that say something only side by side: a phone scrolls through them. */
+  readonly whole?: boolean
 }
 
 // On a phone: what a row is, and the figure it is there for. The rest comes when it is asked for.
 const FIRST_COLUMNS = 4
 
 /** A table: its head may order it, a long one keeps only the rows in sight in the document, and a phone shows its first columns first. */
-export function Table({ label, columns: named, rows, order }: TableProps) {
+export function Table({ label, columns: named, rows, order, whole = false }: TableProps) {
   const isWide = useSignal(false)
   const columns = named.map(column => (typeof column === 'string' ? { name: column } : column))
-  const more = columns.length - FIRST_COLUMNS
+  const more = whole ? 0 : columns.length - FIRST_COLUMNS
   const head = <Head columns={columns} order={order} />
   return (
     <>
@@ -57,7 +61,7 @@ export function Table({ label, columns: named, rows, order }: TableProps) {
           aria-expanded={isWide.value}
           onClick={() => (isWide.value = !isWide.value)}
         >
-          {isWide.value ? 'First columns only' : `${more} more columns`}
+          {isWide.value ? 'First columns only' : `${more} more ${more === 1 ? 'column' : 'columns'}`}
         </button>
       )}
       <div class={more > 0 && !isWide.value ? 'first-columns' : undefined}>
@@ -122,11 +126,17 @@ function Row({ columns, of: { cells, isCurrent }, index }: RowProps) {
   const place = index === undefined ? {} : { 'aria-rowindex': index + 2, 'data-row': index }
   return (
     <tr {...place} {...(isCurrent === true ? { 'aria-current': 'true' as const } : {})}>
-      {columns.map((column, i) => (
-        <td key={i} class={classOf(column)}>
-          {cells[i]}
-        </td>
-      ))}
+      {columns.map((column, i) =>
+        column.heads === true ? (
+          <th key={i} scope="row">
+            {cells[i]}
+          </th>
+        ) : (
+          <td key={i} class={classOf(column)}>
+            {cells[i]}
+          </td>
+        ),
+      )}
     </tr>
   )
 }

@@ -14,7 +14,15 @@ import { canonicalJson } from '#protocol/canonical.ts'
 import { DAILY_QUOTA_START, MARKS } from '#protocol/limits.ts'
 import { RunReport } from '#protocol/report.ts'
 import { SchedulerReply } from '#protocol/scheduler.ts'
-import { CampaignId, HostId, instant, type ResultId, Sha256, type WorkUnitId } from '#protocol/units.ts'
+import {
+  CampaignId,
+  HostId,
+  type Instant,
+  instant,
+  type ResultId,
+  Sha256,
+  type WorkUnitId,
+} from '#protocol/units.ts'
 import { insertCampaign } from '#store/campaigns.ts'
 import { inTransaction } from '#store/database.ts'
 import { insertHost } from '#store/hosts.ts'
@@ -27,7 +35,7 @@ import type { Answer } from '../truth.ts'
 import { endingOf, nextWake, openReplicas, runsOf, somePaused, unitsOfHosts, viewsOf } from './look.ts'
 import { type Server, startServer } from './server.ts'
 
-const sha256 = (text: string): Sha256 => Sha256.parse(createHash('sha256').update(text).digest('hex'))
+export const sha256 = (text: string): Sha256 => Sha256.parse(createHash('sha256').update(text).digest('hex'))
 
 interface Life {
   readonly server: Server
@@ -88,11 +96,16 @@ async function enrol({ server, clock, cores }: Life, enrolment: Enrolment): Prom
 }
 
 async function submit({ server, clock, numbers }: Life, spec: CampaignSpec): Promise<CampaignId> {
-  const now = instant(clock.now)
+  const id = await submitCampaign(server, instant(clock.now), spec)
+  numbers.set(id, spec.number)
+  return id
+}
+
+/** Enters a campaign with an owner of its own, who pays. */
+export async function submitCampaign(server: Server, now: Instant, spec: CampaignSpec): Promise<CampaignId> {
   const { number, experiments, seeds, quorum } = spec
   const id = server.ids.campaign(now)
   const ownerId = server.ids.user(now)
-  numbers.set(id, number)
   const file = CampaignFile.parse({
     ...{ title: `Campaign ${number}`, kernel: 'tiny@0', data: 'fox@1' },
     metric: { name: 'val_bpb', goal: 'minimize' },
@@ -129,7 +142,7 @@ async function submit({ server, clock, numbers }: Life, spec: CampaignSpec): Pro
 }
 
 /** A run as a kernel could have told of it: equal answers give equal texts. */
-function reportOf({ metric: value, print }: Answer): RunReport {
+export function reportOf({ metric: value, print }: Answer): RunReport {
   return RunReport.parse({
     ...{ status: 'ok', metric: { name: 'val_bpb', value }, counters: { updates: 10 }, fuelUsed: FUEL },
     curve: [{ update: 10, fuel: 1, train: null, val: value }],

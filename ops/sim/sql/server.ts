@@ -29,6 +29,7 @@ import { stream } from '../random.ts'
 /** The real store, jobs and round trip in one process, on a PostgreSQL of its own; the clock is the simulation's. */
 export interface Server {
   readonly knex: Knex
+  readonly connectionString: string
   readonly deps: JobDeps
   readonly wake: ReturnType<typeof createWake>
   readonly edge: Parameters<typeof answerCalls>[2]
@@ -52,7 +53,8 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   const directory = await mkdtemp(join(tmpdir(), 'xeenet-sim-'))
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const postgres = await startPostgres({ dataDir: directory, log: silent, settings: FAST_SETTINGS })
-  const knex = openDatabase({ connectionString: postgres.connectionString, poolMax: 4 })
+  const { connectionString } = postgres
+  const knex = openDatabase({ connectionString, poolMax: 4 })
   await migrate(knex)
   const stocked = await stock(knex, join(directory, 'files'))
   const pending = Object.fromEntries(QUEUES.map(queue => [queue, new Set<string>()]))
@@ -75,7 +77,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
   const wake = createWake(deps)
   const log = pino({ level: 'error' }, pino.destination(2))
   return {
-    ...{ knex, deps, wake, ids, stock: stocked },
+    ...{ knex, connectionString, deps, wake, ids, stock: stocked },
     pending: pendingOf(queueOf),
     edge: {
       ...{ knex, blobs: stocked.blobs, wake, log, now, ids, serverId: 'sim', version: 'sim' },
@@ -85,7 +87,7 @@ export async function startServer({ seed, clock, rules }: ServerOptions): Promis
         run: (source, recipe, which) => wholeRun({ ...source, secret }, recipe, which),
       },
       ...{ operate: openOperate({ knex, wake, now, ids, secret }), trust: { rules, secret } },
-      events: openEventHub({ connectionString: postgres.connectionString, warn: console.error }),
+      events: openEventHub({ connectionString, warn: console.error }),
       ...{
         random: stream(seed, 'dispatch'),
         prefixSecret: 'sim',

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { HomeView } from '#protocol/home.ts'
 import { CAMPAIGN_TICKS_MAX, TICK_SLOT_MS } from '#protocol/limits.ts'
 import { CampaignTicks, TickList } from '#protocol/ticks.ts'
 import { addMs, type CampaignId, type Instant, type UserId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { addCampaignEvents } from '#store/events.ts'
-import { listTicks } from '#store/ticks.ts'
+import { listTicksOfEach } from '#store/ticks.ts'
 import { addUser } from '#support/builders.ts'
 import { addPublished } from '#support/published.ts'
 import { enrolHost, startServer, type TestServer } from '#support/server.ts'
@@ -45,7 +46,7 @@ const lead = (id: CampaignId, experimentId: string, at: Instant) =>
 const hour = async () => TickList.parse((await server.call('GET', '/api/v1/ticks')).json)
 const minutesAgo = (minutes: number) => addMs(server.now(), -minutes * 60_000)
 
-test('the hour has a tick for each campaign and slot, what led in it, and everything is counted', async () => {
+test('the hour has a tick for each slot, what led in it, and everything is counted', async () => {
   await enrolHost(server)
   const [old, young, unlisted] = [
     await publish(2),
@@ -77,23 +78,30 @@ test('the hour has a tick for each campaign and slot, what led in it, and everyt
   await lead(both.id, both.experiments[0]?.id ?? '', (slot + 5000) as Instant)
   await lead(young.id, young.experiments[0]?.id ?? '', minutesAgo(20))
   const view = await hour()
-  expect(
-    view.ticks.map(({ campaignId, runs, failed, agreed, best }) => ({
-      campaignId,
-      runs,
-      failed,
-      agreed,
-      best,
-    })),
-  ).toEqual([
-    { campaignId: young.id, runs: 3, failed: 1, agreed: 1, best: true },
-    { campaignId: both.id, runs: 6, failed: 2, agreed: 2, best: true },
-    { campaignId: both.id, runs: 1, failed: 0, agreed: 3, best: false },
+  const shown = ({ runs, failed, agreed, best }: (typeof view.ticks)[number]) => ({
+    runs,
+    failed,
+    agreed,
+    best,
+  })
+  expect(view.ticks.map(shown)).toEqual([
+    { runs: 3, failed: 1, agreed: 1, best: true },
+    { runs: 6, failed: 2, agreed: 2, best: true },
+    { runs: 1, failed: 0, agreed: 3, best: false },
   ])
   expect(view).toMatchObject({ runs: 10, failed: 3, hosts: 1 })
   expect(Date.parse(view.now) - Date.parse(view.since)).toBe(3600_000)
-  const newest = await listTicks(server.database.knex, { since: minutesAgo(60), limit: 1 })
-  expect(newest.map(({ runs, best }) => ({ runs, best }))).toEqual([{ runs: 1, best: false }])
+  const each = await listTicksOfEach(server.database.knex, [young.id, both.id, old.id], minutesAgo(60))
+  expect([...each].map(([id, ticks]) => [id, ticks.map(({ runs, best }) => [runs, best])])).toEqual([
+    [young.id, [[3, true]]],
+    [
+      both.id,
+      [
+        [6, true],
+        [1, false],
+      ],
+    ],
+  ])
 })
 
 test('readers within two seconds share one answer', async () => {
@@ -128,4 +136,83 @@ test('a campaign has a tick for each of its runs in order, and with many of them
   expect(parts.ticks.map(tick => tick.at)).toEqual(parts.ticks.map(tick => tick.at).sort())
   const unknown = await server.call('GET', `/api/v1/campaigns/c_${'0'.repeat(26)}/ticks`)
   expect([unknown.status, unknown.code]).toEqual([404, 'not_found'])
+})
+
+const DAY_MS = 24 * 3600_000
+const addTest = (
+  campaignId: CampaignId,
+  number: number,
+  [incumbent, challenger]: readonly string[],
+  { state = 'promoted', told, at = minutesAgo(60) }: { state?: string; told?: string; at?: Instant } = {},
+) =>
+  server.database.knex.raw(
+    `insert into campaign_tests (campaign_id, number, incumbent_id, challenger_id, first_seed, pairs_asked, deviation,
+       state, told, gains, lower_bound, upper_bound, started_at, decided_at)
+     values (?, ?, ?, ?, 1, 20, 0.01, ?, ?, '{0.02,0.04}', -2.9, 2.9, ?, ?)`,
+    [campaignId, number, incumbent ?? '', challenger ?? '', state, told ?? state, new Date(at), new Date(at)],
+  )
+
+test('the first page shows what runs, what was found and may be told, and who gave', async () => {
+  const { knex } = server.database
+  await knex.raw('update campaigns set state = ?, ended_at = ?, ended_by = ?', [
+    'finished',
+    new Date(0),
+    'runs',
+  ])
+  const experiments = [
+    { recipe: { lr: 0.001 }, values: [2, 3] },
+    { recipe: { lr: 0.002 }, values: [2.5] },
+    { recipe: { lr: 0.003 }, values: [2.6] },
+    { recipe: { lr: 0.004 }, values: [1], unverified: true },
+  ]
+  const add = (file = {}) => addPublished(knex, server, { owner: owner.id, file, experiments })
+  const [quiet, ended, lively, unlisted] = [
+    await add(),
+    await add(),
+    await add(),
+    await add({ visibility: 'unlisted' }),
+  ]
+  await moveTick(quiet.id, minutesAgo(50))
+  await knex.raw(
+    `update campaigns set state = 'finished', settled_at = ended_at, ended_at = ?, ended_by = 'runs' where id = ?`,
+    [new Date(minutesAgo(30)), ended.id],
+  )
+  await lead(lively.id, lively.experiments[0]?.id ?? '', minutesAgo(5))
+  const [a = '', b = '', c = '', unseen = ''] = lively.experiments.map(one => one.id)
+  await addTest(lively.id, 1, [a, b])
+  await addTest(lively.id, 2, [a, c], { state: 'rejected', at: minutesAgo(40) })
+  await addTest(lively.id, 3, [b, c], { told: 'running' })
+  await addTest(lively.id, 4, [a, unseen])
+  await addTest(lively.id, 5, [c, b], { at: addMs(server.now(), -8 * DAY_MS) })
+  await addTest(
+    unlisted.id,
+    1,
+    unlisted.experiments.map(one => one.id),
+  )
+  await knex.raw(
+    `insert into contributors
+     select party, 'all', now(), now(), valid, valid, valid, credit, credit, credit, 0, 0, 0, 0, 0, 0, null
+     from (values (?, 7, 7000), ('anonymous', 3, 3000)) as x (party, valid, credit)`,
+    [`user:${owner.id}`],
+  )
+  const view = HomeView.parse((await server.call('GET', '/api/v1/home')).json)
+  expect(view.running).toBe(2)
+  expect(view.campaigns.slice(0, 2).map(({ id, best, bestSince }) => [id, best?.mean, bestSince])).toEqual([
+    [lively.id, 2.5, new Date(minutesAgo(5)).toISOString()],
+    [quiet.id, 2.5, null],
+  ])
+  expect(view.campaigns[1]?.ticks.map(({ runs, failed }) => [runs, failed])).toEqual([[5, 0]])
+  expect(view.campaigns.map(({ id }) => id)).not.toContain(unlisted.id)
+  expect(view.found.map(one => [one.kind, one.at])).toEqual([
+    ['finished', new Date(minutesAgo(30)).toISOString()],
+    ['rejected', new Date(minutesAgo(40)).toISOString()],
+    ['promoted', new Date(minutesAgo(60)).toISOString()],
+  ])
+  const [, , promoted] = view.found
+  expect(promoted).toMatchObject({
+    ...{ campaignId: lively.id, challenger: b, metric: 'val_bpb' },
+    recipes: { incumbent: { lr: 0.001 }, challenger: { lr: 0.002 } },
+    gain: { n: 2, mean: expect.closeTo(0.03, 9) },
+  })
+  expect(view.thanks).toEqual({ people: [{ name: 'rosa', valid: 7, creditMilli: 7000 }], anonymous: 3 })
 })
