@@ -166,6 +166,7 @@ describe.skipIf(missing)('the pages', () => {
     const id = /c_[0-9a-z]{26}/.exec(path ?? '')?.[0]
     const page = await browser.open(`${stage.grid.url}${path}`)
     await settled(page)
+    await page.locator('.strip', { hasText: /[1-9]\d* runs/ }).waitFor() // the runs of this campaign, in the head of every page
     await page.evaluate(() => document.body.setAttribute('data-same', 'yes'))
     const token = (await readFile(await stage.grid.tokenFile('rosa', 'campaign'), 'utf8')).trim()
     const text = 'written while somebody looked'

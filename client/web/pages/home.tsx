@@ -55,7 +55,7 @@ function Numbers({ of: home }: { of: HomeView | undefined }) {
     <Figures
       of={[
         ['runs in the last hour', figure(lively?.runs)],
-        ['hosts computing', figure(lively?.hosts)],
+        ['hosts, last hour', figure(lively?.hosts)],
         ['their cores', figure(lively?.cores)],
         ['campaigns running', figure(home?.running)],
         ['results so far', figure(home?.results)],
@@ -159,7 +159,7 @@ const Mean = ({ of: { mean, ci95, n } }: { of: NonNullable<Asked['best']> }) => 
   </>
 )
 
-/** How far it is, and how much longer it takes at the pace of the last hour. */
+/** How far it is, and how much longer it takes at the pace of late. */
 function How({ of: campaign }: { of: Asked }) {
   const { value: last } = hour.now
   const { over, total } = progressOf(campaign)
@@ -181,7 +181,7 @@ function Found({ of: found }: { of: readonly Finding[] }) {
   return (
     <ul class="items">
       {found.map(one => (
-        <li key={`${one.kind} ${one.campaignId} ${one.at}`}>
+        <li key={one.kind === 'finished' ? one.campaignId : `${one.challenger} ${one.at}`}>
           <Says of={one} />
           <div class="meta">
             <a href={`/c/${one.campaignId}`}>{one.title}</a>, {ago(one.at, clock.value)}

@@ -15,12 +15,16 @@ const PLACES: Readonly<Record<string, (id: string) => string>> = {
 }
 
 function Subject({ id }: { id: string }) {
-  const place = PLACES[id.slice(0, id.indexOf('_'))]
+  const kind = id.slice(0, id.indexOf('_'))
+  const short = `${kind}_…${id.slice(-8)}` // whole ids would fill a phone
+  const place = PLACES[kind]
   return place === undefined ? (
-    <span class="mono">{id}</span>
+    <span class="mono" title={id}>
+      {short}
+    </span>
   ) : (
-    <a class="mono" href={place(id)}>
-      {id}
+    <a class="mono" title={id} href={place(id)}>
+      {short}
     </a>
   )
 }
@@ -42,17 +46,16 @@ export function LettersTab() {
             {letters.length > 1 && <Acts of={letters} onDone={list.refresh} all />}
             <Table
               label="Letters"
-              columns={['about', 'error', ...numbers('times'), 'act', 'daemon', 'first', 'last']}
+              columns={['about', 'act', 'error', 'last', 'first', ...numbers('times'), 'daemon']}
               rows={letters.map(letter => ({
                 key: letter.subject,
                 cells: [
                   <Subject key="s" id={letter.subject} />,
-                  letter.error ?? '—',
-                  whole(letter.count),
                   <Acts key="a" of={[letter]} onDone={list.refresh} />,
-                  letter.daemon,
-                  ago(letter.firstAt, Date.now()),
+                  letter.error ?? '—',
                   ago(letter.lastAt, Date.now()),
+                  ago(letter.firstAt, Date.now()),
+                  ...[whole(letter.count), letter.daemon],
                 ],
               }))}
             />

@@ -4,6 +4,7 @@ import { HOSTS_PER_KEY_MAX, NAME_CHARS_MAX } from '#protocol/limits.ts'
 import { call, token } from '../bearer.tsx'
 import { useResource } from '../data.ts'
 import { ago, whole } from '../format.ts'
+import { Command, CommandPlace, command } from '../ui/command.tsx'
 import { Failed, filledIn, useSending } from '../ui/form.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
@@ -97,7 +98,7 @@ function Make({ onMade }: { onMade: () => void }) {
             The link for {made.value.label}, shown this once: <code data-link>{made.value.link}</code>
           </p>
           <p>
-            On each machine: <code>npx xeenet up --link '{made.value.link}'</code>
+            On each machine, <CommandPlace />: <Command line={command(`up --link '${made.value.link}'`)} />
           </p>
         </div>
       )}

@@ -6,6 +6,7 @@ import { call, token } from '../bearer.tsx'
 import { useResource } from '../data.ts'
 import { ago, whole } from '../format.ts'
 import { query, setQuery } from '../router.ts'
+import { Command, commandHere } from '../ui/command.tsx'
 import { Empty, Shown, State } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
 import { ActButton, Undo } from './ops-act.tsx'
@@ -169,7 +170,7 @@ export function KernelsTab() {
                     </span>
                   </p>
                   <p>
-                    Sign it on your machine: <code>xeenet kernel admit {id}</code>
+                    Sign it on your machine: <Command line={commandHere(`kernel sign ${id}`)} />
                   </p>
                   <ActButton
                     label="Reject"

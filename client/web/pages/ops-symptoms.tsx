@@ -28,17 +28,20 @@ export function Symptoms({ of: view }: { of: SymptomsView }) {
       <h2>Daemons</h2>
       <Daemons of={view} />
       {requests.minutes.length > 1 && (
-        <LineChart
-          name="requests"
-          x="minutes"
-          y="a minute"
-          height={160}
-          lines={[
-            { label: 'requests', token: 'series-1', points: minutesOf(view, minute => minute.requests) },
-            { label: 'failed', token: 'bad', points: minutesOf(view, minute => minute.failed) },
-          ]}
-          sentence={`Requests of this process; ${(100 * requests.errorShare).toFixed(2)} % of the last minutes failed.`}
-        />
+        <>
+          <h2>Requests</h2>
+          <LineChart
+            name="requests"
+            x="minutes"
+            y="a minute"
+            height={160}
+            lines={[
+              { label: 'requests', token: 'series-1', points: minutesOf(view, minute => minute.requests) },
+              { label: 'failed', token: 'bad', points: minutesOf(view, minute => minute.failed) },
+            ]}
+            sentence={`Requests of this process; ${(100 * requests.errorShare).toFixed(2)} % of the last minutes failed.`}
+          />
+        </>
       )}
     </>
   )

@@ -3,6 +3,7 @@ import { call, isAllowed, TokenField, token } from '../bearer.tsx'
 import { useResource } from '../data.ts'
 import { query } from '../router.ts'
 import { useTitle } from '../title.ts'
+import { Command, command } from '../ui/command.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { LettersTab } from './ops-letters.tsx'
 import { LinksTab } from './ops-links.tsx'
@@ -37,7 +38,10 @@ export function OpsPage() {
       <h1>Operator console</h1>
       {!isAllowed('admin') ? (
         <>
-          <Empty>Only operators see this. Make a token: xeenet admin user token NAME --scope admin</Empty>
+          <Empty>
+            Only operators see this. Make a token, on the server's machine:{' '}
+            <Command line={command('admin user token NAME --scope admin')} />
+          </Empty>
           <TokenField scope="admin" />
         </>
       ) : (
