@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
-import { type Executor, execute, select, selectFirst, toDb } from './rows.ts'
+import { type Executor, execute, executeOf, select, selectFirst, toDb } from './rows.ts'
 
 export const FileKind = z.enum(['kernel', 'data', 'artifact', 'hidden', 'export'])
 export type FileKind = z.infer<typeof FileKind>
@@ -49,7 +49,7 @@ export const requestArtifacts = (
   on: Executor,
   resultIds: readonly ResultId[],
   now: Instant,
-): Promise<number> => execute(on, ASK, { resultIds, now: toDb(now) })
+): Promise<number> => executeOf(on, resultIds, ASK, { resultIds, now: toDb(now) })
 
 const Wanted = z.object({ hostId: HostId, resultId: ResultId, sha256: Sha256 })
 export type Wanted = z.infer<typeof Wanted>

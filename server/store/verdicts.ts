@@ -4,7 +4,7 @@ import { EngineClass } from '#protocol/engine.ts'
 import { ExperimentId, HostId, ResultId, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { IS_PROVISIONAL, IS_VESTED } from './provisional.ts'
-import { column, execute, select, Timestamp } from './rows.ts'
+import { column, execute, executeOf, select, Timestamp } from './rows.ts'
 
 const SuccessRow = z.object({
   id: ResultId,
@@ -59,7 +59,7 @@ export function paidOf(row: Pick<SuccessRow, 'grantedMilli' | 'grantedDecision' 
 
 /** Gives successes of locked units their verdict and what they earned; returns how many. The hosts hear of it. */
 export function giveVerdicts(trx: Trx, verdicts: readonly Decided[]): Promise<number> {
-  return execute(trx, GIVE_VERDICTS, {
+  return executeOf(trx, verdicts, GIVE_VERDICTS, {
     ids: column(verdicts, v => v.resultId),
     verdicts: column(verdicts, v => v.verdict),
     amounts: column(verdicts, v => v.amountMilli),
@@ -70,11 +70,11 @@ export function giveVerdicts(trx: Trx, verdicts: readonly Decided[]): Promise<nu
 
 /** Valid results that somebody vouches for now; what was provisional is made final by the job `standing`. Returns how many. */
 export const confirmResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
-  execute(trx, CONFIRM, { ids })
+  executeOf(trx, ids, CONFIRM, { ids })
 
 /** Pending results count as a stranger's from now on. */
 export const doubtResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
-  execute(trx, DOUBT, { ids })
+  executeOf(trx, ids, DOUBT, { ids })
 
 /** Judged results are pending again; those in `reversed` lost their pay. Returns how many. */
 export const unjudgeResults = (
@@ -105,7 +105,7 @@ export async function listFinal(trx: Trx, hostIds: readonly HostId[], limit: num
 
 /** Provisional results of locked units stand for good, and their grants are not held any more; returns how many. */
 export const finaliseResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
-  execute(trx, FINALISE, { ids })
+  executeOf(trx, ids, FINALISE, { ids })
 
 /**
  * Which of these results give the digest of another run. That proves nothing by itself: runs whose recipes differ only in

@@ -6,7 +6,7 @@ import type { Rung } from '#protocol/job.ts'
 import { CampaignId, ExperimentId, type Instant, ResultId, type Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { lockResultsOf } from './results.ts'
-import { column, execute, recordset, select, Timestamp, toDb } from './rows.ts'
+import { column, execute, executeOf, recordset, select, Timestamp, toDb } from './rows.ts'
 import { insertUnitClasses, type UnitClass } from './unit-classes.ts'
 
 export interface LoadedWorkUnit {
@@ -64,7 +64,7 @@ export function acceptWorkUnits(
   }[],
   now: Instant,
 ): Promise<number> {
-  return execute(trx, ACCEPT, {
+  return executeOf(trx, answers, ACCEPT, {
     published: column(answers, answer => answer.isPublished),
     ids: column(answers, answer => answer.id),
     canonicalIds: column(answers, answer => answer.canonicalId),
@@ -78,7 +78,7 @@ export function demandChecks(
   demands: readonly { readonly id: WorkUnitId; readonly demand: Demand | 'audit' }[],
   auditedAt: Instant | null = null, // of those drawn at random
 ): Promise<number> {
-  return execute(trx, DEMAND, {
+  return executeOf(trx, demands, DEMAND, {
     auditedAt: toDb(auditedAt),
     ids: column(demands, demand => demand.id),
     demands: column(demands, demand => demand.demand),
@@ -95,7 +95,7 @@ export function overturnWorkUnits(
   answers: readonly { readonly id: WorkUnitId; readonly canonicalId: ResultId }[],
   now: Instant,
 ): Promise<number> {
-  return execute(trx, OVERTURN, {
+  return executeOf(trx, answers, OVERTURN, {
     ids: column(answers, answer => answer.id),
     canonicalIds: column(answers, answer => answer.canonicalId),
     now: toDb(now),

@@ -131,8 +131,8 @@ test('a native result is judged when its weights were looked at, is paid by its 
   const published = await rows(
     `select run_key, metric_value from corpus where work_unit_id = '${mine.workUnitId}'`,
   )
-  const { canonical_id } = await unitOf(mine)
-  const metric = metricOf(sha256(canonical_id === mine.resultId ? trained : elsewhere))
+  const { canonical_result_id: canonicalId } = await unitOf(mine)
+  const metric = metricOf(sha256(canonicalId === mine.resultId ? trained : elsewhere))
   expect(published).toEqual([{ run_key: mine.runKey, metric_value: metric }])
   const receipt = await scene.server.call('GET', `/api/v1/results/${mine.resultId}/receipt`)
   expect(receipt.json).toMatchObject({
