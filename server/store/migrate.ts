@@ -49,6 +49,7 @@ export async function migrate(knex: Knex, directory = DIRECTORY, upTo?: number):
     )
   const migrations = known.slice(0, upTo)
   await inTransaction(knex, async trx => {
+    await trx.raw(WAIT_AS_LONG)
     await trx.raw(TAKE_LOCK)
     await trx.raw(CREATE_TABLE)
   })
@@ -82,6 +83,9 @@ export async function readMigrations(directory: string): Promise<readonly Migrat
   )
 }
 
+// An index on a large table takes as long as it takes, also for those who wait for the one that makes it.
+const WAIT_AS_LONG = `set local statement_timeout = 0`
+
 // Any constant of our own does; held until the transaction ends, so that two starting servers take turns.
 const TAKE_LOCK = `select pg_advisory_xact_lock(7316004)`
 
@@ -102,11 +106,11 @@ const HAS_TABLE = `select to_regclass('schema_migrations') is not null as there`
 const AppliedRow = z.object({ number: z.int(), name: z.string(), sha256: z.string() })
 
 async function applyOnce(trx: Trx, known: readonly Migration[], migration: Migration): Promise<boolean> {
+  await trx.raw(WAIT_AS_LONG)
   await trx.raw(TAKE_LOCK)
   const applied = await select(trx, AppliedRow, LIST_APPLIED)
   for (const row of applied) assertKnown(row, known)
   if (applied.some(row => row.number === migration.number)) return false
-  await trx.raw(`set local statement_timeout = 0`) // an index on a large table takes as long as it takes
   await trx.raw(escapePlaceholders(migration.sql))
   await trx.raw(RECORD, { number: migration.number, name: migration.name, sha256: migration.sha256 })
   return true
