@@ -28,20 +28,15 @@ export async function restoreStory({
   file,
   accepted,
   runs,
-  env: more = {},
-  destroy = async () => undefined,
 }: {
   readonly dir: string
   readonly file: string
   readonly accepted: number
   readonly runs: number // of the campaign, instead of those in its file
-  readonly env?: Readonly<Record<string, string>>
-  /** Ends what the server has beside its directory. */
-  readonly destroy?: () => Promise<void>
 }): Promise<Restored> {
   // The server that comes back has a new verifier, and owners enough that it would wait for minutes before it helps out.
   const lanes = { XEENET_PAIR_MS: '200', XEENET_STARVE_MS: '500', XEENET_RETRY_MIN_MS: '100' }
-  const env = { ...lanes, XEENET_DATASETS: 'sotu-small@1', XEENET_LOG_LEVEL: 'warn', ...more }
+  const env = { ...lanes, XEENET_DATASETS: 'sotu-small@1', XEENET_LOG_LEVEL: 'warn' }
   let grid = await startGrid({ dir, env })
   const events: Event[] = []
   const volunteers: Program[] = []
@@ -68,7 +63,6 @@ export async function restoreStory({
     await killed(grid.server)
     const after = acceptedIn(events).length - before.length
     await rm(grid.dataDir, { recursive: true })
-    await destroy()
     const restored = await admin(['restore', tar, '--verify'], Restore)
     grid = await grid.restartServer()
     await ended(grid, campaign)

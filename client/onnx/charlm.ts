@@ -144,10 +144,11 @@ class Charlm {
     const g = this.#g
     const { width, heads, context, batch } = this.#shape
     const size = width / heads
-    // All three parts are turned at once, so that each of them lies in one piece.
+    // All three parts are turned at once, so that each of them lies in one piece. The shape between keeps ONNX Runtime from cutting first.
     const joint = product(g, this.#norm(`norm${l}.0`, x), this.#parameter(`qkv${l}`))
     const parts = reshape(g, joint, [batch, context, 3, heads, size])
-    const [q, k, plain] = split(g, transpose(g, parts, [2, 0, 3, 1, 4]), 0, [1, 1, 1]).map(part =>
+    const byPart = reshape(g, transpose(g, parts, [2, 0, 3, 1, 4]), [3, batch * context * width])
+    const [q, k, plain] = split(g, byPart, 0, [1, 1, 1]).map(part =>
       reshape(g, part, [batch, heads, context, size]),
     )
     if (q === undefined || k === undefined || plain === undefined) throw new Error('three parts')

@@ -12,6 +12,7 @@ import {
   reshaped,
   type Shape,
   summedTo,
+  turned,
   unary,
   zeros,
 } from './nodes.ts'
@@ -81,11 +82,12 @@ export function product(
   const [m, k] = pair(transposeA ? a.shape.toReversed() : a.shape)
   const [inner, n] = pair(transposeB ? b.shape.toReversed() : b.shape)
   if (k !== inner) throw new RangeError(`a product of [${a.shape}] and [${b.shape}]`)
-  const attributes = { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } }
+  const attributes = { transA: { int: 0 }, transB: { int: Number(transposeB) } }
   if (plus !== undefined && String(plus.shape) !== String([m, n]))
     throw new RangeError(`[${plus.shape}] on a product of [${m},${n}]`)
   const added = plus === undefined ? [] : [plus]
-  const y = g.node({ op: 'Gemm', inputs: [a, b, ...added], shape: [m, n], attributes })
+  const inputs = [transposeA ? turned(g, a) : a, b, ...added]
+  const y = g.node({ op: 'Gemm', inputs, shape: [m, n], attributes })
   return g.differentiable([a, b, ...added], y, dy => [
     transposeA
       ? product(g, b, dy, { transposeA: transposeB, transposeB: true })

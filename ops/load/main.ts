@@ -106,8 +106,9 @@ async function measure(grid: Grid, { connectionString, urls, processes }: Server
   }
 }
 
-const costOf = (figures: readonly Figure[]): number =>
-  Number(figures.find(({ name }) => name === COST)?.value)
+function costOf(figures: readonly Figure[]): number {
+  return Number(figures.find(({ name }) => name === COST)?.value)
+}
 
 /** What is seen of a load after its warm-up, until it is stopped. */
 async function watch(knex: Knex, load: Drive, processes: readonly ServerProcess[]): Promise<Figure[]> {

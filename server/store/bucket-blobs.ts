@@ -35,7 +35,7 @@ export async function openBucketBlobs({
     await trimCopies(cacheDirectory, cacheBytes, now())
     return path
   }
-  const fetch = async (sha256: Sha256): Promise<string | undefined> => {
+  const fetchCopy = async (sha256: Sha256): Promise<string | undefined> => {
     const chunks = await bucket.read(fileOf(sha256))
     if (chunks === undefined) return undefined
     const upload = `fetch.${randomUUID()}`
@@ -49,7 +49,7 @@ export async function openBucketBlobs({
     return keep(sha256)
   }
   const fetchOnce = (sha256: Sha256): Promise<string | undefined> => {
-    const begun = fetching.get(sha256) ?? fetch(sha256).finally(() => fetching.delete(sha256))
+    const begun = fetching.get(sha256) ?? fetchCopy(sha256).finally(() => fetching.delete(sha256))
     fetching.set(sha256, begun)
     return begun
   }

@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { inTransaction } from '#store/database.ts'
+import { inTransaction, openDatabase } from '#store/database.ts'
 import { audit } from '#store/ledger.ts'
 import { migrate } from '#store/migrate.ts'
 import { emptyDatabase, type TestDatabase } from '#support/database.ts'
@@ -40,6 +40,16 @@ test('processes that migrate at once apply each file once between them', async (
   const applied = await Promise.all([1, 2, 3, 4].map(() => migrate(database.knex, directory)))
   expect(applied.flat().sort()).toEqual(['0001_a.sql', '0002_b.sql'])
   expect((await database.knex.raw(`select count(*) as n from a`)).rows).toEqual([{ n: 1 }])
+})
+
+test('a migration takes as long as it takes, for those who wait for it too', async () => {
+  await file('0001_a.sql', `create table a (id integer); select pg_sleep(0.3);`)
+  const { connectionString } = database
+  const impatient = [1, 2].map(() => openDatabase({ connectionString, poolMax: 1 }))
+  for (const knex of impatient) await knex.raw(`set statement_timeout = 100`)
+  const applied = await Promise.all(impatient.map(knex => migrate(knex, directory)))
+  expect(applied.flat()).toEqual(['0001_a.sql'])
+  for (const knex of impatient) await knex.destroy()
 })
 
 test('a migration that fails in its middle leaves nothing and can be mended', async () => {
