@@ -79,6 +79,7 @@ describe.skipIf(missing)('in a browser', () => {
     await page.locator('h1', { hasText: HOSTILE }).waitFor()
     stage.verify()
     await page.locator('main .state', { hasText: 'finished' }).first().waitFor() // nobody loads it again
+    await page.locator('details.exports summary').click()
     const [download] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('link', { name: /All runs: CSV/ }).click(),
