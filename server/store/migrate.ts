@@ -48,13 +48,16 @@ export async function migrate(knex: Knex, directory = DIRECTORY, upTo?: number):
       `it has ${upTo} migrations, the code ${known.length}`,
     )
   const migrations = known.slice(0, upTo)
-  await inTransaction(knex, async trx => {
+  const before = await inTransaction(knex, async trx => {
     await trx.raw(WAIT_AS_LONG)
     await trx.raw(TAKE_LOCK)
     await trx.raw(CREATE_TABLE)
+    return listApplied(trx, migrations)
   })
   const applied: string[] = []
   for (const migration of migrations) {
+    // Most starts find that all have run, and take the lock this once.
+    if (before.includes(migration.number)) continue
     if (await inTransaction(knex, trx => applyOnce(trx, migrations, migration))) applied.push(migration.name)
   }
   return applied
@@ -108,12 +111,17 @@ const AppliedRow = z.object({ number: z.int(), name: z.string(), sha256: z.strin
 async function applyOnce(trx: Trx, known: readonly Migration[], migration: Migration): Promise<boolean> {
   await trx.raw(WAIT_AS_LONG)
   await trx.raw(TAKE_LOCK)
-  const applied = await select(trx, AppliedRow, LIST_APPLIED)
-  for (const row of applied) assertKnown(row, known)
-  if (applied.some(row => row.number === migration.number)) return false
+  if ((await listApplied(trx, known)).includes(migration.number)) return false
   await trx.raw(escapePlaceholders(migration.sql))
   await trx.raw(RECORD, { number: migration.number, name: migration.name, sha256: migration.sha256 })
   return true
+}
+
+/** The numbers of those that have run, each as the code knows it. */
+async function listApplied(trx: Trx, known: readonly Migration[]): Promise<number[]> {
+  const applied = await select(trx, AppliedRow, LIST_APPLIED)
+  for (const row of applied) assertKnown(row, known)
+  return applied.map(row => row.number)
 }
 
 function assertKnown(row: z.infer<typeof AppliedRow>, known: readonly Migration[]): void {

@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import { scheme } from '../theme.ts'
 import { colour } from './colour.ts'
+import { aligned } from './columns.ts'
 import { Figure, type Twin } from './figure.tsx'
 
 export interface Line {
@@ -153,16 +154,6 @@ function optionsFor(props: LineChartProps, width: number): uPlot.Options {
       })),
     ],
   }
-}
-
-/** uPlot's columns: the x of all lines, then the y of each, null where a line has no point. */
-function aligned(lines: readonly Line[]): uPlot.AlignedData {
-  const xs = [...new Set(lines.flatMap(line => line.points.map(([at]) => at)))].sort((a, b) => a - b)
-  const columns = lines.map(({ points }) => {
-    const known = new Map(points)
-    return xs.map(at => known.get(at) ?? null)
-  })
-  return [xs, ...columns]
 }
 
 function twinOf(lines: readonly Line[], x: string): Twin {

@@ -16,9 +16,13 @@ export interface Known {
 /** The tests of a campaign, and the two recipes that its answer is about, kept current. */
 export function useKnown(id: string, best: CampaignView['best']): Resource<Known> {
   const latest = useRef(best)
-  latest.current = best
   const known = useLive(`answer ${id}`, () => loadKnown(id, latest.current), { topics: [`campaign:${id}`] })
-  useEffect(known.refresh, [known, best?.experimentId])
+  // It is read when the page is opened, and whenever another leads since.
+  useEffect(() => {
+    const isNew = latest.current?.experimentId !== best?.experimentId
+    latest.current = best
+    if (isNew) known.refresh()
+  }, [known, best])
   return known
 }
 

@@ -1,7 +1,7 @@
 import { Sha256 } from '#protocol/units.ts'
 import type { FileCache } from '#runtime/cache.ts'
+import { FILES } from './messages.ts'
 
-export const FILES = 'xeenet-files'
 // Cache Storage wants requests; nothing is ever asked of this address.
 const address = (hash: string): string => `/cached/${hash}`
 

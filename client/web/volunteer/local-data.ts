@@ -1,6 +1,5 @@
 import { openDB } from 'idb'
-import { FILES } from './file-cache.ts'
-import { DATABASE, LOCK } from './messages.ts'
+import { DATABASE, FILES, LOCK } from './messages.ts'
 
 /** What this browser profile keeps of the volunteer. */
 export interface LocalData {

@@ -10,6 +10,8 @@ export const LOCK = 'xeenet-volunteer'
 export const CHANNEL = 'xeenet-volunteer'
 /** The IndexedDB database of the volunteer: named here, since a page that only looks for it needs nothing of the store. */
 export const DATABASE = 'xeenet'
+/** What is kept in Cache Storage, by hash; named here as well, since the Start page only asks how large it is. */
+export const FILES = 'xeenet-files'
 
 export type Command =
   | { readonly type: 'control'; readonly to: Control }
