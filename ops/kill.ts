@@ -75,7 +75,12 @@ export async function computeCampaign(grid: Grid, file: string): Promise<Map<str
   const campaign = await begin(grid, file)
   await Promise.all(['otter', 'heron'].map(owner => grid.volunteer(owner)))
   await ended(grid, campaign)
-  const response = await fetch(new URL(`/api/v1/campaigns/${campaign}/export?format=ndjson`, grid.url))
+  return publishedBy(grid.url, campaign)
+}
+
+/** Run key and digest of every published run of a campaign. */
+export async function publishedBy(url: string, campaign: string): Promise<Map<string, string>> {
+  const response = await fetch(new URL(`/api/v1/campaigns/${campaign}/export?format=ndjson`, url))
   const rows = (await response.text()).trim().split('\n')
   return new Map(rows.map(row => CorpusRow.parse(JSON.parse(row))).map(row => [row.runKey, row.digest]))
 }
