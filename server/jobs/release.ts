@@ -5,8 +5,10 @@ import { inTransaction } from '#store/database.ts'
 import {
   holdChecks,
   isVerifierIdle,
+  listHeldInVain,
   listRecordCandidates,
   listRecordChecks,
+  offerChecks,
   releaseChecks,
 } from '#store/record-checks.ts'
 import { readExperimentScores, readScores } from '#store/scores.ts'
@@ -19,7 +21,8 @@ const UNITS_PER_BATCH = 500
 
 /**
  * Says which units the verifier checks next of those that look like records, and lets units go that waited for it because they
- * looked like records, and are none beside those that were verified since. Without it the first reports of a campaign drown
+ * looked like records, and are none beside those that were verified since. What was held back and is wanted for another reason by now is
+ * offered again. Without all this the first reports of a campaign drown
  * the verifier: the board knows valid runs only, so that while the first ten wait every report is among the best. All candidates
  * are read, few are locked; what is left over is the next round's. In a transaction of its own, as `demandAudits`.
  */
@@ -29,8 +32,8 @@ export async function releaseCandidates(
   batch = UNITS_PER_BATCH,
 ): Promise<void> {
   await inTransaction(deps.knex, async trx => {
-    const candidates = await listRecordCandidates(trx, id)
-    if (candidates.length === 0) return
+    const [candidates, heldInVain] = [await listRecordCandidates(trx, id), await listHeldInVain(trx, id)]
+    if (candidates.length === 0 && heldInVain.length === 0) return
     const { leaderRows } = deps.trust
     const scores = (await readScores(trx, [id], leaderRows + 1)).get(id)
     if (scores === undefined) return
@@ -49,9 +52,10 @@ export async function releaseCandidates(
     const toHold = waiting.filter(unit => unit.isOffered && !next.includes(unit))
     const holds = idsOf([...next, ...toHold.slice(0, batch)])
     const releases = idsOf(overtaken.slice(0, batch))
-    await lockWorkUnits(trx, [...holds, ...releases])
+    await lockWorkUnits(trx, [...holds, ...releases, ...heldInVain])
     await holdChecks(trx, holds, idsOf(next))
     const released = await releaseChecks(trx, releases)
+    await offerChecks(trx, [...heldInVain, ...released])
     await touchWorkUnits(trx, released, deps.now())
     if (overtaken.length > batch || toHold.length > batch) await deps.enqueue(trx, 'propose', [id])
   })

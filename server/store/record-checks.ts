@@ -34,6 +34,14 @@ export const holdChecks = (
   next: readonly WorkUnitId[],
 ): Promise<number> => execute(trx, HOLD, { ids, next })
 
+/** Units of a campaign whose check is held back although the verifier is wanted for another reason by now, perhaps only for that. */
+export const listHeldInVain = async (trx: Trx, campaignId: CampaignId): Promise<WorkUnitId[]> =>
+  (await select(trx, IdRow, HELD_IN_VAIN, { campaignId })).map(row => row.id)
+
+/** Of these locked units the verifier may take the check, unless they only look like records. */
+export const offerChecks = async (trx: Trx, ids: readonly WorkUnitId[]): Promise<void> =>
+  void (ids.length > 0 && (await execute(trx, OFFER, { ids })))
+
 /** Of these locked units those that still only look like records need no verifier; gives which. */
 export async function releaseChecks(trx: Trx, ids: readonly WorkUnitId[]): Promise<WorkUnitId[]> {
   return ids.length === 0 ? [] : (await select(trx, IdRow, RELEASE, { ids })).map(row => row.id)
@@ -74,6 +82,19 @@ const HOLD = `
   where w.id = any(:ids) and r.work_unit_id = w.id and r.kind = 'check' and r.state = 'unsent'
     and r.priority <> w.priority + case when w.id = any(:next) then 1 else -1 end
     and ${ONLY_LOOKS_LIKE_A_RECORD}`
+
+// A check is held back while its unit only looks like a record. If it is disputed since, or was let go while a check by the verifier
+// is drawn as well, nobody would ever offer the check again.
+const HELD_IN_VAIN = `
+  select distinct w.id from results r join work_units w on w.id = r.work_unit_id
+  where r.state = 'unsent' and r.lane = 'verifier' and r.kind = 'check' and w.campaign_id = :campaignId
+    and r.priority < w.priority and (${ONLY_LOOKS_LIKE_A_RECORD}) is not true
+  order by w.id`
+
+const OFFER = `
+  update results r set priority = w.priority from work_units w
+  where w.id = any(:ids) and r.work_unit_id = w.id and r.kind = 'check' and r.state = 'unsent'
+    and r.priority < w.priority and (${ONLY_LOOKS_LIKE_A_RECORD}) is not true`
 
 const RELEASE = `
   update work_units w set wanted_check = 'none', demand = null

@@ -157,6 +157,34 @@ describe('records', () => {
     expect((await demands(life)).slice(1)).toEqual([null, 'record'])
   })
 
+  test('that are none are checked all the same where a check is drawn, and where somebody disagrees', async () => {
+    await life.close()
+    life = await startLifecycle({ leaderRows: 1 })
+    const { id } = await submit(life, { runs: 4 })
+    const [proven, verifier] = [await addHost(life, PROVEN), await addHost(life, VERIFIER)]
+    for (const value of [4, 5, 6, 3]) await compute(life, proven, value)
+    const held = `select w.id from results r join work_units w on w.id = r.work_unit_id
+      where r.kind = 'check' and r.state = 'unsent' and r.priority < w.priority order by w.id`
+    const [drawn, disputed] = await rows(life, held) // the two worst claims
+    await rows(
+      life,
+      `update results set draw = 'verifier' where kind = 'replica' and work_unit_id = '${drawn.id}' returning id`,
+    )
+    await rows(life, `update work_units set disputed = true where id = '${disputed.id}' returning id`)
+    await releaseCandidates(life.deps, id)
+    expect(await rows(life, held)).toEqual([drawn])
+    await compute(life, verifier, 3)
+    await runJobs(life)
+    expect(await rows(life, held)).toEqual([])
+    await take(life, verifier, 4)
+    expect(
+      await rows(
+        life,
+        `select work_unit_id as id from results where kind = 'check' and state = 'in_progress' order by 1`,
+      ),
+    ).toEqual(expect.arrayContaining([drawn, disputed]))
+  })
+
   test('that wait by the thousand are let go a batch at a time, and the rest is asked for again', async () => {
     await life.close()
     life = await startLifecycle({ leaderRows: 1 })

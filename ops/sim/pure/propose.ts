@@ -79,7 +79,10 @@ function releaseCandidates(state: State, campaign: CampaignRow): void {
     )
     if (checks.some(({ result }) => result.state === 'in_progress')) begun.push({ metrics })
     if (workUnit.state !== 'open') campaign.candidates.delete(unit)
-    if (workUnit.state !== 'open' || workUnit.disputed) continue
+    if (workUnit.state !== 'open' || workUnit.disputed) {
+      for (const row of checks) row.held = false
+      continue
+    }
     if (checks.some(({ result }) => result.state !== 'unsent')) continue
     const { leaderRows } = state.rules
     if (metrics.some(m => campaign.board.isRecord(workUnit.experimentId, m, leaderRows))) {
@@ -87,6 +90,7 @@ function releaseCandidates(state: State, campaign: CampaignRow): void {
       continue
     }
     unit.workUnit = { ...workUnit, check: 'none' }
+    for (const row of checks) row.held = false // another reason may be left
     campaign.candidates.delete(unit)
     touch(state, unit)
   }
