@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { auditDatabase } from './audit.ts'
 import { startGrid } from './grid.ts'
 import { type Aftermath, acceptedIn, begin, ended, killed, serverFile } from './kill.ts'
-import { type Event, type Program, xeenet } from './process.ts'
+import { type Event, type Program, stop, xeenet } from './process.ts'
 
 /** What stands after a server was destroyed and made again from its backup. */
 export interface Restored extends Omit<Aftermath, 'kills' | 'campaign'> {
@@ -60,7 +60,7 @@ export async function restoreStory({
     await reports(before.length + accepted)
     const { pid } = await serverFile(grid)
     process.kill(pid, 'SIGKILL')
-    await killed(grid.server)
+    await stop(grid.server) // and with it PostgreSQL and the verifier, which would write on into what is removed
     const after = acceptedIn(events).length - before.length
     await rm(grid.dataDir, { recursive: true })
     const restored = await admin(['restore', tar, '--verify'], Restore)
