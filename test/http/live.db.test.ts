@@ -125,7 +125,9 @@ describe('a reader', () => {
     const again = await stream(topic(), { lastId: reader.lastId })
     expect((await again.until('hello')).data).toMatchObject({ resumed: false })
     await happen('after that')
-    expect(detailOf(await again.next())).toBe('after that')
+    let told = detailOf(await again.next())
+    while (told === '') told = detailOf(await again.next()) // of the many, what the server had not read when it said hello
+    expect(told).toBe('after that')
     await again.hangUp()
     const foreign = await stream(topic(), { lastId: '999999999999999999-1' })
     await happen('here')
