@@ -2,17 +2,11 @@ import type { RequestHandler } from 'express'
 import { meanOf } from '#domain/comparison.ts'
 import { invariant } from '#domain/invariant.ts'
 import { lineageOf } from '#domain/lineage.ts'
-import type { ExperimentView } from '#protocol/experiments.ts'
+import type { ExperimentRun, ExperimentView } from '#protocol/experiments.ts'
 import { EXPERIMENT_ROWS_MAX } from '#protocol/limits.ts'
 import { ExperimentId, toWire } from '#protocol/units.ts'
 import { findCampaign } from '#store/campaigns.ts'
-import {
-  type ExperimentRow,
-  type ExperimentRunRow,
-  findExperiment,
-  findRank,
-  readExperimentRuns,
-} from '#store/experiments.ts'
+import { type ExperimentRow, findExperiment, findRank, readExperimentRuns } from '#store/experiments.ts'
 import { notesOn } from '#store/notes.ts'
 import type { Executor } from '#store/rows.ts'
 import { readRecipes, readTests, type TestRow } from '#store/tests.ts'
@@ -63,10 +57,10 @@ export function showExperiment(edge: Edge): RequestHandler {
   }
 }
 
-const valuesOf = (runs: readonly ExperimentRunRow[]): number[] =>
+const valuesOf = (runs: readonly ExperimentRun[]): number[] =>
   runs.flatMap(({ rung, value }) => (rung === WHOLE && value !== null ? [value] : []))
 
-const untold = (run: ExperimentRunRow): ExperimentRunRow => ({
+const untold = (run: ExperimentRun): ExperimentRun => ({
   ...run,
   ...{ status: null, value: null, curve: [], fuelUsed: null, resultId: null },
   results: run.results.map(result => ({ ...result, digest: null })),

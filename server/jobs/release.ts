@@ -21,10 +21,10 @@ const UNITS_PER_BATCH = 500
 
 /**
  * Says which units the verifier checks next of those that look like records, and lets units go that waited for it because they
- * looked like records, and are none beside those that were verified since. What was held back and is wanted for another reason by now is
- * offered again. Without all this the first reports of a campaign drown
- * the verifier: the board knows valid runs only, so that while the first ten wait every report is among the best. All candidates
- * are read, few are locked; what is left over is the next round's. In a transaction of its own, as `demandAudits`.
+ * looked like records, and are none beside those that were verified since. What was held back and is wanted for another
+ * reason by now is offered again. Without it the first reports of a campaign drown the verifier: the board knows valid runs
+ * only, so that while the first ten wait every report is among the best. All candidates are read, few are locked; what is
+ * left over is the next round's. In a transaction of its own, as `demandAudits`.
  */
 export async function releaseCandidates(
   deps: JobDeps,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { EngineClass } from './engine.ts'
 import { Recipe, Rung } from './job.ts'
 import { PROPOSED_PER_CALL_MAX } from './limits.ts'
 import { NoteView } from './notes.ts'
@@ -36,7 +37,7 @@ export const ProposeReply = z.object({
 export type ProposeReply = z.infer<typeof ProposeReply>
 
 /** A run on one seed, or the part of one up to its rung. */
-const ExperimentRun = z.object({
+export const ExperimentRun = z.object({
   workUnitId: WorkUnitId,
   seedIndex: z.int(),
   seed: z.int(),
@@ -62,7 +63,7 @@ const ExperimentRun = z.object({
       verdict: z.string().nullable(),
       late: z.boolean(),
       fraction: z.number(),
-      engineClass: z.string(),
+      engineClass: EngineClass,
       host: z.object({ id: HostId, name: z.string(), client: z.string() }).nullable(),
       /** From the lease to the report. */
       tookMs: z.number().nullable(),
@@ -72,6 +73,7 @@ const ExperimentRun = z.object({
     }),
   ),
 })
+export type ExperimentRun = z.infer<typeof ExperimentRun>
 
 /** GET /api/v1/experiments/:id: one configuration, where it came from, and every result of it. */
 export const ExperimentView = z.object({

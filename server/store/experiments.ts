@@ -1,9 +1,8 @@
 import { z } from 'zod'
-import { EngineClass } from '#protocol/engine.ts'
-import { Recipe, Rung } from '#protocol/job.ts'
-import { CurvePoint } from '#protocol/report.ts'
+import { ExperimentRun } from '#protocol/experiments.ts'
+import { Recipe } from '#protocol/job.ts'
 import { Proposer } from '#protocol/space.ts'
-import { CampaignId, ExperimentId, HostId, ResultId, WorkUnitId } from '#protocol/units.ts'
+import { CampaignId, ExperimentId } from '#protocol/units.ts'
 import { IS_VESTED, provisional } from './provisional.ts'
 import { type Executor, select, selectFirst, Timestamp } from './rows.ts'
 
@@ -22,40 +21,6 @@ const ExperimentRow = z.object({
 })
 export type ExperimentRow = z.infer<typeof ExperimentRow>
 
-const ResultRow = z.object({
-  id: ResultId,
-  kind: z.string(),
-  state: z.string(),
-  outcome: z.string().nullable(),
-  verdict: z.string().nullable(),
-  late: z.boolean(),
-  fraction: z.number(),
-  engineClass: EngineClass,
-  host: z.object({ id: HostId, name: z.string(), client: z.string() }).nullable(),
-  tookMs: z.number().nullable(),
-  digest: z.string().nullable(),
-  grantedMilli: z.int(),
-  vested: z.boolean(),
-})
-
-const RunRow = z.object({
-  workUnitId: WorkUnitId,
-  seedIndex: z.int(),
-  seed: z.int(),
-  rung: Rung,
-  state: z.enum(['open', 'valid', 'failed', 'cancelled']),
-  failure: z.string().nullable(),
-  published: z.boolean(),
-  provisional: z.boolean(),
-  status: z.string().nullable(),
-  value: z.number().nullable(),
-  curve: z.array(CurvePoint),
-  fuelUsed: z.int().nullable(),
-  resultId: ResultId.nullable(),
-  results: z.array(ResultRow),
-})
-export type ExperimentRunRow = z.infer<typeof RunRow>
-
 /** One configuration of a campaign, without what its runs gave. */
 export const findExperiment = (on: Executor, id: ExperimentId): Promise<ExperimentRow | undefined> =>
   selectFirst(on, ExperimentRow, EXPERIMENT, { id })
@@ -67,7 +32,7 @@ export const findExperiment = (on: Executor, id: ExperimentId): Promise<Experime
 export const readExperimentRuns = (
   on: Executor,
   of: { readonly id: ExperimentId; readonly limit: number },
-): Promise<ExperimentRunRow[]> => select(on, RunRow, RUNS, { ...of })
+): Promise<ExperimentRun[]> => select(on, ExperimentRun, RUNS, { ...of })
 
 const RankRow = z.object({ place: z.int(), of: z.int() })
 

@@ -1,20 +1,9 @@
-import { z } from 'zod'
+import type { z } from 'zod'
+import { Sample } from '#protocol/operator.ts'
 import type { Instant } from '#protocol/units.ts'
 import { type Executor, execute, select, Timestamp, toDb } from './rows.ts'
 
-const SampleRow = z.object({
-  at: Timestamp,
-  unsent: z.int(),
-  inProgress: z.int(),
-  pending: z.int(),
-  reported: z.int(),
-  failed: z.int(),
-  hosts: z.int(),
-  lagSeconds: z.number(),
-  unsealedSeconds: z.number(),
-  deadLetters: z.int(),
-  databaseBytes: z.int(),
-})
+const SampleRow = Sample.extend({ at: Timestamp })
 /** What the console's figures were at one moment. */
 export type SampleRow = z.infer<typeof SampleRow>
 
