@@ -1,7 +1,14 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Knex } from 'knex'
 import { z } from 'zod'
-import { launch, type Program, stop, XEENET, xeenet } from './process.ts'
+import { addToken, addUser } from '#server/admin-users.ts'
+import { systemClock } from '#server/clock.ts'
+import { secureIds } from '#server/ids.ts'
+import { RunningServer } from '#server/running.ts'
+import { openDatabase } from '#store/database.ts'
+import type { Scope } from '#store/tokens.ts'
+import { launch, type Program, stop, XEENET } from './process.ts'
 
 /**
  * A small grid of real processes on this machine: a server with its verifier, and volunteers of different owners.
@@ -17,14 +24,16 @@ export interface Grid {
   tokenFile(user: string, scope: TokenScope): Promise<string>
   /** `xeenet up` as a process of its own, with its own state; `program` replaces the client (a liar, say). */
   volunteer(owner: string, options?: VolunteerOptions): Promise<Program>
-  /** Starts the server again on the same data, after it was killed. */
-  restartServer(): Promise<Grid>
+  /** `xeenet verify` as a process of its own, for a server that was started with `--no-verifier`. */
+  verifier(args?: readonly string[]): Program
+  /** Starts the server again on the same data, after it was killed; `serverArgs` replace those that it had. */
+  restartServer(serverArgs?: readonly string[]): Promise<Grid>
   get<Reply>(path: string, schema: z.ZodType<Reply>): Promise<Reply>
   /** Ends everything that is still running. */
   stop(): Promise<void>
 }
 
-type TokenScope = 'enrol' | 'campaign' | 'kernel' | 'admin'
+type TokenScope = Extract<Scope, 'enrol' | 'campaign' | 'kernel' | 'admin'>
 
 interface VolunteerOptions {
   readonly host?: string
@@ -39,8 +48,6 @@ interface GridOptions {
   readonly serverArgs?: readonly string[]
 }
 
-const UserReply = z.looseObject({ userId: z.string() })
-const TokenReply = z.looseObject({ token: z.string() })
 const Ready = z.looseObject({ url: z.string() })
 
 /** Starts a server below `dir` and waits until it takes calls. */
@@ -55,12 +62,11 @@ export async function startGrid(options: GridOptions): Promise<Grid> {
   )
   const { url } = Ready.parse(await server.until(event => event.ev === 'ready'))
   const programs: Program[] = [server]
-  const admin = <Reply>(args: readonly string[], schema: z.ZodType<Reply>): Promise<Reply> =>
-    xeenet(['admin', ...args, '--data-dir', dataDir], schema, env)
 
-  async function tokenFile(user: string, scope: TokenScope): Promise<string> {
-    const { token } = await admin(['user', 'token', user, '--scope', scope], TokenReply)
-    const file = join(dir, `${user}.${scope}.token`)
+  async function tokenFile(name: string, scope: TokenScope): Promise<string> {
+    const wish = { name, scopes: [scope], expiresAt: null, ids: secureIds, now: systemClock() }
+    const { token } = await asOperator(dataDir, knex => addToken(knex, wish))
+    const file = join(dir, `${name}.${scope}.token`)
     await writeFile(file, `${token}\n`, { mode: 0o600 })
     return file
   }
@@ -71,17 +77,25 @@ export async function startGrid(options: GridOptions): Promise<Grid> {
     return program
   }
 
+  function verifier(args: readonly string[] = []): Program {
+    const program = launchVerifier({ dir, dataDir, url, args })
+    programs.push(program)
+    return program
+  }
+
   return {
     url,
     dataDir,
     server,
     addUser: async (name, role, starterMilli) => {
-      const starter = starterMilli === undefined ? [] : ['--starter', String(starterMilli)]
-      return (await admin(['user', 'add', name, '--role', role, ...starter], UserReply)).userId
+      const wish = { name, role, starterMilli, ids: secureIds, now: systemClock() }
+      return (await asOperator(dataDir, knex => addUser(knex, wish))).userId
     },
     tokenFile,
     volunteer,
-    restartServer: () => startGrid({ ...options, port: Number(new URL(url).port) }),
+    verifier,
+    restartServer: (args = serverArgs) =>
+      startGrid({ ...options, serverArgs: args, port: Number(new URL(url).port) }),
     get: async (path, schema) => {
       const response = await fetch(new URL(path, url))
       if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
@@ -89,9 +103,33 @@ export async function startGrid(options: GridOptions): Promise<Grid> {
     },
     stop: async () => {
       // Volunteers first: a client that meets a closed server backs off and takes longer to stop.
-      for (const program of programs.toReversed()) await stop(program)
+      await Promise.all(programs.slice(1).map(program => stop(program)))
+      await stop(server)
     },
   }
+}
+
+/** What `xeenet admin` does, without a process for each user and token of every test. */
+async function asOperator<T>(dataDir: string, act: (knex: Knex) => Promise<T>): Promise<T> {
+  const note = await readFile(join(dataDir, 'server.json'), 'utf8')
+  const { connectionString } = RunningServer.parse(JSON.parse(note))
+  const knex = openDatabase({ connectionString, poolMax: 1, warn: () => undefined })
+  return act(knex).finally(() => knex.destroy())
+}
+
+interface Verifying {
+  readonly dir: string
+  readonly dataDir: string
+  readonly url: string
+  readonly args: readonly string[]
+}
+
+function launchVerifier({ dir, dataDir, url, args }: Verifying): Program {
+  const token = ['--token-file', join(dataDir, 'secrets', 'verify.token')]
+  const home = join(dir, 'verifier')
+  const places = ['--state-dir', home, '--cache-dir', join(home, 'cache')]
+  const who = ['--server', url, ...token, '--cores', '1', '--json']
+  return launch('verifier', [XEENET, 'verify', ...who, ...places, ...args])
 }
 
 interface Attachment {

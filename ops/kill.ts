@@ -37,17 +37,22 @@ const PATIENCE_MS = 240_000
 export async function killStory(plan: KillPlan): Promise<Aftermath> {
   const rng = mulberry32(plan.seed)
   const env = { XEENET_RETRY_MIN_MS: '100', XEENET_DATASETS: 'sotu-small@1', XEENET_LOG_LEVEL: 'warn' }
-  let grid = await startGrid({ dir: plan.dir, env })
+  let grid = await startGrid({ dir: plan.dir, env, serverArgs: ['--no-verifier'] })
   const events: Event[] = []
   const volunteers = new Map<string, Program>()
+  let verifier: Program | undefined
   const attach = async (owner: string): Promise<void> => {
     const program = await grid.volunteer(owner)
     program.onEvent(event => events.push(event))
     volunteers.set(owner, program)
   }
   try {
-    const campaign = await begin(grid, plan.file)
-    for (const owner of ['otter', 'heron']) await attach(owner)
+    await enter(grid)
+    await Promise.all(OWNERS.map(attach))
+    const campaign = await submit(grid, plan.file)
+    // Not sooner: on a busy machine it would have computed everything before the first volunteer did.
+    await Promise.race([...volunteers.values()].map(each => each.until(() => acceptedIn(events).length > 0)))
+    verifier = grid.verifier()
     for (let kill = 0; kill < plan.kills; kill++) {
       await sleep(KILL_AFTER_MS[0] + rng() * (KILL_AFTER_MS[1] - KILL_AFTER_MS[0]))
       if (plan.victim === 'postgres') await killPostgres(grid)
@@ -65,15 +70,18 @@ export async function killStory(plan: KillPlan): Promise<Aftermath> {
     console.error(grid.server.lastWords())
     throw error
   } finally {
-    for (const volunteer of volunteers.values()) await stop(volunteer)
+    await Promise.all(
+      [...volunteers.values(), ...(verifier === undefined ? [] : [verifier])].map(each => stop(each)),
+    )
     await grid.stop()
   }
 }
 
 /** Two volunteers compute a campaign undisturbed; run key and digest of every published run. */
 export async function computeCampaign(grid: Grid, file: string): Promise<Map<string, string>> {
-  const campaign = await begin(grid, file)
-  await Promise.all(['otter', 'heron'].map(owner => grid.volunteer(owner)))
+  await enter(grid)
+  await Promise.all(OWNERS.map(owner => grid.volunteer(owner)))
+  const campaign = await submit(grid, file)
   await ended(grid, campaign)
   return publishedBy(grid.url, campaign)
 }
@@ -85,9 +93,16 @@ export async function publishedBy(url: string, campaign: string): Promise<Map<st
   return new Map(rows.map(row => CorpusRow.parse(JSON.parse(row))).map(row => [row.runKey, row.digest]))
 }
 
-export async function begin(grid: Grid, file: string): Promise<string> {
+export const OWNERS = ['otter', 'heron'] as const
+
+/** Accounts for a researcher with credit and for two volunteers. */
+export async function enter(grid: Grid): Promise<void> {
   await grid.addUser('ada', 'researcher', 1_000_000)
-  for (const owner of ['otter', 'heron']) await grid.addUser(owner, 'volunteer')
+  for (const owner of OWNERS) await grid.addUser(owner, 'volunteer')
+}
+
+/** The researcher asks; the campaign's id. */
+export async function submit(grid: Grid, file: string): Promise<string> {
   const args = ['campaign', 'submit', file, '--server', grid.url]
   const Submitted = z.looseObject({ id: z.string() })
   const tokenFile = await grid.tokenFile('ada', 'campaign')

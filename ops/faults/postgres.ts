@@ -6,47 +6,70 @@ export interface OutsidePostgres {
   readonly connectionString: string
   /** Kills it (SIGKILL), or has it end in order (SIGINT), and waits until it is there again. */
   end(signal: 'SIGKILL' | 'SIGINT'): Promise<void>
+  /** Resolves as soon as it is there. @throws with the reason when it could not be started for a minute */
+  ready(): Promise<void>
   stop(): Promise<void>
 }
 
 const SILENT = { info: () => undefined, warn: () => undefined }
 const RETRY_MS = 100
+const PATIENCE_MS = 60_000
 // Four processes with a pool each, and those that look.
 const SETTINGS = { max_connections: '150', max_wal_size: '64MB', min_wal_size: '32MB' }
 
+/** Starts one on `dataDir`. While it cannot be started again, whoever waits for it for a minute is told why. */
 export async function keepPostgres(dataDir: string): Promise<OutsidePostgres> {
   const start = (): Promise<RunningPostgres> => startPostgres({ dataDir, log: SILENT, settings: SETTINGS })
   let running = await start()
+  let isThere = true
   let again = Promise.withResolvers<void>()
+  let refusal: unknown
   let stopping = false
   const kept = keep()
 
   async function keep(): Promise<void> {
     while (!stopping) {
       await running.died
-      if (stopping) return
-      for (let started = false; !started && !stopping; ) {
-        try {
-          running = await start()
-          started = true
-        } catch {
-          await sleep(RETRY_MS) // its disk is full, say
-        }
-      }
+      isThere = false
+      while (!stopping && !(await startAgain())) await sleep(RETRY_MS)
       again.resolve()
       again = Promise.withResolvers()
     }
   }
+
+  async function startAgain(): Promise<boolean> {
+    try {
+      running = await start()
+      isThere = true
+      return true
+    } catch (error) {
+      refusal = error // its disk is full, say
+      return false
+    }
+  }
+
+  async function back(next: Promise<void>): Promise<void> {
+    refusal = undefined
+    const waiting = new AbortController()
+    const late = sleep(PATIENCE_MS, 'late', { signal: waiting.signal }).catch(() => undefined)
+    if ((await Promise.race([next, late]).finally(() => waiting.abort())) !== 'late') return
+    throw new Error(`PostgreSQL did not come back within a minute: ${refusal ?? 'it is still starting'}`)
+  }
+
   return {
     connectionString: running.connectionString,
     end: async signal => {
-      const back = again.promise
+      const next = again.promise
       process.kill(running.pid, signal)
-      await back
+      await back(next)
+    },
+    ready: async () => {
+      if (!isThere) await back(again.promise)
     },
     stop: async () => {
       stopping = true
-      await Promise.race([running.stop(), kept])
+      if (!isThere) await kept // or what is being started would outlive its directory
+      await running.stop()
     },
   }
 }

@@ -14,7 +14,7 @@ import { type Cast, startCast } from './cast.ts'
 import type { Plan } from './draw.ts'
 import { startCrowd } from './hosts.ts'
 import { isMigrated } from './release.ts'
-import { type Stage, statement } from './stage.ts'
+import { isAway, type Stage, statement } from './stage.ts'
 
 export interface RunResult extends Audited {
   readonly seed: number
@@ -55,7 +55,7 @@ export async function runFaults(stage: Stage, plan: Plan): Promise<RunResult> {
     if (isLost(after) || after.workUnits !== UNITS) throw new RunFailed(JSON.stringify(result, null, 1))
     return result
   } catch (error) {
-    console.error(lastWords(cast))
+    console.error(lastWords(cast), error) // what is cleared away below may fail as well, and would then be all that is told
     throw error
   } finally {
     await cast.stop()
@@ -123,17 +123,19 @@ async function submit({ campaignToken }: Stage, { seed, quorum }: Plan, cast: Ca
   if (!response.ok) throw new Error(`the campaign: ${response.status} ${await response.text()}`)
 }
 
-/** Each fault at its moment; they may overlap. */
+/** Each fault at its moment; they may overlap. What one of them throws is told when all are over: none may meet the next run. */
 async function letHappen(scene: Scene, { faults }: Plan): Promise<void> {
-  await Promise.all(
+  const over = await Promise.allSettled(
     faults.map(async fault => {
       await sleep(fault.atMs)
       // A statement of ours may meet a database that another fault has just ended: then there is nothing to do it to.
       await befall(scene, fault).catch((error: unknown) => {
-        if (!(error instanceof Error && 'code' in error)) throw error
+        if (!isAway(error) && !(error instanceof Error && 'code' in error)) throw error
       })
     }),
   )
+  const failed = over.find(each => each.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
 }
 
 const State = z.object({ units: z.int(), open: z.int(), running: z.int() })

@@ -2,6 +2,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { z } from 'zod'
 import { addToken, addUser, correctCredit } from '#server/admin-users.ts'
@@ -36,6 +37,8 @@ export interface Stage {
 const TEMPLATE = 'stage'
 const HOSTS = 8
 const CREDIT_MILLI = 1_000_000
+const PATIENCE_MS = 60_000
+const RETRY_MS = 100
 const PATIENCE = { XEENET_RETRY_MIN_MS: '50', XEENET_PAIR_MS: '200', XEENET_STARVE_MS: '500' }
 
 /** Sets the stage below `dir`, which is empty. */
@@ -47,7 +50,20 @@ export async function setStage(dir: string): Promise<Stage> {
     disk?.unmount()
     throw error
   })
-  const admin = (sql: string) => statement(postgres.connectionString, sql)
+  // A fault of the run before may still have PostgreSQL start again.
+  const admin = async (...statements: string[]): Promise<void> => {
+    const giveUpAt = performance.now() + PATIENCE_MS
+    for (;;) {
+      await postgres.ready()
+      try {
+        for (const sql of statements) await statement(postgres.connectionString, sql)
+        return
+      } catch (error) {
+        if (!isAway(error) || performance.now() > giveUpAt) throw error
+        await sleep(RETRY_MS)
+      }
+    }
+  }
   const stop = async (): Promise<void> => {
     await postgres.stop()
     disk?.unmount()
@@ -65,10 +81,11 @@ export async function setStage(dir: string): Promise<Stage> {
       },
       copy: async name => {
         // Copied page by page, a sequence that was logged ahead falls back when PostgreSQL crashes before its next checkpoint.
-        await admin(`create database ${name} template ${TEMPLATE} strategy file_copy`)
+        const drop = `drop database if exists ${name} with (force)` // one that was half made when it was interrupted
+        await admin(drop, `create database ${name} template ${TEMPLATE} strategy file_copy`)
         return databaseAt(postgres.connectionString, name)
       },
-      drop: async name => void (await admin(`drop database ${name} with (force)`)),
+      drop: name => admin(`drop database if exists ${name} with (force)`),
     }
   } catch (error) {
     await stop()
@@ -115,6 +132,16 @@ async function setUp(dir: string, env: NodeJS.ProcessEnv, connectionString: stri
     await knex.destroy()
   }
 }
+
+/** Whether a statement failed because PostgreSQL, or the connection to it, was away; `pg` gives some such errors no code. */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? String(error.code) : ''
+  return AWAY.test(code) || error.message.startsWith('Connection terminated')
+}
+
+// Of the system; of PostgreSQL: connections (08), ended by an operator or a crash, starting, stopping (57P), no memory or disk (53).
+const AWAY = /^(ECONN\w+|ENOENT|EPIPE|ESRCH|ETIMEDOUT|08...|57P0.|53...)$/
 
 /** Runs a statement, or several, on a connection of its own, and gives the rows of the last. */
 export async function statement(connectionString: string, sql: string): Promise<Record<string, unknown>[]> {

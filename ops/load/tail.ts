@@ -1,7 +1,8 @@
 /**
  * `npm run load:tail`: how long a campaign takes from its first lease to its last answer. Simulated hosts of equal speed compute
  * runs of noop@1 in 120 simulated seconds each, over HTTP with real keys; some take a run and never come back. Time is
- * scaled, and with it how long the server keeps a run for those that it is meant for.
+ * scaled, and with it how long the server keeps a run for those that it is meant for. What is still open after `--explain` run
+ * times is printed whole, so that one sees what it waits for.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent } from 'node:http'
@@ -13,7 +14,7 @@ import type { Knex } from 'knex'
 import { z } from 'zod'
 import { findRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
-import { selectOne } from '#store/rows.ts'
+import { select, selectOne } from '#store/rows.ts'
 import { block, type Figure, writeFigures } from '../figures.ts'
 import { type Grid, startGrid } from '../grid.ts'
 import { deliver, type Held, type Server, schedule } from './call.ts'
@@ -37,6 +38,8 @@ const Options = z.object({
   scale: z.coerce.number().min(1).max(100).default(10),
   /** Run times after which it is given up. */
   patience: z.coerce.number().min(1).max(100).default(8),
+  /** Run times after which, and once more after each, what is still open is printed with all that is known of it. */
+  explain: z.coerce.number().min(0).max(100).default(3),
   json: z.string().optional(),
 })
 const strings = Object.fromEntries(
@@ -70,6 +73,17 @@ const COUNT = `
     (select extract(epoch from min(sent_at)) * 1000 from results)::float8 as begun,
     (extract(epoch from clock_timestamp()) * 1000)::float8 as now
   from work_units`
+
+const OPEN_SHOWN = 3
+const OPEN = `
+  select jsonb_strip_nulls(to_jsonb(w)) as unit, t.at as touched, now() as now, count(*) over () as open,
+    exists (select from provisional_results p where p.work_unit_id = w.id) as provisional,
+    (select jsonb_agg(jsonb_strip_nulls(to_jsonb(r)) || jsonb_build_object('seen', h.last_seen_at, 'idle', h.idle_since,
+        'proven', exists (select from streaks s where s.host_id = h.id and s.count >= 10)) order by r.id)
+      from results r left join hosts h on h.id = r.host_id where r.work_unit_id = w.id) as results
+  from work_units w left join touched_units t on t.work_unit_id = w.id
+  where w.state = 'open' or w.published_at is null
+  order by w.id limit ${OPEN_SHOWN}`
 
 const dir = await mkdtemp(join(tmpdir(), 'xeenet-tail-'))
 let grid: Grid | undefined
@@ -160,6 +174,7 @@ async function live(server: Server, host: FleetHost, { cores, isLost, stop }: Li
 async function watch(knex: Knex): Promise<Figure[]> {
   const reached = new Map<string, number>()
   const figure = (name: string, value: number, unit: string): Figure => ({ name, value, unit })
+  let explainAt = options.explain
   for (let told = 0; ; ) {
     const { units, answered, published, hurried, results, begun, now } = await selectOne(knex, Count, COUNT)
     const runTimes = begun === null ? 0 : (now - begun) / runMs
@@ -174,6 +189,10 @@ async function watch(knex: Knex): Promise<Figure[]> {
       console.log(
         `${runTimes.toFixed(2)} run times · ${units} units · ${answered} answered · ${published} published · ${hurried} hurried · ${results} leases`,
       )
+    }
+    if (published < options.runs && runTimes > explainAt) {
+      explainAt++
+      for (const row of await select(knex, z.looseObject({}), OPEN)) console.log(JSON.stringify(row))
     }
     if (published >= options.runs || runTimes > options.patience)
       return [

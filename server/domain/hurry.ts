@@ -9,7 +9,11 @@ const OVERDUE = 1.25
 export const OVERDUE_MS_MIN = 10_000
 /** So many runs say how long one takes. */
 const SAMPLES_MIN = 10
-/** At most this share of a campaign's work units is computed twice for it. */
+/**
+ * At most this share of a campaign's work units is computed twice for it; once more as many for those that are overdue twice as long,
+ * again for four times as long, and so on. Where many were merely late, as when a server was busy, nothing would be left
+ * for the few that never come (ops/LOG.md, 2026-11-27: eight of ten lost leases waited for their deadline of six hours).
+ */
 const SHARE_MAX = 0.05
 
 /** What a campaign without anything to hand out waits for. */
@@ -17,7 +21,7 @@ export interface Tail {
   /** Median of what whole runs of it took from lease to report, and of how many. */
   readonly typicalMs: number
   readonly samples: number
-  /** Its work units, and those that were hurried before. */
+  /** Its work units, and those that were hurried before and taken up by a second host. */
   readonly units: number
   readonly hurried: number
   /** Its open units, by how long their oldest lease has taken so far. */
@@ -29,11 +33,14 @@ export function chooseHurried(tails: readonly Tail[], idleHosts: number): WorkUn
   const overdue = tails.flatMap(({ typicalMs, samples, units, hurried, computing }) => {
     if (samples < SAMPLES_MIN) return []
     const limitMs = Math.max(OVERDUE_MS_MIN, OVERDUE * typicalMs)
-    const room = Math.max(0, Math.ceil(SHARE_MAX * units) - hurried)
+    const share = Math.ceil(SHARE_MAX * units)
     return computing
-      .flatMap(({ id, sinceMs }) => (sinceMs > limitMs ? [{ id, ratio: sinceMs / typicalMs }] : []))
+      .flatMap(({ id, sinceMs }) => {
+        const shares = 1 + Math.floor(Math.log2(sinceMs / limitMs))
+        return sinceMs > limitMs ? [{ id, ratio: sinceMs / typicalMs, room: shares * share - hurried }] : []
+      })
       .toSorted((a, b) => b.ratio - a.ratio)
-      .slice(0, room)
+      .filter(({ room }, before) => before < room)
   })
   return overdue
     .toSorted((a, b) => b.ratio - a.ratio)

@@ -28,7 +28,12 @@ export async function lockDirectory(layout: Layout): Promise<DirectoryLock> {
       `process ${holder} already runs the database in ${layout.dataDir}`,
     )
   }
-  await writeFile(layout.holder, `${process.pid}\n`)
+  try {
+    await writeFile(layout.holder, `${process.pid}\n`)
+  } catch (error) {
+    database.close() // on a full disk, say: the next attempt of this process must not find it locked, by itself
+    throw error
+  }
   return { release: () => database.close() }
 }
 

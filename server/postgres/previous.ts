@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { chown, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -57,7 +57,13 @@ const NO_PID = '2147483647'
 // Removing the file would also remove the key by which PostgreSQL finds the shared memory of backends that still live.
 async function disarmPidFile(layout: Layout): Promise<void> {
   const path = pidFilePath(layout)
-  await writeFile(path, (await readFile(path, 'utf8')).replace(/^\d+/, NO_PID))
+  const disarmed = (await readFile(path, 'utf8')).replace(/^\d+/, NO_PID)
+  // Beside it first: PostgreSQL never starts where the file is empty, which a full disk would make of it.
+  const beside = `${path}.disarmed`
+  const { uid, gid } = await stat(path)
+  await writeFile(beside, disarmed, { mode: 0o600 })
+  await chown(beside, uid, gid)
+  await rename(beside, path)
 }
 
 /** Whether a process with this pid exists, ours or not; a zombie that nobody has reaped yet does. */

@@ -54,7 +54,9 @@ const IDLE = `
 const TAILS = `
   select typical.ms as "typicalMs", typical.samples, p.experiments_created * coalesce(cast(p.file->'replicate'->>'seeds' as int), 1)
       as units,
-    (select count(*) from work_units h where h.campaign_id = p.id and h.hurried_at is not null) as hurried, slow.computing
+    (select count(*) from work_units h where h.campaign_id = p.id and h.hurried_at is not null
+      and exists (select from results r where r.work_unit_id = h.id and r.kind = 'replica' and r.sent_at >= h.hurried_at)) as hurried,
+    slow.computing
   from campaigns p
   cross join lateral (
     select jsonb_agg(jsonb_build_object('id', s.id, 'sinceMs', extract(epoch from (:now - s.sent_at)) * 1000)) as computing

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { packRelease, readRelease } from '#kernels/package.ts'
 import { ServerView } from '#protocol/campaign.ts'
 import { SigningKeyList } from '#protocol/kernel.ts'
@@ -20,13 +20,13 @@ const running: ChildProcess[] = []
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'xeenet-server-'))
 })
-afterAll(() => rm(dataDir, { recursive: true, force: true }))
-afterEach(async () => {
+afterAll(async () => {
   for (const child of running.splice(0)) {
     if (child.exitCode !== null || child.signalCode !== null) continue
     child.kill('SIGKILL')
     await once(child, 'exit')
   }
+  await rm(dataDir, { recursive: true, force: true })
 })
 
 const ENV = {
@@ -62,6 +62,13 @@ async function startServer(): Promise<Started & { ready: ServerReady }> {
     }),
   ])
   return { ...started, ready: ServerReady.parse(message) }
+}
+
+let kept: ReturnType<typeof startServer> | undefined
+/** The one server of all tests that do not themselves start and stop it. */
+const theServer = (): ReturnType<typeof startServer> => {
+  kept ??= startServer()
+  return kept
 }
 
 async function exitOf(child: ChildProcess): Promise<number | null> {
@@ -107,7 +114,7 @@ describe('the operator', () => {
   test('adds users and tokens while the server is stopped, and while it runs', async () => {
     const ada = await admin('user', 'add', 'ada', '--role', 'researcher', '--starter', '5000')
     expect(ada).toMatchObject({ status: 0, json: { name: 'ada', roles: ['researcher'], balanceMilli: 5000 } })
-    const { ready } = await startServer()
+    const { ready } = await theServer()
     const { json } = await admin('user', 'token', 'ada', '--scope', 'campaign')
     const me = await fetch(`${ready.url}/api/v1/me`, { headers: { authorization: `Bearer ${json.token}` } })
     expect(await me.json()).toMatchObject({ userId: ada.json.userId, name: 'ada', balanceMilli: 5000 })
@@ -140,7 +147,7 @@ describe('the operator', () => {
       wrong,
       await packRelease({ ...read.release, manifest: Buffer.from(JSON.stringify(claimed)) }),
     )
-    await startServer()
+    await theServer()
     for (const verb of ['sign', 'admit'])
       expect(await admin('kernel', verb, wrong)).toMatchObject({
         status: 1,
@@ -154,7 +161,7 @@ describe('the operator', () => {
   })
 
   test('is told what is wrong by a code and a hint', async () => {
-    await startServer()
+    await theServer()
     const refusals = await Promise.all([
       admin('user', 'add', 'ada'),
       admin('user', 'token', 'nobody', '--scope', 'enrol'),
@@ -196,7 +203,7 @@ describe('a server that cannot start says why in one sentence, and leaves the ot
   })
 
   test('a data directory that another server runs on', async () => {
-    const { ready } = await startServer()
+    const { ready } = await theServer()
     const second = launch()
     expect(await exitOf(second.child)).toBe(1)
     expect(second.words()).toContain('database_in_use')
@@ -204,26 +211,8 @@ describe('a server that cannot start says why in one sentence, and leaves the ot
   })
 })
 
-test('the doctor finds what is wrong with a server that runs, and says so by its exit status', async () => {
-  const { child, ready } = await startServer()
-  const named = async () => {
-    const { status, json } = await admin('doctor')
-    const checks = json.checks as { name: string; ok: boolean; found: string }[]
-    return { status, ok: Object.fromEntries(checks.map(check => [check.name, check.ok])) }
-  }
-  const well = await named()
-  const wrong = well.status === 0 ? [] : Object.entries(well.ok).filter(([, ok]) => !ok)
-  expect(wrong).toEqual([])
-  expect(well.ok).toMatchObject({ database: true, rights: true, clock: true, keys: true, backup: false })
-  await chmod(ready.verifyTokenFile, 0o644)
-  expect(await named()).toMatchObject({ status: 1, ok: { keys: false } })
-  await chmod(ready.verifyTokenFile, 0o600)
-  child.kill('SIGTERM')
-  expect(await exitOf(child)).toBe(0)
-})
-
 test('when PostgreSQL is killed the server says so, lives on, and recovers', async () => {
-  const { child, ready } = await startServer()
+  const { child, ready } = await theServer()
   const postmaster = (await readFile(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8')).split(
     '\n',
   )[0]
@@ -239,6 +228,22 @@ test('when PostgreSQL is killed the server says so, lives on, and recovers', asy
   expect([...seen].filter(status => status !== 200 && status !== 503)).toEqual([])
   expect((await server(ready.url)).serverId).toBe(ready.serverId)
   expect(child.exitCode).toBeNull()
+})
+
+test('the doctor finds what is wrong with a server that runs, and says so by its exit status; and that server stops in order', async () => {
+  const { child, ready } = await theServer()
+  const named = async () => {
+    const { status, json } = await admin('doctor')
+    const checks = json.checks as { name: string; ok: boolean; found: string }[]
+    return { status, ok: Object.fromEntries(checks.map(check => [check.name, check.ok])) }
+  }
+  const well = await named()
+  const wrong = well.status === 0 ? [] : Object.entries(well.ok).filter(([, ok]) => !ok)
+  expect(wrong).toEqual([])
+  expect(well.ok).toMatchObject({ database: true, rights: true, clock: true, keys: true, backup: false })
+  await chmod(ready.verifyTokenFile, 0o644)
+  expect(await named()).toMatchObject({ status: 1, ok: { keys: false } })
+  await chmod(ready.verifyTokenFile, 0o600)
   child.kill('SIGTERM')
   expect(await exitOf(child)).toBe(0)
 })

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Grid, hostIdOf, startGrid } from '#ops/grid.ts'
-import { launch, type Program, stop, XEENET, xeenet } from '#ops/process.ts'
+import { xeenet } from '#ops/process.ts'
 import { CampaignView } from '#protocol/campaign.ts'
 import { RunningServer } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
@@ -30,7 +30,6 @@ const patient = { timeout: 150_000, interval: 200 }
 
 let dir: string
 let grid: Grid
-let verifier: Program | undefined
 let knex: Knex
 const rowsOf = async (sql: string) => (await knex.raw(sql)).rows
 const count = async (sql: string): Promise<number> =>
@@ -53,7 +52,6 @@ describe.skipIf(isMissing)('a campaign on wasm and onnx-cpu', () => {
     await xeenet(['campaign', 'submit', file, ...mine], CampaignView)
   })
   afterAll(async () => {
-    if (verifier !== undefined) await stop(verifier)
     await knex.destroy()
     await grid.stop()
     await rm(dir, { recursive: true, force: true })
@@ -65,14 +63,6 @@ describe.skipIf(isMissing)('a campaign on wasm and onnx-cpu', () => {
     await mkdir(state, { recursive: true })
     await copyFile(join(dir, 'hosts', 'eve', 'native.json'), join(state, 'native.json'))
     await grid.volunteer(owner, { args: ['--engines', 'onnx-cpu'] })
-  }
-
-  /** An operator's own verifier, as it would be on another machine. */
-  function verify(): Program {
-    const places = ['--state-dir', join(dir, 'verifier'), '--cache-dir', join(dir, 'verifier', 'cache')]
-    const token = ['--token-file', join(grid.dataDir, 'secrets', 'verify.token')]
-    const who = ['--server', grid.url, ...token, '--name', 'checker', '--cores', '1', '--json']
-    return launch('verifier', [XEENET, 'verify', ...who, ...places, '--engines', 'wasm,onnx-cpu'])
   }
 
   test('every unit is of one class, the liar is caught by its own weights, and both classes end the campaign', async () => {
@@ -88,9 +78,8 @@ describe.skipIf(isMissing)('a campaign on wasm and onnx-cpu', () => {
     await grid.volunteer('ann', { args: ['--engines', 'wasm'] })
     await expect.poll(() => count(`work_units where engine_class is null`), patient).toBe(0)
     await writeFile(go, '')
-    verifier = verify() // records wait for a trusted host of their class
-    await grid.volunteer('bob', { args: ['--engines', 'wasm'] })
-    for (const owner of ['cat', 'dan']) await native(owner)
+    grid.verifier(['--engines', 'wasm,onnx-cpu']) // records wait for a trusted host of their class
+    await Promise.all([grid.volunteer('bob', { args: ['--engines', 'wasm'] }), native('cat'), native('dan')])
 
     await expect.poll(() => count(`hosts where id = '${eve}' and state = 'quarantined'`), patient).toBe(1)
     await expect.poll(() => count(`work_units where state = 'valid'`), patient).toBe(4)

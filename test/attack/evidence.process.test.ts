@@ -11,7 +11,7 @@ import { drawn } from '#domain/trust.ts'
 import { excludeLiars, planEvaluations } from '#jobs/evaluate.ts'
 import { inspectLedger } from '#jobs/inspect.ts'
 import { type Grid, hostIdOf, startGrid } from '#ops/grid.ts'
-import { launch, type Program, stop, XEENET, xeenet } from '#ops/process.ts'
+import { type Program, xeenet } from '#ops/process.ts'
 import { CampaignView, LedgerSummary } from '#protocol/campaign.ts'
 import type { ResultId } from '#protocol/units.ts'
 import { systemClock } from '#server/clock.ts'
@@ -68,19 +68,20 @@ beforeAll(async () => {
   const file = join(dir, 'campaign.yaml')
   await writeFile(file, CAMPAIGN)
   const mine = ['--server', grid.url, '--token-file', await grid.tokenFile('rosa', 'campaign')]
-  await xeenet(['campaign', 'submit', file, ...mine], CampaignView)
-  for (const [owner, program] of [
-    ['ann', undefined],
-    ['eve', join(import.meta.dirname, '../../ops/demo/liar.ts')],
-    ['max', join(import.meta.dirname, 'overspender.ts')],
-  ] as const) {
-    await grid.addUser(owner, 'volunteer')
-    const volunteer = await grid.volunteer(owner, program === undefined ? {} : { program: [program] })
-    hosts.set(owner, hostIdOf(volunteer))
-  }
+  const owners = {
+    ann: {},
+    eve: { program: [join(import.meta.dirname, '../../ops/demo/liar.ts')] },
+    max: { program: [join(import.meta.dirname, 'overspender.ts')] },
+  } as const
+  for (const owner of Object.keys(owners)) await grid.addUser(owner, 'volunteer')
+  await Promise.all([
+    xeenet(['campaign', 'submit', file, ...mine], CampaignView),
+    ...Object.entries(owners).map(async ([owner, options]) => {
+      hosts.set(owner, hostIdOf(await grid.volunteer(owner, options)))
+    }),
+  ])
 })
 afterAll(async () => {
-  if (verifier !== undefined) await stop(verifier)
   await knex.destroy()
   await grid.stop()
   await rm(dir, { recursive: true, force: true })
@@ -109,10 +110,7 @@ test('true weights pass, weights that do not give the metric exclude, and ten ti
   await expect.poll(async () => (await rowsOf(arrived))[0].n, patient).toBe(3)
 
   await planEvaluations(jobs(secretFor(ids))) // or the server's own daemon was first
-  const places = ['--state-dir', join(dir, 'verifier'), '--cache-dir', join(dir, 'verifier', 'cache')]
-  const token = ['--token-file', join(grid.dataDir, 'secrets', 'verify.token')]
-  const who = ['--server', grid.url, ...token, '--name', 'checker', '--cores', '1', '--json']
-  verifier = launch('verifier', [XEENET, 'verify', ...who, ...places])
+  verifier = grid.verifier(['--name', 'checker'])
   await expect
     .poll(outcomes, patient)
     .toEqual({ ann: 'equal scored', eve: 'different scored', max: 'equal scored' })

@@ -31,10 +31,8 @@ test('a campaign that names no sampler learns, stops most runs early, and two vo
     const file = join(dir, 'campaign.yaml')
     await writeFile(file, CAMPAIGN)
     const mine = ['--server', grid.url, '--token-file', await grid.tokenFile('rosa', 'campaign')]
-    for (const name of ['ann', 'bob']) {
-      await grid.addUser(name, 'volunteer')
-      await grid.volunteer(name)
-    }
+    for (const name of ['ann', 'bob']) await grid.addUser(name, 'volunteer')
+    await Promise.all(['ann', 'bob'].map(name => grid.volunteer(name)))
     const { quote } = await xeenet(['campaign', 'validate', file, ...mine], ValidateReply)
     expect(quote.likelyMilli).toBeLessThan(quote.reserveMilli / 3)
     const { id } = await xeenet(['campaign', 'submit', file, ...mine], CampaignView)

@@ -47,7 +47,7 @@ test('a server and two volunteers of different owners finish a campaign; this ma
     const mine = ['--server', grid.url, '--token-file', await grid.tokenFile('rosa', 'campaign')]
     await grid.addUser('ann', 'volunteer')
     await grid.addUser('bob', 'volunteer')
-    const [ann] = [await grid.volunteer('ann'), await grid.volunteer('bob')]
+    const [ann] = await Promise.all([grid.volunteer('ann'), grid.volunteer('bob')])
     const places = ['--cache-dir', join(dir, 'cache')]
     const local = await xeenet(['campaign', 'run-local', file, ...mine, ...places], Line)
     const { id } = await xeenet(['campaign', 'submit', file, ...mine], CampaignView)

@@ -54,10 +54,8 @@ beforeAll(async () => {
   grid = await startGrid({ dir, env })
   await grid.addUser('rosa', 'researcher', 100_000)
   mine = ['--server', grid.url, '--token-file', await grid.tokenFile('rosa', 'campaign')]
-  for (const owner of ['ann', 'bob']) {
-    await grid.addUser(owner, 'volunteer')
-    await grid.volunteer(owner)
-  }
+  for (const owner of ['ann', 'bob']) await grid.addUser(owner, 'volunteer')
+  await Promise.all(['ann', 'bob'].map(owner => grid.volunteer(owner)))
 })
 
 afterAll(async () => {

@@ -32,10 +32,8 @@ test('an agent asks a question, waits for volunteers, and reports, over stdio an
     const { key } = NewKey.parse(await made.json())
     const keyFile = join(dir, 'key')
     await writeFile(keyFile, String(key), { mode: 0o600 })
-    for (const name of ['ann', 'bob']) {
-      await grid.addUser(name, 'volunteer')
-      await grid.volunteer(name)
-    }
+    for (const name of ['ann', 'bob']) await grid.addUser(name, 'volunteer')
+    await Promise.all(['ann', 'bob'].map(name => grid.volunteer(name)))
 
     const args = [XEENET, 'mcp', '--server', grid.url, '--token-file', keyFile]
     const agent = await openAgent(

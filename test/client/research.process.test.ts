@@ -68,10 +68,8 @@ test('a key, a rehearsal, a campaign, the corpus, and a study of it', async () =
     const { keys } = await xeenet(['key', 'list', ...account], KeyList)
     expect(keys).toMatchObject([{ label: 'nightly', budgetMilli: 500, spentMilli: rehearsed.setAsideMilli }])
 
-    for (const name of ['ann', 'bob']) {
-      await grid.addUser(name, 'volunteer')
-      await grid.volunteer(name)
-    }
+    for (const name of ['ann', 'bob']) await grid.addUser(name, 'volunteer')
+    await Promise.all(['ann', 'bob'].map(name => grid.volunteer(name)))
     await untilFinished(id, at)
 
     const { runs } = await xeenet(
@@ -96,10 +94,8 @@ test('a key, a rehearsal, a campaign, the corpus, and a study of it', async () =
     const studyFile = join(dir, 'study.yaml')
     await writeFile(studyFile, stringify(study))
     const { id: studyId } = await xeenet(['campaign', 'submit', studyFile, ...account], CampaignView)
-    for (const name of ['cat', 'dan']) {
-      await grid.addUser(name, 'volunteer')
-      await grid.volunteer(name)
-    }
+    for (const name of ['cat', 'dan']) await grid.addUser(name, 'volunteer')
+    await Promise.all(['cat', 'dan'].map(name => grid.volunteer(name)))
     await untilFinished(studyId, at)
     // What leads is shown once the verifier has seen it.
     await expect

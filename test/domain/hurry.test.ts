@@ -20,11 +20,21 @@ describe('a second host is asked', () => {
     expect(chooseHurried([tail([200])], 0)).toEqual([])
   })
   test('for one in twenty of a campaign', () => {
-    const slow = Array.from({ length: 80 }, () => 500)
+    const slow = Array.from({ length: 80 }, () => 299)
     expect(chooseHurried([tail(slow)], 1000)).toHaveLength(50)
     expect(chooseHurried([tail(slow, { hurried: 45 })], 1000)).toHaveLength(5)
     expect(chooseHurried([tail(slow, { hurried: 50 })], 1000)).toEqual([])
-    expect(chooseHurried([tail([500], { units: 3 })], 1)).toHaveLength(1)
+    expect(chooseHurried([tail([299], { units: 3 })], 1)).toHaveLength(1)
+  })
+  test('for one in twenty more each time that it is overdue twice as long', () => {
+    const spent = (seconds: number, hurried: number) =>
+      chooseHurried([tail([seconds], { hurried })], 1).length
+    expect([299, 301].map(seconds => spent(seconds, 50))).toEqual([0, 1])
+    expect([599, 601].map(seconds => spent(seconds, 100))).toEqual([0, 1])
+    expect([1199, 1201].map(seconds => spent(seconds, 150))).toEqual([0, 1])
+    const mixed = [...Array.from({ length: 60 }, () => 200), 301]
+    expect(chooseHurried([tail(mixed, { hurried: 50 })], 1000)).toEqual([unitId(60)])
+    expect(chooseHurried([tail(mixed, { hurried: 45 })], 1000)).toHaveLength(5)
   })
   test('not before it is known how long a run takes', () => {
     expect(chooseHurried([tail([500], { samples: 9 })], 1)).toEqual([])

@@ -75,6 +75,28 @@ describe('the last run of a campaign, on a host that does not come back', () => 
     expect(await states()).toEqual([{ state: 'valid', published: true }])
   })
 
+  // One in twenty of twelve is one; it is overdue eight times as long as one may be: three times one more.
+  test('is not given up because four others were computed twice before, once it is overdue twice as long again', async () => {
+    await idle(fast)
+    await rows(
+      life,
+      `update work_units set hurried_at = (select min(sent_at) from results) where id in
+        (select id from work_units where state = 'valid' order by id limit 4)`,
+    )
+    expect(await hurryTails(life.deps)).toEqual([])
+    life.advance(RUN_MS * RUNS)
+    await idle(fast)
+    expect(await hurryTails(life.deps)).toHaveLength(1)
+  })
+
+  test('takes no notice of those that nobody had to compute twice', async () => {
+    await idle(fast)
+    await rows(life, `update work_units set hurried_at = :at where state = 'valid'`, {
+      at: new Date(life.now()).toISOString(),
+    })
+    expect(await hurryTails(life.deps)).toHaveLength(1)
+  })
+
   test('waits while nobody is idle, or only strangers are', async () => {
     expect(await hurryTails(life.deps)).toEqual([])
     await idle(await addHost(life))

@@ -40,7 +40,7 @@ async function createDatabase(template: string): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   // A copy of files is faster than logging each page, as long as nothing is synced to the disk.
   await asAdmin(`create database ${name} template ${template} strategy file_copy`)
-  const connectionString = databaseUrl(inject('postgres'), name)
+  const connectionString = databaseUrl(serverOfWorker(), name)
   const knex = openDatabase({ connectionString, poolMax: 8, warn: () => undefined }) // what matters is thrown as well
   return {
     knex,
@@ -52,11 +52,15 @@ async function createDatabase(template: string): Promise<TestDatabase> {
   }
 }
 
+/** The private server that no other worker uses. */
+function serverOfWorker(): string {
+  const url = inject('postgres')[Number(process.env.VITEST_POOL_ID) - 1]
+  if (url === undefined) throw new Error(`worker ${process.env.VITEST_POOL_ID} has no PostgreSQL`)
+  return url
+}
+
 async function asAdmin(sql: string): Promise<void> {
-  const admin = openDatabase({
-    connectionString: databaseUrl(inject('postgres'), ADMIN_DATABASE),
-    poolMax: 1,
-  })
+  const admin = openDatabase({ connectionString: databaseUrl(serverOfWorker(), ADMIN_DATABASE), poolMax: 1 })
   try {
     await admin.raw(sql)
   } finally {

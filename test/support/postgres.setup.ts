@@ -10,20 +10,35 @@ import { ADMIN_DATABASE, databaseUrl, TEMPLATE_DATABASE } from './database.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    postgres: string // connection string of the run's private server
+    postgres: readonly string[] // connection strings of the run's private servers, one for each worker
   }
 }
 
-/** One PostgreSQL for the run, with a database that is migrated once and cloned by every test that wants one. */
+/**
+ * A PostgreSQL for each worker, with a database that is migrated once and cloned by every test that wants one. They share none:
+ * what is ordered by transactions waits for those of every database of its cluster.
+ */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { maxWorkers } = project.config
+  const servers = await Promise.all(Array.from({ length: maxWorkers }, startOne))
+  project.provide(
+    'postgres',
+    servers.map(server => server.connectionString),
+  )
+  return async () => void (await Promise.all(servers.map(server => server.stop())))
+}
+
+async function startOne(): Promise<{ connectionString: string; stop(): Promise<void> }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'xeenet-test-'))
   const silent = { info: () => undefined, warn: () => undefined }
   const postgres = await startPostgres({ dataDir, log: silent, settings: FAST_SETTINGS })
   await makeTemplate(postgres.connectionString)
-  project.provide('postgres', postgres.connectionString)
-  return async () => {
-    await postgres.stop()
-    await rm(dataDir, { recursive: true, force: true })
+  return {
+    connectionString: postgres.connectionString,
+    stop: async () => {
+      await postgres.stop()
+      await rm(dataDir, { recursive: true, force: true })
+    },
   }
 }
 

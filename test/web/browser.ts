@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { CHROMIUM, FLAGS } from '#ops/exact/chromium.ts'
 import { type Grid, startGrid } from '#ops/grid.ts'
-import { launch, type Program, stop, XEENET, xeenet } from '#ops/process.ts'
+import { xeenet } from '#ops/process.ts'
 import { CampaignView } from '#protocol/campaign.ts'
 import { playMachine } from './machine.ts'
 
@@ -67,20 +67,15 @@ export async function openGrid(): Promise<Stage> {
     },
     serverArgs: ['--no-verifier'],
   })
-  const programs: Program[] = []
+  let isVerified = false
   return {
     grid,
     dir,
     verify: () => {
-      if (programs.length > 0) return
-      const token = join(grid.dataDir, 'secrets', 'verify.token')
-      const home = join(dir, 'verifier')
-      const places = ['--state-dir', home, '--cache-dir', join(home, 'cache')]
-      const args = ['--server', grid.url, '--token-file', token, '--cores', '1', ...places, '--json']
-      programs.push(launch('verifier', [XEENET, 'verify', ...args]))
+      if (!isVerified) grid.verifier()
+      isVerified = true
     },
     close: async () => {
-      for (const program of programs) await stop(program)
       await grid.stop()
       await rm(dir, { recursive: true, force: true })
     },
