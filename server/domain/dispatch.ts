@@ -141,10 +141,6 @@ export const candidatesNeeded = (take: number): number => take + MIX
 export const windowFor = (takes: readonly number[]): number =>
   takes.reduce((sum, take) => sum + take, 0) + candidatesFor(Math.max(0, ...takes))
 
-/** With so many candidates a host has its window to the end, whatever the others of its group take: more would not be looked at. */
-export const plentyFor = (takes: readonly number[]): number =>
-  takes.reduce((sum, take) => sum + take, 0) + MIX
-
 function firstFew(candidates: readonly Candidate[], isFree: (c: Candidate) => boolean): Candidate[] {
   const free: Candidate[] = []
   for (const candidate of candidates) {

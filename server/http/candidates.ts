@@ -1,6 +1,6 @@
 // What the hosts of a group may be given: one look for all of them, and another for those that it does not serve.
 
-import { candidatesFor, candidatesNeeded, type Patience, plentyFor, windowFor } from '#domain/dispatch.ts'
+import { candidatesFor, candidatesNeeded, type Patience, windowFor } from '#domain/dispatch.ts'
 import { lanesFor, type Seeker, seatsFor } from '#domain/pool.ts'
 import type { EngineClass } from '#protocol/engine.ts'
 import type { HostId } from '#protocol/units.ts'
@@ -15,55 +15,47 @@ interface Asking extends Seeker {
 }
 
 /**
- * What each host may have. One look serves the whole group, into what is kept for such hosts; only where that is not plenty, what
- * others left and what is for anyone is looked at as well. A host that finds too few in both although there may be more, since its
- * owner is in what comes first, is looked up by itself.
+ * What each host may have. One look serves the whole group; a host that finds too few in it although there may be more,
+ * since its owner is in what comes first, is looked up by itself.
  */
 export async function candidatesOf(
   trx: Trx,
   seekers: readonly Asking[],
   patience: Patience,
 ): Promise<ReadonlyMap<HostId, CandidateRow[]>> {
-  const takes = seekers.map(({ take }) => take)
-  const window = windowFor(takes)
-  const kept = await lockPool(trx, { ...poolTerms(seekers, OWN), window }, patience)
-  const found = new Map(seekers.map(host => [host.hostId, seatsFor(host, kept, patience)]))
-  const scarce = seekers.filter(({ hostId }) => (found.get(hostId)?.length ?? 0) < plentyFor(takes))
-  const rest =
-    scarce.length === 0 ? [] : await lockPool(trx, { ...poolTerms(scarce, REST), window }, patience)
-  const pool = [...kept, ...rest]
-  for (const host of scarce) found.set(host.hostId, seatsFor(host, pool, patience))
-  const candidates = new Map(
-    [...found].map(([hostId, seats]) => [hostId, seats.map(seat => candidateOf(seat, hostId))]),
-  )
+  const lanes = seekers.map(lanesFor)
+  const window = windowFor(seekers.map(({ take }) => take))
+  const pool = await lockPool(trx, { ...poolTerms(seekers, lanes), window }, patience)
   const more = clipped(pool, window)
-  const short = scarce.filter(
-    host =>
-      (found.get(host.hostId)?.length ?? 0) < candidatesNeeded(host.take) &&
-      shelves(lanesFor(host)).some(shelf => more.has(shelf)),
+  const found = new Map(
+    seekers.map(host => [
+      host.hostId,
+      seatsFor(host, pool, patience).map(seat => candidateOf(seat, host.hostId)),
+    ]),
   )
-  for (const { hostId } of short) candidates.set(hostId, [])
-  for (const row of await lockCandidates(trx, short.map(asAlone), patience))
-    candidates.get(row.hostId)?.push(row)
-  return candidates
+  const short = seekers.filter(
+    (host, i) =>
+      (found.get(host.hostId)?.length ?? 0) < candidatesNeeded(host.take) &&
+      shelves(lanes[i]).some(shelf => more.has(shelf)),
+  )
+  const hosts = short.map(asAlone)
+  for (const { hostId } of hosts) found.set(hostId, [])
+  for (const row of await lockCandidates(trx, hosts, patience)) found.get(row.hostId)?.push(row)
+  return found
 }
 
 type Lanes = ReturnType<typeof lanesFor>
 
-/** What comes first for a host, and what comes after it. */
-const OWN = ({ kept }: Lanes): Lanes => ({ kept: kept.filter(lane => lane !== 'anyone'), waiting: [] })
-const REST = ({ kept, waiting }: Lanes): Lanes => ({ kept: kept.filter(lane => lane === 'anyone'), waiting })
-
-const poolTerms = (seekers: readonly Asking[], part: (lanes: Lanes) => Lanes): Omit<PoolTerms, 'window'> => ({
-  kept: [...new Set(seekers.flatMap(host => part(lanesFor(host)).kept))],
-  waiting: [...new Set(seekers.flatMap(host => part(lanesFor(host)).waiting))],
+const poolTerms = (seekers: readonly Asking[], lanes: readonly Lanes[]): Omit<PoolTerms, 'window'> => ({
+  kept: [...new Set(lanes.flatMap(({ kept }) => kept))],
+  waiting: [...new Set(lanes.flatMap(({ waiting }) => waiting))],
   engineClasses: [...new Set(seekers.flatMap(({ engineClasses }) => engineClasses))],
   memoryPages: Math.max(...seekers.map(({ memoryPages }) => memoryPages)),
 })
 
-const shelves = ({ kept, waiting }: Lanes): string[] => [
-  ...kept.map(lane => `kept ${lane}`),
-  ...waiting.map(lane => `waiting ${lane}`),
+const shelves = (lanes: Lanes | undefined): string[] => [
+  ...(lanes?.kept ?? []).map(lane => `kept ${lane}`),
+  ...(lanes?.waiting ?? []).map(lane => `waiting ${lane}`),
 ]
 
 /** The shelves of which there may be more than the pool shows. */
