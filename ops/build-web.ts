@@ -41,6 +41,7 @@ async function main(): Promise<void> {
       target: 'es2022',
       assetsInlineLimit: 0, // the pages' policy forbids data addresses for all but images
       modulePreload: { polyfill: false },
+      manifest: true, // so that a document can name the files of its page
       reportCompressedSize: false,
       rolldownOptions: {
         input: ['index.html', 'local.html'].map(name => join(ROOT, 'client', 'web', name)),

@@ -10,7 +10,7 @@ export const isAllowed = (scope: 'campaign' | 'admin'): boolean => token.value !
 
 /** Calls the API below /api/v1 under the token, or as who is logged in. A body that is a text is YAML. @throws Refusal */
 export function call<T>(
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'PUT',
   path: string,
   body?: string | object,
   headers: Readonly<Record<string, string>> = {},
@@ -21,7 +21,9 @@ export function call<T>(
       body,
       headers: { authorization: `Bearer ${token.value}`, ...kind, ...headers },
     })
-  return method === 'GET' ? send<T>(method, path) : post<T>(path, body, { headers: { ...kind, ...headers } })
+  return method === 'GET'
+    ? send<T>(method, path)
+    : post<T>(path, body, { method, headers: { ...kind, ...headers } })
 }
 
 /** The ways to be allowed: the login, or a token that is typed. Nothing for who is. */

@@ -1,5 +1,5 @@
 import { type Signal, signal } from '@preact/signals'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useLayoutEffect, useMemo } from 'preact/hooks'
 import type { Problem } from '#protocol/problem.ts'
 
 export type Loaded<T> =
@@ -85,7 +85,8 @@ export interface Resource<T> {
 export function useResource<T>(key: string, load: () => Promise<T>, everyMs = 0): Resource<T> {
   // The key stands for what `load` closes over.
   const resource = useMemo(() => openResource(load, everyMs), [key])
-  useEffect(() => {
+  // Before the page is painted, as in `useCurrent`: a painting takes longer than what it would wait for.
+  useLayoutEffect(() => {
     resource.refresh()
     if (everyMs === 0) return
     const timer = setInterval(() => document.hidden || resource.refresh(), everyMs)

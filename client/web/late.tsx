@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { type ComponentType, h } from 'preact'
-import { useEffect } from 'preact/hooks'
+import { useMemo } from 'preact/hooks'
 
 /** A page, or a part of one, whose program is loaded when it is first shown. */
 export function late<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
@@ -8,7 +8,8 @@ export function late<Props extends object>(load: () => Promise<ComponentType<Pro
   return function Late(props: Props) {
     const shown = useSignal(known === undefined ? undefined : { component: known })
     const failed = useSignal(false)
-    useEffect(() => {
+    // Under way with the first drawing, not only after it.
+    useMemo(() => {
       if (known !== undefined) return
       load().then(
         component => {

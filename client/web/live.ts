@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useLayoutEffect, useMemo } from 'preact/hooks'
+import { STREAM_AFTER } from '#protocol/first.ts'
 import { TOPICS_PER_STREAM_MAX } from '#protocol/limits.ts'
 import type { StreamChanged, StreamEvent, StreamHello, StreamTick, Topic } from '#protocol/stream.ts'
 import { openResource, type Resource } from './data.ts'
@@ -27,9 +28,15 @@ const BEAT_MS_DEFAULT = 15_000
 const followers = new Set<Follower>()
 let source: EventSource | undefined
 let followed = ''
-let lastId = ''
+let lastId = documentEnd()
 let beatMs = BEAT_MS_DEFAULT
 let settling: ReturnType<typeof setTimeout> | undefined
+
+// What is read on this page is newer than its document, which says where its stream may begin: nothing is missed, and nothing read twice.
+function documentEnd(): string {
+  if (typeof document === 'undefined') return ''
+  return document.querySelector<HTMLMetaElement>(`meta[name=${STREAM_AFTER}]`)?.content ?? ''
+}
 
 /** Whether news come by themselves, and when the stream last said so. */
 export const stream = signal<{ readonly isOpen: boolean; readonly aliveAt: number }>({
@@ -158,7 +165,7 @@ export function useLive<T>(key: string, load: () => Promise<T>, options: LiveOpt
 /** The same of a resource that is there for more than one page. */
 export function useCurrent<T>(resource: Resource<T>, { topics, patch }: LiveOptions<T>): void {
   const { everyMs } = resource
-  useEffect(() => keepCurrent(resource, { topics, everyMs, patch }), [resource, topics.join(), everyMs])
+  useLayoutEffect(() => keepCurrent(resource, { topics, everyMs, patch }), [resource, topics.join(), everyMs])
 }
 
 function keepCurrent<T>(

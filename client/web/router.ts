@@ -7,8 +7,10 @@ addEventListener('popstate', () => {
   address.value = new URL(location.href)
 })
 
-/** Where the reader is; undefined at an address without a page. */
-export const place = computed<Place | undefined>(() => placeOf(address.value.pathname))
+const path = computed(() => address.value.pathname)
+
+/** Where the reader is, the same while only what stands after `?` changes; undefined at an address without a page. */
+export const place = computed<Place | undefined>(() => placeOf(path.value))
 
 /** What the address says after `?`: filters, sort order and tabs live there, so that a link shows the same. */
 export const query = computed(() => address.value.searchParams)

@@ -4,7 +4,24 @@ declare global {
   interface Window {
     /** Milliseconds from the last input of a person to the frame that shows its last effect. */
     redrawnMs?: () => Promise<number>
+    /** From the start of the navigation to the frame that shows what `watchFor` waited for. */
+    firstShownMs?: number
   }
+}
+
+/** Notes when the first element that fits is on the screen: in the page, since a driver hears of it a third of a second later. */
+export function watchFor(selector: string): void {
+  const watch = new MutationObserver(() => {
+    if (document.querySelector(selector) === null) return
+    watch.disconnect()
+    // The frame after the next begins when the one with it is on the screen.
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => {
+        window.firstShownMs = performance.now()
+      }),
+    )
+  })
+  watch.observe(document, { subtree: true, childList: true })
 }
 
 /** Notes when rows and drawings change, and when the frame with them was shown. */

@@ -13,7 +13,7 @@ import type { Figure } from '../figures.ts'
 import { startGrid } from '../grid.ts'
 import { xeenet } from '../process.ts'
 import { fillCampaign } from './page-fill.ts'
-import { watchPage } from './page-probe.ts'
+import { watchFor, watchPage } from './page-probe.ts'
 import { figureOf } from './spread.ts'
 
 const EXPERIMENTS = 10_000
@@ -95,9 +95,10 @@ async function readers(at: string, dir: string): Promise<readonly Figure[]> {
     // The first round warms the server up, as a server that is read is.
     for (let round = 0; round <= ROUNDS; round++) {
       const { page, close } = await openFresh(dir)
+      await page.addInitScript(watchFor, selector)
       await page.goto(`${at}?tab=${tab}`, { waitUntil: 'commit' })
-      await page.locator(selector).first().waitFor()
-      const ms = await page.evaluate(() => performance.now())
+      await page.waitForFunction(() => window.firstShownMs !== undefined)
+      const ms = await page.evaluate(() => window.firstShownMs ?? Number.NaN)
       if (round > 0) waits.push(ms)
       await sleep(SETTLED_MS)
       loaded = await loadedBy(page)

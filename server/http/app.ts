@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import express, { type Express, type RequestHandler } from 'express'
 import helmet from 'helmet'
 import { CAMPAIGN_SCHEMA_PATH, campaignSchema } from '#protocol/campaign-schema.ts'
+import type { EventCursor } from '#protocol/events.ts'
 import { BODY_BYTES_MAX, CAMPAIGN_BYTES_MAX, PROPOSAL_BYTES_MAX } from '#protocol/limits.ts'
 import { openApiDocument } from '#protocol/openapi-document.ts'
+import { streamEnd } from '#store/stream.ts'
 import { accountRoutes } from './account-routes.ts'
 import { networkReader } from './address.ts'
 import { namesCaller } from './auth.ts'
@@ -52,7 +55,7 @@ export function createApp(edge: Edge): Express {
   const gate = newGate(edge)
   app.use(gate.admit)
   addRoutes(app, edge, { meter, metrics })
-  addPages(app, edge.pages)
+  addPages(app, edge.pages, endOfEvents(edge))
   app.use(missingPage(edge.pages))
   app.use((req: express.Request) => {
     throw new Refused('not_found', `${req.method} ${req.path}`)
@@ -78,6 +81,14 @@ export function createHealthApp(process: Pick<Edge, 'knex' | 'now' | 'draining' 
   app.use(answerErrors(process.log, () => PROBE_RETRY_MS))
   return app
 }
+
+// A page is shown whatever the database does: without this it reads twice what it shows.
+const END_MS_MAX = 250
+
+const endOfEvents =
+  ({ knex }: Edge) =>
+  (): Promise<EventCursor | undefined> =>
+    Promise.race([streamEnd(knex).catch(() => undefined), sleep(END_MS_MAX, undefined, { ref: false })])
 
 // What somebody is told who is logged in is kept by no cache between us.
 const keepPrivate: RequestHandler = (req, res, next) => {

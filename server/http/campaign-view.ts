@@ -34,6 +34,7 @@ export async function viewCampaign(
   const escrow = escrowAccount(id)
   return {
     id,
+    ownerId: campaign.ownerId,
     title: file.title,
     question: file.question ?? null,
     state: campaign.state,

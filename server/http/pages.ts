@@ -1,7 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join, relative } from 'node:path'
 import type { Express, Request, RequestHandler, Response } from 'express'
+import type { EventCursor } from '#protocol/events.ts'
 import { PAGE_PATHS } from '#protocol/pages.ts'
+import { documentFor, Manifest } from './document.ts'
 
 /** One built file, as it is and as it was compressed at build time; a large one stays on disk, by its path. */
 interface Asset {
@@ -11,11 +13,17 @@ interface Asset {
   readonly gzip: Buffer | string | undefined
 }
 
-/** The built web app by path, `index.html` among them. */
-export type Pages = ReadonlyMap<string, Asset>
+/** The built web app. */
+export interface Pages {
+  readonly index: string
+  readonly manifest: Manifest
+  /** The other files, by path. */
+  readonly assets: ReadonlyMap<string, Asset>
+}
 
+const HTML = 'text/html; charset=utf-8'
 const TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
+  '.html': HTML,
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
@@ -42,15 +50,18 @@ export async function openPages(directory: string): Promise<Pages | undefined> {
       ),
     ),
   )
-  const pages = new Map<string, Asset>()
+  const assets = new Map<string, Asset>()
   for (const [path, plain] of bytes) {
     const type = TYPES[extname(path)]
     if (type === undefined) continue
     const br = bytes.get(`${path}.br`)
     const gzip = bytes.get(`${path}.gz`)
-    pages.set(path, { type, plain, br: typeof br === 'string' ? undefined : br, gzip })
+    assets.set(path, { type, plain, br: typeof br === 'string' ? undefined : br, gzip })
   }
-  return pages.has('index.html') ? pages : undefined
+  const [index, manifest] = [bytes.get('index.html'), bytes.get('.vite/manifest.json')]
+  if (index === undefined) return undefined
+  const made = manifest === undefined ? {} : JSON.parse(String(manifest))
+  return { index: String(index), manifest: Manifest.parse(made), assets }
 }
 
 // Everything is the server's own and nothing is inline. Kernels are compiled in workers, whose policy is that of their script.
@@ -76,18 +87,23 @@ const WORKER_POLICY = [
 
 const DAY_S = 86_400
 
+/** Where the order of events is now; undefined when that cannot be told. */
+type End = () => Promise<EventCursor | undefined>
+
 /** Adds the pages, their assets, and what a browser asks for by itself. */
-export function addPages(app: Express, pages: Pages | undefined): void {
-  app.get(Object.values(PAGE_PATHS), (req, res) => showPage(pages, req, res, 200))
+export function addPages(app: Express, pages: Pages | undefined, end: End): void {
+  app.get(Object.values(PAGE_PATHS), async (req, res) =>
+    showPage(pages, req, res, { status: 200, after: await end() }),
+  )
   app.get('/assets/:name', (req, res, next) => {
-    const asset = pages?.get(`assets/${req.params.name}`)
+    const asset = pages?.assets.get(`assets/${req.params.name}`)
     if (asset === undefined) return next()
     isolate(res, WORKER_POLICY)
     res.setHeader('cache-control', 'public, max-age=31536000, immutable')
     send(req, res, asset)
   })
   app.get(['/favicon.svg', '/favicon.ico'], (req, res, next) => {
-    const asset = pages?.get('favicon.svg')
+    const asset = pages?.assets.get('favicon.svg')
     if (asset === undefined) return next()
     res.setHeader('cache-control', `public, max-age=${DAY_S}`)
     send(req, res, asset)
@@ -100,18 +116,25 @@ export const missingPage =
   (req, res, next) => {
     const forPeople = req.method === 'GET' && !req.path.startsWith('/api/') && prefersHtml(req)
     if (!forPeople || pages === undefined) return next()
-    showPage(pages, req, res, 404)
+    showPage(pages, req, res, { status: 404, after: undefined })
   }
 
 const prefersHtml = (req: Request): boolean => req.accepts(['application/json', 'text/html']) === 'text/html'
 
-function showPage(pages: Pages | undefined, req: Request, res: Response, status: number): void {
+interface Shown {
+  readonly status: number
+  readonly after: EventCursor | undefined
+}
+
+function showPage(pages: Pages | undefined, req: Request, res: Response, { status, after }: Shown): void {
   isolate(res, POLICY)
   res.setHeader('cache-control', 'no-cache')
-  const index = pages?.get('index.html')
-  if (index === undefined)
+  if (pages === undefined)
     return void res.status(503).type('text/plain').send('The pages are not built yet: npm run build\n')
-  send(req, res.status(status), index)
+  // Two kilobytes, which fit in what a connection sends first: nothing is gained by compressing them for each reader.
+  const address = new URL(req.originalUrl, 'http://localhost')
+  res.status(status).setHeader('content-type', HTML)
+  res.end(documentFor(pages.index, pages.manifest, { address, after }))
 }
 
 /** With both, a page may use what browsers keep from pages that share a process with others. */

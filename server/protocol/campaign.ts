@@ -18,7 +18,7 @@ import { AgentFile, ConstraintsFile, SamplerFile, SpaceFile, StopFile } from './
 import { StudyFile, studyMismatch } from './study.ts'
 import { MeanView } from './tests.ts'
 import { line, lines } from './text.ts'
-import { CampaignId, Sha256, Versioned, WireInstant, WorkUnitId } from './units.ts'
+import { CampaignId, Sha256, UserId, Versioned, WireInstant, WorkUnitId } from './units.ts'
 
 const CampaignFields = z.strictObject({
   title: line(TITLE_CHARS_MAX).trim().min(1),
@@ -125,6 +125,7 @@ export type EndedBy = z.infer<typeof EndedBy>
 /** GET /api/v1/campaigns/:id */
 export const CampaignView = z.object({
   id: CampaignId,
+  ownerId: UserId, // who may change it
   title: z.string(),
   question: z.string().nullable(),
   state: CampaignState,

@@ -9,18 +9,35 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addPages, missingPage, openPages } from '#http/pages.ts'
 import { listen } from '#server/listen.ts'
 
-const INDEX = '<!doctype html><title>XeeNet</title>'
+const INDEX =
+  '<!doctype html><head><title>XeeNet</title><script type="module" src="/assets/main-abc.js"></script></head>'
+// As Vite writes it: a page, a view of it, and what they share with each other and with the app.
+const MANIFEST = {
+  'index.html': { file: 'assets/main-abc.js', imports: ['_shared.js'], isEntry: true },
+  '_shared.js': { file: 'assets/shared.js', css: ['assets/shared.css'] },
+  'pages/campaign.tsx': { file: 'assets/campaign.js', imports: ['_shared.js', 'index.html'] },
+  'pages/campaign-runs.tsx': {
+    file: 'assets/campaign-runs.js',
+    imports: ['pages/campaign.tsx', '_table.js'],
+  },
+  '_table.js': { file: 'assets/table.js', css: ['assets/table.css'], imports: ['_table.js'] },
+  'pages/host.tsx': { file: 'assets/host.js' },
+}
+const END = '7-999999999999999999'
 const SCRIPT = 'export const answer = 42 // a script long enough to be worth compressing'
 const ENGINE = Buffer.alloc(100_000, 'wasm')
 
 let url: string
 let bare: string
+let end: string | undefined
 const closers: (() => Promise<void>)[] = []
 
 beforeAll(async () => {
   const directory = await mkdtemp(join(tmpdir(), 'xeenet-pages-'))
   await mkdir(join(directory, 'assets'))
   await writeFile(join(directory, 'index.html'), INDEX)
+  await mkdir(join(directory, '.vite'))
+  await writeFile(join(directory, '.vite', 'manifest.json'), JSON.stringify(MANIFEST))
   await writeFile(join(directory, 'assets', 'main-abc.js'), SCRIPT)
   await writeFile(join(directory, 'assets', 'main-abc.js.br'), brotliCompressSync(SCRIPT))
   await writeFile(join(directory, 'assets', 'main-abc.js.gz'), gzipSync(SCRIPT))
@@ -38,7 +55,7 @@ afterAll(async () => {
 async function serve(directory: string): Promise<string> {
   const pages = await openPages(directory)
   const app = express()
-  addPages(app, pages)
+  addPages(app, pages, async () => end)
   app.use(missingPage(pages))
   app.use((_req, res) => void res.status(404).json({ code: 'not_found' }))
   const listening = await listen(app, { host: '127.0.0.1', port: 0 })
@@ -54,7 +71,8 @@ describe('pages', () => {
     async path => {
       const reply = await fetch(url + path, { headers: HTML })
       expect(reply.status).toBe(200)
-      expect(await reply.text()).toBe(INDEX)
+      expect(reply.headers.get('content-type')).toBe('text/html; charset=utf-8')
+      expect((await reply.text()).replace(/<link .*(?=<\/head>)/, '')).toBe(INDEX)
       const policy = reply.headers.get('content-security-policy')
       expect(policy).toContain("default-src 'none'")
       expect(policy).toContain("frame-ancestors 'none'")
@@ -64,6 +82,39 @@ describe('pages', () => {
       expect(reply.headers.get('cache-control')).toBe('no-cache')
     },
   )
+
+  const [c, e] = [`c_${'0'.repeat(26)}`, `e_${'0'.repeat(26)}`]
+  test.each([
+    ['/', []],
+    [`/h/h_${'0'.repeat(26)}`, ['host.js']],
+    [`/e/${e}`, [`/experiments/${e}`]],
+    [`/c/${c}`, [`/campaigns/${c}`, `/campaigns/${c}/analysis?part=best-so-far,importance`, 'campaign.js']],
+    [
+      `/c/${c}?q=lr%3E1&tab=runs`,
+      [
+        ...[`/campaigns/${c}`, `/campaigns/${c}/leaderboard?limit=100`],
+        ...['campaign.js', 'campaign-runs.js', 'table.js', 'table.css'],
+      ],
+    ],
+    [`/c/${c}?tab=../../x`, [`/campaigns/${c}`, 'campaign.js']],
+    [`/c/${c}?tab=constructor`, [`/campaigns/${c}`, 'campaign.js']],
+    ['/c/"><script>alert(1)<', ['campaign.js']],
+    ['/c/%22%3E', ['campaign.js']],
+  ])('the document at %s names what is fetched first, and nothing twice', async (path, named) => {
+    const html = await (await fetch(url + path, { headers: HTML })).text()
+    const links = [...html.matchAll(/<link [^>]*href="(?:\/api\/v1|\/assets\/)([^"]*)">/g)]
+    expect(links.map(([, href]) => href)).toEqual(named)
+    expect(html).not.toContain('alert')
+  })
+
+  test('the document says from which event on its stream tells everything, if that is known', async () => {
+    end = END
+    expect(await (await fetch(url, { headers: HTML })).text()).toContain(
+      `<meta name="stream-after" content="${END}">`,
+    )
+    end = undefined
+    expect(await (await fetch(url, { headers: HTML })).text()).toBe(INDEX)
+  })
 
   test('an unknown address is the app for a person, under 404, and JSON for a program', async () => {
     const person = await fetch(`${url}/nonsense`, { headers: HTML })

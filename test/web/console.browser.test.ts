@@ -77,6 +77,7 @@ describe.skipIf(missing)('in a browser', () => {
     await page.waitForURL(/\/c\/c_/)
     const id = new URL(page.url()).pathname.split('/').at(-1) ?? ''
     await page.locator('h1', { hasText: HOSTILE }).waitFor()
+    wrong.push(...(await holdAndRevise(page)))
     stage.verify()
     await page.locator('main .state', { hasText: 'finished' }).first().waitFor() // nobody loads it again
     await page.locator('details.exports summary').click()
@@ -144,6 +145,32 @@ describe.skipIf(missing)('in a browser', () => {
     await page.close()
   })
 })
+
+/** What its owner does with a campaign that nobody computes yet, from its head; what is wrong with the pages of it. */
+async function holdAndRevise(page: Page): Promise<string[]> {
+  const head = page.locator('main')
+  await head.locator('dl.figures div', { hasText: 'time left' }).getByText('—').waitFor() // nothing tells it
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await head.locator('.state', { hasText: 'paused' }).waitFor()
+  const wrong = await faultsInAll(page)
+  await page.getByRole('link', { name: 'Edit → revision 2' }).click()
+  const file = page.getByLabel('The file of revision 1')
+  const change = async (from: string, to: string) => file.fill((await file.inputValue()).replace(from, to))
+  await change('"title": "', '"title: "')
+  await page.getByLabel('Reason').fill(HOSTILE)
+  await page.getByRole('button', { name: 'Check' }).click()
+  await page.getByRole('alert').filter({ hasText: 'no JSON' }).waitFor()
+  await change('"title: "', '"title": "Again: ')
+  await page.getByRole('button', { name: 'Check' }).click()
+  await page.getByText('It costs nothing more.').waitFor()
+  wrong.push(...(await faultsInAll(page)))
+  await page.getByRole('button', { name: 'Save as revision 2' }).click()
+  await page.locator('h1', { hasText: 'Again: ' }).waitFor()
+  await page.getByText('by the owner').first().waitFor()
+  await page.getByRole('button', { name: 'Resume' }).click()
+  await head.locator('.state', { hasText: 'running' }).waitFor()
+  return wrong
+}
 
 const LETTER = `w_${'0'.repeat(26)}`
 

@@ -6,10 +6,9 @@ const of = (lines: readonly (readonly [number, number])[], fits = lines.map(() =
     {
       left: Float64Array.from(lines, ([left]) => left),
       right: Float64Array.from(lines, ([, right]) => right),
-      columns: 4,
+      ...{ columns: 4, rows: 5 },
     },
     fits,
-    5,
   )
 const drawn = (counts: Uint32Array): string[] =>
   Array.from({ length: 5 }, (_, row) => [...counts.slice(row * 4, row * 4 + 4)].join(''))
@@ -49,5 +48,26 @@ test('in every column each line is in at least one row, however steep', () => {
   for (let column = 0; column < 4; column++) {
     const sum = Array.from({ length: 5 }, (_, row) => fitting[row * 4 + column] ?? 0).reduce((a, b) => a + b)
     expect(sum).toBeGreaterThanOrEqual(lines.length)
+  }
+})
+
+test('what fits and what does not are together all lines, whichever filter came before, and however large the plot is', () => {
+  const at = (factor: number) => Float64Array.from({ length: 100 }, (_, i) => ((i * factor) % 100) / 99)
+  const [left, right] = [at(37), at(61)]
+  const none = Array.from({ length: 100 }, () => false)
+  for (const size of [
+    { columns: 4, rows: 5 },
+    { columns: 9, rows: 7 },
+  ]) {
+    const gap = { left, right, ...size }
+    const all = [...densityOf(gap, none).others]
+    for (const part of [3, 1, 2, 50]) {
+      const fits = none.map((_, i) => i % part === 0)
+      const { fitting, others } = densityOf(gap, fits)
+      // Drawn by themselves, from axes that were never seen.
+      const alone = { left: left.filter((_, i) => fits[i]), right: right.filter((_, i) => fits[i]), ...size }
+      expect(fitting).toEqual(densityOf(alone, none).others)
+      expect([...fitting].map((count, cell) => count + (others[cell] ?? 0))).toEqual(all)
+    }
   }
 })

@@ -54,7 +54,7 @@ async function serve(peer: Peer): Promise<{ url: string; fetched: string[] }> {
     res.status(reply.status).type(reply.headers.get('content-type') ?? 'text/plain')
     res.send(Buffer.from(await reply.arrayBuffer()))
   })
-  addPages(app, await openPages(PAGES))
+  addPages(app, await openPages(PAGES), async () => undefined)
   const server = await listen(app, { host: '127.0.0.1', port: 0 })
   closers.push(() => server.close(0))
   return { url: server.url, fetched }

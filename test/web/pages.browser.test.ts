@@ -128,6 +128,10 @@ describe.skipIf(missing)('the pages', () => {
     expect(new URL(page.url()).search).toBe('?tab=runs&q=width%3D32&sort=lr')
     await page.reload()
     await rows.nth(wide - 1).waitFor()
+    // What its document names is fetched by that name, and by nobody again.
+    const read = await page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => name))
+    for (const path of [`/campaigns/${id}`, `/campaigns/${id}/leaderboard?limit=100`])
+      expect(read.filter(name => name.endsWith(path))).toHaveLength(1)
     const lrs = await rows.evaluateAll(all =>
       all.map(row => Number(row.querySelectorAll('td')[4]?.textContent)),
     )

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { scheme } from '../theme.ts'
 import { type Axis, brushed } from './axes.ts'
 import { colour } from './colour.ts'
@@ -21,7 +21,8 @@ const BRUSH_PX_MIN = 3 // less is a click
 export function Parallel({ axes, fits, filter, onFilter, label }: ParallelProps) {
   const place = useRef<HTMLCanvasElement>(null)
   const from = useRef<{ readonly axis: Axis; readonly y: number } | undefined>(undefined)
-  useEffect(() => {
+  // In the frame that shows the rows of the same filter, not in one after it.
+  useLayoutEffect(() => {
     const canvas = place.current
     if (canvas === null) return
     const redraw = (): void => draw(canvas, axes, fits)
@@ -77,16 +78,12 @@ function draw(canvas: HTMLCanvasElement, axes: readonly Axis[], fits: readonly b
     const from = axes[i]
     const [begin = 0, end = 0] = [x[i], x[i + 1]]
     if (from === undefined || end - begin < 1) return
-    const gap = { left: from.at, right: right.at, columns: Math.round((end - begin) * ratio) }
-    const rows = Math.round((HEIGHT - TOP - BOTTOM) * ratio)
-    const densities = densityOf(gap, fits, rows)
-    pen.drawImage(
-      paint(densities, { columns: gap.columns, rows, inks }),
-      begin,
-      TOP,
-      end - begin,
-      HEIGHT - TOP - BOTTOM,
-    )
+    const room = {
+      columns: Math.round((end - begin) * ratio),
+      rows: Math.round((HEIGHT - TOP - BOTTOM) * ratio),
+    }
+    const densities = densityOf({ left: from.at, right: right.at, ...room }, fits)
+    pen.putImageData(paint(densities, { ...room, inks }), Math.round(begin * ratio), Math.round(TOP * ratio))
   })
   best(pen, { axes, x, of: fits.indexOf(true) })
   labels(pen, axes, x)
@@ -102,22 +99,15 @@ interface Sheet {
 }
 
 /** Colours for how many lines cross each cell: those that fit over the others. */
-function paint({ fitting, others }: Densities, { columns, rows, inks }: Sheet): HTMLCanvasElement {
+function paint({ fitting, others }: Densities, { columns, rows, inks }: Sheet): ImageData {
   const image = new ImageData(columns, rows)
-  const [most, mostOthers] = [greatest(fitting), greatest(others)]
-  for (let cell = 0, at = 0; cell < fitting.length; cell++, at += 4) {
-    const [fit, other] = [fitting[cell] ?? 0, others[cell] ?? 0]
-    if (fit === 0 && other === 0) continue
-    const [red, green, blue] = fit > 0 ? inks.fitting : inks.others
-    image.data[at] = red
-    image.data[at + 1] = green
-    image.data[at + 2] = blue
-    image.data[at + 3] = 255 * (fit > 0 ? strength(fit, most) : QUIET * strength(other, mostOthers))
+  const cells = new Uint32Array(image.data.buffer)
+  const [ofFitting, ofOthers] = [paletteOf(inks.fitting, fitting, 1), paletteOf(inks.others, others, QUIET)]
+  for (let cell = 0; cell < cells.length; cell++) {
+    const fit = fitting[cell] ?? 0
+    cells[cell] = (fit > 0 ? ofFitting[fit] : ofOthers[others[cell] ?? 0]) ?? 0
   }
-  const sheet = document.createElement('canvas')
-  Object.assign(sheet, { width: columns, height: rows })
-  sheet.getContext('2d')?.putImageData(image, 0, 0)
-  return sheet
+  return image
 }
 
 // Few lines are seen one by one; of many, where most of them run.
@@ -125,6 +115,15 @@ const FAINTEST = 0.16
 const QUIET = 0.3
 const strength = (count: number, most: number): number =>
   most <= 1 ? 0.7 : FAINTEST + (1 - FAINTEST) * (Math.log(count) / Math.log(most))
+
+/** The pixel for each count, from none to the greatest. */
+function paletteOf([red, green, blue]: Channels, counts: Uint32Array, share: number): Uint32Array {
+  const most = greatest(counts)
+  const pixels = new Uint8ClampedArray(4 * (most + 1))
+  for (let count = 1; count <= most; count++)
+    pixels.set([red, green, blue, 255 * share * strength(count, most)], 4 * count)
+  return new Uint32Array(pixels.buffer)
+}
 
 function greatest(counts: Uint32Array): number {
   let most = 0

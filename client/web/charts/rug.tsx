@@ -1,7 +1,7 @@
 import type { CampaignView } from '#protocol/campaign.ts'
 import type { CampaignTicks, Tick } from '#protocol/ticks.ts'
 import { progressOf } from '#runtime/eta.ts'
-import { get } from '../data.ts'
+import { get, type Resource } from '../data.ts'
 import { whole } from '../format.ts'
 import { type Hour, ticksAfter } from '../hour.ts'
 import { clock, useLive } from '../live.ts'
@@ -96,13 +96,20 @@ export function HourRug({ ticks, aheadMs, width = 720 }: HourRugProps) {
   )
 }
 
-/** How far a campaign is: its public runs in the order in which they became so, as far as they fill its plan. */
-export function CampaignRug({ campaign }: { campaign: CampaignView }) {
-  const { id } = campaign
-  const known = useLive(`ticks ${id}`, () => get<CampaignTicks>(`/campaigns/${id}/ticks`), {
+/** When the runs of a campaign became public, kept current. */
+export const useTicks = (id: string): Resource<CampaignTicks> =>
+  useLive(`ticks ${id}`, () => get<CampaignTicks>(`/campaigns/${id}/ticks`), {
     topics: [`campaign:${id}`],
     patch: ticksAfter,
   })
+
+interface CampaignRugProps {
+  readonly campaign: CampaignView
+  readonly ticks: Resource<CampaignTicks>
+}
+
+/** How far a campaign is: its public runs in the order in which they became so, as far as they fill its plan. */
+export function CampaignRug({ campaign, ticks: known }: CampaignRugProps) {
   const now = known.now.value
   const { runs, ticks } = now.state === 'ready' ? now.value : { runs: 0, ticks: [] }
   const all = Math.max(1, runs, campaign.state === 'running' ? progressOf(campaign).total : runs)

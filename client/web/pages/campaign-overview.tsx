@@ -1,5 +1,6 @@
 import type { AnalysisView } from '#protocol/analysis.ts'
 import type { CampaignView } from '#protocol/campaign.ts'
+import { VIEW_PATHS } from '#protocol/first.ts'
 import type { TestList } from '#protocol/tests.ts'
 import { Figure } from '../charts/figure.tsx'
 import { Gauge } from '../charts/gauge.tsx'
@@ -11,13 +12,10 @@ import { Empty, Shown, State } from '../ui/parts.tsx'
 import type { TabProps } from './campaign.tsx'
 import { Top } from './campaign-top.tsx'
 
-const analysisOf = (id: string, part: string) => () =>
-  get<AnalysisView>(`/campaigns/${id}/analysis?part=${part}`)
-
 /** How far the search has come, what mattered, and what was tested. */
 export function Overview({ campaign, known }: TabProps) {
   const { id } = campaign
-  const analysis = useLive(`overview ${id}`, analysisOf(id, 'best-so-far,importance'), {
+  const analysis = useLive(`overview ${id}`, () => get<AnalysisView>(VIEW_PATHS.overview(id)), {
     topics: [`campaign:${id}`],
   })
   return (

@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks'
 import type { AnalysisView } from '#protocol/analysis.ts'
 import type { CampaignView } from '#protocol/campaign.ts'
-import { ANALYSIS_POINTS_MAX } from '#protocol/limits.ts'
+import { VIEW_PATHS } from '#protocol/first.ts'
 import { axisOf } from '../charts/axes.ts'
 import { Figure } from '../charts/figure.tsx'
 import { Parallel } from '../charts/parallel.tsx'
@@ -17,11 +17,9 @@ type Points = NonNullable<AnalysisView['points']>
 
 /** Every finished experiment as a line and as a row; the filter in the address picks from both. */
 export function ParallelTab({ campaign: { id, metric: measured } }: { campaign: CampaignView }) {
-  const analysis = useLive(
-    `points ${id}`,
-    () => get<AnalysisView>(`/campaigns/${id}/analysis?part=points&limit=${ANALYSIS_POINTS_MAX}`),
-    { topics: [`campaign:${id}`] },
-  )
+  const analysis = useLive(`points ${id}`, () => get<AnalysisView>(VIEW_PATHS.parallel(id)), {
+    topics: [`campaign:${id}`],
+  })
   return (
     <Shown from={analysis} what="the experiments">
       {({ points }) =>

@@ -1,6 +1,7 @@
 import { useComputed } from '@preact/signals'
 import { useMemo } from 'preact/hooks'
 import type { CampaignView, Leaderboard } from '#protocol/campaign.ts'
+import { BOARD_ROWS_FIRST, boardPath, VIEW_PATHS } from '#protocol/first.ts'
 import { ANALYSIS_POINTS_MAX } from '#protocol/limits.ts'
 import { get, type Resource } from '../data.ts'
 import { metric, setting, whole } from '../format.ts'
@@ -10,9 +11,6 @@ import { cellOf, filterOf, type Row, sorted } from '../runs-filter.ts'
 import { command } from '../ui/command.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { Table, type TableRow } from '../ui/table.tsx'
-
-// As many as fill a screen or two: they are there before the rest is asked for, which takes a server a second of 10,000.
-const ROWS_FIRST = 100
 
 /** The experiments of a campaign; filter and order stand in the address. */
 export function Runs({ campaign: { id, experiments } }: { campaign: CampaignView }) {
@@ -47,9 +45,11 @@ interface RowsProps {
 
 /** The first rows at once; where there are more, all of them as soon as they are there. */
 function Rows({ id, text, created }: RowsProps) {
-  const first = useLive(`board ${id}`, () => boardOf(id, ROWS_FIRST), { topics: [`campaign:${id}`] })
+  const first = useLive(`board ${id}`, () => get<Leaderboard>(VIEW_PATHS.runs(id)), {
+    topics: [`campaign:${id}`],
+  })
   const now = first.now.value
-  const isAll = now.state === 'ready' && now.value.rows.length + now.value.waiting < ROWS_FIRST
+  const isAll = now.state === 'ready' && now.value.rows.length + now.value.waiting < BOARD_ROWS_FIRST
   return now.state === 'ready' && !isAll ? (
     <AllRows first={first} id={id} text={text} created={created} />
   ) : (
@@ -60,7 +60,7 @@ function Rows({ id, text, created }: RowsProps) {
 }
 
 function AllRows({ first, id, text, created }: RowsProps & { readonly first: Resource<Leaderboard> }) {
-  const all = useLive(`whole board ${id}`, () => boardOf(id, ANALYSIS_POINTS_MAX), {
+  const all = useLive(`whole board ${id}`, () => get<Leaderboard>(boardPath(id, ANALYSIS_POINTS_MAX)), {
     topics: [`campaign:${id}`],
   })
   return (
@@ -69,9 +69,6 @@ function AllRows({ first, id, text, created }: RowsProps & { readonly first: Res
     </Shown>
   )
 }
-
-const boardOf = (id: string, limit: number): Promise<Leaderboard> =>
-  get<Leaderboard>(`/campaigns/${id}/leaderboard?limit=${limit}`)
 
 interface BoardProps {
   readonly of: Leaderboard
@@ -102,7 +99,7 @@ function Board({ of: board, text, created }: BoardProps) {
       <p class="dim">
         {whole(rows.length)} of {whole(ranked.length)} with a value, of {whole(created)} created
         {board.rows.some(row => row.baseline) && ' and the unchanged recipe'}
-        {(seen === ROWS_FIRST || seen === ANALYSIS_POINTS_MAX) && '; the best ones, others may follow'}
+        {(seen === BOARD_ROWS_FIRST || seen === ANALYSIS_POINTS_MAX) && '; the best ones, others may follow'}
         {board.waiting > 0 && `; ${board.waiting} more would be among the first and wait for the verifier`}.{' '}
         {board.baselines.length > 0 &&
           `For comparison: ${board.baselines.map(({ name, value }) => `${name} ${metric(value)}`).join(' · ')}`}

@@ -1,5 +1,7 @@
+import { useComputed } from '@preact/signals'
 import type { CampaignView } from '#protocol/campaign.ts'
-import { CampaignRug } from '../charts/rug.tsx'
+import { campaignPath } from '#protocol/first.ts'
+import { CampaignRug, useTicks } from '../charts/rug.tsx'
 import { get, type Resource } from '../data.ts'
 import { credits, metric, whole } from '../format.ts'
 import { late } from '../late.tsx'
@@ -7,6 +9,7 @@ import { useLive } from '../live.ts'
 import { query } from '../router.ts'
 import { useTitle } from '../title.ts'
 import { Figures, Shown, State } from '../ui/parts.tsx'
+import { Acts, isOpen, TimeLeft } from './campaign-acts.tsx'
 import { Answer, type Known, useKnown } from './campaign-answer.tsx'
 import { Exports } from './campaign-exports.tsx'
 
@@ -34,28 +37,37 @@ const TABS = [
   ['notes', 'Notes', late<TabProps>(async () => (await import('./campaign-history.tsx')).Notes)],
   ['log', 'Log', late<TabProps>(async () => (await import('./campaign-history.tsx')).Log)],
 ] as const
+// For its owner, who comes by a button.
+const EDIT = ['edit', 'Edit', late<TabProps>(async () => (await import('./campaign-edit.tsx')).Edit)] as const
 
 /** One question: the answer so far, how far it is, and everything behind it. */
 export function CampaignPage({ id }: { id: string }) {
-  const view = useLive(`campaign ${id}`, () => get<CampaignView>(`/campaigns/${id}`), {
+  const view = useLive(`campaign ${id}`, () => get<CampaignView>(campaignPath(id)), {
     topics: [`campaign:${id}`],
     everyMs: 5_000,
   })
   return (
     <Shown from={view} what="the campaign">
-      {campaign => <Campaign of={campaign} />}
+      {campaign => <Campaign of={campaign} onChanged={view.put} />}
     </Shown>
   )
 }
 
-function Campaign({ of: campaign }: { of: CampaignView }) {
+interface CampaignProps {
+  readonly of: CampaignView
+  /** Shows what its owner made of it. */
+  readonly onChanged: (campaign: CampaignView) => void
+}
+
+function Campaign({ of: campaign, onChanged }: CampaignProps) {
   const { id } = campaign
   const known = useKnown(id, campaign.best)
-  const asked = query.value.get('tab') ?? 'overview'
-  const [tab, , Tab] = TABS.find(([name]) => name === asked) ?? TABS[0]
+  // A filter in the address is its view's own affair.
+  const asked = useComputed(() => query.value.get('tab') ?? 'overview').value
+  const [tab, , Tab] = [...TABS, EDIT].find(([name]) => name === asked) ?? TABS[0]
   return (
     <>
-      <Head campaign={campaign} known={known} />
+      <Head campaign={campaign} known={known} onChanged={onChanged} />
       <nav class="tabs" aria-label="Views of the campaign">
         {TABS.map(([name, title]) => (
           <a
@@ -72,8 +84,9 @@ function Campaign({ of: campaign }: { of: CampaignView }) {
   )
 }
 
-function Head({ campaign, known }: TabProps) {
+function Head({ campaign, known, onChanged }: TabProps & Pick<CampaignProps, 'onChanged'>) {
   useTitle(campaign.title)
+  const ticks = useTicks(campaign.id)
   const { id, workUnits, results, best, credit } = campaign
   return (
     <>
@@ -94,7 +107,8 @@ function Head({ campaign, known }: TabProps) {
       {campaign.calm !== null && (
         <p class="meta">Recipes that devices do not agree on are left to exact classes: {campaign.calm}.</p>
       )}
-      <CampaignRug campaign={campaign} />
+      <Acts campaign={campaign} onDone={onChanged} />
+      <CampaignRug campaign={campaign} ticks={ticks} />
       <Answer campaign={campaign} known={known} />
       <Figures
         of={[
@@ -113,6 +127,9 @@ function Head({ campaign, known }: TabProps) {
           ['computing', whole(results.inProgress)],
           ['queued', whole(results.unsent)],
           ['invalid results', whole(results.invalid)],
+          ...(isOpen(campaign)
+            ? [['time left', <TimeLeft key="t" campaign={campaign} ticks={ticks} />] as const]
+            : []),
           ['credits granted', `${credits(credit.grantedMilli)} of ${credits(credit.reservedMilli)}`],
         ]}
       />

@@ -1,6 +1,7 @@
 import type { AnalysisView } from '#protocol/analysis.ts'
 import type { ResultView } from '#protocol/campaign.ts'
 import type { ExperimentView } from '#protocol/experiments.ts'
+import { experimentPath } from '#protocol/first.ts'
 import { bandOf } from '../charts/band.ts'
 import { type Line, LineChart } from '../charts/line.tsx'
 import { get, useResource } from '../data.ts'
@@ -28,7 +29,7 @@ export function ExperimentPage({ id }: { id: string }) {
 
 async function loadExperiment(id: string): Promise<ExperimentView> {
   const own = id.startsWith('e_') ? id : (await get<ResultView>(`/results/${id}`)).experimentId
-  return get<ExperimentView>(`/experiments/${own}`)
+  return get<ExperimentView>(experimentPath(own))
 }
 
 interface Props {

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Finding, HomeView } from '#protocol/home.ts'
 import { durationText, etaFrom, progressOf } from '#runtime/eta.ts'
-import { CampaignRug, HourRug } from '../charts/rug.tsx'
+import { CampaignRug, HourRug, useTicks } from '../charts/rug.tsx'
 import { get } from '../data.ts'
 import { ago, credits, metric, recipeLine, setting, whole } from '../format.ts'
 import { homeAfter, hour } from '../hour.ts'
@@ -127,7 +127,7 @@ function Campaign({ of: campaign }: { of: Asked }) {
       </div>
       {question !== null && question !== title && <p class="dim clamp">{question}</p>}
       {state !== 'running' ? (
-        <CampaignRug campaign={campaign} />
+        <EndedRug campaign={campaign} />
       ) : last.state === 'ready' ? (
         <HourRug ticks={ticks} aheadMs={last.value.aheadMs} />
       ) : (
@@ -141,6 +141,10 @@ function Campaign({ of: campaign }: { of: Asked }) {
     </>
   )
 }
+
+const EndedRug = ({ campaign }: { campaign: Asked }) => (
+  <CampaignRug campaign={campaign} ticks={useTicks(campaign.id)} />
+)
 
 function Best({ of: { best, bestSince, metric: measured } }: { of: Asked }) {
   if (best === null) return <span>no value yet</span>
