@@ -141,8 +141,8 @@ async function killPostgres(grid: Grid): Promise<void> {
   throw new Error('PostgreSQL was not started again within a minute')
 }
 
-/** False when there is no such process: the file is older than the kill before. */
-function tryKill(pid: number): boolean {
+/** Kills a process; false when there is none: whoever named it is late. */
+export function tryKill(pid: number): boolean {
   try {
     return process.kill(pid, 'SIGKILL')
   } catch (error) {
