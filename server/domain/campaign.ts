@@ -22,6 +22,8 @@ const UNSENT_PER_HOST = 4
 
 // One transaction creates at most this many work units: some hundred milliseconds, so that others get their turn.
 const UNITS_PER_BATCH = 500
+// What is planned in advance costs no sampler's time.
+const PLANNED_UNITS_PER_BATCH = 1_000
 
 // Two tests that stay undecided at 64 pairs take 192 runs; most are decided at a dozen.
 const TEST_RUNS_SHARE = 0.5
@@ -136,5 +138,6 @@ export function experimentsToCreate(facts: {
   const room = Math.floor(most * fairShare(furtherCampaigns)) - unsent
   const fitting = Math.max(0, Math.floor(room / resultsPerExperiment))
   const atLeast = unsent === 0 ? 1 : 0
-  return Math.min(remaining, experimentsPerBatch(seedsPerExperiment), Math.max(atLeast, fitting))
+  const batch = Math.max(1, Math.floor(PLANNED_UNITS_PER_BATCH / seedsPerExperiment))
+  return Math.min(remaining, batch, Math.max(atLeast, fitting))
 }

@@ -11,6 +11,8 @@ export interface GroupCommitOptions<Item, Outcome> {
   /** Items of one key depend on each other, so they go into different groups, in order. */
   readonly keyOf: (item: Item) => string
   readonly sizeMax: number
+  /** How many groups are committed at the same time. */
+  readonly groupsMax: number
   /** How long the first item of a group waits for company, milliseconds. */
   readonly gatherMs: number
 }
@@ -29,32 +31,37 @@ export function groupCommit<Item, Outcome>(
   options: GroupCommitOptions<Item, Outcome>,
 ): GroupCommit<Item, Outcome> {
   let queue: Waiting<Item, Outcome>[] = []
-  let running = false
+  let running = 0
+  const committing = new Set<string>() // keys
 
   const run = async (): Promise<void> => {
-    running = true
+    running++
     await sleep(options.gatherMs)
-    while (queue.length > 0) {
-      const group = takeGroup()
+    for (let group = takeGroup(); group.length > 0; group = takeGroup()) {
       await commitGroup(options, group)
+      for (const { key } of group) committing.delete(key)
     }
-    running = false
+    running--
   }
   const takeGroup = (): Waiting<Item, Outcome>[] => {
-    const keys = new Set<string>()
-    const group = queue.filter(waiting => {
-      if (keys.size >= options.sizeMax || keys.has(waiting.key)) return false
-      keys.add(waiting.key)
-      return true
-    })
-    queue = queue.filter(waiting => !group.includes(waiting))
+    const group: Waiting<Item, Outcome>[] = []
+    const rest: Waiting<Item, Outcome>[] = []
+    const seen = new Set<string>()
+    for (const waiting of queue) {
+      const isFree = group.length < options.sizeMax && !committing.has(waiting.key) && !seen.has(waiting.key)
+      seen.add(waiting.key)
+      if (isFree) group.push(waiting)
+      else rest.push(waiting)
+    }
+    for (const { key } of group) committing.add(key)
+    queue = rest
     return group
   }
   return {
     submit: item => {
       const waiting = { item, key: options.keyOf(item), outcome: Promise.withResolvers<Outcome>() }
       queue.push(waiting)
-      if (!running) void run()
+      if (running < options.groupsMax) void run()
       return waiting.outcome.promise
     },
   }

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express'
-import { inTransaction } from '#store/database.ts'
+import { inBusyTransaction } from '#store/database.ts'
 import type { Network } from './address.ts'
 import { bodyOf, sha256Of } from './body.ts'
 import { type ParsedCall, parseCall } from './call.ts'
@@ -13,14 +13,17 @@ import { type Answer, answerCalls } from './round-trip.ts'
 // Enough to fill one flush of the disk; more would only make each of them wait longer.
 const CALLS_PER_GROUP_MAX = 32
 const GATHER_MS = 2
+// While PostgreSQL works for one group this process works for the other.
+const GROUPS_MAX = 2
 
 /** Answers parsed calls in groups, a transaction for each group. */
 export function callGroups(edge: Edge): GroupCommit<ParsedCall, Answer> {
   const withCatalogue = { ...edge, catalogue: newCatalogue() }
   return groupCommit<ParsedCall, Answer>({
-    commit: calls => inTransaction(edge.knex, trx => answerCalls(trx, calls, withCatalogue)),
+    commit: calls => inBusyTransaction(edge.knex, trx => answerCalls(trx, calls, withCatalogue)),
     keyOf: call => call.hostId,
     sizeMax: CALLS_PER_GROUP_MAX,
+    groupsMax: GROUPS_MAX,
     gatherMs: GATHER_MS,
   })
 }

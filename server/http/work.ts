@@ -1,5 +1,4 @@
 import {
-  type Assignment,
   classFor,
   deal,
   leasesAllowed,
@@ -156,9 +155,12 @@ async function dealOnce(
     ),
   }))
   const dealt = deal(asking, dispatch.random)
-  const chosen = asking.flatMap(host => host.candidates)
+  const shown = new Map(asking.map(host => [host.hostId, host.candidates]))
+  const given = dealt.flatMap(
+    ({ hostId, resultId }) => shown.get(hostId)?.find(each => each.resultId === resultId) ?? [],
+  )
   const proven = new Map(seekers.map(host => [host.hostId, host.provenFuel]))
-  return storeLeases(trx, { dealt, candidates: chosen, proven }, dispatch)
+  return storeLeases(trx, { given, proven }, dispatch)
 }
 
 /** Whether a host says that it has the text or the images that a run trains on; what is checked is small. */
@@ -235,19 +237,11 @@ const termsOf = (
 })
 
 interface Deal {
-  readonly dealt: readonly Assignment[]
-  readonly candidates: readonly CandidateRow[]
+  readonly given: readonly CandidateRow[]
   readonly proven: ReadonlyMap<HostId, ProvenFuel>
 }
 
-async function storeLeases(
-  trx: Trx,
-  { dealt, candidates, proven }: Deal,
-  { now, wake }: Dispatch,
-): Promise<LeaseRow[]> {
-  const nameOf = (of: Assignment): string => `${of.hostId} ${of.resultId}`
-  const byName = new Map(candidates.map(candidate => [nameOf(candidate), candidate]))
-  const given = dealt.flatMap(assignment => byName.get(nameOf(assignment)) ?? [])
+async function storeLeases(trx: Trx, { given, proven }: Deal, { now, wake }: Dispatch): Promise<LeaseRow[]> {
   await bindWorkUnits(
     trx,
     given.flatMap(({ workUnitId: id, engineClass, choices }) =>
@@ -267,7 +261,7 @@ async function storeLeases(
     leases.map(each => each.lease),
     now,
   )
-  invariant(stored.length === dealt.length, 'locked candidates stay unsent until they are leased')
+  invariant(stored.length === given.length, 'locked candidates stay unsent until they are leased')
   // A stranger needs a partner: the unit creates its replica now, not when the stranger is done.
   await wake.workUnits(trx, [...new Set(leases.flatMap(each => each.wakes))])
   return stored

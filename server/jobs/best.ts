@@ -1,7 +1,7 @@
 import { shownRows } from '#domain/records.ts'
 import type { CampaignId } from '#protocol/units.ts'
 import { changeBest, lockBest } from '#store/best.ts'
-import { inTransaction } from '#store/database.ts'
+import { inBusyTransaction } from '#store/database.ts'
 import { addCampaignEvents } from '#store/events.ts'
 import { readLeaders } from '#store/views.ts'
 import type { JobDeps } from './deps.ts'
@@ -14,7 +14,7 @@ const BEST_AMONG = 100
  * campaign that was settled long ago may have another best, when a result is withdrawn.
  */
 export async function tellBest({ knex, now, trust }: JobDeps, id: CampaignId): Promise<void> {
-  await inTransaction(knex, async trx => {
+  await inBusyTransaction(knex, async trx => {
     const before = await lockBest(trx, id, BEST_AMONG)
     if (before === undefined) return
     const { goal, among } = before

@@ -11,7 +11,7 @@ import {
   takeParties,
   takeTransfers,
 } from '#store/contributions.ts'
-import { inTransaction, type Trx } from '#store/database.ts'
+import { inBusyTransaction, type Trx } from '#store/database.ts'
 import type { JobDeps } from './deps.ts'
 
 const ROWS_PER_PAGE = 2_000
@@ -23,7 +23,7 @@ const PAGES_PER_SWEEP = 50
  */
 export async function sweepContributions({ knex, now }: Pick<JobDeps, 'knex' | 'now'>): Promise<number> {
   for (let page = 0, seen = 0; ; page++) {
-    const looked = await inTransaction(knex, trx => countPage(trx, now()))
+    const looked = await inBusyTransaction(knex, trx => countPage(trx, now()))
     seen += looked
     if (looked < ROWS_PER_PAGE || page === PAGES_PER_SWEEP - 1) return seen
   }

@@ -7,7 +7,7 @@ import { type CampaignPlan, planCampaign } from '#search/plan.ts'
 import type { RunSource } from '#search/space.ts'
 import { refundRest } from '#store/account-credit.ts'
 import { endCampaign } from '#store/campaign-life.ts'
-import { inTransaction, type Trx } from '#store/database.ts'
+import { inBusyTransaction, inTransaction, type Trx } from '#store/database.ts'
 import { datasetsByHash } from '#store/datasets.ts'
 import { isAnythingOpen } from '#store/economics.ts'
 import { addCampaignEvents } from '#store/events.ts'
@@ -158,7 +158,7 @@ async function planOf(
  * before campaigns everywhere else.
  */
 async function demandAudits(deps: JobDeps, id: CampaignId): Promise<void> {
-  await inTransaction(deps.knex, async trx => {
+  await inBusyTransaction(deps.knex, async trx => {
     const now = deps.now()
     const leaders = await listUnverifiedLeaders(trx, id, deps.trust.leaderRows)
     const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, awaitedOf(id, now))

@@ -14,7 +14,7 @@ import {
 import { signBytes } from '#protocol/signature.ts'
 import { type Instant, toWire } from '#protocol/units.ts'
 import { insertBlock, knowsXid, lastBlock, lockSealer, rowsToSeal } from '#store/blocks.ts'
-import { inTransaction, type Trx } from '#store/database.ts'
+import { inBusyTransaction, type Trx } from '#store/database.ts'
 import { EVERY_SECOND, repeat } from './cron.ts'
 import type { JobLog } from './deps.ts'
 
@@ -45,7 +45,7 @@ export function startSealer({ log, ...deps }: SealDeps & { readonly log: JobLog 
  */
 export async function sealAll(deps: SealDeps): Promise<number> {
   for (let sealed = 0; ; ) {
-    const count = await inTransaction(deps.knex, trx => sealBlock(trx, deps))
+    const count = await inBusyTransaction(deps.knex, trx => sealBlock(trx, deps))
     sealed += count
     if (count < ROWS_PER_BLOCK_MAX) return sealed
   }

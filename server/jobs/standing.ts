@@ -4,7 +4,7 @@ import { isFinalBy, spreadExclusion, streakOf } from '#domain/trust.ts'
 import type { HostId } from '#protocol/units.ts'
 import { judgedResultsOf, listJoint, partHost } from '#store/claims.ts'
 import { retractCorpus } from '#store/corpus.ts'
-import { inTransaction, type Trx } from '#store/database.ts'
+import { inBusyTransaction, type Trx } from '#store/database.ts'
 import { addCampaignEvents } from '#store/events.ts'
 import { addHostEvents } from '#store/hosts.ts'
 import { freeLeases } from '#store/leases.ts'
@@ -42,19 +42,19 @@ const UNITS_PER_BATCH = 500
  * any line and go on later.
  */
 export const runStanding: HostHandler = async (deps, ids) => {
-  const excluded = await inTransaction(deps.knex, trx => spread(trx, deps, ids))
-  await inTransaction(deps.knex, trx => release(trx, deps, [...excluded]))
-  for (const id of await inTransaction(deps.knex, trx => hostsInDoubt(trx, ids))) {
+  const excluded = await inBusyTransaction(deps.knex, trx => spread(trx, deps, ids))
+  await inBusyTransaction(deps.knex, trx => release(trx, deps, [...excluded]))
+  for (const id of await inBusyTransaction(deps.knex, trx => hostsInDoubt(trx, ids))) {
     await untilDone(deps, trx => reopenSome(trx, deps, id, excluded.has(id)))
     await untilDone(deps, trx => reopenJoint(trx, deps, id))
-    await inTransaction(deps.knex, trx => partHost(trx, id))
+    await inBusyTransaction(deps.knex, trx => partHost(trx, id))
     await untilDone(deps, trx => reopenOrphans(trx, deps, id))
   }
   await untilDone(deps, trx => finaliseSome(trx, deps, ids))
 }
 
 async function untilDone({ knex }: JobDeps, batch: (trx: Trx) => Promise<number>): Promise<void> {
-  while ((await inTransaction(knex, batch)) === UNITS_PER_BATCH);
+  while ((await inBusyTransaction(knex, batch)) === UNITS_PER_BATCH);
 }
 
 /** Exclusions of these hosts that nobody acted on yet: pauses or excludes the others of their owners. Gives all that are excluded. */

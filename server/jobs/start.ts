@@ -92,7 +92,7 @@ async function work(boss: PgBoss, deps: JobDeps, queue: QueueName): Promise<void
 
 // Campaigns are woken by every batch of results, and have work in store for seconds: they may take a quarter of the time.
 const EASE = 3
-const EASE_MS_MAX = 2_000
+const EASE_MS_MAX = 1_000
 
 async function atEase<T>(run: () => Promise<T>): Promise<T> {
   const began = performance.now()

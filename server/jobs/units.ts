@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { invariant } from '#domain/invariant.ts'
 import { settledBy } from '#domain/settled.ts'
 import { type Effect, isWanted, transition } from '#domain/transition.ts'
-import { addMs, type Instant, type WorkUnitId } from '#protocol/units.ts'
-import { inTransaction, type Trx } from '#store/database.ts'
+import { addMs, type HostId, type Instant, type WorkUnitId } from '#protocol/units.ts'
+import { inBusyTransaction, type Trx } from '#store/database.ts'
 import { isUnavailable } from '#store/errors.ts'
+import { lockVolunteers } from '#store/standing.ts'
 import { lockAwaiting, lockDueWorkUnits, setWakes, takeTouches } from '#store/wakes.ts'
 import { type LoadedWorkUnit, lockWorkUnits, publishWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
@@ -28,9 +29,9 @@ export async function moveDueUnits(
 ): Promise<readonly WorkUnitId[]> {
   let taken: readonly WorkUnitId[] = []
   try {
-    await inTransaction(deps.knex, async trx => {
+    return await inBusyTransaction(deps.knex, async trx => {
       taken = await takeDue(trx, deps, stages, limit)
-      await move(trx, deps, taken, stages)
+      return move(trx, deps, taken, { stages, hosts: 'free' })
     })
   } catch (error) {
     await moveHalves(deps, { ids: taken, stages }, error)
@@ -38,12 +39,14 @@ export async function moveDueUnits(
   return taken
 }
 
-/** Moves these units as far as these stages take them; safe to run twice and to be killed at any line. */
-export const moveUnits = (
+/** Moves these units as far as these stages take them; safe to run twice and to be killed at any line. Waits for their hosts. */
+export async function moveUnits(
   deps: JobDeps,
   ids: readonly WorkUnitId[],
   stages: readonly Stage[] = STAGES,
-): Promise<void> => inTransaction(deps.knex, trx => move(trx, deps, ids, stages))
+): Promise<void> {
+  await inBusyTransaction(deps.knex, trx => move(trx, deps, ids, { stages, hosts: 'all' }))
+}
 
 async function takeDue(
   trx: Trx,
@@ -62,23 +65,34 @@ interface Decided {
   readonly effects: readonly Effect[]
 }
 
+interface Moving {
+  readonly stages: readonly Stage[]
+  /** `free`: units of which somebody else holds a host, who calls or is judged right now, are left for the next time. */
+  readonly hosts: 'all' | 'free'
+}
+
+/** Gives the units that it moved. */
 async function move(
   trx: Trx,
   deps: JobDeps,
   ids: readonly WorkUnitId[],
-  stages: readonly Stage[],
-): Promise<void> {
-  if (ids.length === 0) return
+  { stages, hosts }: Moving,
+): Promise<readonly WorkUnitId[]> {
+  if (ids.length === 0) return []
   const now = deps.now()
   const does = (stage: Stage): boolean => stages.includes(stage)
   const decide = (loaded: LoadedWorkUnit): Decided => ({
     loaded,
     effects: transition(loaded.workUnit, loaded.results, now),
   })
-  const first = (await lockWorkUnits(trx, ids)).map(decide)
-  await takeTouches(trx, ids)
-  const toJudge = first.filter(({ effects }) => does('validate') && isWanted('request_validation', effects))
-  const verdicts = await judge(trx, deps, toJudge, now)
+  const isJudged = ({ effects }: Decided): boolean =>
+    does('validate') && isWanted('request_validation', effects)
+  const due = (await lockWorkUnits(trx, ids)).map(decide)
+  const before = await lockVolunteers(trx, due.filter(isJudged).flatMap(hostsOf), hosts)
+  const first = due.filter(each => !isJudged(each) || hostsOf(each).every(id => before.has(id)))
+  const moved = first.map(({ loaded }) => loaded.workUnit.id)
+  await takeTouches(trx, moved)
+  const verdicts = await judge(trx, deps, first.filter(isJudged), { before, now })
   const settlements = new Map(verdicts?.settlements.map(settlement => [settlement.workUnitId, settlement]))
   const decided = first.map(each => {
     const settlement = settlements.get(each.loaded.workUnit.id)
@@ -97,20 +111,25 @@ async function move(
     await paySettlements(trx, verdicts)
     await learnBounds(trx, verdicts)
   }
+  return moved
 }
+
+/** Who reported on a unit: judging it changes how they stand. */
+const hostsOf = ({ loaded: { results } }: Decided): HostId[] =>
+  results.flatMap(result => (result.state === 'over' && result.outcome === 'success' ? [result.hostId] : []))
 
 async function judge(
   trx: Trx,
   deps: JobDeps,
   decided: readonly Decided[],
-  now: Instant,
+  facts: Pick<Verdicts, 'before' | 'now'>,
 ): Promise<Verdicts | undefined> {
   if (decided.length === 0) return undefined
   return judgeUnits(
     trx,
     deps,
     decided.map(({ loaded }) => loaded.workUnit),
-    now,
+    facts,
   )
 }
 
@@ -185,7 +204,7 @@ const POISON_MS = 5 * 60_000
 async function bury(deps: JobDeps, ids: readonly WorkUnitId[], error: unknown): Promise<void> {
   const stack = error instanceof Error ? error.stack : undefined
   deps.log.error({ ids, error: messageOf(error), stack }, 'a work unit failed')
-  await inTransaction(deps.knex, async trx => {
+  await inBusyTransaction(deps.knex, async trx => {
     const at = addMs(deps.now(), POISON_MS)
     await setWakes(
       trx,
@@ -201,6 +220,8 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 // A look at an index that finds nothing costs a tenth of a millisecond.
 const IDLE_MS = 40
 const AWAY_MS = 1_000
+// While PostgreSQL works for one batch this process works for the other.
+const MOVERS = 2
 
 /** Moves what is due, again and again. `stop` waits for the batch in hand. */
 export function startUnits(deps: JobDeps, stages: readonly Stage[]): { stop(): Promise<void> } {
@@ -218,7 +239,7 @@ export function startUnits(deps: JobDeps, stages: readonly Stage[]): { stop(): P
       }
     }
   }
-  const ended = work()
+  const ended = Promise.all(Array.from({ length: MOVERS }, work))
   return {
     stop: async () => {
       stopping.abort()

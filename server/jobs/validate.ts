@@ -7,7 +7,6 @@ import type { WorkUnit } from '#domain/types.ts'
 import type { ExperimentId, HostId, Instant, ResultId } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
 import { readExperimentScores, readScores } from '#store/scores.ts'
-import { lockStandings } from '#store/standing.ts'
 import { paidOf, readSuccesses, type SuccessRow } from '#store/verdicts.ts'
 import type { ReadOutput } from '#validators/output.ts'
 import { validatorOf } from '#validators/registry.ts'
@@ -25,20 +24,16 @@ export interface Verdicts {
   readonly now: Instant
 }
 
-/** Judges the pending successes of locked work units that ask for it, ids ascending. */
+/** Judges the pending successes of locked work units that ask for it, ids ascending; `before`: how their hosts stand, locked. */
 export async function judgeUnits(
   trx: Trx,
   deps: Pick<JobDeps, 'trust'>,
   judged: readonly WorkUnit[],
-  now: Instant,
+  { before, now }: Pick<Verdicts, 'before' | 'now'>,
 ): Promise<Verdicts> {
   const successes = await readSuccesses(
     trx,
     judged.map(workUnit => workUnit.id),
-  )
-  const before = await lockStandings(
-    trx,
-    successes.map(success => success.hostId),
   )
   const board = await readBoard(trx, deps, judged)
   const bounds = await readBounds(trx, successes)

@@ -149,16 +149,15 @@ export type Told = z.infer<typeof Told>
 
 const VERDICTS_PER_CALL_MAX = 64
 
-// Whoever gives a verdict holds the row of its host, as the caller does: nobody else writes what is to be told of it. A result that
-// is judged again is pending until then.
+// A result that is judged again is pending until then, and what is to be told of it stays.
 const TELL = `
   with told as (
     delete from untold_verdicts d using unnest(cast(:hostIds as text[])) as h(id) cross join lateral (
-      select u.result_id from untold_verdicts u where u.host_id = h.id
-      order by u.result_id limit ${VERDICTS_PER_CALL_MAX}) as o
-    where d.host_id = h.id and d.result_id = o.result_id returning d.result_id)
-  select r.host_id as "hostId", r.id as "resultId", r.verdict, r.granted_milli as milli, r.reported_at as "reportedAt"
-  from told join results r on r.id = told.result_id where r.verdict <> 'pending'`
+      select r.* from untold_verdicts u join results r on r.id = u.result_id
+      where u.host_id = h.id and r.verdict <> 'pending' order by u.result_id limit ${VERDICTS_PER_CALL_MAX}) as r
+    where d.host_id = h.id and d.result_id = r.id
+    returning r.host_id, r.id, r.verdict, r.granted_milli, r.reported_at)
+  select host_id as "hostId", id as "resultId", verdict, granted_milli as milli, reported_at as "reportedAt" from told`
 
 /** Verdicts that these hosts, which are locked, have not heard; now they count as told. Newest last. */
 export async function tellVerdicts(on: Executor, hostIds: readonly HostId[]): Promise<Told[]> {

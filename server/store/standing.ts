@@ -17,6 +17,23 @@ export async function lockStandings(
   return new Map(rows.map(row => [row.id, row]))
 }
 
+/**
+ * The same for judging: the operator's own hosts are read without a lock, since no verdict changes how they stand. They check for
+ * everybody, so that batches would wait for each other. `free`: who is held by somebody else is left out.
+ */
+export async function lockVolunteers(
+  trx: Trx,
+  ids: readonly HostId[],
+  which: 'all' | 'free' = 'all',
+): Promise<ReadonlyMap<HostId, Standing>> {
+  if (ids.length === 0) return new Map()
+  const asked = [...new Set(ids)]
+  const lock = which === 'free' ? `${LOCK_VOLUNTEERS} skip locked` : LOCK_VOLUNTEERS
+  const rows = await select(trx, StandingRow, lock, { ids: asked })
+  const own = rows.length === asked.length ? [] : await select(trx, StandingRow, READ_OWN, { ids: asked })
+  return new Map([...rows, ...own].map(row => [row.id, row]))
+}
+
 /** The same of every host of these hosts' owners. */
 export async function lockOwners(trx: Trx, ids: readonly HostId[]): Promise<ReadonlyMap<HostId, Standing>> {
   const rows = await select(trx, StandingRow, LOCK_OWNERS, { ids })
@@ -126,6 +143,10 @@ const COLUMNS = `
   recent_checks as "recentChecks", self_test as "selfTest", ${STREAKS} as streaks`
 
 const LOCK = `select ${COLUMNS} from hosts where id = any(:ids) order by id for no key update`
+
+const LOCK_VOLUNTEERS = `
+  select ${COLUMNS} from hosts where id = any(:ids) and not trusted order by id for no key update`
+const READ_OWN = `select ${COLUMNS} from hosts where id = any(:ids) and trusted`
 
 const LOCK_OWNERS = `
   select ${COLUMNS} from hosts

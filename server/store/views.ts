@@ -134,16 +134,17 @@ export type LeaderRow = z.infer<typeof LeaderRow>
 
 // An experiment that diverged with any seed ranks below all that never did. `sign` turns a metric to be maximised round.
 // Ranked first, by what one pass over the campaign gives; what has to be looked up run by run is, of the first ones.
-const LEADERS = `
+// Of some experiments it is another statement, so that one plan serves each.
+const leadersOf = (among: 'all' | 'some'): string => `
   with published as (
     select experiment_id, count(metric_value) as n, avg(metric_value) as mean, stddev_samp(metric_value) as sd,
       count(*) filter (where status <> 'ok') as diverged
     from corpus where campaign_id = :campaignId and retracted_at is null and rung = 3
-      and (cast(:among as text[]) is null or experiment_id = any(:among)) group by experiment_id),
+      ${among === 'some' ? 'and experiment_id = any(:among)' : ''} group by experiment_id),
   lost as (
     select experiment_id, count(*) as failed from work_units
     where campaign_id = :campaignId and state = 'failed' and rung = 3
-      and (cast(:among as text[]) is null or experiment_id = any(:among)) group by experiment_id),
+      ${among === 'some' ? 'and experiment_id = any(:among)' : ''} group by experiment_id),
   ranked as (
     select e.id, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged, coalesce(l.failed, 0) as failed,
       row_number() over (order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal) as place
@@ -165,6 +166,8 @@ const LEADERS = `
     })} as exactness
       from corpus c where c.experiment_id = k.id and c.retracted_at is null and c.rung = 3) as runs) as own
   order by k.place`
+const LEADERS = leadersOf('all')
+const LEADERS_AMONG = leadersOf('some')
 
 interface Leading {
   readonly campaignId: CampaignId
@@ -179,8 +182,8 @@ export const readLeaders = (
   on: Executor,
   { campaignId, goal, limit, among }: Leading,
 ): Promise<LeaderRow[]> =>
-  select(on, LeaderRow, LEADERS, {
-    ...{ campaignId, limit, among: among ?? null },
+  select(on, LeaderRow, among === undefined ? LEADERS : LEADERS_AMONG, {
+    ...{ campaignId, limit, ...(among === undefined ? {} : { among }) },
     sign: goal === 'minimize' ? 1 : -1,
   })
 

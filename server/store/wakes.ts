@@ -58,7 +58,7 @@ const IdRow = z.object({ id: WorkUnitId })
 const LOCK_DUE = `
   select id from (
     select w.id from touched_units t join work_units w on w.id = t.work_unit_id
-    order by t.work_unit_id limit :limit for no key update of w skip locked) as touched
+    order by t.at limit :limit for no key update of w skip locked) as touched
   union
   select id from (
     select id from work_units where wake_at <= :now order by wake_at limit :limit for no key update skip locked) as woken

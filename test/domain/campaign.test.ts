@@ -24,7 +24,7 @@ test.each([
   ['more for many hosts', { unsent: 1000, activeHosts: 300 }, 100],
   ['half as many where the owner has six campaigns more', { unsent: 300, furtherCampaigns: 6 }, 100],
   ['no more than are left', { unsent: 0, remaining: 7 }, 7],
-  ['in batches', { unsent: 0, activeHosts: 10_000 }, 500],
+  ['in batches', { unsent: 0, activeHosts: 10_000 }, 1_000],
   [
     'in smaller batches when seeds are many',
     { unsent: 0, seedsPerExperiment: 50, resultsPerExperiment: 100 },

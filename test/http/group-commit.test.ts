@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { groupCommit } from '#http/group-commit.ts'
 
 interface Item {
@@ -6,7 +6,7 @@ interface Item {
   readonly poison?: boolean
 }
 
-function recording(sizeMax = 32) {
+function recording({ sizeMax = 32, groupsMax = 1 } = {}) {
   const groups: string[][] = []
   const group = groupCommit<Item, string>({
     commit: async items => {
@@ -16,7 +16,7 @@ function recording(sizeMax = 32) {
       return items.map(item => `done ${item.name}`)
     },
     keyOf: item => item.name.charAt(0),
-    sizeMax,
+    ...{ sizeMax, groupsMax },
     gatherMs: 1,
   })
   return { groups, submit: group.submit }
@@ -31,7 +31,7 @@ describe('group commit', () => {
   })
 
   test('a group has a size, and the rest follows in order', async () => {
-    const { groups, submit } = recording(2)
+    const { groups, submit } = recording({ sizeMax: 2 })
     await Promise.all(['a', 'b', 'c', 'd', 'e'].map(name => submit({ name })))
     expect(groups).toEqual([['a', 'b'], ['c', 'd'], ['e']])
   })
@@ -40,6 +40,37 @@ describe('group commit', () => {
     const { groups, submit } = recording()
     await Promise.all(['a1', 'b1', 'a2', 'a3', 'b2'].map(name => submit({ name })))
     expect(groups).toEqual([['a1', 'b1'], ['a2', 'b2'], ['a3']])
+  })
+
+  test('as many groups as are allowed are committed at the same time, none with a key of another', async () => {
+    const gates = [
+      Promise.withResolvers<void>(),
+      Promise.withResolvers<void>(),
+      Promise.withResolvers<void>(),
+    ]
+    const began: string[][] = []
+    const group = groupCommit<Item, string>({
+      commit: async items => {
+        began.push(items.map(({ name }) => name))
+        await gates[began.length - 1]?.promise
+        return items.map(({ name }) => name)
+      },
+      keyOf: ({ name }) => name.charAt(0),
+      ...{ sizeMax: 2, groupsMax: 2, gatherMs: 0 },
+    })
+    const done = Promise.all(['a1', 'b1', 'a2', 'c1', 'd1'].map(name => group.submit({ name })))
+    await vi.waitUntil(() => began.length === 2)
+    expect(began).toEqual([
+      ['a1', 'b1'],
+      ['c1', 'd1'],
+    ])
+    gates[1]?.resolve() // a2 waits for a1 even so
+    gates[2]?.resolve()
+    await Promise.resolve()
+    expect(began).toHaveLength(2)
+    gates[0]?.resolve()
+    expect(await done).toEqual(['a1', 'b1', 'a2', 'c1', 'd1'])
+    expect(began[2]).toEqual(['a2'])
   })
 
   test('when a group fails each item is tried alone once, and only the poisonous one fails', async () => {
