@@ -74,16 +74,21 @@ const COUNT = `
     (extract(epoch from clock_timestamp()) * 1000)::float8 as now
   from work_units`
 
-const OPEN_SHOWN = 3
+// One of each shape, with how many there are: whatever holds up a campaign holds up many alike.
 const OPEN = `
-  select jsonb_strip_nulls(to_jsonb(w)) as unit, t.at as touched, now() as now, count(*) over () as open,
-    exists (select from provisional_results p where p.work_unit_id = w.id) as provisional,
-    (select jsonb_agg(jsonb_strip_nulls(to_jsonb(r)) || jsonb_build_object('seen', h.last_seen_at, 'idle', h.idle_since,
-        'proven', exists (select from streaks s where s.host_id = h.id and s.count >= 10)) order by r.id)
-      from results r left join hosts h on h.id = r.host_id where r.work_unit_id = w.id) as results
-  from work_units w left join touched_units t on t.work_unit_id = w.id
-  where w.state = 'open' or w.published_at is null
-  order by w.id limit ${OPEN_SHOWN}`
+  with open as (
+    select w.id, to_jsonb(w) as unit, results, concat_ws(' ', w.state, w.awaits, w.demand, w.wanted_check,
+        case when w.hurried_at is not null then 'hurried' end, '|', shape) as shape
+    from work_units w left join lateral (
+      select jsonb_agg(jsonb_strip_nulls(to_jsonb(r)) || jsonb_build_object('seen', h.last_seen_at, 'idle', h.idle_since,
+          'proven', exists (select from streaks s where s.host_id = h.id and s.count >= 10)) order by r.id) as results,
+        string_agg(concat_ws(' ', r.kind, r.lane, r.state, r.outcome, r.verdict, 'drawn ' || nullif(r.draw::text, 'none')), ', '
+          order by r.id) as shape
+      from results r left join hosts h on h.id = r.host_id where r.work_unit_id = w.id) as r on true
+    where w.state = 'open' or w.published_at is null)
+  select distinct on (shape) count(*) over (partition by shape)::int as units, shape, now() as now, t.at as touched,
+    exists (select from provisional_results p where p.work_unit_id = open.id) as provisional, jsonb_strip_nulls(unit) as unit, results
+  from open left join touched_units t on t.work_unit_id = open.id order by shape, open.id`
 
 const dir = await mkdtemp(join(tmpdir(), 'xeenet-tail-'))
 let grid: Grid | undefined

@@ -54,7 +54,10 @@ function seatsOf(workUnit: WorkUnit, results: readonly Result[]): Pick<Wanted, '
   if (workUnit.canary) return { target: 1, needed: 1, lane: 'unproven' }
   if (workUnit.policy === 'fixed')
     return { target: workUnit.targetResults, needed: workUnit.minQuorum, lane: 'anyone' }
-  const holders = holdersOf(results.filter(result => isUnjudged(result) || result.state === 'in_progress'))
+  const held = results.filter(result => isUnjudged(result) || result.state === 'in_progress')
+  // Whoever was overtaken may never come: what others said needs company as if it was not there.
+  const others = held.filter(result => !isOvertaken(workUnit, result))
+  const holders = holdersOf(others.length === 0 ? held : others)
   if (holders.length === 0) return { target: 1, needed: 1, lane: 'anyone' } // perhaps a proven host takes it
   const needed = votesNeeded(workUnit, holders)
   // The check of a proven host is work for newcomers: what they say of it counts for them, and not for its streak.

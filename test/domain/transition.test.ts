@@ -130,6 +130,9 @@ describe('a hurried unit', () => {
     ['P+', 'create 1 proven replica attempt 0, wake 1'], // a second host is asked
     ['P+ U', 'wake 1'],
     ['P+ S+', 'validate, wake 0.25'], // whoever comes first decides
+    ['P+ S+r', 'create 1 unproven replica attempt 0, wake 1'], // a check was drawn: the overtaken host is none
+    ['P+ S+r U', 'wake 1'],
+    ['P+ S', 'create 1 proven replica attempt 0, wake 1'], // nor does a stranger stand alone because it might have
     ['L+', 'expire 1, create 1 replica attempt 1, wake 60'], // nobody is overtaken any more
     ['S+ U', 'validate, wake 0.25'],
     ['U', 'wake 40'],

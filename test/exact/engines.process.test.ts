@@ -21,8 +21,9 @@ test('there are kernels to compute, and in CI the older Node to compute them wit
   if (process.env.CI) expect(existsSync(NODE_24)).toBe(true)
 })
 
+// Processes of their own, that share nothing but the file.
 describe.each(releases)('$name', ({ file }) => {
-  test.for(ROWS)('in %s, %s, %s', async ([program, mode, how], context) => {
+  test.concurrent.for(ROWS)('in %s, %s, %s', async ([program, mode, how], context) => {
     const engine = engines.find(each => each.program === program && each.mode === mode)
     if (engine === undefined) return context.skip(`${program} is not installed here`)
     const { digest, published, stops } = await engine.digest(file, how)
