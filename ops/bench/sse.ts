@@ -61,7 +61,7 @@ export async function streamFigures(): Promise<readonly Figure[]> {
     if (heard < watched.events) throw new Error(`a reader heard ${heard} of ${watched.events} events`)
     for (const reader of readers) reader.close()
     return [
-      { name: 'sse.readers', value: READERS, unit: 'streams of one campaign' },
+      { name: 'sse.readers', value: READERS, unit: 'streams of one campaign and of the first page' },
       { name: 'sse.events', value: watched.events / (WINDOW_MS / 1000), unit: 'a second' },
       { name: 'sse.server-alone', value: alone.share, unit: 'of a core' },
       { name: 'sse.server', value: watched.share, unit: 'of a core', reference: SHARE_MAX },
@@ -110,7 +110,7 @@ function openReader(
   const { promise, resolve, reject } = Promise.withResolvers<{ heard(): number; close(): void }>()
   let heard = 0
   const request = get(
-    `${url}/api/v1/stream?topics=campaign:${campaign}`,
+    `${url}/api/v1/stream?topics=campaign:${campaign},home`, // as the page of a campaign asks
     { localAddress, agent: false },
     response => {
       response.setEncoding('utf8')

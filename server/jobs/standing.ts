@@ -16,6 +16,7 @@ import {
   lockStandings,
   markSpread,
   readExclusions,
+  readStandings,
   saveStandings,
 } from '#store/standing.ts'
 import {
@@ -191,7 +192,8 @@ async function finaliseSome(trx: Trx, deps: JobDeps, hostIds: readonly HostId[])
   if (ids.length === 0) return 0
   const loaded = await lockWorkUnits(trx, ids)
   const successesOf = Map.groupBy(await readQuietSuccesses(trx, ids), success => success.workUnitId)
-  const hosts = await lockStandings(trx, hostIds)
+  // What passed has passed: a fault that is found meanwhile concerns what came after, and finds these units locked.
+  const hosts = await readStandings(trx, hostIds)
   const final = loaded.flatMap(({ workUnit }) =>
     (successesOf.get(workUnit.id) ?? []).flatMap(success => {
       const host = hosts.get(success.hostId)

@@ -13,6 +13,7 @@ import { lockAwaiting, lockDueWorkUnits, setWakes, takeTouches } from '#store/wa
 import { type LoadedWorkUnit, lockWorkUnits, publishWorkUnits } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { DEAD_QUEUE, type JobDeps, STAGES, type Stage } from './deps.ts'
+import { gatherWakes } from './gather-wakes.ts'
 import { publishAnswers } from './publish.ts'
 import { applySettlements, paySettlements } from './settle.ts'
 import { learnBounds } from './tolerance.ts'
@@ -74,11 +75,12 @@ interface Moving {
 /** Gives the units that it moved. */
 async function move(
   trx: Trx,
-  deps: JobDeps,
+  given: JobDeps,
   ids: readonly WorkUnitId[],
   { stages, hosts }: Moving,
 ): Promise<readonly WorkUnitId[]> {
   if (ids.length === 0) return []
+  const { deps, write: writeWakes } = gatherWakes(given)
   const now = deps.now()
   const does = (stage: Stage): boolean => stages.includes(stage)
   const decide = (loaded: LoadedWorkUnit): Decided => ({
@@ -107,6 +109,7 @@ async function move(
   if (does('transition')) await applyDecisions(trx, deps, decided.map(withoutAnswers(published)), now)
   else await handBack(trx, decided, published, now)
   await publish(trx, deps, { ready, settlements, now })
+  await writeWakes(trx)
   if (verdicts !== undefined) {
     await paySettlements(trx, verdicts)
     await learnBounds(trx, verdicts)

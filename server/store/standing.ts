@@ -34,6 +34,15 @@ export async function lockVolunteers(
   return new Map([...rows, ...own].map(row => [row.id, row]))
 }
 
+/** The same without a lock, where nothing depends on how they stand a moment later. */
+export async function readStandings(
+  trx: Trx,
+  ids: readonly HostId[],
+): Promise<ReadonlyMap<HostId, Standing>> {
+  const rows = await select(trx, StandingRow, READ, { ids })
+  return new Map(rows.map(row => [row.id, row]))
+}
+
 /** The same of every host of these hosts' owners. */
 export async function lockOwners(trx: Trx, ids: readonly HostId[]): Promise<ReadonlyMap<HostId, Standing>> {
   const rows = await select(trx, StandingRow, LOCK_OWNERS, { ids })
@@ -146,7 +155,8 @@ const LOCK = `select ${COLUMNS} from hosts where id = any(:ids) order by id for 
 
 const LOCK_VOLUNTEERS = `
   select ${COLUMNS} from hosts where id = any(:ids) and not trusted order by id for no key update`
-const READ_OWN = `select ${COLUMNS} from hosts where id = any(:ids) and trusted`
+const READ = `select ${COLUMNS} from hosts where id = any(:ids)`
+const READ_OWN = `${READ} and trusted`
 
 const LOCK_OWNERS = `
   select ${COLUMNS} from hosts

@@ -103,8 +103,12 @@ describe.skipIf(missing)('in a browser', () => {
   test('an operator excludes a host on the console with a reason, and takes it back', async () => {
     const { grid } = stage
     await playDay(grid)
-    const page = await browser.open(`${grid.url}/ops`)
+    const page = await browser.open(`${grid.url}/log`)
+    await page.getByText('Appeal: rejected').waitFor()
     const wrong = await faultsInAll(page)
+    await page.goto(`${grid.url}/ops`)
+    await settled(page)
+    wrong.push(...(await faultsInAll(page)))
     await withToken(page, await tokenIn(await grid.tokenFile('olga', 'admin')))
     const tabs = page.getByRole('navigation', { name: 'Console' }).getByRole('link')
     await tabs.first().waitFor()
@@ -174,6 +178,19 @@ async function holdAndRevise(page: Page): Promise<string[]> {
 
 const LETTER = `w_${'0'.repeat(26)}`
 
+// What the public log shows: an exclusion that stood, one that did not and its end, and one of which nothing was said.
+const ACTIONS = `
+  with acts as (
+    insert into actions (id, kind, party, pseudonym, actor, reason, detail, at, appeal_until)
+    select 'a_' || lpad(cast(n as text), 26, '0'), cast(case n when 3 then 'release' else 'quarantine' end as action_kind), null,
+      'owl ' || n, case n when 1 then 'server' else 'operator' end,
+      case n when 2 then :reason else 'Results of its hosts differed from those of three others, ' || n || ' times in a week.' end, '',
+      now() - (5 - n) * interval '9 days', now() - (5 - n) * interval '2 days'
+    from generate_series(1, 4) as n returning id)
+  insert into appeals (action_id, host_id, user_id, words, filed_at, decision, reason, decided_at)
+  select acts.id, (select min(id) from hosts), null, :reason, now() - interval '3 days', 'rejected', :reason, now() - interval '2 days'
+  from acts where acts.id like '%2'`
+
 /** A day that went by in no time: the figures of its ten minutes, and one thing that the server gave up on. */
 async function playDay(grid: Grid): Promise<void> {
   const running = await findRunning(grid.dataDir)
@@ -185,6 +202,7 @@ async function playDay(grid: Grid): Promise<void> {
       `insert into symptom_samples select now() - n * interval '10 minutes', 900 + 400 * sin(n / 9.0), 200 + n, 5 + n % 7, 400, n % 9,
          40 + n % 12, n % 20, n % 3, case when n < 40 then 1 else 0 end, 9e7 - 2e5 * n from generate_series(1, 143) as n`,
     )
+    await knex.raw(ACTIONS, { reason: HOSTILE })
     await knex.raw(`insert into pgboss.job (name, data) values ('dead', cast(:letter as jsonb))`, {
       letter: JSON.stringify({ id: LETTER, error: HOSTILE }),
     })

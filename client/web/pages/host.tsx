@@ -1,9 +1,9 @@
 import type { HostView } from '#protocol/host.ts'
 import { get } from '../data.ts'
-import { ago, credits, whole } from '../format.ts'
+import { credits, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { useTitle } from '../title.ts'
-import { Figures, Shown, State } from '../ui/parts.tsx'
+import { Figures, Shown, State, When } from '../ui/parts.tsx'
 
 /** A volunteer's machine, as anyone may see it. */
 export function HostPage({ id }: { id: string }) {
@@ -29,8 +29,9 @@ function Known({
     <>
       <h1>{name}</h1>
       <p class="meta">
-        <State of={state} /> · {trusted ? "the operator's own verifier" : 'a volunteer'} · {client} · {cores}{' '}
-        cores · since {ago(createdAt, Date.now())} · seen {ago(lastSeenAt, Date.now())}
+        <State of={state} /> · {trusted ? "the operator's own verifier" : 'a volunteer'} · {client} ·{' '}
+        {cores === 1 ? '1 core' : `${whole(cores)} cores`} · joined <When at={createdAt} /> · seen{' '}
+        <When at={lastSeenAt} />
       </p>
       <Figures
         of={[

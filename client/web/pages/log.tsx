@@ -1,10 +1,9 @@
 import type { ActionList } from '#protocol/people.ts'
 import { get } from '../data.ts'
-import { ago } from '../format.ts'
 import { useLive } from '../live.ts'
 import { query } from '../router.ts'
 import { useTitle } from '../title.ts'
-import { Empty, Shown } from '../ui/parts.tsx'
+import { Empty, Shown, State, When } from '../ui/parts.tsx'
 
 /** What was done to volunteers and why, under pseudonyms, once the time for an appeal is over. */
 export function LogPage() {
@@ -28,11 +27,20 @@ export function LogPage() {
             <ul class="items">
               {actions.map(({ id, kind, pseudonym, actor, reason, at, appeal, decision }) => (
                 <li key={id}>
-                  <p class="meta">
-                    {kind} of {pseudonym} by the {actor}, {ago(at, Date.now())}; appeal: {appeal}
-                  </p>
-                  <p>{reason}</p>
-                  {decision !== null && <p>{decision}</p>}
+                  <div class="row">
+                    <State of={kind === 'quarantine' ? 'quarantined' : 'released'} />
+                    <span class="mono">{pseudonym}</span>
+                    <span class="dim">by the {actor}</span>
+                    <span class="grow" />
+                    <When at={at} />
+                  </div>
+                  <p class="prose">{reason}</p>
+                  {appeal !== 'none' && (
+                    <p class="meta">
+                      Appeal: {appeal}
+                      {decision !== null && `. ${decision}`}
+                    </p>
+                  )}
                 </li>
               ))}
             </ul>

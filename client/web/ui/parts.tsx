@@ -10,6 +10,7 @@ const STATES: Readonly<Record<string, readonly [Tone, string]>> = {
   running: ['info', 'M3 2v10l8-5z'],
   active: ['ok', 'M2 7l3 4 7-8'],
   working: ['info', 'M3 2v10l8-5z'],
+  released: ['ok', 'M2 7l3 4 7-8'],
   finished: ['ok', 'M2 7l3 4 7-8'],
   valid: ['ok', 'M2 7l3 4 7-8'],
   promoted: ['ok', 'M2 7l3 4 7-8'],

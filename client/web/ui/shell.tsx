@@ -83,8 +83,8 @@ function LastHour() {
     <div class="strip">
       <HourRug {...now.value} width={STRIP_PX} />
       <span class={stale === undefined ? 'meta' : 'meta warn'}>
-        {stale === undefined ? 'last hour' : `as of ${stale.since}`} · {whole(runs)} runs · {whole(hosts)}{' '}
-        hosts
+        {stale === undefined ? 'last hour' : `as of ${stale.since}`} · {whole(runs)}{' '}
+        {runs === 1 ? 'run' : 'runs'} · {whole(hosts)} {hosts === 1 ? 'host' : 'hosts'}
       </span>
     </div>
   )
