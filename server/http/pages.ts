@@ -121,6 +121,8 @@ export const missingPage =
 
 const prefersHtml = (req: Request): boolean => req.accepts(['application/json', 'text/html']) === 'text/html'
 
+const NO_HOST = 'http://localhost'
+
 interface Shown {
   readonly status: number
   readonly after: EventCursor | undefined
@@ -132,7 +134,7 @@ function showPage(pages: Pages | undefined, req: Request, res: Response, { statu
   if (pages === undefined)
     return void res.status(503).type('text/plain').send('The pages are not built yet: npm run build\n')
   // Two kilobytes, which fit in what a connection sends first: nothing is gained by compressing them for each reader.
-  const address = new URL(req.originalUrl, 'http://localhost')
+  const address = URL.parse(req.originalUrl, NO_HOST) ?? new URL(NO_HOST) // whoever asks for //[ asks for nothing that is known
   res.status(status).setHeader('content-type', HTML)
   res.end(documentFor(pages.index, pages.manifest, { address, after }))
 }

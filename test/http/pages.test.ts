@@ -1,6 +1,8 @@
 // The web app as the server serves it: a built app of two files, and what browsers are told about it.
 
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
@@ -51,6 +53,15 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const close of closers) await close()
 })
+
+/** Of an address that is no URL, which `fetch` would not send. */
+async function statusOf(path: string): Promise<number | undefined> {
+  const { hostname, port } = new URL(url)
+  const asked = get({ hostname, port, path, headers: { accept: 'text/html' } })
+  const [answer] = await once(asked, 'response')
+  answer.resume()
+  return answer.statusCode
+}
 
 async function serve(directory: string): Promise<string> {
   const pages = await openPages(directory)
@@ -119,6 +130,8 @@ describe('pages', () => {
   test('an unknown address is the app for a person, under 404, and JSON for a program', async () => {
     const person = await fetch(`${url}/nonsense`, { headers: HTML })
     expect([person.status, await person.text()]).toEqual([404, INDEX])
+    const odd = await statusOf('//[')
+    expect(odd).toBe(404)
     const program = await fetch(`${url}/nonsense`, { headers: { accept: '*/*' } })
     expect([program.status, await program.json()]).toEqual([404, { code: 'not_found' }])
     const api = await fetch(`${url}/api/v1/nonsense`, { headers: HTML })
