@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { readSymptoms } from '#operate/symptoms.ts'
 import { systemClock } from '#server/clock.ts'
 import { openDatabase } from '#store/database.ts'
+import { isUnavailable } from '#store/errors.ts'
 import { select, selectOne } from '#store/rows.ts'
 import { type Audited, auditDatabase, isLost } from '../audit.ts'
 import { acceptedIn, mulberry32 } from '../kill.ts'
@@ -14,7 +15,7 @@ import { type Cast, startCast } from './cast.ts'
 import type { Plan } from './draw.ts'
 import { startCrowd } from './hosts.ts'
 import { isMigrated } from './release.ts'
-import { isAway, type Stage, statement } from './stage.ts'
+import { type Stage, statement } from './stage.ts'
 
 export interface RunResult extends Audited {
   readonly seed: number
@@ -130,7 +131,7 @@ async function letHappen(scene: Scene, { faults }: Plan): Promise<void> {
       await sleep(fault.atMs)
       // A statement of ours may meet a database that another fault has just ended: then there is nothing to do it to.
       await befall(scene, fault).catch((error: unknown) => {
-        if (!isAway(error) && !(error instanceof Error && 'code' in error)) throw error
+        if (!isUnavailable(error) && !(error instanceof Error && 'code' in error)) throw error
       })
     }),
   )

@@ -9,6 +9,7 @@ import { addToken, addUser, correctCredit } from '#server/admin-users.ts'
 import { systemClock } from '#server/clock.ts'
 import { secureIds } from '#server/ids.ts'
 import { openDatabase } from '#store/database.ts'
+import { isUnavailable } from '#store/errors.ts'
 import { enlist, type FleetHost } from '../load/fleet.ts'
 import { noopServer } from '../load/noop-server.ts'
 import { mountSmallDisk, type SmallDisk } from './disk.ts'
@@ -59,7 +60,7 @@ export async function setStage(dir: string): Promise<Stage> {
         for (const sql of statements) await statement(postgres.connectionString, sql)
         return
       } catch (error) {
-        if (!isAway(error) || performance.now() > giveUpAt) throw error
+        if (!isUnavailable(error) || performance.now() > giveUpAt) throw error
         await sleep(RETRY_MS)
       }
     }
@@ -132,16 +133,6 @@ async function setUp(dir: string, env: NodeJS.ProcessEnv, connectionString: stri
     await knex.destroy()
   }
 }
-
-/** Whether a statement failed because PostgreSQL, or the connection to it, was away; `pg` gives some such errors no code. */
-export function isAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const code = 'code' in error ? String(error.code) : ''
-  return AWAY.test(code) || error.message.startsWith('Connection terminated')
-}
-
-// Of the system; of PostgreSQL: connections (08), ended by an operator or a crash, starting, stopping (57P), no memory or disk (53).
-const AWAY = /^(ECONN\w+|ENOENT|EPIPE|ESRCH|ETIMEDOUT|08...|57P0.|53...)$/
 
 /** Runs a statement, or several, on a connection of its own, and gives the rows of the last. */
 export async function statement(connectionString: string, sql: string): Promise<Record<string, unknown>[]> {

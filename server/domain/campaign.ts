@@ -95,8 +95,8 @@ const PENDING_MIN = 8
 const PENDING_PER_HOST = 2
 
 /** How many experiments may begin or go on in one transaction. */
-export const experimentsPerBatch = (seedsPerExperiment: number): number =>
-  Math.max(1, Math.floor(UNITS_PER_BATCH / seedsPerExperiment))
+export const experimentsPerBatch = (seedsPerExperiment: number, units = UNITS_PER_BATCH): number =>
+  Math.max(1, Math.floor(units / seedsPerExperiment))
 
 /** How many experiments a sampler that learns is asked for now, given those that are being computed. */
 export const experimentsToAsk = (facts: {
@@ -138,6 +138,6 @@ export function experimentsToCreate(facts: {
   const room = Math.floor(most * fairShare(furtherCampaigns)) - unsent
   const fitting = Math.max(0, Math.floor(room / resultsPerExperiment))
   const atLeast = unsent === 0 ? 1 : 0
-  const batch = Math.max(1, Math.floor(PLANNED_UNITS_PER_BATCH / seedsPerExperiment))
+  const batch = experimentsPerBatch(seedsPerExperiment, PLANNED_UNITS_PER_BATCH)
   return Math.min(remaining, batch, Math.max(atLeast, fitting))
 }

@@ -159,6 +159,7 @@ async function dealOnce(
   const given = dealt.flatMap(
     ({ hostId, resultId }) => shown.get(hostId)?.find(each => each.resultId === resultId) ?? [],
   )
+  invariant(given.length === dealt.length, 'only candidates are dealt')
   const proven = new Map(seekers.map(host => [host.hostId, host.provenFuel]))
   return storeLeases(trx, { given, proven }, dispatch)
 }

@@ -13,8 +13,7 @@ export async function lockStandings(
   ids: readonly HostId[],
 ): Promise<ReadonlyMap<HostId, Standing>> {
   if (ids.length === 0) return new Map()
-  const rows = await select(trx, StandingRow, LOCK, { ids: [...new Set(ids)] })
-  return new Map(rows.map(row => [row.id, row]))
+  return byHost(await select(trx, StandingRow, LOCK, { ids: [...new Set(ids)] }))
 }
 
 /**
@@ -24,30 +23,28 @@ export async function lockStandings(
 export async function lockVolunteers(
   trx: Trx,
   ids: readonly HostId[],
-  which: 'all' | 'free' = 'all',
+  which: 'all' | 'free',
 ): Promise<ReadonlyMap<HostId, Standing>> {
   if (ids.length === 0) return new Map()
   const asked = [...new Set(ids)]
   const lock = which === 'free' ? `${LOCK_VOLUNTEERS} skip locked` : LOCK_VOLUNTEERS
   const rows = await select(trx, StandingRow, lock, { ids: asked })
   const own = rows.length === asked.length ? [] : await select(trx, StandingRow, READ_OWN, { ids: asked })
-  return new Map([...rows, ...own].map(row => [row.id, row]))
+  return byHost([...rows, ...own])
 }
 
 /** The same without a lock, where nothing depends on how they stand a moment later. */
-export async function readStandings(
+export const readStandings = async (
   trx: Trx,
   ids: readonly HostId[],
-): Promise<ReadonlyMap<HostId, Standing>> {
-  const rows = await select(trx, StandingRow, READ, { ids })
-  return new Map(rows.map(row => [row.id, row]))
-}
+): Promise<ReadonlyMap<HostId, Standing>> => byHost(await select(trx, StandingRow, READ, { ids }))
 
-/** The same of every host of these hosts' owners. */
-export async function lockOwners(trx: Trx, ids: readonly HostId[]): Promise<ReadonlyMap<HostId, Standing>> {
-  const rows = await select(trx, StandingRow, LOCK_OWNERS, { ids })
-  return new Map(rows.map(row => [row.id, row]))
-}
+/** As `lockStandings`, of every host of these hosts' owners. */
+export const lockOwners = async (trx: Trx, ids: readonly HostId[]): Promise<ReadonlyMap<HostId, Standing>> =>
+  byHost(await select(trx, StandingRow, LOCK_OWNERS, { ids }))
+
+const byHost = (rows: readonly Standing[]): ReadonlyMap<HostId, Standing> =>
+  new Map(rows.map(row => [row.id, row]))
 
 /** Writes standings of locked hosts. */
 export async function saveStandings(trx: Trx, standings: readonly Standing[]): Promise<void> {

@@ -3,7 +3,6 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { drawPlan, FAULTS } from '#ops/faults/draw.ts'
 import { openProxy, type Wire } from '#ops/faults/proxy.ts'
-import { isAway } from '#ops/faults/stage.ts'
 
 describe('a plan of faults', () => {
   test('is the same for the same seed, another for another, and in the order of its moments', () => {
@@ -26,19 +25,6 @@ describe('a plan of faults', () => {
     )
     expect(kinds).toEqual(new Set(possible))
   })
-})
-
-test.each([
-  [{ code: 'ECONNREFUSED' }, true],
-  [{ code: 'ENOENT' }, true], // of its socket
-  [{ code: '57P03' }, true], // it is starting
-  [{ code: '08006' }, true],
-  [{ message: 'Connection terminated unexpectedly' }, true], // pg gives it no code
-  [{ code: '23505' }, false],
-  [{ code: '42P01' }, false],
-  [{ message: 'PostgreSQL did not come back within a minute' }, false],
-])('a statement that fails with %o met a PostgreSQL that is away: %s', (facts, away) => {
-  expect(isAway(Object.assign(new Error(), facts))).toBe(away)
 })
 
 describe('a bad network', () => {
