@@ -32,12 +32,8 @@ interface Reader {
   readonly topics: Topics
   readonly account: string | undefined
   readonly gone: AbortSignal
-  /** It is told what it missed, and not yet what happens. */
-  isBehind: boolean
-  /** Something happened meanwhile. */
-  hasMissed: boolean
-  /** The same of topics of which only that is known. */
-  readonly missedChanges: Set<string>
+  /** What happened since it was last looked up what it missed; none when it is told what happens. */
+  missed: Batch[] | undefined
   /** Up to where it was told everything, while the feed is not past that. */
   told: EventCursor | undefined
 }
@@ -56,9 +52,11 @@ export function streamEvents(edge: Edge): RequestHandler {
     res.on('close', seats.take(req))
     const { after, ...asked } = await askedBy(edge, req)
     const reader = newReader(res, asked, gone.signal)
+    const tell = (batch: Batch): void =>
+      send(reader, bytesOf(newTo(reader, batch), reader.list, reader.account))
     const hear = (batch: Batch): void => {
-      if (reader.isBehind) miss(reader, batch)
-      else send(reader, bytesOf(newTo(reader, batch), reader.list, reader.account))
+      if (reader.missed === undefined) tell(batch)
+      else reader.missed.push(batch)
     }
     const leave = await feed.join({ experiments: asked.topics.experiments, hear })
     readers.add(reader)
@@ -69,6 +67,9 @@ export function streamEvents(edge: Edge): RequestHandler {
     if (gone.signal.aborted) forget()
     else res.on('close', forget)
     await begin(edge, reader, { feed, after })
+    const { missed = [] } = reader
+    reader.missed = undefined
+    missed.forEach(tell)
   }
 }
 
@@ -78,7 +79,7 @@ const newReader = (
   gone: AbortSignal,
 ): Reader => ({
   ...{ res, ...asked, gone },
-  ...{ isBehind: true, hasMissed: false, missedChanges: new Set(), told: undefined },
+  ...{ missed: [], told: undefined },
 })
 
 interface Asked extends Pick<Reader, 'list' | 'topics' | 'account'> {
@@ -97,7 +98,7 @@ async function askedBy(edge: Edge, req: Request): Promise<Asked> {
   return { list: query.topics, topics, after, account }
 }
 
-/** The greeting and what was missed; from then on the reader is told what happens. */
+/** The greeting, and what happened after the id that the reader came with. */
 async function begin(
   edge: Edge,
   reader: Reader,
@@ -113,28 +114,36 @@ async function begin(
   res.write(retryAfter(RETRY_MS_MIN + RETRY_MS_SPREAD * edge.random()))
   const resumed = after !== undefined && (await isOfPast(edge.knex, after))
   // Who begins reads its pages after the greeting: they show everything up to this end.
-  let told = resumed ? after : await streamEnd(edge.knex)
+  const told = resumed ? after : await streamEnd(edge.knex)
   res.write(greeting(edge, { resumed, told }))
-  for (let missed = 0; !res.writableEnded && !reader.gone.aborted; ) {
-    reader.hasMissed = false
+  reader.told = await catchUp(edge, reader, { feed, told })
+}
+
+/** Tells what happened after `told`, up to somewhere after `missed` begins; what it gives is where that is. */
+async function catchUp(
+  edge: Edge,
+  reader: Reader,
+  { feed, told }: { feed: Feed; told: EventCursor },
+): Promise<EventCursor> {
+  const { res, topics, gone } = reader
+  for (let count = 0; !res.writableEnded && !gone.aborted; ) {
+    reader.missed = [] // what was heard so far is among what is read now
     const page = await listStream(edge.knex, {
-      ...{ after: told, limit: STREAM_EVENTS_PER_WRITE_MAX, wanted: reader.topics },
+      ...{ after: told, limit: STREAM_EVENTS_PER_WRITE_MAX, wanted: topics },
     })
-    if (page.length === 0 && !reader.hasMissed) break
-    missed += page.length
-    told = page.at(-1)?.cursor ?? told
-    if (missed > STREAM_RESUME_MAX) {
+    count += page.length
+    if (count > STREAM_RESUME_MAX) {
       told = feed.cursor // what came since is heard
       res.write(greeting(edge, { resumed: false, told }))
       break
     }
-    const rows = await withoutWithheld(edge, page, new Set(reader.topics.experiments))
-    await writeSlowly(reader, textOf({ rows, changes: NONE }, reader.topics, undefined))
+    told = page.at(-1)?.cursor ?? told
+    const rows = await withoutWithheld(edge, page, new Set(topics.experiments))
+    await writeSlowly(reader, textOf({ rows, changes: NONE }, topics, undefined))
+    // Nobody looks until there is nothing: with readers by the hundred something happens during every look.
+    if (page.length < STREAM_EVENTS_PER_WRITE_MAX) break
   }
-  reader.told = told
-  reader.isBehind = false
-  const changes = reader.missedChanges
-  send(reader, Buffer.from(textOf({ rows: [], changes }, reader.topics, reader.account)))
+  return told
 }
 
 const NONE: ReadonlySet<string> = new Set()
@@ -143,11 +152,6 @@ const greeting = (edge: Edge, { resumed, told }: { resumed: boolean; told: Event
   message('hello', { now: toWire(edge.now()), resumed, beatMs: beatMsOf(edge) }, told)
 
 const beatMsOf = ({ settings }: Edge): number => settings.streamBeatMs ?? STREAM_BEAT_MS
-
-function miss(reader: Reader, { rows, changes }: Batch): void {
-  if (rows.length > 0) reader.hasMissed = true
-  for (const topic of changes) reader.missedChanges.add(topic)
-}
 
 /** A batch without what the reader was told when it caught up. */
 function newTo(reader: Reader, batch: Batch): Batch {
@@ -182,7 +186,7 @@ function letGo({ res }: Reader, reason: 'stopping' | 'slow'): void {
 function keepBeating(edge: Edge, feed: Feed, readers: ReadonlySet<Reader>): void {
   const beats = setInterval(() => {
     for (const reader of readers)
-      if (!reader.isBehind) send(reader, beat(edge.now(), reader.told ?? feed.cursor))
+      if (reader.missed === undefined) send(reader, beat(edge.now(), reader.told ?? feed.cursor))
   }, beatMsOf(edge))
   beats.unref()
   const stop = (): void => {
