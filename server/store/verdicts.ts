@@ -137,7 +137,9 @@ export async function findBorrowed(
 }
 
 // One look for each: of both in one PostgreSQL reads what has the same weights also where they do not count.
-const sameElsewhere = (match: string): string => `exists (select from results o join work_units ow on ow.id = o.work_unit_id
+const sameElsewhere = (
+  match: string,
+): string => `exists (select from results o join work_units ow on ow.id = o.work_unit_id
     where ${match} and o.metric is not null and ow.run_key <> w.run_key)`
 
 const COLUMNS = `
