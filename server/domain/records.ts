@@ -58,32 +58,39 @@ const RECORDS_AT_A_TIME = 2
 
 /** What a run that looks like a record says it reached: the metrics of all that were reported for it. */
 export interface RecordClaim {
+  readonly experimentId: string
   readonly metrics: readonly number[]
 }
 
 /**
  * Which of a campaign's runs that look like records the verifier may check next, the best claims first; `begun` are those that it
  * checks already. While it has work it checks no more than two of a campaign at a time. While it is idle, all that would lead
- * as things stand: others wait for the first rows, and a better claim does not wait for a worse one that came before it.
- * What is checked in vain then costs nobody anything. Among equal claims those that are begun, then the first.
+ * as things stand, beside what is valid and if all that is being checked is true: others wait for the first rows, and a better
+ * claim does not wait for a worse one that came before it. What is checked in vain then costs nobody anything but the time
+ * until the last of it is done. Among equal claims those that are begun, then the first.
  */
 export function nextToCheck<Candidate extends RecordClaim>(
   candidates: readonly Candidate[],
   terms: {
-    readonly goal: Goal
+    readonly scores: Pick<Scores, 'goal' | 'leaders'>
     readonly begun: readonly RecordClaim[]
     readonly isVerifierIdle: boolean
     readonly leaderRows: number
   },
 ): Candidate[] {
-  const { begun, isVerifierIdle, leaderRows } = terms
-  const sign = signOf(terms)
-  const best = ({ metrics }: RecordClaim): number => Math.min(...metrics.map(metric => metric * sign))
-  const byClaim = <C extends RecordClaim>(claims: readonly C[]): C[] =>
+  const { scores, begun, isVerifierIdle, leaderRows } = terms
+  const sign = signOf(scores)
+  const best = ({ metrics }: Pick<RecordClaim, 'metrics'>): number =>
+    Math.min(...metrics.map(metric => metric * sign))
+  const byClaim = <C extends Pick<RecordClaim, 'metrics'>>(claims: readonly C[]): C[] =>
     claims.toSorted((a, b) => best(a) - best(b))
   const few = byClaim(candidates).slice(0, Math.max(0, RECORDS_AT_A_TIME - begun.length))
   if (!isVerifierIdle) return few
-  const leading = new Set(byClaim([...begun, ...candidates]).slice(0, leaderRows))
+  const claimed = new Set([...begun, ...candidates].map(({ experimentId }) => experimentId))
+  const valid = scores.leaders.flatMap(({ experimentId, mean }) =>
+    claimed.has(experimentId) ? [] : [{ metrics: [mean] }],
+  )
+  const leading = new Set<unknown>(byClaim([...valid, ...begun, ...candidates]).slice(0, leaderRows))
   return byClaim(candidates).filter(candidate => leading.has(candidate) || few.includes(candidate))
 }
 

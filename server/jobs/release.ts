@@ -46,7 +46,7 @@ export async function releaseCandidates(
     const gone = new Set(overtaken)
     const waiting = candidates.filter(unit => !gone.has(unit))
     const next = nextToCheck(waiting, {
-      ...{ goal: scores.goal, begun: await listRecordChecks(trx, id), leaderRows },
+      ...{ scores, begun: await listRecordChecks(trx, id), leaderRows },
       isVerifierIdle: await isVerifierIdle(trx, addMs(deps.now(), -PRESENT_MS)),
     })
     const toHold = waiting.filter(unit => unit.isOffered && !next.includes(unit))

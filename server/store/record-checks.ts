@@ -17,7 +17,7 @@ export const listRecordCandidates = (
   campaignId: CampaignId,
 ): Promise<z.infer<typeof CandidateRow>[]> => select(trx, CandidateRow, RECORD_CANDIDATES, { campaignId })
 
-const ClaimRow = z.object({ metrics: z.array(z.number()) })
+const ClaimRow = z.object({ experimentId: ExperimentId, metrics: z.array(z.number()) })
 
 /** What those of a campaign's units claim that look like records and that the verifier is checking. */
 export const listRecordChecks = (trx: Trx, campaignId: CampaignId): Promise<z.infer<typeof ClaimRow>[]> =>
@@ -64,7 +64,7 @@ const RECORD_CANDIDATES = `
   group by w.id order by w.id`
 
 const RECORD_CHECKS = `
-  select array_agg(r.metric) as metrics
+  select w.experiment_id as "experimentId", array_agg(r.metric) as metrics
   from work_units w join results r on r.work_unit_id = w.id
   where w.campaign_id = :campaignId and w.state = 'open' and w.demand = 'record'
     and r.verdict = 'pending' and r.metric is not null and exists (

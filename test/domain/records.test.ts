@@ -106,26 +106,30 @@ describe('of the rows of a leaderboard', () => {
 })
 
 describe('of what looks like a record the verifier checks', () => {
-  const candidates = [{ metrics: [3] }, { metrics: [5, 1] }, { metrics: [2] }]
-  const begunOf = (...metrics: number[]) => metrics.map(metric => ({ metrics: [metric] }))
+  const claim = (experimentId: string, ...metrics: number[]) => ({ experimentId, metrics })
+  const candidates = [claim('a', 3), claim('b', 5, 1), claim('c', 2)]
+  const begunOf = (...metrics: number[]) => metrics.map((metric, i) => claim(`begun ${i}`, metric))
+  const validOf = (...runs: (readonly [string, number])[]) => scored(runs).scores
   test.each([
     ['the two best claims', 'minimize', begunOf(), [1, 2]],
     ['the best where one is being checked', 'minimize', begunOf(9), [1]],
     ['none where two are', 'minimize', begunOf(9, 8), []],
     ['the greatest where that is better', 'maximize', begunOf(), [1, 0]],
   ] as const)('%s', (_, goal, begun, expected) => {
-    const next = nextToCheck(candidates, { goal, begun, isVerifierIdle: false, leaderRows: 10 })
-    expect(next.map(c => candidates.indexOf(c))).toEqual(expected)
+    const terms = { scores: noScores(goal), begun, isVerifierIdle: false, leaderRows: 10 }
+    expect(nextToCheck(candidates, terms).map(c => candidates.indexOf(c))).toEqual(expected)
   })
   test.each([
-    ['all that would lead', begunOf(), 10, [1, 2, 0]],
-    ['never fewer than while it has work', begunOf(), 1, [1, 2]],
-    ['a better claim beside worse ones that are being checked', begunOf(9, 8, 7), 2, [1, 2]],
-    ['none beside better ones', begunOf(0, 0.5), 2, []],
-    ['those that fit between', begunOf(0, 1.5), 3, [1]],
-    ['none beside an equal one', begunOf(1, 1), 2, []],
-  ] as const)('while it is idle, %s', (_, begun, leaderRows, expected) => {
-    const terms = { goal: 'minimize', begun, isVerifierIdle: true, leaderRows } as const
+    ['all that would lead', begunOf(), validOf(), 10, [1, 2, 0]],
+    ['never fewer than while it has work', begunOf(), validOf(), 1, [1, 2]],
+    ['a better claim beside worse ones that are being checked', begunOf(9, 8, 7), validOf(), 2, [1, 2]],
+    ['none beside better ones', begunOf(0, 0.5), validOf(), 2, []],
+    ['those that fit between', begunOf(0, 1.5), validOf(), 3, [1]],
+    ['none beside an equal one', begunOf(1, 1), validOf(), 2, []],
+    ['those that lead beside what is valid', begunOf(9, 8), validOf(['v', 0], ['w', 1.5]), 3, [1]],
+    ['another run of an experiment that leads', begunOf(9, 8), validOf(['b', 0], ['v', 4]), 2, [1, 2]],
+  ] as const)('while it is idle, %s', (_, begun, scores, leaderRows, expected) => {
+    const terms = { scores, begun, isVerifierIdle: true, leaderRows }
     expect(nextToCheck(candidates, terms).map(c => candidates.indexOf(c))).toEqual(expected)
   })
 })

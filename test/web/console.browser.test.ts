@@ -4,12 +4,13 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { credits } from '#client/web/format.ts'
 import { CHROMIUM } from '#ops/exact/chromium.ts'
 import { type Grid, hostIdOf } from '#ops/grid.ts'
 import { HostView } from '#protocol/host.ts'
 import { findRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
-import { type Browser, openBrowser, openGrid } from './browser.ts'
+import { type Browser, openBrowser, openGrid, type Stage, submit, twoRuns } from './browser.ts'
 import { faultsInAll, HOSTILE, settled } from './looks.ts'
 
 const missing = !existsSync(CHROMIUM) && !process.env.CI
@@ -30,7 +31,7 @@ const withToken = async (page: Page, token: string): Promise<void> => {
 }
 
 describe.skipIf(missing)('in a browser', () => {
-  let stage: Awaited<ReturnType<typeof openGrid>>
+  let stage: Stage
   let browser: Browser
   let hostId: string
 
@@ -78,6 +79,8 @@ describe.skipIf(missing)('in a browser', () => {
     const id = new URL(page.url()).pathname.split('/').at(-1) ?? ''
     await page.locator('h1', { hasText: HOSTILE }).waitFor()
     wrong.push(...(await holdAndRevise(page)))
+    wrong.push(...(await stopAnother(page, stage)))
+    await goTo(page, id)
     stage.verify()
     await page.locator('main .state', { hasText: 'finished' }).first().waitFor() // nobody loads it again
     await page.locator('details.exports summary').click()
@@ -173,6 +176,31 @@ async function holdAndRevise(page: Page): Promise<string[]> {
   await page.getByText('by the owner').first().waitFor()
   await page.getByRole('button', { name: 'Resume' }).click()
   await head.locator('.state', { hasText: 'running' }).waitFor()
+  return wrong
+}
+
+/** Goes to the page of an id without leaving the app, which knows the token. */
+async function goTo(page: Page, id: string): Promise<void> {
+  await page.getByLabel('Go to an id').fill(id)
+  await page.getByLabel('Go to an id').press('Enter')
+  await page.waitForURL(`**/${id}`)
+}
+
+/** Another campaign of hers is ended from its head: first what that would do, then why; what is wrong with the page meanwhile. */
+async function stopAnother(page: Page, { grid, dir }: Stage): Promise<string[]> {
+  const { id, credit } = await submit(grid, dir, twoRuns('A campaign too many', 3_000_000_000))
+  await goTo(page, id)
+  const button = page.getByRole('button', { name: 'Stop …' })
+  await button.click()
+  await page.getByText(`of ${credits(credit.reservedMilli)} credits come back`).waitFor()
+  const wrong = await faultsInAll(page)
+  await page.getByRole('button', { name: 'Leave it' }).click()
+  await button.click()
+  await page.getByLabel('Reason').fill(HOSTILE)
+  await page.getByRole('button', { name: 'Stop it for good' }).click()
+  await page.locator('main .state', { hasText: 'cancelled' }).waitFor()
+  await page.getByText(`(${HOSTILE})`).waitFor()
+  expect(await button.count()).toBe(0)
   return wrong
 }
 

@@ -69,7 +69,7 @@ function newUnit(
 
 /** As jobs/release.ts: the verifier checks the best claims next, and what was overtaken waits no longer. */
 function releaseCandidates(state: State, campaign: CampaignRow): void {
-  const waiting: { readonly unit: UnitRow; readonly metrics: readonly number[] }[] = []
+  const waiting: (RecordClaim & { readonly unit: UnitRow })[] = []
   const begun: RecordClaim[] = []
   for (const unit of campaign.candidates) {
     const { workUnit, results } = unit
@@ -77,7 +77,8 @@ function releaseCandidates(state: State, campaign: CampaignRow): void {
     const metrics = results.flatMap(({ answer, result }) =>
       answer === null || !('verdict' in result) || result.verdict !== 'pending' ? [] : [answer.metric],
     )
-    if (checks.some(({ result }) => result.state === 'in_progress')) begun.push({ metrics })
+    const claim = { experimentId: workUnit.experimentId, metrics }
+    if (checks.some(({ result }) => result.state === 'in_progress')) begun.push(claim)
     if (workUnit.state !== 'open') campaign.candidates.delete(unit)
     if (workUnit.state !== 'open' || workUnit.disputed) {
       for (const row of checks) row.held = false
@@ -86,7 +87,7 @@ function releaseCandidates(state: State, campaign: CampaignRow): void {
     if (checks.some(({ result }) => result.state !== 'unsent')) continue
     const { leaderRows } = state.rules
     if (metrics.some(m => campaign.board.isRecord(workUnit.experimentId, m, leaderRows))) {
-      waiting.push({ unit, metrics })
+      waiting.push({ ...claim, unit })
       continue
     }
     unit.workUnit = { ...workUnit, check: 'none' }
@@ -100,7 +101,8 @@ function releaseCandidates(state: State, campaign: CampaignRow): void {
     ({ idleSince, lastSeen }) => idleSince !== null && lastSeen > since,
   )
   const { leaderRows } = state.rules
-  const next = new Set(nextToCheck(sorted, { goal: 'minimize', begun, isVerifierIdle, leaderRows }))
+  const scores = campaign.board.scores()
+  const next = new Set(nextToCheck(sorted, { scores, begun, isVerifierIdle, leaderRows }))
   for (const candidate of waiting)
     for (const row of candidate.unit.results) if (row.result.kind === 'check') row.held = !next.has(candidate)
 }

@@ -6,6 +6,7 @@ export interface Board {
   add(experimentId: ExperimentId, metric: number): void
   remove(experimentId: ExperimentId, metric: number): void
   isRecord(experimentId: ExperimentId, metric: number, leaderRows: number): boolean
+  scores(): Scores
   /** The best experiments, best first. */
   leaders(rows: number): readonly ExperimentId[]
 }
@@ -33,7 +34,13 @@ export function newBoard(): Board {
     const enters = last === undefined || score === undefined || score.mean <= last.mean
     if (enters || leaders?.some(leader => leader.experimentId === id)) leaders = undefined
   }
+  const scores = (): Scores => {
+    best = best === undefined ? leastOf([...experiments.values()].flat()) : best
+    leaders ??= leadersOf(experiments.keys(), scoreOf)
+    return { goal: 'minimize', n, mean, m2, best, leaders }
+  }
   return {
+    scores,
     add: (id, metric) => {
       const delta = metric - mean
       n++
@@ -53,12 +60,8 @@ export function newBoard(): Board {
       if (metric === best) best = undefined
       leaders = undefined
     },
-    isRecord: (id, metric, leaderRows) => {
-      best = best === undefined ? leastOf([...experiments.values()].flat()) : best
-      leaders ??= leadersOf(experiments.keys(), scoreOf)
-      const scores: Scores = { goal: 'minimize', n, mean, m2, best, leaders }
-      return isRecord(scores, { experimentId: id, metric, before: scoreOf(id) }, leaderRows)
-    },
+    isRecord: (id, metric, leaderRows) =>
+      isRecord(scores(), { experimentId: id, metric, before: scoreOf(id) }, leaderRows),
     leaders: rows => {
       leaders ??= leadersOf(experiments.keys(), scoreOf)
       return leaders.slice(0, rows).map(leader => leader.experimentId)
