@@ -11,8 +11,9 @@ export interface GroupCommitOptions<Item, Outcome> {
   /** Items of one key depend on each other, so they go into different groups, in order. */
   readonly keyOf: (item: Item) => string
   readonly sizeMax: number
-  /** How many groups are committed at the same time. */
+  /** How many groups are committed at the same time; beside another one only a group of `companyMin` items. */
   readonly groupsMax: number
+  readonly companyMin: number
   /** How long the first item of a group waits for company, milliseconds. */
   readonly gatherMs: number
 }
@@ -37,12 +38,16 @@ export function groupCommit<Item, Outcome>(
   const run = async (): Promise<void> => {
     running++
     await sleep(options.gatherMs)
-    for (let group = takeGroup(); group.length > 0; group = takeGroup()) {
+    do {
+      const group = takeGroup()
+      if (group.length === 0) break
       await commitGroup(options, group)
       for (const { key } of group) committing.delete(key)
-    }
+    } while (mayRun(running - 1))
     running--
   }
+  const mayRun = (others: number): boolean =>
+    others === 0 || (others < options.groupsMax && queue.length >= options.companyMin)
   const takeGroup = (): Waiting<Item, Outcome>[] => {
     const group: Waiting<Item, Outcome>[] = []
     const rest: Waiting<Item, Outcome>[] = []
@@ -61,7 +66,7 @@ export function groupCommit<Item, Outcome>(
     submit: item => {
       const waiting = { item, key: options.keyOf(item), outcome: Promise.withResolvers<Outcome>() }
       queue.push(waiting)
-      if (running < options.groupsMax) void run()
+      if (mayRun(running)) void run()
       return waiting.outcome.promise
     },
   }

@@ -15,6 +15,8 @@ const CALLS_PER_GROUP_MAX = 32
 const GATHER_MS = 2
 // While PostgreSQL works for one group this process works for the other.
 const GROUPS_MAX = 2
+// What a group costs by itself is as much as so many calls, and they would be answered no sooner.
+const COMPANY_MIN = 4
 
 /** Answers parsed calls in groups, a transaction for each group. */
 export function callGroups(edge: Edge): GroupCommit<ParsedCall, Answer> {
@@ -24,6 +26,7 @@ export function callGroups(edge: Edge): GroupCommit<ParsedCall, Answer> {
     keyOf: call => call.hostId,
     sizeMax: CALLS_PER_GROUP_MAX,
     groupsMax: GROUPS_MAX,
+    companyMin: COMPANY_MIN,
     gatherMs: GATHER_MS,
   })
 }

@@ -16,7 +16,7 @@ function recording({ sizeMax = 32, groupsMax = 1 } = {}) {
       return items.map(item => `done ${item.name}`)
     },
     keyOf: item => item.name.charAt(0),
-    ...{ sizeMax, groupsMax },
+    ...{ sizeMax, groupsMax, companyMin: 1 },
     gatherMs: 1,
   })
   return { groups, submit: group.submit }
@@ -56,7 +56,7 @@ describe('group commit', () => {
         return items.map(({ name }) => name)
       },
       keyOf: ({ name }) => name.charAt(0),
-      ...{ sizeMax: 2, groupsMax: 2, gatherMs: 0 },
+      ...{ sizeMax: 2, groupsMax: 2, companyMin: 1, gatherMs: 0 },
     })
     const done = Promise.all(['a1', 'b1', 'a2', 'c1', 'd1'].map(name => group.submit({ name })))
     await vi.waitUntil(() => began.length === 2)
@@ -71,6 +71,28 @@ describe('group commit', () => {
     gates[0]?.resolve()
     expect(await done).toEqual(['a1', 'b1', 'a2', 'c1', 'd1'])
     expect(began[2]).toEqual(['a2'])
+  })
+
+  test('beside a group that is under way only one of some size begins; what is left goes after it', async () => {
+    const gate = Promise.withResolvers<void>()
+    const began: string[][] = []
+    const { submit } = groupCommit<Item, string>({
+      commit: async items => {
+        began.push(items.map(({ name }) => name))
+        if (began.length === 1) await gate.promise
+        return items.map(({ name }) => name)
+      },
+      keyOf: ({ name }) => name,
+      ...{ sizeMax: 2, groupsMax: 2, companyMin: 2, gatherMs: 0 },
+    })
+    const first = submit({ name: 'a' })
+    await vi.waitUntil(() => began.length === 1)
+    const rest = ['b', 'c', 'd'].map(name => submit({ name }))
+    await Promise.all(rest.slice(0, 2))
+    expect(began).toEqual([['a'], ['b', 'c']])
+    gate.resolve()
+    await Promise.all([first, ...rest])
+    expect(began).toEqual([['a'], ['b', 'c'], ['d']])
   })
 
   test('when a group fails each item is tried alone once, and only the poisonous one fails', async () => {
