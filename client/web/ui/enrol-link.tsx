@@ -15,6 +15,6 @@ export const EnrolLink = ({ link }: { link: string }) => (
       On each machine, <CommandPlace />: <Command line={command(`up --link '${link}'`)} />
     </p>
     <p>With the camera of a phone or tablet, which then computes in its browser:</p>
-    <Qr text={link} label="The same link as a QR code" />
+    <Qr text={link} label="QR code of the same link" />
   </>
 )
