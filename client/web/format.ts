@@ -16,6 +16,9 @@ export const setting = (value: unknown): string =>
 
 export const whole = (value: number): string => value.toLocaleString('en')
 
+/** `1,204 results`; of a noun whose plural is regular. */
+export const counted = (n: number, noun: string): string => `${whole(n)} ${noun}${n === 1 ? '' : 's'}`
+
 /** Milli-credits as credits. */
 export const credits = (milli: number): string =>
   (milli / 1000).toLocaleString('en', { minimumFractionDigits: 1, maximumFractionDigits: 3 })

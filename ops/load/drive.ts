@@ -2,6 +2,7 @@
 
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { REPORTS_PER_CALL_MAX } from '#protocol/limits.ts'
 import type { ResultId } from '#protocol/units.ts'
 import { deliver, type Held, type Server, schedule } from './call.ts'
 import type { FleetHost } from './fleet.ts'
@@ -123,7 +124,9 @@ function putBack(queue: Hand[], hand: Hand): void {
 async function visit(server: Server, hand: Hand, { seen, given }: Ledger): Promise<void> {
   const began = performance.now()
   try {
-    const reply = await schedule(server, hand.host, { done: hand.held, want: hand.want })
+    const done = hand.held.slice(0, REPORTS_PER_CALL_MAX)
+    const held = hand.held.slice(REPORTS_PER_CALL_MAX)
+    const reply = await schedule(server, hand.host, { done, held, want: hand.want })
     seen.latencies.push(performance.now() - began)
     seen.calls += 1
     seen.leases += reply.leases.length
@@ -136,7 +139,7 @@ async function visit(server: Server, hand: Hand, { seen, given }: Ledger): Promi
       given.set(resultId, hand.host)
     }
     remember(hand)
-    hand.held = reply.leases
+    hand.held = [...held, ...reply.leases]
     hand.dueMs = performance.now() + reply.retryAfterMs
     for (const { resultId, sha256 } of reply.wanted) {
       const job = hand.lately.get(resultId)

@@ -5,11 +5,13 @@ import type { Knex } from 'knex'
 const ROWS_PER_STATEMENT = 5_000
 // A campaign has about as many in line, however many it has behind it (DESIGN §10).
 const RESULTS_PER_CAMPAIGN = 1_000
+// Behind all that the load is about.
+const LAST = -1_000_000
 
 /**
  * Adds so many finished results, with their experiments, work units and rows of the corpus, and as many unsent ones at the
- * end of the line. They are of campaigns that are settled, a thousand of each in one; something must have been published. Nothing
- * is paid for them.
+ * end of the line. They are of campaigns that run, a thousand of each in one, and are not looked at; something must have been
+ * published. Nothing is paid for them.
  */
 export async function fillTables(knex: Knex, count: number): Promise<void> {
   await knex.raw(CAMPAIGNS, { campaigns: Math.ceil(count / RESULTS_PER_CAMPAIGN) })
@@ -46,8 +48,8 @@ export const copies = (table: string, source: string, changes: Readonly<Record<s
 const CAMPAIGNS = `
   insert into campaigns select n.* from (select campaigns as row from campaigns order by id limit 1) as t
   cross join generate_series(0, cast(:campaigns as int) - 1) as i
-  cross join lateral jsonb_populate_record(t.row, jsonb_build_object('id', ${id('c')}, 'state', 'finished',
-    'idempotency_key', null, 'settled_at', now(), 'ended_at', now(), 'ended_by', 'runs')) as n`
+  cross join lateral jsonb_populate_record(t.row, jsonb_build_object('id', ${id('c')}, 'idempotency_key', null,
+    'settled_at', now())) as n`
 
 const EXPERIMENTS = copies('experiments', `id = (select experiment_id from ${TEMPLATE} as x)`, {
   ...{ id: id('e'), campaign_id: CAMPAIGN_ID, ordinal: 'i', recipe_sha256: hash('recipe') },
@@ -59,6 +61,7 @@ const isDone = (done: string): string => `case when i < :count then ${done} end`
 const UNITS = copies('work_units', `id = (select id from ${TEMPLATE} as x)`, {
   ...{ id: id('w'), campaign_id: CAMPAIGN_ID, experiment_id: id('e'), run_key: hash('run') },
   ...{ state: `case when i < :count then 'valid' else 'open' end`, wake_at: 'null', metric: isDone('0.5') },
+  priority: String(LAST),
   ...{ canonical_result_id: isDone(id('r')), closed_at: isDone('now()'), published_at: isDone('now()') },
 })
 
@@ -78,6 +81,9 @@ const RESULTS = copies('results', `id = (select canonical_result_id from ${TEMPL
   ...{ id: id('r'), work_unit_id: id('w'), state: `case when i < :count then 'over' else 'unsent' end` },
   ...Object.fromEntries([...EMPTY, ...UNTOLD].map(name => [name, isDone(`to_jsonb(t.row)->'${name}'`)])),
   digest: isDone(`to_jsonb(${hash('digest')})`),
+  artifact_sha256: isDone(`to_jsonb(${hash('artifact')})`),
+  priority: String(LAST),
+  created_at: 'now()', // nobody waited long for them
   ...{ granted_milli: '0', granted_decision: 'null', vested: 'false' },
   ...{ confirmed: 'i < :count', trusted: 'false', proven: 'false' },
   ...{ kind: `'replica'`, lane: `'anyone'`, engine_class: isDone(`to_jsonb(t.row)->'engine_class'`) },

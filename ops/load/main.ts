@@ -114,11 +114,12 @@ function costOf(figures: readonly Figure[]): number {
 async function watch(knex: Knex, load: Drive, processes: readonly ServerProcess[]): Promise<Figure[]> {
   await sleep(options.warmup * 1000)
   load.look()
-  const first = await lookAt(knex, processes)
+  const since = new Date()
+  const first = await lookAt(knex, processes, since)
   let last = first
   while (last.seconds - first.seconds < options.seconds) {
     await sleep(Math.min(10, options.seconds) * 1000)
-    const next = await lookAt(knex, processes)
+    const next = await lookAt(knex, processes, since)
     const seen = load.look()
     console.log(lineOf(last, next, seen))
     last = { ...next, seen: [...last.seen, seen] }

@@ -24,7 +24,8 @@ export interface ServerProcess {
 const POSTGRES = 'postgres'
 const GENERATOR = 'generator'
 
-export async function lookAt(knex: Knex, servers: readonly ServerProcess[]): Promise<Look> {
+/** @param since when the look-out began: what came before is not counted */
+export async function lookAt(knex: Knex, servers: readonly ServerProcess[], since: Date): Promise<Look> {
   const { backend } = await selectOne(
     knex,
     z.object({ backend: z.int() }),
@@ -32,7 +33,7 @@ export async function lookAt(knex: Knex, servers: readonly ServerProcess[]): Pro
   )
   const postmaster = parentOf(backend)
   const { user, system } = process.cpuUsage()
-  const stages = await stagesOf(knex)
+  const stages = await stagesOf(knex, since)
   return {
     seconds: performance.now() / 1000,
     stages,

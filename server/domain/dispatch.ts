@@ -139,7 +139,7 @@ export const candidatesNeeded = (take: number): number => take + MIX
 
 /** How many rows of each lane a group needs, so that whoever comes last still has its window. */
 export const windowFor = (takes: readonly number[]): number =>
-  takes.reduce((sum, take) => sum + take, 0) + candidatesFor(Math.max(0, ...takes))
+  takes.reduce((sum, take) => sum + take, 0) + candidatesNeeded(Math.max(0, ...takes))
 
 function firstFew(candidates: readonly Candidate[], isFree: (c: Candidate) => boolean): Candidate[] {
   const free: Candidate[] = []

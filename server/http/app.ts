@@ -21,6 +21,7 @@ import { showExperiment } from './experiment-view.ts'
 import { receiveUpload, serveFile } from './files.ts'
 import { healthRoutes } from './health.ts'
 import { type HostCallReader, hostCallReader } from './host-call.ts'
+import { showHostResults, showHostTicks } from './host-results.ts'
 import { enrol, showHost } from './hosts.ts'
 import * as ledger from './ledger.ts'
 import { streamEvents } from './live.ts'
@@ -129,6 +130,8 @@ function addRoutes(app: Express, edge: Edge, { meter, metrics }: Meters): void {
     [`${API}/hosts`]: { post: [anonymous, small, enrol(edge, networkOf)] },
     [`${API}/hosts/challenge`]: { get: [anonymous, issueChallenge(edge, networkOf)] },
     [`${API}/hosts/:id`]: { get: [showHost(edge, readCall)] },
+    [`${API}/hosts/:id/results`]: { get: [showHostResults(edge, readCall)] },
+    [`${API}/hosts/:id/ticks`]: { get: [showHostTicks(edge)] },
     [`${API}/hosts/:id/claim`]: { post: [anonymous, small, claim(edge, readCall)] },
     [`${API}/hosts/:id/appeal`]: { post: [anonymous, small, appeal(edge, readCall)] },
     [`${API}/stream`]: { get: [streamEvents(edge)] },

@@ -220,8 +220,10 @@ async function bury(deps: JobDeps, ids: readonly WorkUnitId[], error: unknown): 
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-// A look at an index that finds nothing costs a tenth of a millisecond.
-const IDLE_MS = 40
+// A look at an index that finds nothing costs a tenth of a millisecond, a batch by itself as much as dozens of units: who found few
+// lets some gather.
+const GATHER_MS = 40
+const FEW_UNITS = UNITS_PER_BATCH / 2
 const AWAY_MS = 1_000
 // While PostgreSQL works for one batch this process works for the other.
 const MOVERS = 2
@@ -235,7 +237,7 @@ export function startUnits(deps: JobDeps, stages: readonly Stage[]): { stop(): P
     while (!stopping.signal.aborted) {
       try {
         const moved = await moveDueUnits(deps, stages)
-        if (moved.length === 0) await rest(IDLE_MS)
+        if (moved.length < FEW_UNITS) await rest(GATHER_MS)
       } catch (error) {
         deps.log.warn({ error: messageOf(error) }, 'work units could not be looked at: trying again')
         await rest(AWAY_MS)

@@ -152,6 +152,9 @@ export const TICKS_HOURS = 25
 export const TICK_SLOT_MS = 15_000
 /** As many as a rug has room for. */
 export const CAMPAIGN_TICKS_MAX = 240
+/** The rug of a host: of so many hours, in slots of which it has room for as many. */
+export const HOST_TICKS_HOURS = 24
+export const HOST_TICK_SLOT_MS = (HOST_TICKS_HOURS * 3600_000) / CAMPAIGN_TICKS_MAX
 /** A call is known by its idempotency key for so long. */
 export const IDEMPOTENCY_DAYS = 7
 /** API keys of one account, revoked ones among them: one for each agent and script that somebody runs. */

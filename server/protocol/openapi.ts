@@ -48,6 +48,8 @@ import { ExploreView } from './explore.ts'
 import { ExportBody, ExportList, ExportManifest, ExportView } from './exports.ts'
 import { HomeView } from './home.ts'
 import { EnrolBody, EnrolReply, HostView } from './host.ts'
+import { HOST_OPERATIONS } from './host-operations.ts'
+import { HostResultList, HostTicks } from './host-results.ts'
 import { InteractionView } from './interaction.ts'
 import { SigningKeyList } from './kernel.ts'
 import { KERNEL_OPERATIONS } from './kernel-operations.ts'
@@ -119,6 +121,8 @@ export const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   },
   ...{
     HostReport,
+    HostResultList,
+    HostTicks,
     HostView,
     KernelList,
     Leaderboard,
@@ -174,26 +178,7 @@ export const OPERATIONS: readonly Operation[] = [
     ...{ method: 'get', path: '/api/v1/signing-keys', reply: 'SigningKeyList' },
     summary: "The operator's keys since the first one, and the word of each for the next",
   },
-  {
-    ...{ method: 'post', path: '/api/v1/hosts', summary: 'Enrol a host', security: 'anybody' },
-    ...{ body: 'EnrolBody', reply: 'EnrolReply', status: 201 },
-  },
-  {
-    ...{ method: 'get', path: '/api/v1/hosts/challenge', reply: 'EnrolChallenge' },
-    summary: 'Work for an enrolment without a token',
-  },
-  {
-    ...{ method: 'get', path: '/api/v1/hosts/{id}', security: 'anybody', reply: 'HostView' },
-    summary: 'A host, in public; more for itself and its user',
-  },
-  {
-    ...{ method: 'post', path: '/api/v1/hosts/{id}/claim', security: 'host', body: 'ClaimBody' },
-    ...{ summary: 'Give an anonymous host to an account', reply: 'ClaimReply' },
-  },
-  {
-    ...{ method: 'post', path: '/api/v1/hosts/{id}/appeal', security: 'anybody', body: 'AppealBody' },
-    ...{ summary: 'Appeal an exclusion, as the host or its user', reply: 'ExclusionView', status: 201 },
-  },
+  ...HOST_OPERATIONS,
   {
     ...{ method: 'get', path: '/api/v1/stream', security: 'anybody', reply: 'text' },
     summary:

@@ -48,7 +48,7 @@ const TAKE_TRANSFERS = `
     case when p.kind in ('vest', 'restore', 'claim') then p.credit else p.debit end as account) as a
   cross join lateral (select a.sign, case when a.account ~ '^(user|host):' then a.account end as party) as s
   left join results r on r.id = p.result_id left join hosts h on h.id = r.host_id
-  left join users u on s.party = 'user:' || u.id
+  left join users u on u.id = substring(s.party from '^user:(.*)$')
   order by p.xid, p.id`
 
 /** Transfers that nobody counted yet, in the order of the ledger; the cursor moves past them. */

@@ -4,7 +4,7 @@ import { CampaignId, type Instant } from '#protocol/units.ts'
 import { type Executor, select, selectOne, Timestamp, toDb } from './rows.ts'
 import { IS_LISTED } from './stream.ts'
 
-const TickRow = z.object({
+export const TickRow = z.object({
   at: Timestamp,
   runs: z.int(),
   failed: z.int(),
@@ -40,7 +40,8 @@ export const listTicksOf = (
   { campaignId, parts }: { campaignId: CampaignId; parts: number },
 ): Promise<TickRow[]> => select(on, TickRow, OF_CAMPAIGN, { campaignId, parts })
 
-const SLOT = (at: string): string =>
+/** An expression: in which slot of `:slotMs` an instant lies. */
+export const SLOT = (at: string): string =>
   `date_bin(make_interval(secs => :slotMs / 1000.0), ${at}, to_timestamp(0))`
 
 // Events have one order with ticks: those of the hour begin about where its first tick stands. A new best is noticed a moment after

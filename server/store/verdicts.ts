@@ -136,15 +136,20 @@ export async function findBorrowed(
   return new Set(rows.map(row => row.id))
 }
 
+// One look for each: of both in one PostgreSQL reads what has the same weights also where they do not count.
+const sameElsewhere = (
+  match: string,
+): string => `exists (select from results o join work_units ow on ow.id = o.work_unit_id
+    where ${match} and o.metric is not null and ow.run_key <> w.run_key)`
+
 const COLUMNS = `
   r.id, r.work_unit_id as "workUnitId", w.experiment_id as "experimentId", r.host_id as "hostId",
   r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict, r.confirmed, ${IS_PROVISIONAL} as provisional, r.decision,
   r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", ${IS_VESTED} as vested,
   r.reported_at as "reportedAt", r.fuel_used as "fuelUsed", r.work, r.metric, r.digest, w.engine_class as "engineClass", r.weights,
   w.kernel_sha256 as "kernelSha256",
-  r.metric is not null and exists (select from results o join work_units ow on ow.id = o.work_unit_id
-    where (o.digest = r.digest or r.weights is not null and o.artifact_sha256 = r.artifact_sha256)
-      and o.metric is not null and ow.run_key <> w.run_key) as copied,
+  r.metric is not null and (${sameElsewhere('o.digest = r.digest')}
+    or r.weights is not null and ${sameElsewhere('o.artifact_sha256 = r.artifact_sha256')}) as copied,
   coalesce(w.price_milli, c.price_milli_per_gfuel) as "priceMilliPerGfuel", c.owner_id as "payerId"`
 const OF_UNITS = `
   from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id

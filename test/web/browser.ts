@@ -46,7 +46,8 @@ export async function openBrowser(flags: readonly string[] = FLAGS): Promise<Bro
   }
 }
 
-interface Stage {
+/** A grid for a browser, with what the test does to it. */
+export interface Stage {
   readonly grid: Grid
   readonly dir: string
   /** Starts the verifier, once: until then nobody computes but who the test starts. */

@@ -3,13 +3,15 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Locator, Page } from 'playwright-core'
+import decodeQR from 'qr/decode.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { credits } from '#client/web/format.ts'
 import { CHROMIUM } from '#ops/exact/chromium.ts'
 import { type Grid, hostIdOf } from '#ops/grid.ts'
 import { HostView } from '#protocol/host.ts'
 import { findRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
-import { type Browser, openBrowser, openGrid } from './browser.ts'
+import { type Browser, openBrowser, openGrid, type Stage, submit, twoRuns } from './browser.ts'
 import { faultsInAll, HOSTILE, settled } from './looks.ts'
 
 const missing = !existsSync(CHROMIUM) && !process.env.CI
@@ -30,7 +32,7 @@ const withToken = async (page: Page, token: string): Promise<void> => {
 }
 
 describe.skipIf(missing)('in a browser', () => {
-  let stage: Awaited<ReturnType<typeof openGrid>>
+  let stage: Stage
   let browser: Browser
   let hostId: string
 
@@ -78,6 +80,8 @@ describe.skipIf(missing)('in a browser', () => {
     const id = new URL(page.url()).pathname.split('/').at(-1) ?? ''
     await page.locator('h1', { hasText: HOSTILE }).waitFor()
     wrong.push(...(await holdAndRevise(page)))
+    wrong.push(...(await stopAnother(page, stage)))
+    await goTo(page, id)
     stage.verify()
     await page.locator('main .state', { hasText: 'finished' }).first().waitFor() // nobody loads it again
     await page.locator('details.exports summary').click()
@@ -120,7 +124,11 @@ describe.skipIf(missing)('in a browser', () => {
     await tabs.filter({ hasText: 'Enrolment links' }).click()
     await page.getByLabel('For whom or what').fill(HOSTILE.slice(0, 60))
     await page.getByRole('button', { name: 'Make a link' }).click()
-    expect(await page.locator('code[data-link]').innerText()).toMatch(/\/start#xk_/)
+    const link = await page.locator('code[data-link]').innerText()
+    expect(link).toMatch(/\/start#xk_/)
+    expect(decodeQR(await pixelsOf(page.getByRole('img', { name: /QR code/ })), { timeLimit: 10_000 })).toBe(
+      link,
+    )
     await page.getByRole('button', { name: /^End / }).waitFor()
     wrong.push(...(await faultsInAll(page)))
     await page.getByRole('button', { name: /^End / }).click()
@@ -176,6 +184,31 @@ async function holdAndRevise(page: Page): Promise<string[]> {
   return wrong
 }
 
+/** Goes to the page of an id without leaving the app, which knows the token. */
+async function goTo(page: Page, id: string): Promise<void> {
+  await page.getByLabel('Go to an id').fill(id)
+  await page.getByLabel('Go to an id').press('Enter')
+  await page.waitForURL(`**/${id}`)
+}
+
+/** Another campaign of hers is ended from its head: first what that would do, then why; what is wrong with the page meanwhile. */
+async function stopAnother(page: Page, { grid, dir }: Stage): Promise<string[]> {
+  const { id, credit } = await submit(grid, dir, twoRuns('A campaign too many', 3_000_000_000))
+  await goTo(page, id)
+  const button = page.getByRole('button', { name: 'Stop …' })
+  await button.click()
+  await page.getByText(`of ${credits(credit.reservedMilli)} credits come back`).waitFor()
+  const wrong = await faultsInAll(page)
+  await page.getByRole('button', { name: 'Leave it' }).click()
+  await button.click()
+  await page.getByLabel('Reason').fill(HOSTILE)
+  await page.getByRole('button', { name: 'Stop it for good' }).click()
+  await page.locator('main .state', { hasText: 'cancelled' }).waitFor()
+  await page.getByText(`(${HOSTILE})`).waitFor()
+  expect(await button.count()).toBe(0)
+  return wrong
+}
+
 const LETTER = `w_${'0'.repeat(26)}`
 
 // What the public log shows: an exclusion that stood, one that did not and its end, and one of which nothing was said.
@@ -209,6 +242,23 @@ async function playDay(grid: Grid): Promise<void> {
   } finally {
     await knex.destroy()
   }
+}
+
+/** A picture of a page as it is seen, for a reader of pictures. */
+async function pixelsOf(shown: Locator): Promise<{ width: number; height: number; data: Uint8Array }> {
+  const png = `data:image/png;base64,${(await shown.screenshot()).toString('base64')}`
+  const bare = await shown.page().context().newPage() // without a policy that forbids pictures of this kind
+  const { data, ...size } = await bare.evaluate(async source => {
+    const image = new Image()
+    image.src = source
+    await image.decode()
+    const { width, height } = image
+    const context = new OffscreenCanvas(width, height).getContext('2d')
+    context?.drawImage(image, 0, 0)
+    return { width, height, data: [...(context?.getImageData(0, 0, width, height).data ?? [])] }
+  }, png)
+  await bare.close()
+  return { ...size, data: Uint8Array.from(data) }
 }
 
 /** Preview, reason, confirmation. */

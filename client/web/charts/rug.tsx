@@ -20,7 +20,7 @@ interface RugProps {
   readonly label: string
   /** In the pixels that it is about to have: at most one mark of a colour is drawn on three of them, the tallest. */
   readonly width?: number
-  /** From where on, 0 to 1, nothing can stand yet. */
+  /** From where on, 0 to 1, a line stands for what is missing. */
   readonly rest?: number
 }
 
@@ -85,16 +85,26 @@ interface HourRugProps extends Pick<Hour, 'ticks' | 'aheadMs'> {
 
 /** When runs became public in the last hour, of all campaigns or of one. */
 export function HourRug({ ticks, aheadMs, width = 720 }: HourRugProps) {
-  const begin = clock.value + aheadMs - HOUR_MS
-  const shown = ticks.filter(tick => Date.parse(tick.at) > begin)
-  return (
-    <Rug
-      label={`Runs that became public in the last hour: ${countText(shown)}`}
-      width={width}
-      marks={shown.flatMap(tick => marksOf(tick, (Date.parse(tick.at) - begin) / HOUR_MS))}
-    />
-  )
+  const until = clock.value + aheadMs
+  const since = until - HOUR_MS
+  const shown = ticks.filter(tick => Date.parse(tick.at) > since)
+  const label = `Runs that became public in the last hour: ${countText(shown)}`
+  return <SpanRug label={label} width={width} {...{ ticks: shown, since, until }} />
 }
+
+interface SpanRugProps extends Omit<RugProps, 'marks'> {
+  readonly ticks: readonly Tick[]
+  readonly since: number
+  readonly until: number
+}
+
+/** Ticks where they stand in a span of time. */
+export const SpanRug = ({ ticks, since, until, ...rug }: SpanRugProps) => (
+  <Rug
+    {...rug}
+    marks={ticks.flatMap(tick => marksOf(tick, (Date.parse(tick.at) - since) / (until - since)))}
+  />
+)
 
 /** When the runs of a campaign became public, kept current. */
 export const useTicks = (id: string): Resource<CampaignTicks> =>

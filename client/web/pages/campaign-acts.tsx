@@ -5,9 +5,11 @@ import { durationText, etaFrom } from '#runtime/eta.ts'
 import { call, token } from '../bearer.tsx'
 import type { Resource } from '../data.ts'
 import { hour } from '../hour.ts'
+import { late } from '../late.tsx'
 import { clock } from '../live.ts'
 import { may, user } from '../session.ts'
 import { Failed } from '../ui/form.tsx'
+import type { StopProps } from './campaign-stop.tsx'
 
 /** Whether it can still be changed. */
 export const isOpen = ({ state }: CampaignView): boolean => state === 'running' || state === 'paused'
@@ -22,17 +24,20 @@ interface ActsProps {
   readonly onDone: (campaign: CampaignView) => void
 }
 
-/** What its owner does with a campaign: hold it, let it go on, change it. Nothing for everybody else. */
+const Stop = late<StopProps>(async () => (await import('./campaign-stop.tsx')).Stop)
+
+/** What its owner does with a campaign: hold it, let it go on, change it, end it. Nothing for everybody else. */
 export function Acts({ campaign, onDone }: ActsProps) {
   const busy = useSignal(false)
   const failure = useSignal<string | undefined>(undefined)
+  const stopping = useSignal(false)
   if (!isOpen(campaign) || !isOwn(campaign)) return null
   const verb = campaign.state === 'paused' ? 'resume' : 'pause'
-  const act = async (): Promise<void> => {
+  const act = async (word: typeof verb | 'stop', body?: { reason: string }): Promise<void> => {
     busy.value = true
     failure.value = undefined
     try {
-      onDone(await call<CampaignView>('POST', `/campaigns/${campaign.id}/${verb}`))
+      onDone(await call<CampaignView>('POST', `/campaigns/${campaign.id}/${word}`, body))
     } catch (error) {
       failure.value = error instanceof Error ? error.message : String(error)
     }
@@ -41,14 +46,28 @@ export function Acts({ campaign, onDone }: ActsProps) {
   return (
     <>
       <p class="row">
-        <button type="button" disabled={busy.value} onClick={() => void act()}>
+        <button type="button" disabled={busy.value} onClick={() => void act(verb)}>
           {verb === 'pause' ? 'Pause' : 'Resume'}
         </button>
         <a class="button" href={`/c/${campaign.id}?tab=edit`}>
           Edit → revision {campaign.revision + 1}
         </a>
+        <button
+          type="button"
+          aria-expanded={stopping.value}
+          onClick={() => (stopping.value = !stopping.value)}
+        >
+          Stop …
+        </button>
         {verb === 'resume' && <span class="meta">Nothing is handed out; what is being computed counts.</span>}
       </p>
+      {stopping.value && (
+        <Stop
+          campaign={campaign}
+          onConfirm={reason => act('stop', { reason })}
+          onClose={() => (stopping.value = false)}
+        />
+      )}
       <Failed why={failure.value} />
     </>
   )

@@ -1,6 +1,6 @@
 import type { ExperimentView } from '#protocol/experiments.ts'
 import { Figure } from '../charts/figure.tsx'
-import { credits, metric, span, whole } from '../format.ts'
+import { counted, credits, metric, span, whole } from '../format.ts'
 import { Command, CommandPlace, commandHere } from '../ui/command.tsx'
 import { State } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
@@ -60,8 +60,6 @@ export function Results({ of: { runs, runsLeftOut, metric: measured } }: { of: E
     </section>
   )
 }
-
-const counted = (n: number, noun: string): string => `${whole(n)} ${noun}${n === 1 ? '' : 's'}`
 
 const COMMANDS = 5
 const DIGEST_CHARS = 12

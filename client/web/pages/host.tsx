@@ -4,6 +4,7 @@ import { credits, whole } from '../format.ts'
 import { useLive } from '../live.ts'
 import { useTitle } from '../title.ts'
 import { Figures, Shown, State, When } from '../ui/parts.tsx'
+import { LastDay, Results } from './host-results.tsx'
 
 /** A volunteer's machine, as anyone may see it. */
 export function HostPage({ id }: { id: string }) {
@@ -33,6 +34,7 @@ function Known({
         {cores === 1 ? '1 core' : `${whole(cores)} cores`} · joined <When at={createdAt} /> · seen{' '}
         <When at={lastSeenAt} />
       </p>
+      <LastDay id={id} />
       <Figures
         of={[
           ['valid', whole(results.valid)],
@@ -45,9 +47,9 @@ function Known({
           ['credit', credits(grantedMilli)],
         ]}
       />
+      <Results id={id} />
       <p class="meta">
-        <span class="mono">{id}</span>. Which results a host computed is not told while they are under
-        embargo; its address is never told.
+        <span class="mono">{id}</span>. Its address is never told.
       </p>
     </>
   )

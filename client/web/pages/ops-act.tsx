@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
 import type { Act, ActView, PreviewView } from '#protocol/acts.ts'
 import { call } from '../bearer.tsx'
 import { whole } from '../format.ts'
+import { Confirm } from '../ui/confirm.tsx'
 
 type Step =
   | { readonly at: 'idle' }
@@ -60,7 +60,14 @@ export function ActButton({ label, act, onDone }: ActButtonProps) {
   return (
     <div class="notice act">
       {now.at === 'shown' && (
-        <Confirm label={label} preview={now.preview} onConfirm={perform} onClose={close} />
+        <Confirm
+          label={label}
+          touches={now.preview.touches}
+          onConfirm={reason => perform(now.preview, reason)}
+          onClose={close}
+        >
+          <Look label={label} of={now.preview} />
+        </Confirm>
       )}
       {now.at === 'done' && <Done view={now.view} onClose={close} />}
       {now.at === 'refused' && (
@@ -75,70 +82,23 @@ export function ActButton({ label, act, onDone }: ActButtonProps) {
   )
 }
 
-interface ConfirmProps {
-  readonly label: string
-  readonly preview: PreviewView
-  onConfirm(preview: PreviewView, reason: string): Promise<void>
-  onClose(): void
-}
-
-function Confirm({ label, preview, onConfirm, onClose }: ConfirmProps) {
-  const { touches, sentence, sample, undoable } = preview
-  const [reason, typed] = [useSignal(''), useSignal('')]
-  const first = useRef<HTMLInputElement>(null)
-  useEffect(() => first.current?.focus(), [])
-  const counted = touches <= 1 || typed.value.trim() === String(touches)
-  return (
-    <form
-      onSubmit={event => {
-        event.preventDefault()
-        void onConfirm(preview, reason.value)
-      }}
-    >
-      <p>
-        <strong>
-          {label}: touches {whole(touches)}.
-        </strong>{' '}
-        {sentence}. {undoable ? 'It can be undone for ten minutes.' : 'It cannot be undone.'}
-      </p>
-      <ul class="meta">
-        {sample.map(({ id, what }) => (
-          <li key={id}>
-            {id} · {what}
-          </li>
-        ))}
-      </ul>
-      <label class="field">
-        <span>Reason</span>
-        <input
-          ref={first}
-          required
-          maxLength={500}
-          value={reason.value}
-          onInput={event => (reason.value = event.currentTarget.value)}
-        />
-      </label>
-      {touches > 1 && (
-        <label class="field">
-          <span>Type {touches} to go on</span>
-          <input
-            inputMode="numeric"
-            value={typed.value}
-            onInput={event => (typed.value = event.currentTarget.value)}
-          />
-        </label>
-      )}
-      <p class="row">
-        <button type="submit" class="primary" disabled={!counted || reason.value.trim() === ''}>
-          {label}
-        </button>
-        <button type="button" onClick={onClose}>
-          Leave it
-        </button>
-      </p>
-    </form>
-  )
-}
+const Look = ({ label, of: { touches, sentence, sample, undoable } }: { label: string; of: PreviewView }) => (
+  <>
+    <p>
+      <strong>
+        {label}: touches {whole(touches)}.
+      </strong>{' '}
+      {sentence}. {undoable ? 'It can be undone for ten minutes.' : 'It cannot be undone.'}
+    </p>
+    <ul class="meta">
+      {sample.map(({ id, what }) => (
+        <li key={id}>
+          {id} · {what}
+        </li>
+      ))}
+    </ul>
+  </>
+)
 
 /** What was done, and the way back. */
 function Done({ view, onClose }: { view: ActView; onClose: () => void }) {
