@@ -47,3 +47,27 @@ export function chooseHurried(tails: readonly Tail[], idleHosts: number): WorkUn
     .slice(0, idleHosts)
     .map(({ id }) => id)
 }
+
+/** A unit with a drawn check that is kept for newcomers, while there are none. */
+export interface Kept {
+  readonly id: WorkUnitId
+  /** Its campaign has nothing left to hand out, and an idle verifier computes its engine class. */
+  readonly isVerifiable: boolean
+}
+
+interface PassedOn {
+  readonly toVerifier: readonly WorkUnitId[]
+  readonly toProven: readonly WorkUnitId[]
+}
+
+/**
+ * Who makes such checks instead. At the end of a campaign the verifier, as far as it has cores with nothing to do: its word is the last.
+ * That of a proven host may itself be drawn to be checked, or be about a record, and the campaign would wait for a third run.
+ */
+export function passOn(kept: readonly Kept[], verifierRoom: number): PassedOn {
+  const verifiable = kept.filter(({ isVerifiable }) => isVerifiable)
+  const toVerifier = verifiable.slice(0, Math.max(0, verifierRoom))
+  return { toVerifier: toVerifier.map(idOf), toProven: kept.filter(k => !toVerifier.includes(k)).map(idOf) }
+}
+
+const idOf = ({ id }: Kept): WorkUnitId => id

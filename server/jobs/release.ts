@@ -32,6 +32,8 @@ export async function releaseCandidates(
   batch = UNITS_PER_BATCH,
 ): Promise<void> {
   await inTransaction(deps.knex, async trx => {
+    // Before the scores: what is judged meanwhile is in both, and not in neither.
+    const begun = await listRecordChecks(trx, id)
     const [candidates, heldInVain] = [await listRecordCandidates(trx, id), await listHeldInVain(trx, id)]
     if (candidates.length === 0 && heldInVain.length === 0) return
     const { leaderRows } = deps.trust
@@ -46,7 +48,7 @@ export async function releaseCandidates(
     const gone = new Set(overtaken)
     const waiting = candidates.filter(unit => !gone.has(unit))
     const next = nextToCheck(waiting, {
-      ...{ scores, begun: await listRecordChecks(trx, id), leaderRows },
+      ...{ scores, begun, leaderRows },
       isVerifierIdle: await isVerifierIdle(trx, addMs(deps.now(), -PRESENT_MS)),
     })
     const toHold = waiting.filter(unit => unit.isOffered && !next.includes(unit))

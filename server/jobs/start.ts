@@ -139,8 +139,11 @@ function startSweepers(deps: JobDeps, leads: () => Promise<boolean>) {
     sweep('campaigns', EVERY_OTHER_SECOND, () => sweepCampaigns(deps)),
     sweep('webhooks', EVERY_SECOND, () => sweepWebhooks(deps)),
     sweep('hosts', EVERY_FIVE_SECONDS, () => sweepHosts(deps)),
-    sweep('tails', EVERY_OTHER_SECOND, () => hurryTails(deps)),
-    sweep('newcomers', EVERY_OTHER_SECOND, () => passOnChecks(deps)),
+    // One after the other: each needs the daemon's turn, and at once one of them would do nothing.
+    sweep('tails', EVERY_OTHER_SECOND, async () => {
+      await passOnChecks(deps)
+      await hurryTails(deps)
+    }),
     sweep('contributions', EVERY_OTHER_SECOND, () => sweepContributions(deps)),
     sweep('statistics', EVERY_FIVE_SECONDS, () => countGrown(deps.knex)),
     sweep('credit', EVERY_MINUTE, () => sweepCredit(deps)),

@@ -34,9 +34,18 @@ export function listTails(on: Executor, { now, leasedBefore, ...limits }: TailTe
 export const hurryWorkUnits = (on: Executor, ids: readonly WorkUnitId[], now: Instant): Promise<number> =>
   execute(on, HURRY, { ids, now: toDb(now) })
 
+const KeptRow = z.object({ id: WorkUnitId, isVerifiable: z.boolean() })
+
 /** Open units with an unsent replica that is kept for newcomers, while none was heard since then. */
-export async function listKeptForNobody(on: Executor, since: Instant, limit: number): Promise<WorkUnitId[]> {
-  return (await select(on, IdRow, KEPT_FOR_NOBODY, { since: toDb(since), limit })).map(row => row.id)
+export const listKeptForNobody = (
+  on: Executor,
+  since: Instant,
+  limit: number,
+): Promise<z.infer<typeof KeptRow>[]> => select(on, KeptRow, KEPT_FOR_NOBODY, { since: toDb(since), limit })
+
+/** Cores that verifiers seen since then, who called in vain the last time, have left beside what they hold and what waits for them. */
+export async function verifierRoom(on: Executor, since: Instant): Promise<number> {
+  return (await selectOne(on, z.object({ room: z.int() }), VERIFIER_ROOM, { since: toDb(since) })).room
 }
 
 /** What was kept for newcomers of these locked units is for proven hosts from now on; gives the units. */
@@ -50,6 +59,11 @@ const IDLE = `
   select count(*) as idle from (
     select from hosts h where h.last_seen_at > :since and h.idle_since is not null and h.state = 'active' and not h.trusted
       and exists (select from streaks s where s.host_id = h.id and s.count >= 10) limit :limit) as found`
+
+// Of campaign p everything that volunteers may take alone is handed out.
+const NOTHING_LEFT = `
+  not exists (select from work_units w join results r on r.work_unit_id = w.id
+    where w.campaign_id = p.id and w.state = 'open' and r.state = 'unsent' and r.lane in ('anyone', 'proven'))`
 
 const TAILS = `
   select typical.ms as "typicalMs", typical.samples, p.experiments_created * coalesce(cast(p.file->'replicate'->>'seeds' as int), 1)
@@ -74,19 +88,31 @@ const TAILS = `
       where u.campaign_id = p.id and u.rung = 3 and r.outcome = 'success' and r.kind = 'replica' limit :samples) as sample
     ) as typical
   where p.state = 'running' and p.paused_at is null and slow.computing is not null and typical.samples > 0
-    and not exists (select from work_units w join results r on r.work_unit_id = w.id
-      where w.campaign_id = p.id and w.state = 'open' and r.state = 'unsent' and r.lane in ('anyone', 'proven'))`
+    and ${NOTHING_LEFT}`
 
 const HURRY = `
   update work_units set hurried_at = :now where id = any(:ids) and state = 'open' and hurried_at is null`
 
+const IDLE_VERIFIER = `
+  h.trusted and h.state = 'active' and h.last_seen_at > :since and h.idle_since is not null`
+
 // A canary is for nobody but newcomers.
 const KEPT_FOR_NOBODY = `
-  select w.id from results r join work_units w on w.id = r.work_unit_id
+  select w.id, ${NOTHING_LEFT} and exists (select from hosts h where ${IDLE_VERIFIER}
+      and w.engine_class = any(h.engine_classes)) as "isVerifiable"
+  from results r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id
   where r.state = 'unsent' and r.lane = 'unproven' and not w.canary and w.state = 'open'
-    and not exists (select from hosts h where not h.trusted and h.state = 'active' and h.last_seen_at > :since
+    and w.wanted_check <> 'verifier' and not exists (select from hosts h where not h.trusted and h.state = 'active' and h.last_seen_at > :since
       and not exists (select from streaks s where s.host_id = h.id and s.count >= 10))
   order by r.created_at, r.id limit :limit`
+
+// A check whose priority is below that of its unit is held back (store/record-checks.ts).
+const VERIFIER_ROOM = `
+  select cast(coalesce(sum(greatest(0, h.cores - (
+      select count(*) from results r where r.host_id = h.id and r.state = 'in_progress'))), 0) as int) - (
+    select count(*)::int from results r join work_units w on w.id = r.work_unit_id
+    where r.state = 'unsent' and r.lane = 'verifier' and r.priority >= w.priority) as room
+  from hosts h where ${IDLE_VERIFIER}`
 
 const PASS_TO_PROVEN = `
   update results r set lane = 'proven' from work_units w

@@ -19,7 +19,7 @@ export const listRecordCandidates = (
 
 const ClaimRow = z.object({ experimentId: ExperimentId, metrics: z.array(z.number()) })
 
-/** What those of a campaign's units claim that look like records and that the verifier is checking. */
+/** What those of a campaign's units claim that look like records and that the verifier is checking, or has and nobody has judged yet. */
 export const listRecordChecks = (trx: Trx, campaignId: CampaignId): Promise<z.infer<typeof ClaimRow>[]> =>
   select(trx, ClaimRow, RECORD_CHECKS, { campaignId })
 
@@ -68,7 +68,8 @@ const RECORD_CHECKS = `
   from work_units w join results r on r.work_unit_id = w.id
   where w.campaign_id = :campaignId and w.state = 'open' and w.demand = 'record'
     and r.verdict = 'pending' and r.metric is not null and exists (
-      select from results c where c.work_unit_id = w.id and c.kind = 'check' and c.state = 'in_progress')
+      select from results c where c.work_unit_id = w.id and c.kind = 'check'
+        and (c.state = 'in_progress' or c.outcome = 'success'))
   group by w.id order by w.id`
 
 const VERIFIER_IDLE = `
@@ -91,10 +92,13 @@ const HELD_IN_VAIN = `
     and r.priority < w.priority and (${ONLY_LOOKS_LIKE_A_RECORD}) is not true
   order by w.id`
 
+// One that was let go and has no other reason is about to be dropped: an idle verifier would take it before, and the unit wait for it.
 const OFFER = `
   update results r set priority = w.priority from work_units w
   where w.id = any(:ids) and r.work_unit_id = w.id and r.kind = 'check' and r.state = 'unsent'
-    and r.priority < w.priority and (${ONLY_LOOKS_LIKE_A_RECORD}) is not true`
+    and r.priority < w.priority and (${ONLY_LOOKS_LIKE_A_RECORD}) is not true
+    and (w.wanted_check = 'verifier' or w.disputed or exists (
+      select from results d where d.work_unit_id = w.id and d.draw = 'verifier' and d.verdict = 'pending'))`
 
 const RELEASE = `
   update work_units w set wanted_check = 'none', demand = null

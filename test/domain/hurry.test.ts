@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { chooseHurried, type Tail } from '#domain/hurry.ts'
+import { chooseHurried, passOn, type Tail } from '#domain/hurry.ts'
 import { WorkUnitId } from '#protocol/units.ts'
 
 const unitId = (n: number): WorkUnitId => WorkUnitId.parse(`w_${String(n).padStart(26, '0')}`)
@@ -45,5 +45,18 @@ describe('a second host is asked', () => {
   test('first for the campaign that waits longest for its own measure', () => {
     const short = tail([], { typicalMs: 60_000, computing: [{ id: unitId(7), sinceMs: 400_000 }] })
     expect(chooseHurried([tail([600]), short], 1)).toEqual([unitId(7)])
+  })
+})
+
+describe('a drawn check that no newcomer is there for', () => {
+  const kept = [1, 2, 3].map(n => ({ id: unitId(n), isVerifiable: n > 1 }))
+  test.each([
+    ['goes to a proven host while the verifier is busy', 0, [], [1, 2, 3]],
+    ['goes to the verifier at the end of its campaign, as far as that has room', 1, [2], [1, 3]],
+    ['goes to a proven host where it is not for the verifier', 9, [2, 3], [1]],
+    ['goes to a proven host while more waits for the verifier than it has cores', -4, [], [1, 2, 3]],
+  ])('%s', (_, room, toVerifier, toProven) => {
+    const expected = { toVerifier: toVerifier.map(unitId), toProven: toProven.map(unitId) }
+    expect(passOn(kept, room)).toEqual(expected)
   })
 })

@@ -12,7 +12,7 @@ import {
   take,
   wait,
 } from '#support/lifecycle.ts'
-import { one, PAY, PROVEN } from '#support/trusting.ts'
+import { one, PAY, PROVEN, VERIFIER } from '#support/trusting.ts'
 
 const RUNS = 12
 const RUN_MS = 20_000
@@ -133,6 +133,18 @@ describe('a check that is kept for newcomers', () => {
     await idle(fast)
     expect(await passOnChecks(life.deps)).toHaveLength(1)
     expect(await lane()).toBe('proven')
+    expect(await passOnChecks(life.deps)).toEqual([])
+  })
+
+  test('is the verifier’s while that is idle and the campaign has nothing left to hand out', async () => {
+    await keep()
+    await idle(fast)
+    await idle(await addHost(life, VERIFIER))
+    expect(await passOnChecks(life.deps)).toHaveLength(1)
+    expect(await lane()).toBe('unproven')
+    expect(await one(life, `select wanted_check from work_units where state = 'open'`)).toEqual({
+      wanted_check: 'verifier',
+    })
     expect(await passOnChecks(life.deps)).toEqual([])
   })
 

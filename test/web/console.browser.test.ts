@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Locator, Page } from 'playwright-core'
+import decodeQR from 'qr/decode.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { credits } from '#client/web/format.ts'
 import { CHROMIUM } from '#ops/exact/chromium.ts'
@@ -123,7 +124,11 @@ describe.skipIf(missing)('in a browser', () => {
     await tabs.filter({ hasText: 'Enrolment links' }).click()
     await page.getByLabel('For whom or what').fill(HOSTILE.slice(0, 60))
     await page.getByRole('button', { name: 'Make a link' }).click()
-    expect(await page.locator('code[data-link]').innerText()).toMatch(/\/start#xk_/)
+    const link = await page.locator('code[data-link]').innerText()
+    expect(link).toMatch(/\/start#xk_/)
+    expect(decodeQR(await pixelsOf(page.getByRole('img', { name: /QR code/ })), { timeLimit: 10_000 })).toBe(
+      link,
+    )
     await page.getByRole('button', { name: /^End / }).waitFor()
     wrong.push(...(await faultsInAll(page)))
     await page.getByRole('button', { name: /^End / }).click()
@@ -237,6 +242,23 @@ async function playDay(grid: Grid): Promise<void> {
   } finally {
     await knex.destroy()
   }
+}
+
+/** A picture of a page as it is seen, for a reader of pictures. */
+async function pixelsOf(shown: Locator): Promise<{ width: number; height: number; data: Uint8Array }> {
+  const png = `data:image/png;base64,${(await shown.screenshot()).toString('base64')}`
+  const bare = await shown.page().context().newPage() // without a policy that forbids pictures of this kind
+  const { data, ...size } = await bare.evaluate(async source => {
+    const image = new Image()
+    image.src = source
+    await image.decode()
+    const { width, height } = image
+    const context = new OffscreenCanvas(width, height).getContext('2d')
+    context?.drawImage(image, 0, 0)
+    return { width, height, data: [...(context?.getImageData(0, 0, width, height).data ?? [])] }
+  }, png)
+  await bare.close()
+  return { ...size, data: Uint8Array.from(data) }
 }
 
 /** Preview, reason, confirmation. */

@@ -15,7 +15,11 @@ export function LastDay({ id }: { id: string }) {
   const now = day.now.value
   const known = now.state === 'ready' ? now.value : undefined
   const sum = (of: 'runs' | 'failed'): number => known?.ticks.reduce((all, tick) => all + tick[of], 0) ?? 0
-  const failed = sum('failed') === 0 ? '' : `, ${whole(sum('failed'))} do not count`
+  const failed = sum('failed') === 0 ? '' : `, ${whole(sum('failed'))} of which do not count`
+  const sentence =
+    known === undefined
+      ? 'The last 24 hours'
+      : `${counted(sum('runs'), 'public result')} of the last 24 hours${failed}`
   return (
     <>
       <SpanRug
@@ -23,11 +27,9 @@ export function LastDay({ id }: { id: string }) {
         since={Date.parse(known?.since ?? '')}
         until={Date.parse(known?.now ?? '')}
         rest={0}
-        label={`Public results of the last 24 hours: ${whole(sum('runs'))}${failed}`}
+        label={sentence}
       />
-      <p class="meta">
-        {counted(sum('runs'), 'public result')} of the last 24 hours{failed}
-      </p>
+      <p class="meta">{sentence}</p>
     </>
   )
 }

@@ -3,7 +3,7 @@ import type { KeyList, KeyScope, KeyView, NewKey } from '#protocol/keys.ts'
 import { get, useResource } from '../data.ts'
 import { ago, credits } from '../format.ts'
 import { may, post } from '../session.ts'
-import { Command, CommandPlace, command } from '../ui/command.tsx'
+import { EnrolLink } from '../ui/enrol-link.tsx'
 import { Failed, Field, filledIn, useSending } from '../ui/form.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 
@@ -79,15 +79,12 @@ function Make({ onMade }: { onMade: () => void }) {
     <details>
       <summary>Make a key</summary>
       {made.value?.key && (
-        <p class="notice" role="status">
-          This is shown once: <code data-key>{made.value.key}</code>
-          {made.value.link !== null && (
-            <>
-              {' '}
-              On each machine, <CommandPlace />: <Command line={command(`up --link '${made.value.link}'`)} />
-            </>
-          )}
-        </p>
+        <div class="notice" role="status">
+          <p>
+            This is shown once: <code data-key>{made.value.key}</code>
+          </p>
+          {made.value.link !== null && <EnrolLink link={made.value.link} />}
+        </div>
       )}
       <form class="form" onSubmit={onSubmit}>
         <Field id="key-label" label="What it is for">

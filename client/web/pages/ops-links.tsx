@@ -4,7 +4,7 @@ import { HOSTS_PER_KEY_MAX, NAME_CHARS_MAX } from '#protocol/limits.ts'
 import { call, token } from '../bearer.tsx'
 import { useResource } from '../data.ts'
 import { ago, whole } from '../format.ts'
-import { Command, CommandPlace, command } from '../ui/command.tsx'
+import { EnrolLink } from '../ui/enrol-link.tsx'
 import { Failed, filledIn, useSending } from '../ui/form.tsx'
 import { Empty, Shown } from '../ui/parts.tsx'
 import { Table } from '../ui/table.tsx'
@@ -94,12 +94,8 @@ function Make({ onMade }: { onMade: () => void }) {
       </p>
       {made.value?.link && (
         <div class="notice" role="status">
-          <p>
-            The link for {made.value.label}, shown this once: <code data-link>{made.value.link}</code>
-          </p>
-          <p>
-            On each machine, <CommandPlace />: <Command line={command(`up --link '${made.value.link}'`)} />
-          </p>
+          <p>The link for {made.value.label}, shown this once.</p>
+          <EnrolLink link={made.value.link} />
         </div>
       )}
       <form class="ask" onSubmit={onSubmit}>

@@ -2,6 +2,7 @@ import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
 import { PRESENT_MS } from '#domain/dispatch.ts'
 import { escrowAccount, refund, refundable } from '#domain/ledger.ts'
 import { nextToCheck, type RecordClaim } from '#domain/records.ts'
+import { isSuccess } from '#domain/seats.ts'
 import { transition } from '#domain/transition.ts'
 import { drawn, drawSample } from '#domain/trust.ts'
 import { type ExperimentId, type Instant, instant } from '#protocol/units.ts'
@@ -78,7 +79,8 @@ function releaseCandidates(state: State, campaign: CampaignRow): void {
       answer === null || !('verdict' in result) || result.verdict !== 'pending' ? [] : [answer.metric],
     )
     const claim = { experimentId: workUnit.experimentId, metrics }
-    if (checks.some(({ result }) => result.state === 'in_progress')) begun.push(claim)
+    const isBegun = checks.some(({ result }) => result.state === 'in_progress' || isSuccess(result))
+    if (workUnit.state === 'open' && isBegun) begun.push(claim)
     if (workUnit.state !== 'open') campaign.candidates.delete(unit)
     if (workUnit.state !== 'open' || workUnit.disputed) {
       for (const row of checks) row.held = false
