@@ -3,6 +3,7 @@ import type { Patience } from '#domain/dispatch.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { inIndexOrder } from './database.ts'
+import { COMPUTED } from './pool.ts'
 import { UNIT_OPEN } from './reports.ts'
 import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
 
@@ -69,9 +70,9 @@ const COLUMNS = `
   p.dataset_sha256 as "datasetSha256", false as "isNew",
   case when w.engines is not null then (select jsonb_agg(jsonb_build_object('engineClass', u.engine_class,
     'fuelMax', u.fuel_max)) from unit_classes u where u.work_unit_id = w.id) end as choices,
-  exists (select from work_units e join results er on er.work_unit_id = e.id
+  exists (select from work_units e cross join lateral ${COMPUTED} as er
       where e.experiment_id = w.experiment_id and e.seed_index = w.seed_index and e.rung < w.rung
-        and er.host_id = h."hostId" and er.outcome = 'success')
+        and er.host_id = h."hostId")
     and not exists (select from results o where o.work_unit_id = w.id and o.state <> 'unsent') as "goesOn"`
 
 // For hosts that found too few in the pool (pool.ts) of their group, each by itself. Rows that another process holds are skipped: nobody waits, so that dispatch cannot be
