@@ -6,9 +6,11 @@ import {
   type HostTicks,
 } from '#protocol/host-results.ts'
 import { HOST_TICK_SLOT_MS, HOST_TICKS_HOURS } from '#protocol/limits.ts'
-import { addMs, HostId, toWire } from '#protocol/units.ts'
+import { addMs, type ExperimentId, HostId, toWire } from '#protocol/units.ts'
+import { goalsOf } from '#store/corpus-rows.ts'
 import { type HostResultRow, listHostResults, listHostTicks } from '#store/host-results.ts'
 import { readHost } from '#store/hosts.ts'
+import { withheldIn } from '#store/withheld.ts'
 import type { Edge } from './edge.ts'
 import type { HostCallReader } from './host-call.ts'
 import { newKept } from './kept.ts'
@@ -16,7 +18,7 @@ import { ownHostOf } from './own-host.ts'
 import { parse, Refused } from './problem.ts'
 import { viewTick } from './ticks.ts'
 
-/** GET /hosts/:id/results: of public runs for everybody, of all for the host itself and for its user. */
+/** GET /hosts/:id/results: of public runs for everybody, of all for the host itself and for its user. What is withheld makes a page shorter. */
 export function showHostResults(edge: Edge, readCall: HostCallReader): RequestHandler {
   return async (req, res) => {
     const hostId = parse(HostId, req.params.id, 'not_found')
@@ -25,9 +27,21 @@ export function showHostResults(edge: Edge, readCall: HostCallReader): RequestHa
     const rows = await listHostResults(edge.knex, { hostId, own, after, limit: limit + 1 })
     const shown = rows.slice(0, limit)
     const nextAfter = rows.length > limit ? (shown.at(-1)?.id ?? null) : null
-    const view: HostResultList = { results: shown.map(viewResult), own, nextAfter }
+    const hidden = own ? NOTHING : await withheldAmong(edge, shown)
+    const results = shown.filter(({ experimentId }) => !hidden.has(experimentId)).map(viewResult)
+    const view: HostResultList = { results, own, nextAfter }
     res.json(view)
   }
+}
+
+const NOTHING: ReadonlySet<ExperimentId> = new Set()
+
+async function withheldAmong(
+  { knex, trust }: Edge,
+  rows: readonly HostResultRow[],
+): Promise<ReadonlySet<ExperimentId>> {
+  const campaigns = [...new Set(rows.map(({ campaignId }) => campaignId))]
+  return new Set(await withheldIn(knex, await goalsOf(knex, campaigns), trust.rules))
 }
 
 const viewResult = ({ campaignId: id, title, sentAt, ...row }: HostResultRow): HostResult => ({
