@@ -19,10 +19,9 @@ import {
   readPublished,
   readTried,
 } from '#store/corpus-list.ts'
-import { goalsOf } from '#store/corpus-rows.ts'
 import { findDataset } from '#store/datasets.ts'
 import { findKernel, type KernelRow } from '#store/kernels.ts'
-import { withheldIn } from '#store/withheld.ts'
+import { withheldAmong } from '#store/withheld.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
 
@@ -33,9 +32,7 @@ export function showCorpus(edge: Edge): RequestHandler {
     const { limit, after = null } = query
     const rows = await listCorpus(edge.knex, await filterOf(edge, query), { after, limit })
     const campaigns = [...new Set(rows.map(row => row.campaignId))]
-    const withheld = new Set(
-      await withheldIn(edge.knex, await goalsOf(edge.knex, campaigns), edge.trust.rules),
-    )
+    const withheld = new Set(await withheldAmong(edge.knex, campaigns, edge.trust.rules))
     const view: CorpusList = {
       runs: rows.filter(row => !withheld.has(row.experimentId)),
       nextAfter: rows.length < limit ? null : (rows.at(-1)?.workUnitId ?? null),
@@ -144,7 +141,7 @@ async function knownOf(
 ): Promise<KnownRow[]> {
   if (recipes.length === 0) return []
   const campaigns = await campaignsTrying(edge.knex, { ...among, recipes })
-  const withheld = await withheldIn(edge.knex, await goalsOf(edge.knex, campaigns), edge.trust.rules)
+  const withheld = await withheldAmong(edge.knex, campaigns, edge.trust.rules)
   return readKnown(edge.knex, { ...among, recipes, withheld })
 }
 

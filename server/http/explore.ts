@@ -2,13 +2,13 @@ import type { RequestHandler } from 'express'
 import { ExploreQuery, type ExploreView } from '#protocol/explore.ts'
 import { OWN_FIELDS } from '#protocol/explore-words.ts'
 import { EXPLORE_GROUPS_MAX, EXPLORE_MS_MAX, EXPLORE_ROWS_MAX } from '#protocol/limits.ts'
-import { campaignsUsing, goalsOf } from '#store/corpus-rows.ts'
+import { campaignsUsing } from '#store/corpus-rows.ts'
 import { inSnapshot, type Trx } from '#store/database.ts'
 import { findDataset } from '#store/datasets.ts'
 import { isCutOff } from '#store/errors.ts'
 import { countRuns, type ExploreScope, groupRuns, limitTime, sliceRuns } from '#store/explore.ts'
 import { findKernel, type KernelRow } from '#store/kernels.ts'
-import { withheldIn } from '#store/withheld.ts'
+import { withheldAmong } from '#store/withheld.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
 
@@ -45,7 +45,7 @@ interface Asked {
 async function viewOf(edge: Edge, trx: Trx, { query, kernel, data }: Asked): Promise<ExploreView> {
   const { campaign = null, status = null, rung, where, group, limit, after = null } = query
   const ids = campaign === null ? await campaignsUsing(trx, kernel.moduleSha256) : [campaign]
-  const withheld = await withheldIn(trx, await goalsOf(trx, ids), edge.trust.rules)
+  const withheld = await withheldAmong(trx, ids, edge.trust.rules)
   const scope = { kernel: kernel.moduleSha256, data, campaign, status, rung, conditions: where, withheld }
   const matched = await countRuns(trx, scope, EXPLORE_ROWS_MAX)
   const { metric, recipe } = kernel.manifest

@@ -5,10 +5,9 @@ import type { Finding, HomeView } from '#protocol/home.ts'
 import { addMs, type CampaignId, type Instant, toWire } from '#protocol/units.ts'
 import { readAnonymous, readBoard } from '#store/boards.ts'
 import { findCampaign } from '#store/campaigns.ts'
-import { goalsOf } from '#store/corpus-rows.ts'
 import { bestSince, countRunning, listDecided, listFinished, liveliestCampaigns } from '#store/home.ts'
 import { listTicksOfEach } from '#store/ticks.ts'
-import { withheldIn } from '#store/withheld.ts'
+import { withheldAmong } from '#store/withheld.ts'
 import { viewCampaign } from './campaign-view.ts'
 import type { Edge } from './edge.ts'
 import { newKept } from './kept.ts'
@@ -67,7 +66,7 @@ async function foundSince(edge: Edge, since: Instant): Promise<Finding[]> {
   const { knex, trust } = edge
   const decided = await listDecided(knex, { since, limit: FOUND_SHOWN })
   const campaigns = [...new Set(decided.map(test => test.campaignId))]
-  const withheld = new Set(await withheldIn(knex, await goalsOf(knex, campaigns), trust.rules))
+  const withheld = new Set(await withheldAmong(knex, campaigns, trust.rules))
   const tests = decided
     .filter(test => !withheld.has(test.incumbent) && !withheld.has(test.challenger))
     .map(

@@ -7,10 +7,9 @@ import {
 } from '#protocol/host-results.ts'
 import { HOST_TICK_SLOT_MS, HOST_TICKS_HOURS } from '#protocol/limits.ts'
 import { addMs, type ExperimentId, HostId, toWire } from '#protocol/units.ts'
-import { goalsOf } from '#store/corpus-rows.ts'
 import { type HostResultRow, listHostResults, listHostTicks } from '#store/host-results.ts'
 import { readHost } from '#store/hosts.ts'
-import { withheldIn } from '#store/withheld.ts'
+import { withheldAmong } from '#store/withheld.ts'
 import type { Edge } from './edge.ts'
 import type { HostCallReader } from './host-call.ts'
 import { newKept } from './kept.ts'
@@ -27,7 +26,7 @@ export function showHostResults(edge: Edge, readCall: HostCallReader): RequestHa
     const rows = await listHostResults(edge.knex, { hostId, own, after, limit: limit + 1 })
     const shown = rows.slice(0, limit)
     const nextAfter = rows.length > limit ? (shown.at(-1)?.id ?? null) : null
-    const hidden = own ? NOTHING : await withheldAmong(edge, shown)
+    const hidden = own ? NOTHING : await withheldOf(edge, shown)
     const results = shown.filter(({ experimentId }) => !hidden.has(experimentId)).map(viewResult)
     const view: HostResultList = { results, own, nextAfter }
     res.json(view)
@@ -36,12 +35,12 @@ export function showHostResults(edge: Edge, readCall: HostCallReader): RequestHa
 
 const NOTHING: ReadonlySet<ExperimentId> = new Set()
 
-async function withheldAmong(
+async function withheldOf(
   { knex, trust }: Edge,
   rows: readonly HostResultRow[],
 ): Promise<ReadonlySet<ExperimentId>> {
   const campaigns = [...new Set(rows.map(({ campaignId }) => campaignId))]
-  return new Set(await withheldIn(knex, await goalsOf(knex, campaigns), trust.rules))
+  return new Set(await withheldAmong(knex, campaigns, trust.rules))
 }
 
 const viewResult = ({ campaignId: id, title, sentAt, ...row }: HostResultRow): HostResult => ({

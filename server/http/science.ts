@@ -7,11 +7,10 @@ import type { DatasetManifest } from '#protocol/dataset.ts'
 import { SCIENCE_ROWS_MAX, SCIENCE_RUNS_MAX } from '#protocol/limits.ts'
 import { BoardId, type ScienceBoard, type ScienceList, ScienceQuery } from '#protocol/science.ts'
 import { type CampaignId, type ExperimentId, toWire } from '#protocol/units.ts'
-import { goalsOf } from '#store/corpus-rows.ts'
 import { datasetsByHash, readCompressor } from '#store/datasets.ts'
 import { type KernelRow, kernelsByHash } from '#store/kernels.ts'
 import { type Comparable, listComparable, rankComparable, type ScienceRow } from '#store/science.ts'
-import { withheldIn } from '#store/withheld.ts'
+import { withheldAmong } from '#store/withheld.ts'
 import { baselinesFor } from './campaign-view.ts'
 import type { Edge } from './edge.ts'
 import { type Kept, newKept } from './kept.ts'
@@ -175,7 +174,7 @@ async function rankUnwithheld(edge: Edge, of: Board, { known = [], ...ranking }:
     const campaigns = [...new Set(doubtful)].filter(id => !asked.has(id))
     for (const id of campaigns) asked.add(id)
     // All that a campaign withholds at once: with the few of these rows alone, one without a verifier would be asked for ever.
-    const hidden = await withheldIn(edge.knex, await goalsOf(edge.knex, campaigns), edge.trust.rules)
+    const hidden = await withheldAmong(edge.knex, campaigns, edge.trust.rules)
     if (hidden.length === 0) return { rows, withheld }
     withheld = [...withheld, ...hidden]
   }

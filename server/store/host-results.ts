@@ -1,24 +1,15 @@
 import { z } from 'zod'
-import { CampaignId, ExperimentId, type HostId, type Instant, ResultId } from '#protocol/units.ts'
+import { HostResult } from '#protocol/host-results.ts'
+import { CampaignId, type HostId, type Instant, type ResultId } from '#protocol/units.ts'
 import { IS_VESTED } from './provisional.ts'
 import { type Executor, select, Timestamp, toDb } from './rows.ts'
 import { IS_LISTED } from './stream.ts'
 import { SLOT, TickRow } from './ticks.ts'
 
-const Row = z.object({
-  id: ResultId,
-  experimentId: ExperimentId,
+const Row = HostResult.omit({ campaign: true }).extend({
   campaignId: CampaignId,
   title: z.string(),
-  state: z.string(),
-  outcome: z.string().nullable(),
-  verdict: z.string().nullable(),
-  late: z.boolean(),
-  fraction: z.number(),
   sentAt: Timestamp,
-  tookMs: z.number().nullable(),
-  grantedMilli: z.int(),
-  vested: z.boolean(),
 })
 export type HostResultRow = z.infer<typeof Row>
 

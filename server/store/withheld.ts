@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Goal, shownRows } from '#domain/records.ts'
 import type { TrustRules } from '#domain/trust.ts'
 import { type CampaignId, ExperimentId } from '#protocol/units.ts'
+import { goalsOf } from './corpus-rows.ts'
 import { VERIFIED } from './exactness.ts'
 import { type Executor, select } from './rows.ts'
 
@@ -43,6 +44,13 @@ export async function withheldIn(
     withheld.push(...(await withheldOf(on, { id, file: { metric: { goal } } }, rules)))
   return withheld
 }
+
+/** The same of campaigns by their ids. */
+export const withheldAmong = async (
+  on: Executor,
+  ids: readonly CampaignId[],
+  rules: Pick<TrustRules, 'leaderRows'>,
+): Promise<ExperimentId[]> => withheldIn(on, await goalsOf(on, ids), rules)
 
 const RankRow = z.object({ experimentId: ExperimentId, unverified: z.int() })
 
