@@ -1,6 +1,6 @@
 import { reopen } from '#domain/reopen.ts'
 import { grantOf } from '#domain/settle-pay.ts'
-import { isFinalBy, spreadExclusion, streakOf } from '#domain/trust.ts'
+import { spreadExclusion } from '#domain/trust.ts'
 import type { HostId } from '#protocol/units.ts'
 import { judgedResultsOf, listJoint, partHost } from '#store/claims.ts'
 import { retractCorpus } from '#store/corpus.ts'
@@ -16,12 +16,10 @@ import {
   lockStandings,
   markSpread,
   readExclusions,
-  readStandings,
   saveStandings,
 } from '#store/standing.ts'
 import {
   finaliseResults,
-  listFinal,
   listInDoubt,
   listOrphans,
   paidOf,
@@ -188,28 +186,13 @@ async function openAgain(
 
 /** Results of these hosts whose check has passed since stand for good; gives how many there were. */
 async function finaliseSome(trx: Trx, deps: JobDeps, hostIds: readonly HostId[]): Promise<number> {
-  const ids = await listFinal(trx, hostIds, UNITS_PER_BATCH)
-  if (ids.length === 0) return 0
-  const loaded = await lockWorkUnits(trx, ids)
-  const successesOf = Map.groupBy(await readQuietSuccesses(trx, ids), success => success.workUnitId)
   // What passed has passed: a fault that is found meanwhile concerns what came after, and finds these units locked.
-  const hosts = await readStandings(trx, hostIds)
-  const final = loaded.flatMap(({ workUnit }) =>
-    (successesOf.get(workUnit.id) ?? []).flatMap(success => {
-      const host = hosts.get(success.hostId)
-      if (host === undefined || !success.provisional) return []
-      if (!isFinalBy(success.reportedAt, streakOf(host, workUnit.engineClass))) return []
-      return [{ workUnit, host, success: { ...success, paid: paidOf(success) } }]
-    }),
-  )
-  const changed = await finaliseResults(
-    trx,
-    final.map(({ success }) => success.id),
-  )
+  const final = await finaliseResults(trx, hostIds, UNITS_PER_BATCH)
+  if (final.length === 0) return 0
   const vests = final
-    .flatMap(({ workUnit, success, host }) => grantOf(workUnit, success, host))
+    .flatMap(({ hostId: id, userId, ...row }) => grantOf(row, { id: row.id, paid: paidOf(row) }, { id, userId }))
     .filter(grant => !grant.vested)
-  await deps.enqueue(trx, 'propose', [...new Set(loaded.map(({ workUnit }) => workUnit.campaignId))])
+  await deps.enqueue(trx, 'propose', [...new Set(final.map(({ campaignId }) => campaignId))])
   await pay(trx, { vests }, deps.now())
-  return changed
+  return final.length
 }

@@ -163,14 +163,12 @@ const LEASE = `
       to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted, x.proven,
       case when not h.trusted then h.prefix end as prefix
     from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, deadline double precision,
-      "graceUntil" double precision, proven boolean) join hosts h on h.id = x."hostId"),
-  leased as (
-    update results r set state = 'in_progress', host_id = x."hostId", engine_class = u.engine_class, owner_key = x.owner_key, trusted = x.trusted,
-      proven = x.proven, prefix = x.prefix, sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
-    from x, work_units u where r.id = x."resultId" and r.state = 'unsent' and u.id = r.work_unit_id
-    returning r.id, r.host_id, r.work_unit_id, r.deadline)
-  select ${LEASE_COLUMNS}
-  from leased r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id`
+      "graceUntil" double precision, proven boolean) join hosts h on h.id = x."hostId")
+  update results r set state = 'in_progress', host_id = x."hostId", engine_class = w.engine_class, owner_key = x.owner_key,
+    trusted = x.trusted, proven = x.proven, prefix = x.prefix, sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
+  from x, work_units w, campaigns p
+  where r.id = x."resultId" and r.state = 'unsent' and w.id = r.work_unit_id and p.id = w.campaign_id
+  returning ${LEASE_COLUMNS}`
 
 /** Gives locked candidates to hosts. Their work units are found when a deadline passes (`lockDueWorkUnits`). */
 export async function lease(on: Executor, leases: readonly NewLease[], now: Instant): Promise<LeaseRow[]> {

@@ -46,34 +46,16 @@ export interface PoolTerms {
   readonly window: number // rows of each lane and shelf
 }
 
-// Whoever was at the unit; of a study at the same run under whatever campaign.
-const PARTIES = `
-  select coalesce(jsonb_agg(o.owner_key) filter (where o.owner_key is not null), '[]') ||
-    coalesce(jsonb_agg('network:' || o.prefix) filter (where o.prefix is not null), '[]')
-  from results o
-  where not o.trusted and o.work_unit_id = any(case when w.independent
-    then array(select s.id from work_units s where s.run_key = w.run_key) else array[w.id] end)`
-
 // A fence (offset 0): by the statistics of a table in which nothing was reported yet, the planner would begin with all that was.
 export const COMPUTED = `(
   select host_id from results where work_unit_id = e.id and outcome = 'success' and host_id is not null offset 0)`
 
-const FROM = `
-  r.created_at as "createdAt", r.id as "resultId", w.id as "workUnitId", r.priority, r.attempt,
-  (r.kind = 'check' and r.priority >= w.priority) or r.kind = 'replica' and not w.independent and (
-    select true from results o where o.work_unit_id = w.id and o.trusted
-      and (o.state = 'in_progress' or o.verdict = 'pending') limit 1) is null as "forTrusted",
-  w.deadline_ms as "deadlineMs", w.grace_ms as "graceMs", w.fuel_max as "fuelMax",
-  w.engine_class as "engineClass", w.policy,
-  case when w.engines is not null then (select jsonb_agg(jsonb_build_object('engineClass', u.engine_class,
-    'fuelMax', u.fuel_max)) from unit_classes u where u.work_unit_id = w.id) end as choices,
-  p.dataset_sha256 as "datasetSha256",
-  cast(k.manifest->>'memoryPagesMax' as bigint) as "memoryPages", p.owner_id as "ownerId",
-  (${PARTIES}) as parties,
-  case when w.rung = 0 then '{}' else array(
-    select distinct er.host_id from work_units e cross join lateral ${COMPUTED} as er
-    where e.experiment_id = w.experiment_id and e.seed_index = w.seed_index and e.rung < w.rung
-      and not exists (select from results o where o.work_unit_id = w.id and o.state <> 'unsent')) end as "begunBy"
+const UNSENT = `
+  select r.created_at as "createdAt", r.id as "resultId", w.id as "workUnitId", r.priority, r.attempt,
+    r.kind, r.priority >= w.priority as "isOffered", w.independent, w.run_key, w.experiment_id, w.seed_index, w.rung,
+    w.deadline_ms as "deadlineMs", w.grace_ms as "graceMs", w.fuel_max as "fuelMax",
+    w.engine_class as "engineClass", w.engines, w.policy, p.dataset_sha256 as "datasetSha256",
+    cast(k.manifest->>'memoryPagesMax' as bigint) as "memoryPages", p.owner_id as "ownerId"
   from results r
   join work_units w on w.id = r.work_unit_id
   join campaigns p on p.id = w.campaign_id
@@ -87,17 +69,42 @@ const FROM = `
 // results_waiting instead of sorting everything. Rows that another process holds are skipped: nobody waits, so that dispatch
 // cannot be part of a deadlock although it comes after the locks of hosts. Work units are locked as well so that no
 // other process gives an owner a second result of one.
-const POOL = `
+const SHELVES = `
   select 'kept' as shelf, l.lane, kept.* from unnest(cast(:kept as lane[])) as l(lane) cross join lateral (
-    select ${FROM}
+    ${UNSENT}
     order by r.priority desc, r.work_unit_id, r.id limit :window
     for no key update of r, w skip locked) as kept
   union all
   select 'waiting', l.lane, waiting.* from unnest(cast(:waiting as lane[])) as l(lane) cross join lateral (
-    select ${FROM}
+    ${UNSENT}
       and r.created_at <= cast(:before as timestamptz)
     order by r.created_at, r.id limit :window
     for no key update of r, w skip locked) as waiting`
+
+// Whoever was at the unit, in one look; whether a trusted host is at it, and whether anybody is.
+const AT_UNIT = `
+  select array_remove(array_agg(o.owner_key) filter (where not o.trusted)
+      || array_agg('network:' || o.prefix) filter (where not o.trusted), null) as parties,
+    coalesce(bool_or(o.trusted and (o.state = 'in_progress' or o.verdict = 'pending')), false) as "hasTrusted",
+    coalesce(bool_or(o.state <> 'unsent'), false) as "isBegun"
+  from results o where o.work_unit_id = s."workUnitId"`
+
+// Of a study: whoever was at the same run, under whatever campaign.
+const PARTIES_OF_RUN = `
+  select array_remove(array_agg(o.owner_key) || array_agg('network:' || o.prefix), null)
+  from work_units u join results o on o.work_unit_id = u.id where u.run_key = s.run_key and not o.trusted`
+
+const POOL = `
+  select s.shelf, s.lane, s."createdAt", s."resultId", s."workUnitId", s.priority, s.attempt, s."deadlineMs", s."graceMs",
+    s."fuelMax", s."engineClass", s.policy, s."datasetSha256", s."memoryPages", s."ownerId",
+    s.kind = 'check' and s."isOffered" or s.kind = 'replica' and not s.independent and not at_unit."hasTrusted" as "forTrusted",
+    case when s.engines is not null then (select jsonb_agg(jsonb_build_object('engineClass', u.engine_class,
+      'fuelMax', u.fuel_max)) from unit_classes u where u.work_unit_id = s."workUnitId") end as choices,
+    coalesce(case when s.independent then (${PARTIES_OF_RUN}) else at_unit.parties end, '{}') as parties,
+    case when s.rung = 0 or at_unit."isBegun" then '{}' else array(
+      select distinct er.host_id from work_units e cross join lateral ${COMPUTED} as er
+      where e.experiment_id = s.experiment_id and e.seed_index = s.seed_index and e.rung < s.rung) end as "begunBy"
+  from (${SHELVES}) as s cross join lateral (${AT_UNIT}) as at_unit`
 
 /** Unsent results that hosts of these terms may compute, locked: of each shelf of each lane the first, in its order. */
 export async function lockPool(

@@ -33,12 +33,6 @@ export async function lockVolunteers(
   return byHost([...rows, ...own])
 }
 
-/** The same without a lock, where nothing depends on how they stand a moment later. */
-export const readStandings = async (
-  trx: Trx,
-  ids: readonly HostId[],
-): Promise<ReadonlyMap<HostId, Standing>> => byHost(await select(trx, StandingRow, READ, { ids }))
-
 /** As `lockStandings`, of every host of these hosts' owners. */
 export const lockOwners = async (trx: Trx, ids: readonly HostId[]): Promise<ReadonlyMap<HostId, Standing>> =>
   byHost(await select(trx, StandingRow, LOCK_OWNERS, { ids }))
@@ -152,8 +146,7 @@ const LOCK = `select ${COLUMNS} from hosts where id = any(:ids) order by id for 
 
 const LOCK_VOLUNTEERS = `
   select ${COLUMNS} from hosts where id = any(:ids) and not trusted order by id for no key update`
-const READ = `select ${COLUMNS} from hosts where id = any(:ids)`
-const READ_OWN = `${READ} and trusted`
+const READ_OWN = `select ${COLUMNS} from hosts where id = any(:ids) and trusted`
 
 const LOCK_OWNERS = `
   select ${COLUMNS} from hosts

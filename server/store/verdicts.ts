@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Decided } from '#domain/settle.ts'
 import { EngineClass } from '#protocol/engine.ts'
-import { ExperimentId, HostId, ResultId, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
+import { CampaignId, ExperimentId, HostId, ResultId, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { IS_PROVISIONAL, IS_VESTED } from './provisional.ts'
 import { column, execute, executeOf, select, Timestamp } from './rows.ts'
@@ -98,14 +98,30 @@ export async function listOrphans(trx: Trx, hostId: HostId, limit: number): Prom
   return (await select(trx, HostUnitRow, LIST_ORPHANS, { hostId, limit })).map(row => row.id)
 }
 
-/** Units with a provisional result of one of these hosts that is final by now, oldest first. */
-export async function listFinal(trx: Trx, hostIds: readonly HostId[], limit: number): Promise<WorkUnitId[]> {
-  return (await select(trx, HostUnitRow, LIST_FINAL, { hostIds, limit })).map(row => row.id)
-}
+const FinalRow = z.object({
+  id: ResultId,
+  campaignId: CampaignId,
+  hostId: HostId,
+  userId: UserId.nullable(),
+  grantedMilli: z.int(),
+  grantedDecision: z.int().nullable(),
+  vested: z.boolean(),
+})
+/** A result that stands for good, and what it was granted until now. */
+export type FinalRow = z.infer<typeof FinalRow>
 
-/** Provisional results of locked units stand for good, and their grants are not held any more; returns how many. */
-export const finaliseResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
-  executeOf(trx, ids, FINALISE, { ids })
+/**
+ * Provisional results of these hosts that are final by now stand for good, up to `limit`, oldest units first. Their units are locked, which
+ * is all that judging waits for.
+ */
+export async function finaliseResults(
+  trx: Trx,
+  hostIds: readonly HostId[],
+  limit: number,
+): Promise<FinalRow[]> {
+  const units = (await select(trx, HostUnitRow, LOCK_FINAL, { hostIds, limit })).map(row => row.id)
+  return units.length === 0 ? [] : select(trx, FinalRow, FINALISE, { hostIds, units })
+}
 
 /**
  * Which of these results give the digest of another run. That proves nothing by itself: runs whose recipes differ only in
@@ -166,10 +182,11 @@ const GIVE_VERDICTS = `
     vested = x.amount > 0 and (${IS_VESTED} or not x.provisional)
   from unnest(:ids::text[], :verdicts::verdict[], :amounts::bigint[], :confirmed::boolean[],
     :provisional::boolean[]) as x (id, verdict, amount, confirmed, provisional)
-    where r.id = x.id and r.outcome = 'success' returning r.host_id, r.id, r.work_unit_id, x.provisional),
+    where r.id = x.id and r.outcome = 'success' returning r.host_id, r.id, r.work_unit_id, r.reported_at, x.provisional),
   alone as (
-    insert into provisional_results (work_unit_id, result_id, host_id, campaign_id)
-    select w.id, j.id, j.host_id, w.campaign_id from judged j join work_units w on w.id = j.work_unit_id where j.provisional
+    insert into provisional_results (work_unit_id, result_id, host_id, campaign_id, engine_class, reported_at)
+    select w.id, j.id, j.host_id, w.campaign_id, w.engine_class, j.reported_at
+    from judged j join work_units w on w.id = j.work_unit_id where j.provisional
     on conflict do nothing),
   joined as (
     delete from provisional_results p using judged j
@@ -207,15 +224,25 @@ const LIST_ORPHANS = `
   join work_units w on w.canonical_result_id = r.id and w.id <> r.work_unit_id
   where mine.host_id = :hostId and mine.verdict <> 'valid' and w.state = 'valid' order by w.id limit :limit`
 
-const LIST_FINAL = `
-  select distinct w.id from provisional_results p join results r on r.id = p.result_id
-  join work_units w on w.id = p.work_unit_id
-  join streaks s on s.host_id = p.host_id and s.engine_class = w.engine_class
-  where p.host_id = any(:hostIds) and r.reported_at <= s.final_until
-  order by w.id limit :limit`
+// The rule is isFinalBy of the domain.
+const FINAL = `
+  from streaks s join provisional_results p
+    on p.host_id = s.host_id and p.engine_class = s.engine_class and p.reported_at <= s.final_until
+  where s.host_id = any(:hostIds)`
 
+const LOCK_FINAL = `
+  select w.id from work_units w where w.id in (select p.work_unit_id ${FINAL} order by 1 limit :limit)
+  order by w.id for no key update`
+
+// Looked up again: whoever held a unit may have judged it meanwhile.
 const FINALISE = `
-  delete from provisional_results p using results r where r.id = any(:ids) and p.work_unit_id = r.work_unit_id and p.result_id = r.id`
+  with final as (
+    delete from provisional_results where work_unit_id in (
+      select p.work_unit_id ${FINAL} and p.work_unit_id = any(:units))
+    returning result_id, campaign_id)
+  select r.id, f.campaign_id as "campaignId", h.id as "hostId", h.user_id as "userId",
+    r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", r.vested
+  from final f join results r on r.id = f.result_id join hosts h on h.id = r.host_id`
 
 // The weights of another run under a report of one's own.
 const FIND_BORROWED = `
