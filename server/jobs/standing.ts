@@ -190,7 +190,9 @@ async function finaliseSome(trx: Trx, deps: JobDeps, hostIds: readonly HostId[])
   const final = await finaliseResults(trx, hostIds, UNITS_PER_BATCH)
   if (final.length === 0) return 0
   const vests = final
-    .flatMap(({ hostId: id, userId, ...row }) => grantOf(row, { id: row.id, paid: paidOf(row) }, { id, userId }))
+    .flatMap(({ hostId: id, userId, ...row }) =>
+      grantOf(row, { id: row.id, paid: paidOf(row) }, { id, userId }),
+    )
     .filter(grant => !grant.vested)
   await deps.enqueue(trx, 'propose', [...new Set(final.map(({ campaignId }) => campaignId))])
   await pay(trx, { vests }, deps.now())
