@@ -24,9 +24,9 @@ export async function candidatesOf(
   patience: Patience,
 ): Promise<ReadonlyMap<HostId, CandidateRow[]>> {
   const lanes = seekers.map(lanesFor)
-  const window = windowFor(seekers.map(({ take }) => take))
-  const pool = await lockPool(trx, { ...poolTerms(seekers, lanes), window }, patience)
-  const more = clipped(pool, window)
+  const terms = poolTerms(seekers, lanes)
+  const pool = await lockPool(trx, terms, patience)
+  const more = clipped(pool, terms)
   const found = new Map(
     seekers.map(host => [
       host.hostId,
@@ -46,12 +46,17 @@ export async function candidatesOf(
 
 type Lanes = ReturnType<typeof lanesFor>
 
-const poolTerms = (seekers: readonly Asking[], lanes: readonly Lanes[]): Omit<PoolTerms, 'window'> => ({
+const poolTerms = (seekers: readonly Asking[], lanes: readonly Lanes[]): PoolTerms => ({
+  window: windowFor(seekers.map(({ take }) => take)),
+  takes: { proven: takeOf('proven', seekers, lanes), unproven: takeOf('unproven', seekers, lanes) },
   kept: [...new Set(lanes.flatMap(({ kept }) => kept))],
   waiting: [...new Set(lanes.flatMap(({ waiting }) => waiting))],
   engineClasses: [...new Set(seekers.flatMap(({ engineClasses }) => engineClasses))],
   memoryPages: Math.max(...seekers.map(({ memoryPages }) => memoryPages)),
 })
+
+const takeOf = (own: Lanes['kept'][number], seekers: readonly Asking[], lanes: readonly Lanes[]): number =>
+  seekers.reduce((sum, { take }, i) => (lanes[i]?.kept.includes(own) === true ? sum + take : sum), 0)
 
 const shelves = (lanes: Lanes | undefined): string[] => [
   ...(lanes?.kept ?? []).map(lane => `kept ${lane}`),
@@ -59,13 +64,16 @@ const shelves = (lanes: Lanes | undefined): string[] => [
 ]
 
 /** The shelves of which there may be more than the pool shows. */
-function clipped(pool: readonly PoolRow[], window: number): ReadonlySet<string> {
+function clipped(pool: readonly PoolRow[], { window, takes }: PoolTerms): ReadonlySet<string> {
   const counts = new Map<string, number>()
   for (const { shelf, lane } of pool) {
     const name = `${shelf} ${lane}`
     counts.set(name, (counts.get(name) ?? 0) + 1)
   }
-  return new Set([...counts].flatMap(([name, count]) => (count < window ? [] : [name])))
+  const ownOf = (lane: keyof typeof takes): number => Math.min(takes[lane], counts.get(`kept ${lane}`) ?? 0)
+  const limitOf = (name: string): number =>
+    name === 'kept anyone' ? window - ownOf('proven') - ownOf('unproven') : window
+  return new Set([...counts].flatMap(([name, count]) => (count < limitOf(name) ? [] : [name])))
 }
 
 const candidateOf = (seat: PoolRow, hostId: HostId): CandidateRow => ({

@@ -44,6 +44,8 @@ export interface PoolTerms {
   readonly engineClasses: readonly EngineClass[]
   readonly memoryPages: number // of the largest
   readonly window: number // rows of each lane and shelf
+  /** How many results the hosts of a lane may be given: what is for anyone is looked up for what their own lane has too few of. */
+  readonly takes: Readonly<Record<'proven' | 'unproven', number>>
 }
 
 // A fence (offset 0): by the statistics of a table in which nothing was reported yet, the planner would begin with all that was.
@@ -69,11 +71,22 @@ const UNSENT = `
 // results_waiting instead of sorting everything. Rows that another process holds are skipped: nobody waits, so that dispatch
 // cannot be part of a deadlock although it comes after the locks of hosts. Work units are locked as well so that no
 // other process gives an owner a second result of one.
-const SHELVES = `
+const kept = (which: string, window: string): string => `
   select 'kept' as shelf, l.lane, kept.* from unnest(cast(:kept as lane[])) as l(lane) cross join lateral (
     ${UNSENT}
-    order by r.priority desc, r.work_unit_id, r.id limit :window
+    order by r.priority desc, r.work_unit_id, r.id limit ${window}
     for no key update of r, w skip locked) as kept
+  where ${which}`
+
+const SHELVES = `
+  with own as materialized (${kept(`l.lane <> 'anyone'`, ':window')})
+  select * from own
+  union all
+  ${kept(
+    `l.lane = 'anyone'`,
+    `(select :window - least(:proven, count(*) filter (where lane = 'proven'))
+      - least(:unproven, count(*) filter (where lane = 'unproven')) from own)`,
+  )}
   union all
   select 'waiting', l.lane, waiting.* from unnest(cast(:waiting as lane[])) as l(lane) cross join lateral (
     ${UNSENT}
@@ -109,13 +122,13 @@ const POOL = `
 /** Unsent results that hosts of these terms may compute, locked: of each shelf of each lane the first, in its order. */
 export async function lockPool(
   on: Executor,
-  { kept, waiting, engineClasses, memoryPages, window }: PoolTerms,
+  { kept, waiting, engineClasses, memoryPages, window, takes }: PoolTerms,
   { starvedBefore, pairedBefore }: Patience,
 ): Promise<PoolRow[]> {
   const before = toDb(starvedBefore > pairedBefore ? starvedBefore : pairedBefore)
   const bindings = {
     ...{ kept: [...kept], waiting: [...waiting], engineClasses: [...engineClasses] },
-    ...{ memoryPages, window, before },
+    ...{ memoryPages, window, ...takes, before },
   }
   return inIndexOrder(on, () => select(on, PoolRow, POOL, bindings))
 }

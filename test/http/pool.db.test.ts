@@ -75,6 +75,7 @@ test('one look for a group finds for each host what a look for it alone finds', 
           waiting: [...new Set(seekers.flatMap(s => lanesFor(s).waiting))],
           memoryPages: 65_536,
           window: 1_000,
+          takes: { proven: 0, unproven: 0 },
         },
       },
       patience,
@@ -95,4 +96,20 @@ test('one look for a group finds for each host what a look for it alone finds', 
   expect(counts.slice(0, 6).every(n => n > 0)).toBe(true)
   expect(new Set(counts).size).toBeGreaterThan(3) // their differences matter
   expect(counts.slice(6)).toEqual([0, 0]) // its own campaigns; too little memory
+})
+
+test('what is for anyone is looked up for what the lane of the hosts has too few of', async () => {
+  const { server } = scene
+  const counts = await inTransaction(server.database.knex, async trx => {
+    const pool = await lockPool(
+      trx,
+      {
+        ...{ kept: ['proven', 'anyone'], waiting: [], engineClasses: ['wasm'], memoryPages: 65_536 },
+        ...{ window: 6, takes: { proven: 4, unproven: 9 } },
+      },
+      { starvedBefore: server.now(), pairedBefore: server.now() },
+    )
+    return Map.groupBy(pool, ({ lane }) => lane)
+  })
+  expect([counts.get('proven')?.length, counts.get('anyone')?.length]).toEqual([6, 2])
 })
