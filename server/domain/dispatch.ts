@@ -137,10 +137,6 @@ export const candidatesFor = (take: number): number => take * 4 + MIX
 /** Below so many a host's candidates are not all that there are, unless there are no more. */
 export const candidatesNeeded = (take: number): number => take + MIX
 
-/** How many rows of each lane a group needs, so that whoever comes last still has its window. */
-export const windowFor = (takes: readonly number[]): number =>
-  takes.reduce((sum, take) => sum + take, 0) + candidatesNeeded(Math.max(0, ...takes))
-
 function firstFew(candidates: readonly Candidate[], isFree: (c: Candidate) => boolean): Candidate[] {
   const free: Candidate[] = []
   for (const candidate of candidates) {

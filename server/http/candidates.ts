@@ -1,6 +1,6 @@
 // What the hosts of a group may be given: one look for all of them, and another for those that it does not serve.
 
-import { candidatesFor, candidatesNeeded, type Patience, windowFor } from '#domain/dispatch.ts'
+import { candidatesFor, candidatesNeeded, type Patience } from '#domain/dispatch.ts'
 import { lanesFor, type Seeker, seatsFor } from '#domain/pool.ts'
 import type { EngineClass } from '#protocol/engine.ts'
 import type { HostId } from '#protocol/units.ts'
@@ -47,8 +47,12 @@ export async function candidatesOf(
 type Lanes = ReturnType<typeof lanesFor>
 
 const poolTerms = (seekers: readonly Asking[], lanes: readonly Lanes[]): PoolTerms => ({
-  window: windowFor(seekers.map(({ take }) => take)),
-  takes: { proven: takeOf('proven', seekers, lanes), unproven: takeOf('unproven', seekers, lanes) },
+  takes: {
+    proven: takeOf('proven', seekers, lanes),
+    unproven: takeOf('unproven', seekers, lanes),
+    verifier: takeOf('verifier', seekers, lanes),
+  },
+  spare: candidatesNeeded(Math.max(0, ...seekers.map(({ take }) => take))),
   kept: [...new Set(lanes.flatMap(({ kept }) => kept))],
   waiting: [...new Set(lanes.flatMap(({ waiting }) => waiting))],
   engineClasses: [...new Set(seekers.flatMap(({ engineClasses }) => engineClasses))],
@@ -64,16 +68,20 @@ const shelves = (lanes: Lanes | undefined): string[] => [
 ]
 
 /** The shelves of which there may be more than the pool shows. */
-function clipped(pool: readonly PoolRow[], { window, takes }: PoolTerms): ReadonlySet<string> {
+function clipped(pool: readonly PoolRow[], { takes, spare }: PoolTerms): ReadonlySet<string> {
   const counts = new Map<string, number>()
   for (const { shelf, lane } of pool) {
     const name = `${shelf} ${lane}`
     counts.set(name, (counts.get(name) ?? 0) + 1)
   }
-  const ownOf = (lane: keyof typeof takes): number => Math.min(takes[lane], counts.get(`kept ${lane}`) ?? 0)
-  const limitOf = (name: string): number =>
-    name === 'kept anyone' ? window - ownOf('proven') - ownOf('unproven') : window
-  return new Set([...counts].flatMap(([name, count]) => (count < limitOf(name) ? [] : [name])))
+  const lacking = (lane: keyof typeof takes): number =>
+    Math.max(0, takes[lane] - (counts.get(`kept ${lane}`) ?? 0))
+  const limits = new Map([
+    ...Object.entries(takes).map(([lane, take]) => [`kept ${lane}`, take + spare] as const),
+    ['kept anyone', lacking('proven') + lacking('unproven') + spare],
+  ])
+  const all = takes.proven + takes.unproven + takes.verifier + spare
+  return new Set([...counts].flatMap(([name, count]) => (count < (limits.get(name) ?? all) ? [] : [name])))
 }
 
 const candidateOf = (seat: PoolRow, hostId: HostId): CandidateRow => ({

@@ -43,9 +43,10 @@ export interface PoolTerms {
   readonly waiting: readonly PoolRow['lane'][]
   readonly engineClasses: readonly EngineClass[]
   readonly memoryPages: number // of the largest
-  readonly window: number // rows of each lane and shelf
   /** How many results the hosts of a lane may be given: what is for anyone is looked up for what their own lane has too few of. */
-  readonly takes: Readonly<Record<'proven' | 'unproven', number>>
+  readonly takes: Readonly<Record<Exclude<PoolRow['lane'], 'anyone'>, number>>
+  /** Rows beyond those, so that whoever comes last still has a choice. */
+  readonly spare: number
 }
 
 // A fence (offset 0): by the statistics of a table in which nothing was reported yet, the planner would begin with all that was.
@@ -67,31 +68,35 @@ const UNSENT = `
     and (w.engine_class = any(cast(:engineClasses as text[])) or w.engines && cast(:engineClasses as text[]))
     and cast(k.manifest->>'memoryPagesMax' as bigint) <= :memoryPages`
 
-// The window is a parameter whose value the planner knows, so that it walks the indexes results_in_lane and
-// results_waiting instead of sorting everything. Rows that another process holds are skipped: nobody waits, so that dispatch
-// cannot be part of a deadlock although it comes after the locks of hosts. Work units are locked as well so that no
-// other process gives an owner a second result of one.
-const kept = (which: string, window: string): string => `
+const number = (binding: keyof PoolTerms['takes'] | 'spare'): string => `cast(:${binding} as bigint)`
+
+const OWN_LIMIT = `${number('spare')} + case l.lane when 'proven' then ${number('proven')}
+  when 'unproven' then ${number('unproven')} else ${number('verifier')} end`
+const missing = (lane: 'proven' | 'unproven'): string =>
+  `greatest(0, ${number(lane)} - count(*) filter (where lane = '${lane}'))`
+const ANYONE_LIMIT = `(select ${number('spare')} + ${missing('proven')} + ${missing('unproven')} from own)`
+const WAITING_LIMIT = `${number('spare')} + ${number('proven')} + ${number('unproven')} + ${number('verifier')}`
+
+const kept = (lanes: string, limit: string): string => `
   select 'kept' as shelf, l.lane, kept.* from unnest(cast(:kept as lane[])) as l(lane) cross join lateral (
     ${UNSENT}
-    order by r.priority desc, r.work_unit_id, r.id limit ${window}
+    order by r.priority desc, r.work_unit_id, r.id limit ${limit}
     for no key update of r, w skip locked) as kept
-  where ${which}`
+  where l.lane ${lanes}`
 
+// It walks the indexes results_in_lane and results_waiting instead of sorting everything. Rows that another process holds are
+// skipped: nobody waits, so that dispatch cannot be part of a deadlock although it comes after the locks of hosts. Work units
+// are locked as well so that no other process gives an owner a second result of one.
 const SHELVES = `
-  with own as materialized (${kept(`l.lane <> 'anyone'`, ':window')})
+  with own as materialized (${kept(`<> 'anyone'`, OWN_LIMIT)})
   select * from own
   union all
-  ${kept(
-    `l.lane = 'anyone'`,
-    `(select :window - least(:proven, count(*) filter (where lane = 'proven'))
-      - least(:unproven, count(*) filter (where lane = 'unproven')) from own)`,
-  )}
+  ${kept(`= 'anyone'`, ANYONE_LIMIT)}
   union all
   select 'waiting', l.lane, waiting.* from unnest(cast(:waiting as lane[])) as l(lane) cross join lateral (
     ${UNSENT}
       and r.created_at <= cast(:before as timestamptz)
-    order by r.created_at, r.id limit :window
+    order by r.created_at, r.id limit ${WAITING_LIMIT}
     for no key update of r, w skip locked) as waiting`
 
 // Whoever was at the unit, in one look; whether a trusted host is at it, and whether anybody is.
@@ -122,13 +127,13 @@ const POOL = `
 /** Unsent results that hosts of these terms may compute, locked: of each shelf of each lane the first, in its order. */
 export async function lockPool(
   on: Executor,
-  { kept, waiting, engineClasses, memoryPages, window, takes }: PoolTerms,
+  { kept, waiting, engineClasses, memoryPages, takes, spare }: PoolTerms,
   { starvedBefore, pairedBefore }: Patience,
 ): Promise<PoolRow[]> {
   const before = toDb(starvedBefore > pairedBefore ? starvedBefore : pairedBefore)
   const bindings = {
     ...{ kept: [...kept], waiting: [...waiting], engineClasses: [...engineClasses] },
-    ...{ memoryPages, window, ...takes, before },
+    ...{ memoryPages, ...takes, spare, before },
   }
   return inIndexOrder(on, () => select(on, PoolRow, POOL, bindings))
 }

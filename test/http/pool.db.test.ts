@@ -74,8 +74,8 @@ test('one look for a group finds for each host what a look for it alone finds', 
         ...{
           waiting: [...new Set(seekers.flatMap(s => lanesFor(s).waiting))],
           memoryPages: 65_536,
-          window: 1_000,
-          takes: { proven: 0, unproven: 0 },
+          takes: { proven: 1_000, unproven: 1_000, verifier: 1_000 },
+          spare: 1_000,
         },
       },
       patience,
@@ -105,7 +105,7 @@ test('what is for anyone is looked up for what the lane of the hosts has too few
       trx,
       {
         ...{ kept: ['proven', 'anyone'], waiting: [], engineClasses: ['wasm'], memoryPages: 65_536 },
-        ...{ window: 6, takes: { proven: 4, unproven: 9 } },
+        ...{ takes: { proven: 4, unproven: 0, verifier: 0 }, spare: 2 },
       },
       { starvedBefore: server.now(), pairedBefore: server.now() },
     )
