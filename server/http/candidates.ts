@@ -74,11 +74,12 @@ function clipped(pool: readonly PoolRow[], { takes, spare }: PoolTerms): Readonl
     const name = `${shelf} ${lane}`
     counts.set(name, (counts.get(name) ?? 0) + 1)
   }
-  const lacking = (lane: keyof typeof takes): number =>
-    Math.max(0, takes[lane] - (counts.get(`kept ${lane}`) ?? 0))
+  const countOf = (name: string): number => counts.get(name) ?? 0
+  const lacking = (own: 'proven' | 'unproven', other: 'proven' | 'unproven'): number =>
+    Math.max(0, takes[own] - countOf(`kept ${own}`) - countOf(`waiting ${other}`))
   const limits = new Map([
     ...Object.entries(takes).map(([lane, take]) => [`kept ${lane}`, take + spare] as const),
-    ['kept anyone', lacking('proven') + lacking('unproven') + spare],
+    ['kept anyone', lacking('proven', 'unproven') + lacking('unproven', 'proven') + spare],
   ])
   const all = takes.proven + takes.unproven + takes.verifier + spare
   return new Set([...counts].flatMap(([name, count]) => (count < (limits.get(name) ?? all) ? [] : [name])))

@@ -43,7 +43,7 @@ export interface PoolTerms {
   readonly waiting: readonly PoolRow['lane'][]
   readonly engineClasses: readonly EngineClass[]
   readonly memoryPages: number // of the largest
-  /** How many results the hosts of a lane may be given: what is for anyone is looked up for what their own lane has too few of. */
+  /** How many results the hosts of a lane may be given: what is for anyone is looked up where what comes before it is too little. */
   readonly takes: Readonly<Record<Exclude<PoolRow['lane'], 'anyone'>, number>>
   /** Rows beyond those, so that whoever comes last still has a choice. */
   readonly spare: number
@@ -72,9 +72,9 @@ const number = (binding: keyof PoolTerms['takes'] | 'spare'): string => `cast(:$
 
 const OWN_LIMIT = `${number('spare')} + case l.lane when 'proven' then ${number('proven')}
   when 'unproven' then ${number('unproven')} else ${number('verifier')} end`
-const missing = (lane: 'proven' | 'unproven'): string =>
-  `greatest(0, ${number(lane)} - count(*) filter (where lane = '${lane}'))`
-const ANYONE_LIMIT = `(select ${number('spare')} + ${missing('proven')} + ${missing('unproven')} from own)`
+const lacking = (own: 'proven' | 'unproven', other: 'proven' | 'unproven'): string => `
+  greatest(0, ${number(own)} - (select count(*) from own where lane = '${own}') - (select count(*) from waiting where lane = '${other}'))`
+const ANYONE_LIMIT = `${number('spare')} + ${lacking('proven', 'unproven')} + ${lacking('unproven', 'proven')}`
 const WAITING_LIMIT = `${number('spare')} + ${number('proven')} + ${number('unproven')} + ${number('verifier')}`
 
 const kept = (lanes: string, limit: string): string => `
@@ -88,16 +88,18 @@ const kept = (lanes: string, limit: string): string => `
 // skipped: nobody waits, so that dispatch cannot be part of a deadlock although it comes after the locks of hosts. Work units
 // are locked as well so that no other process gives an owner a second result of one.
 const SHELVES = `
-  with own as materialized (${kept(`<> 'anyone'`, OWN_LIMIT)})
+  with own as materialized (${kept(`<> 'anyone'`, OWN_LIMIT)}),
+  waiting as materialized (
+    select 'waiting' as shelf, l.lane, waiting.* from unnest(cast(:waiting as lane[])) as l(lane) cross join lateral (
+      ${UNSENT}
+        and r.created_at <= cast(:before as timestamptz)
+      order by r.created_at, r.id limit ${WAITING_LIMIT}
+      for no key update of r, w skip locked) as waiting)
   select * from own
   union all
-  ${kept(`= 'anyone'`, ANYONE_LIMIT)}
+  select * from waiting
   union all
-  select 'waiting', l.lane, waiting.* from unnest(cast(:waiting as lane[])) as l(lane) cross join lateral (
-    ${UNSENT}
-      and r.created_at <= cast(:before as timestamptz)
-    order by r.created_at, r.id limit ${WAITING_LIMIT}
-    for no key update of r, w skip locked) as waiting`
+  ${kept(`= 'anyone'`, ANYONE_LIMIT)}`
 
 // Whoever was at the unit, in one look; whether a trusted host is at it, and whether anybody is.
 const AT_UNIT = `
