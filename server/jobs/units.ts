@@ -222,7 +222,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 // A look at an index that finds nothing costs a tenth of a millisecond, a batch by itself as much as dozens of units: who found few
 // lets some gather.
-const GATHER_MS = 40
+const GATHER_MS = 60
 const FEW_UNITS = UNITS_PER_BATCH / 2
 const AWAY_MS = 1_000
 // While PostgreSQL works for one batch this process works for the other.
@@ -233,18 +233,20 @@ export function startUnits(deps: JobDeps, stages: readonly Stage[]): { stop(): P
   const stopping = new AbortController()
   const rest = (ms: number): Promise<unknown> =>
     sleep(ms, undefined, { signal: stopping.signal }).catch(() => undefined) // it is stopped: that is no failure
-  const work = async (): Promise<void> => {
+  let isMuch = false // of what is little each would have half a batch
+  const work = async (isFirst: boolean): Promise<void> => {
     while (!stopping.signal.aborted) {
       try {
-        const moved = await moveDueUnits(deps, stages)
-        if (moved.length < FEW_UNITS) await rest(GATHER_MS)
+        const found = isFirst || isMuch ? (await moveDueUnits(deps, stages)).length : 0
+        if (isFirst) isMuch = found >= FEW_UNITS
+        if (found < FEW_UNITS) await rest(GATHER_MS)
       } catch (error) {
         deps.log.warn({ error: messageOf(error) }, 'work units could not be looked at: trying again')
         await rest(AWAY_MS)
       }
     }
   }
-  const ended = Promise.all(Array.from({ length: MOVERS }, work))
+  const ended = Promise.all(Array.from({ length: MOVERS }, (_, i) => work(i === 0)))
   return {
     stop: async () => {
       stopping.abort()
