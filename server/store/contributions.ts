@@ -31,11 +31,15 @@ const MovedRow = z.object({
 })
 export type MovedRow = z.infer<typeof MovedRow>
 
+// Values of their own, with which the index begins: joined with its row it would be walked from the first row of the ledger.
+const CURSOR = (of: 'transfer' | 'event'): string =>
+  `((select ${of}_xid from contribution_cursor), (select ${of}_id from contribution_cursor))`
+
 // An account that was deleted is nobody's: what it gave is part of the anonymous sum.
 const TAKE_TRANSFERS = `
   with page as (
-    select t.* from contribution_cursor k join transfers t on (t.xid, t.id) > (k.transfer_xid, k.transfer_id)
-    where t.xid < cast(:xmin as xid8) order by t.xid, t.id limit :limit),
+    select t.* from transfers t where (t.xid, t.id) > ${CURSOR('transfer')} and t.xid < cast(:xmin as xid8)
+    order by t.xid, t.id limit :limit),
   moved as (
     update contribution_cursor set transfer_xid = p.xid, transfer_id = p.id
     from (select xid, id from page order by xid desc, id desc limit 1) as p)
@@ -61,8 +65,8 @@ const ImpactRow = z.object({ party: z.string(), via: z.enum(['tab', 'cli']), at:
 // part in it. What the corpus answered counts for who computed it. The platform's own hosts earn nothing, and count nothing.
 const TAKE_IMPACTS = `
   with page as (
-    select e.* from contribution_cursor k join campaign_events e on (e.xid, e.id) > (k.event_xid, k.event_id)
-    where e.xid < cast(:xmin as xid8) order by e.xid, e.id limit :limit),
+    select e.* from campaign_events e where (e.xid, e.id) > ${CURSOR('event')} and e.xid < cast(:xmin as xid8)
+    order by e.xid, e.id limit :limit),
   moved as (
     update contribution_cursor set event_xid = p.xid, event_id = p.id
     from (select xid, id from page order by xid desc, id desc limit 1) as p),
