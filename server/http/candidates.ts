@@ -15,8 +15,8 @@ interface Asking extends Seeker {
 }
 
 /**
- * What each host may have. One look serves the whole group; a host that finds too few in it although there may be more,
- * since its owner is in what comes first, is looked up by itself.
+ * What each host may have. One look serves the whole group, and another one where too little of it is for them; a host that finds
+ * too few although there may be more, since its owner is in what comes first, is looked up by itself.
  */
 export async function candidatesOf(
   trx: Trx,
@@ -25,8 +25,12 @@ export async function candidatesOf(
 ): Promise<ReadonlyMap<HostId, CandidateRow[]>> {
   const lanes = seekers.map(lanesFor)
   const terms = poolTerms(seekers, lanes)
-  const pool = await lockPool(trx, terms, patience)
-  const more = clipped(pool, terms)
+  const first = await lockPool(trx, terms, patience)
+  const usable = new Set(seekers.flatMap(host => seatsFor(host, first, patience).map(seat => seat.resultId)))
+  const isEnough = usable.size >= seekers.reduce((sum, { take }) => sum + take, 0)
+  const all = !isEnough && clipped(first, terms, patience).has('kept anyone')
+  const pool = all ? await lockPool(trx, { ...terms, all }, patience) : first
+  const more = clipped(pool, { ...terms, all }, patience)
   const found = new Map(
     seekers.map(host => [
       host.hostId,
@@ -53,6 +57,7 @@ const poolTerms = (seekers: readonly Asking[], lanes: readonly Lanes[]): PoolTer
     verifier: takeOf('verifier', seekers, lanes),
   },
   spare: candidatesNeeded(Math.max(0, ...seekers.map(({ take }) => take))),
+  all: false,
   kept: [...new Set(lanes.flatMap(({ kept }) => kept))],
   waiting: [...new Set(lanes.flatMap(({ waiting }) => waiting))],
   engineClasses: [...new Set(seekers.flatMap(({ engineClasses }) => engineClasses))],
@@ -68,21 +73,30 @@ const shelves = (lanes: Lanes | undefined): string[] => [
 ]
 
 /** The shelves of which there may be more than the pool shows. */
-function clipped(pool: readonly PoolRow[], { takes, spare }: PoolTerms): ReadonlySet<string> {
+function clipped(
+  pool: readonly PoolRow[],
+  { takes, spare, all }: PoolTerms,
+  { pairedBefore }: Patience,
+): ReadonlySet<string> {
   const counts = new Map<string, number>()
   for (const { shelf, lane } of pool) {
     const name = `${shelf} ${lane}`
     counts.set(name, (counts.get(name) ?? 0) + 1)
   }
-  const countOf = (name: string): number => counts.get(name) ?? 0
+  const first = (own: PoolRow['lane'], other: PoolRow['lane']): number =>
+    pool.filter(({ shelf, lane, createdAt }) =>
+      shelf === 'kept' ? lane === own : lane === other && createdAt <= pairedBefore,
+    ).length
   const lacking = (own: 'proven' | 'unproven', other: 'proven' | 'unproven'): number =>
-    Math.max(0, takes[own] - countOf(`kept ${own}`) - countOf(`waiting ${other}`))
+    Math.max(0, takes[own] - (all ? 0 : first(own, other)))
   const limits = new Map([
     ...Object.entries(takes).map(([lane, take]) => [`kept ${lane}`, take + spare] as const),
     ['kept anyone', lacking('proven', 'unproven') + lacking('unproven', 'proven') + spare],
   ])
-  const all = takes.proven + takes.unproven + takes.verifier + spare
-  return new Set([...counts].flatMap(([name, count]) => (count < (limits.get(name) ?? all) ? [] : [name])))
+  const waiting = takes.proven + takes.unproven + takes.verifier + spare
+  return new Set(
+    [...counts].flatMap(([name, count]) => (count < (limits.get(name) ?? waiting) ? [] : [name])),
+  )
 }
 
 const candidateOf = (seat: PoolRow, hostId: HostId): CandidateRow => ({

@@ -141,9 +141,10 @@ const AUDIT_ACCOUNTS = `
       select debit as account, -amount_milli as amount from transfers
       union all select credit, amount_milli from transfers) as t
     group by account)
-  select a.name as account, a.balance_milli as "projectedMilli", coalesce(d.balance, 0) as "derivedMilli"
-  from accounts a left join derived d on d.account = a.name
-  where a.balance_milli <> coalesce(d.balance, 0) order by 1`
+  select coalesce(a.name, d.account) as account, coalesce(a.balance_milli, 0) as "projectedMilli",
+    coalesce(d.balance, 0) as "derivedMilli"
+  from accounts a full join derived d on d.account = a.name
+  where a.name is null or a.balance_milli <> coalesce(d.balance, 0) order by 1`
 
 const AUDIT_CAMPAIGNS = `
   select c.id from campaigns c join accounts a on a.name = 'escrow:' || c.id

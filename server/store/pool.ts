@@ -47,6 +47,8 @@ export interface PoolTerms {
   readonly takes: Readonly<Record<Exclude<PoolRow['lane'], 'anyone'>, number>>
   /** Rows beyond those, so that whoever comes last still has a choice. */
   readonly spare: number
+  /** What is for anyone is looked up for all of them, whatever comes before it. */
+  readonly all: boolean
 }
 
 // A fence (offset 0): by the statistics of a table in which nothing was reported yet, the planner would begin with all that was.
@@ -73,7 +75,8 @@ const number = (binding: keyof PoolTerms['takes'] | 'spare'): string => `cast(:$
 const OWN_LIMIT = `${number('spare')} + case l.lane when 'proven' then ${number('proven')}
   when 'unproven' then ${number('unproven')} else ${number('verifier')} end`
 const lacking = (own: 'proven' | 'unproven', other: 'proven' | 'unproven'): string => `
-  greatest(0, ${number(own)} - (select count(*) from own where lane = '${own}') - (select count(*) from waiting where lane = '${other}'))`
+  greatest(0, ${number(own)} - case when :all then 0 else (select count(*) from own where lane = '${own}')
+    + (select count(*) from waiting where lane = '${other}' and "createdAt" <= cast(:pairedBefore as timestamptz)) end)`
 const ANYONE_LIMIT = `${number('spare')} + ${lacking('proven', 'unproven')} + ${lacking('unproven', 'proven')}`
 const WAITING_LIMIT = `${number('spare')} + ${number('proven')} + ${number('unproven')} + ${number('verifier')}`
 
@@ -129,13 +132,13 @@ const POOL = `
 /** Unsent results that hosts of these terms may compute, locked: of each shelf of each lane the first, in its order. */
 export async function lockPool(
   on: Executor,
-  { kept, waiting, engineClasses, memoryPages, takes, spare }: PoolTerms,
+  { kept, waiting, engineClasses, memoryPages, takes, spare, all }: PoolTerms,
   { starvedBefore, pairedBefore }: Patience,
 ): Promise<PoolRow[]> {
   const before = toDb(starvedBefore > pairedBefore ? starvedBefore : pairedBefore)
   const bindings = {
     ...{ kept: [...kept], waiting: [...waiting], engineClasses: [...engineClasses] },
-    ...{ memoryPages, ...takes, spare, before },
+    ...{ memoryPages, ...takes, spare, all, before, pairedBefore: toDb(pairedBefore) },
   }
   return inIndexOrder(on, () => select(on, PoolRow, POOL, bindings))
 }

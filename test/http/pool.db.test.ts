@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { lanesFor, type Seeker, seatsFor } from '#domain/pool.ts'
-import { addMs } from '#protocol/units.ts'
+import { addMs, type Instant } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { lockCandidates } from '#store/dispatch.ts'
 import { lockPool } from '#store/pool.ts'
@@ -76,6 +76,7 @@ test('one look for a group finds for each host what a look for it alone finds', 
           memoryPages: 65_536,
           takes: { proven: 1_000, unproven: 1_000, verifier: 1_000 },
           spare: 1_000,
+          all: false,
         },
       },
       patience,
@@ -100,16 +101,27 @@ test('one look for a group finds for each host what a look for it alone finds', 
 
 test('what is for anyone is looked up for what the lane of the hosts has too few of', async () => {
   const { server } = scene
-  const counts = await inTransaction(server.database.knex, async trx => {
-    const pool = await lockPool(
-      trx,
-      {
-        ...{ kept: ['proven', 'anyone'], waiting: [], engineClasses: ['wasm'], memoryPages: 65_536 },
-        ...{ takes: { proven: 4, unproven: 0, verifier: 0 }, spare: 2 },
-      },
-      { starvedBefore: server.now(), pairedBefore: server.now() },
+  const countsOf = async (waiting: 'unproven'[], pairedBefore: Instant, all = false) => {
+    const pool = await inTransaction(server.database.knex, trx =>
+      lockPool(
+        trx,
+        {
+          ...{ kept: ['proven', 'anyone'], waiting, engineClasses: ['wasm'], memoryPages: 65_536 },
+          ...{ takes: { proven: 8, unproven: 0, verifier: 0 }, spare: 2, all },
+        },
+        { starvedBefore: server.now(), pairedBefore },
+      ),
     )
-    return Map.groupBy(pool, ({ lane }) => lane)
-  })
-  expect([counts.get('proven')?.length, counts.get('anyone')?.length]).toEqual([6, 2])
+    const lanes = Map.groupBy(pool, ({ lane }) => lane)
+    return (['proven', 'unproven', 'anyone'] as const).map(lane => lanes.get(lane)?.length ?? 0)
+  }
+  await server.database.knex.raw(
+    `update results set lane = 'anyone' where lane = 'proven' and state = 'unsent'
+      and id not in (select id from results where lane = 'proven' and state = 'unsent' limit 3)`,
+  )
+  const ages = addMs(server.now(), -1e9)
+  expect(await countsOf([], ages)).toEqual([3, 0, 7])
+  expect(await countsOf(['unproven'], ages)).toEqual([3, 10, 7]) // too young for them
+  expect(await countsOf(['unproven'], server.now())).toEqual([3, 10, 2])
+  expect(await countsOf(['unproven'], server.now(), true)).toEqual([3, 10, 10])
 })
