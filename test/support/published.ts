@@ -98,8 +98,8 @@ const RESULTS = `
   from ${UNITS_OF} where not u.open`
 
 const PROVISIONAL = `
-  insert into provisional_results (work_unit_id, result_id, host_id, campaign_id)
-  select u.id, u.result, 'h_nobody', :campaign from ${UNITS_OF} where not u.open and u.provisional`
+  insert into provisional_results (work_unit_id, result_id, host_id, campaign_id, engine_class, reported_at)
+  select u.id, u.result, 'h_nobody', :campaign, 'wasm', u.at from ${UNITS_OF} where not u.open and u.provisional`
 
 const CORPUS = `
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256, recipe,
@@ -115,5 +115,5 @@ const CORPUS = `
 
 /** Has the published answer of a unit (its id is the binding) stand provisionally. */
 export const STAND_ALONE = `
-  insert into provisional_results (work_unit_id, result_id, host_id, campaign_id)
-  select id, canonical_result_id, 'h_nobody', campaign_id from work_units where id = ?`
+  insert into provisional_results (work_unit_id, result_id, host_id, campaign_id, engine_class, reported_at)
+  select id, canonical_result_id, 'h_nobody', campaign_id, engine_class, closed_at from work_units where id = ?`
