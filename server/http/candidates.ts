@@ -24,18 +24,19 @@ export async function candidatesOf(
   patience: Patience,
 ): Promise<ReadonlyMap<HostId, CandidateRow[]>> {
   const lanes = seekers.map(lanesFor)
+  const look = async (terms: PoolTerms) => {
+    const pool = await lockPool(trx, terms, patience)
+    const seats = new Map(seekers.map(host => [host.hostId, seatsFor(host, pool, patience)]))
+    return { seats, more: clipped(pool, terms, patience) }
+  }
   const terms = poolTerms(seekers, lanes)
-  const first = await lockPool(trx, terms, patience)
-  const usable = new Set(seekers.flatMap(host => seatsFor(host, first, patience).map(seat => seat.resultId)))
+  const first = await look(terms)
+  const usable = new Set([...first.seats.values()].flat().map(seat => seat.resultId))
   const isEnough = usable.size >= seekers.reduce((sum, { take }) => sum + take, 0)
-  const all = !isEnough && clipped(first, terms, patience).has('kept anyone')
-  const pool = all ? await lockPool(trx, { ...terms, all }, patience) : first
-  const more = clipped(pool, { ...terms, all }, patience)
+  const { seats, more } =
+    isEnough || !first.more.has('kept anyone') ? first : await look({ ...terms, all: true })
   const found = new Map(
-    seekers.map(host => [
-      host.hostId,
-      seatsFor(host, pool, patience).map(seat => candidateOf(seat, host.hostId)),
-    ]),
+    [...seats].map(([hostId, own]) => [hostId, own.map(seat => candidateOf(seat, hostId))] as const),
   )
   const short = seekers.filter(
     (host, i) =>
