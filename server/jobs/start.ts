@@ -71,12 +71,16 @@ const BATCH_SIZES = {
   export: 1,
 } as const satisfies Record<QueueName, number>
 
+// While PostgreSQL works for one campaign this process plans the runs of another; one alone makes fewer units than are computed.
+const PROPOSERS = 2
+
 // Notifications come in milliseconds; polling is for those that a broken connection swallowed.
 const POLL_SECONDS = 2
 
 async function work(boss: PgBoss, deps: JobDeps, queue: QueueName): Promise<void> {
   const options = {
     batchSize: BATCH_SIZES[queue],
+    localConcurrency: queue === 'propose' ? PROPOSERS : 1,
     burstWhenBatchFull: true,
     perJobResults: true,
     pollingIntervalSeconds: POLL_SECONDS,
