@@ -27,7 +27,7 @@ export async function candidatesOf(
   const look = async (terms: PoolTerms) => {
     const pool = await lockPool(trx, terms, patience)
     const seats = new Map(seekers.map(host => [host.hostId, seatsFor(host, pool, patience)]))
-    return { seats, more: clipped(pool, terms, patience) }
+    return { seats, more: clipped(pool) }
   }
   const terms = poolTerms(seekers, lanes)
   const first = await look(terms)
@@ -74,29 +74,10 @@ const shelves = (lanes: Lanes | undefined): string[] => [
 ]
 
 /** The shelves of which there may be more than the pool shows. */
-function clipped(
-  pool: readonly PoolRow[],
-  { takes, spare, all }: PoolTerms,
-  { pairedBefore }: Patience,
-): ReadonlySet<string> {
-  const counts = new Map<string, number>()
-  for (const { shelf, lane } of pool) {
-    const name = `${shelf} ${lane}`
-    counts.set(name, (counts.get(name) ?? 0) + 1)
-  }
-  const first = (own: PoolRow['lane'], other: PoolRow['lane']): number =>
-    pool.filter(({ shelf, lane, createdAt }) =>
-      shelf === 'kept' ? lane === own : lane === other && createdAt <= pairedBefore,
-    ).length
-  const lacking = (own: 'proven' | 'unproven', other: 'proven' | 'unproven'): number =>
-    Math.max(0, takes[own] - (all ? 0 : first(own, other)))
-  const limits = new Map([
-    ...Object.entries(takes).map(([lane, take]) => [`kept ${lane}`, take + spare] as const),
-    ['kept anyone', lacking('proven', 'unproven') + lacking('unproven', 'proven') + spare],
-  ])
-  const waiting = takes.proven + takes.unproven + takes.verifier + spare
+function clipped(pool: readonly PoolRow[]): ReadonlySet<string> {
+  const shown = Map.groupBy(pool, ({ shelf, lane }) => `${shelf} ${lane}`)
   return new Set(
-    [...counts].flatMap(([name, count]) => (count < (limits.get(name) ?? waiting) ? [] : [name])),
+    [...shown].flatMap(([name, rows]) => (rows.some(row => rows.length >= row.limit) ? [name] : [])),
   )
 }
 

@@ -72,7 +72,7 @@ const BATCH_SIZES = {
 } as const satisfies Record<QueueName, number>
 
 // While PostgreSQL works for one campaign this process plans the runs of another; one alone makes fewer units than are computed.
-const PROPOSERS = 2
+const CAMPAIGNS_AT_ONCE = 2
 
 // Notifications come in milliseconds; polling is for those that a broken connection swallowed.
 const POLL_SECONDS = 2
@@ -80,7 +80,7 @@ const POLL_SECONDS = 2
 async function work(boss: PgBoss, deps: JobDeps, queue: QueueName): Promise<void> {
   const options = {
     batchSize: BATCH_SIZES[queue],
-    localConcurrency: queue === 'propose' ? PROPOSERS : 1,
+    localConcurrency: queue === 'propose' ? CAMPAIGNS_AT_ONCE : 1,
     burstWhenBatchFull: true,
     perJobResults: true,
     pollingIntervalSeconds: POLL_SECONDS,
@@ -94,7 +94,7 @@ async function work(boss: PgBoss, deps: JobDeps, queue: QueueName): Promise<void
   )
 }
 
-// Campaigns are woken by every batch of results, and have work in store for seconds: they may take a quarter of the time.
+// Campaigns are woken by every batch of results, and have work in store for seconds: each look may take a quarter of the time.
 const EASE = 3
 const EASE_MS_MAX = 1_000
 

@@ -11,6 +11,8 @@ const PoolRow = z.object({
   /** `kept`: among the first of its lane; `waiting`: among those that have waited longest in it. */
   shelf: z.enum(['kept', 'waiting']),
   lane: Lane,
+  /** How many rows of its lane were looked up in its shelf. */
+  limit: z.int(),
   createdAt: Timestamp,
   resultId: ResultId,
   workUnitId: WorkUnitId,
@@ -70,6 +72,7 @@ const UNSENT = `
     and (w.engine_class = any(cast(:engineClasses as text[])) or w.engines && cast(:engineClasses as text[]))
     and cast(k.manifest->>'memoryPagesMax' as bigint) <= :memoryPages`
 
+// The type of a bare parameter in a sum is anybody's guess.
 const number = (binding: keyof PoolTerms['takes'] | 'spare'): string => `cast(:${binding} as bigint)`
 
 const OWN_LIMIT = `${number('spare')} + case l.lane when 'proven' then ${number('proven')}
@@ -81,7 +84,7 @@ const ANYONE_LIMIT = `${number('spare')} + ${lacking('proven', 'unproven')} + ${
 const WAITING_LIMIT = `${number('spare')} + ${number('proven')} + ${number('unproven')} + ${number('verifier')}`
 
 const kept = (lanes: string, limit: string): string => `
-  select 'kept' as shelf, l.lane, kept.* from unnest(cast(:kept as lane[])) as l(lane) cross join lateral (
+  select 'kept' as shelf, l.lane, ${limit} as "limit", kept.* from unnest(cast(:kept as lane[])) as l(lane) cross join lateral (
     ${UNSENT}
     order by r.priority desc, r.work_unit_id, r.id limit ${limit}
     for no key update of r, w skip locked) as kept
@@ -93,7 +96,7 @@ const kept = (lanes: string, limit: string): string => `
 const SHELVES = `
   with own as materialized (${kept(`<> 'anyone'`, OWN_LIMIT)}),
   waiting as materialized (
-    select 'waiting' as shelf, l.lane, waiting.* from unnest(cast(:waiting as lane[])) as l(lane) cross join lateral (
+    select 'waiting' as shelf, l.lane, ${WAITING_LIMIT} as "limit", waiting.* from unnest(cast(:waiting as lane[])) as l(lane) cross join lateral (
       ${UNSENT}
         and r.created_at <= cast(:before as timestamptz)
       order by r.created_at, r.id limit ${WAITING_LIMIT}
@@ -118,7 +121,7 @@ const PARTIES_OF_RUN = `
   from work_units u join results o on o.work_unit_id = u.id where u.run_key = s.run_key and not o.trusted`
 
 const POOL = `
-  select s.shelf, s.lane, s."createdAt", s."resultId", s."workUnitId", s.priority, s.attempt, s."deadlineMs", s."graceMs",
+  select s.shelf, s.lane, s."limit", s."createdAt", s."resultId", s."workUnitId", s.priority, s.attempt, s."deadlineMs", s."graceMs",
     s."fuelMax", s."engineClass", s.policy, s."datasetSha256", s."memoryPages", s."ownerId",
     s.kind = 'check' and s."isOffered" or s.kind = 'replica' and not s.independent and not at_unit."hasTrusted" as "forTrusted",
     case when s.engines is not null then (select jsonb_agg(jsonb_build_object('engineClass', u.engine_class,
