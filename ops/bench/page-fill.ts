@@ -40,8 +40,10 @@ const FILL = [
      created_at, last_seen_at)
    select 'h_' || ${ID}, 'host ' || m.i, 'host ' || m.i, m.i, m.i, case when m.i % 3 = 0 then 'web Chromium' else 'xeenet/1' end, '{wasm}',
      4, 4096, 100, current_date, now(), now() from generate_series(1, 60) as m(i)`,
-  `insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, proposer, created_at, metric_n, metric_mean)
-   select m.experiment, :campaign, 1000 + m.i, m.recipe, md5(cast(m.recipe as text) || m.i), 'random', m.at, 1, m.value from made m`,
+  `insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, proposer, created_at)
+   select m.experiment, :campaign, 1000 + m.i, m.recipe, md5(cast(m.recipe as text) || m.i), 'random', m.at from made m`,
+  `insert into experiment_scores (campaign_id, experiment_id, n, mean, m2)
+   select :campaign, m.experiment, 1, m.value, 0 from made m`,
   `insert into work_units (id, campaign_id, experiment_id, seed_index, seed, job, run_key, engine_class, kernel_sha256, state,
      canonical_result_id, closed_at, published_at, metric, min_quorum, target_results, max_error_results, max_total_results,
      max_success_results, deadline_ms, grace_ms, give_up_ms, fuel_max, created_at)

@@ -20,10 +20,10 @@ export async function fillTables(knex: Knex, count: number): Promise<void> {
     await knex.transaction(async trx => {
       // Keys are right by construction, and nobody need hear of these.
       await trx.raw(`set local session_replication_role = replica`)
-      for (const sql of [EXPERIMENTS, UNITS, RESULTS, CORPUS]) await trx.raw(sql, range)
+      for (const sql of [EXPERIMENTS, SCORES, UNITS, RESULTS, CORPUS]) await trx.raw(sql, range)
     })
   }
-  await knex.raw('vacuum analyze experiments, work_units, results, corpus')
+  await knex.raw('vacuum analyze experiments, experiment_scores, work_units, results, corpus')
 }
 
 // Ids are ordered by age, and these are younger than any.
@@ -53,8 +53,12 @@ const CAMPAIGNS = `
 
 const EXPERIMENTS = copies('experiments', `id = (select experiment_id from ${TEMPLATE} as x)`, {
   ...{ id: id('e'), campaign_id: CAMPAIGN_ID, ordinal: 'i', recipe_sha256: hash('recipe') },
-  ...{ metric_n: 'case when i < :count then 1 else 0 end', metric_mean: 'case when i < :count then 0.5 end' },
 })
+
+const SCORES = `
+  insert into experiment_scores (campaign_id, experiment_id, n, mean, m2)
+  select ${CAMPAIGN_ID}, ${id('e')}, 1, 0.5, 0 from generate_series(cast(:from as int), cast(:until as int) - 1) as i
+  where i < :count`
 
 const isDone = (done: string): string => `case when i < :count then ${done} end`
 

@@ -40,7 +40,7 @@ export const stagesOf = (knex: Knex, since: Date): Promise<Stages> =>
 
 const LEADERLESS = `
   select count(*)::int as n from campaigns c
-  where (select count(*) from (select from work_units w where w.campaign_id = c.id and w.metric is not null limit ${4 * TRUST.leaderRows}) as led)
+  where (select count(*) from (select from experiment_scores s where s.campaign_id = c.id and s.mean is not null limit ${4 * TRUST.leaderRows}) as led)
     < ${4 * TRUST.leaderRows}`
 
 /** Campaigns with so few verified runs that almost any other would be among their best. */

@@ -9,6 +9,7 @@ export interface Scores {
   readonly mean: number
   /** Sum of squared differences from the mean (Welford). */
   readonly m2: number
+  /** The best single run of those experiments that lead. */
   readonly best: number | null
   /** The best experiments by their means over seeds, best first: one more than there are leading rows. */
   readonly leaders: readonly Leader[]
@@ -37,7 +38,7 @@ export const noScores = (goal: Goal): Scores => ({ goal, n: 0, mean: 0, m2: 0, b
 const PREDICTABLE_MIN = 8
 
 /**
- * Whether people would look at this run first (DESIGN §8): it is the best of its campaign, its experiment would be among
+ * Whether people would look at this run first (DESIGN §8): it is better than any run of what leads its campaign, its experiment would be among
  * the best `leaderRows`, or it lies beyond the better end of the 99 % interval that the campaign's valid metrics predict
  * for one more, mean ± t·sd·√(1 + 1/n).
  */

@@ -39,7 +39,10 @@ export async function releaseCandidates(
     const { leaderRows } = deps.trust
     const scores = (await readScores(trx, [id], leaderRows + 1)).get(id)
     if (scores === undefined) return
-    const own = await readExperimentScores(trx, [...new Set(candidates.map(unit => unit.experimentId))])
+    const own = await readExperimentScores(
+      trx,
+      candidates.map(({ experimentId }) => ({ campaignId: id, experimentId })),
+    )
     const overtaken = candidates.filter(({ experimentId, metrics }) =>
       metrics.every(
         metric => !isRecord(scores, { experimentId, metric, before: own.get(experimentId) }, leaderRows),

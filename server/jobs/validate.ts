@@ -78,7 +78,7 @@ async function readBoard(
   units: readonly WorkUnit[],
 ): Promise<Board> {
   const scores = await readScores(trx, [...new Set(units.map(unit => unit.campaignId))], leaderRows + 1)
-  const own = await readExperimentScores(trx, [...new Set(units.map(unit => unit.experimentId))])
+  const own = await readExperimentScores(trx, units)
   const scoresOf = ({ campaignId }: WorkUnit): Scores => {
     const found = scores.get(campaignId)
     invariant(found !== undefined, 'a work unit has a campaign')

@@ -23,11 +23,11 @@ export const changeBest = (trx: Trx, id: CampaignId, experimentId: ExperimentId 
 // By an index: however large the campaign is, few rows are looked at.
 const LOCK = `
   select best_experiment_id as "experimentId", file->'metric'->>'goal' as goal, array(
-    (select id from experiments e where e.campaign_id = c.id and c.file->'metric'->>'goal' = 'minimize'
-      and metric_mean is not null order by metric_mean limit :most)
+    (select experiment_id from experiment_scores e where e.campaign_id = c.id and c.file->'metric'->>'goal' = 'minimize'
+      and mean is not null order by mean limit :most)
     union all
-    (select id from experiments e where e.campaign_id = c.id and c.file->'metric'->>'goal' = 'maximize'
-      and metric_mean is not null order by metric_mean desc limit :most)) as among
+    (select experiment_id from experiment_scores e where e.campaign_id = c.id and c.file->'metric'->>'goal' = 'maximize'
+      and mean is not null order by mean desc limit :most)) as among
   from campaigns c where id = :id for no key update`
 
 const CHANGE = `update campaigns set best_experiment_id = :experimentId where id = :id`

@@ -152,14 +152,14 @@ const DRAW_AUDITS = `
 
 const UNVERIFIED_LEADERS = `
   with board as (
-    (select e.id from campaigns c join experiments e on e.campaign_id = c.id
-      where c.id = :id and c.file->'metric'->>'goal' = 'minimize' and e.metric_mean is not null
-      order by e.metric_mean limit :rows)
+    (select e.experiment_id from campaigns c join experiment_scores e on e.campaign_id = c.id
+      where c.id = :id and c.file->'metric'->>'goal' = 'minimize' and e.mean is not null
+      order by e.mean limit :rows)
     union all
-    (select e.id from campaigns c join experiments e on e.campaign_id = c.id
-      where c.id = :id and c.file->'metric'->>'goal' = 'maximize' and e.metric_mean is not null
-      order by e.metric_mean desc limit :rows))
-  select distinct s.id from board l join work_units w on w.experiment_id = l.id
+    (select e.experiment_id from campaigns c join experiment_scores e on e.campaign_id = c.id
+      where c.id = :id and c.file->'metric'->>'goal' = 'maximize' and e.mean is not null
+      order by e.mean desc limit :rows))
+  select distinct s.id from board l join work_units w on w.experiment_id = l.experiment_id
   join results c on c.id = w.canonical_result_id
   join work_units s on s.id = c.work_unit_id -- where the corpus answered, another than w
   where w.state = 'valid' and w.metric is not null and s.state = 'valid' and s.wanted_check <> 'verifier'

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Score, Scores } from '#domain/records.ts'
 import { CampaignId, ExperimentId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { execute, select } from './rows.ts'
+import { column, execute, select } from './rows.ts'
 
 const ScoresRow = z.object({
   campaignId: CampaignId,
@@ -26,12 +26,15 @@ export async function readScores(
 
 const ScoreRow = z.object({ id: ExperimentId, n: z.int(), mean: z.number() })
 
-/** The valid metrics of these experiments; those without one are missing. */
+/** The valid metrics of the experiments of these units; those without one are missing. */
 export async function readExperimentScores(
   trx: Trx,
-  ids: readonly ExperimentId[],
+  units: readonly { readonly campaignId: CampaignId; readonly experimentId: ExperimentId }[],
 ): Promise<Map<ExperimentId, Score>> {
-  const rows = await select(trx, ScoreRow, EXPERIMENT_SCORES, { ids })
+  const rows = await select(trx, ScoreRow, EXPERIMENT_SCORES, {
+    campaignIds: column(units, unit => unit.campaignId),
+    ids: column(units, unit => unit.experimentId),
+  })
   return new Map(rows.map(({ id, ...score }) => [id, score]))
 }
 
@@ -45,35 +48,48 @@ export async function refreshScores(trx: Trx, ids: readonly ExperimentId[]): Pro
 
 // A thousand values predict as well as all of them, and cost the same however large the campaign is.
 const SCORES = `
-  select c.id as "campaignId", c.file->'metric'->>'goal' as goal, s.n, s.mean, s.m2,
-    case c.file->'metric'->>'goal'
-      when 'minimize' then (select min(metric) from work_units w where w.campaign_id = c.id and metric is not null)
-      else (select max(metric) from work_units w where w.campaign_id = c.id and metric is not null) end as best,
-    coalesce((select jsonb_agg(jsonb_build_object('experimentId', l.id, 'n', l.metric_n, 'mean', l.metric_mean)
-        order by l.place) from (
-      select low.*, row_number() over () as place from (
-        select id, metric_n, metric_mean from experiments e
-        where e.campaign_id = c.id and metric_mean is not null and c.file->'metric'->>'goal' = 'minimize'
-        order by metric_mean limit :leaders) as low
-      union all
-      select high.*, row_number() over () as place from (
-        select id, metric_n, metric_mean from experiments e
-        where e.campaign_id = c.id and metric_mean is not null and c.file->'metric'->>'goal' = 'maximize'
-        order by metric_mean desc limit :leaders) as high) as l), '[]') as leaders
+  select c.id as "campaignId", c.file->'metric'->>'goal' as goal, s.n, s.mean, s.m2, l.leaders, l.best
   from campaigns c
   cross join lateral (
-    select count(*) as n, coalesce(avg(metric), 0) as mean, coalesce(var_pop(metric) * count(*), 0) as m2 from (
-      select metric from work_units w where w.campaign_id = c.id and metric is not null
-      order by w.id desc limit 1000) as latest) as s
+    with latest as (
+      select n, mean, m2 from experiment_scores e where e.campaign_id = c.id and n > 0
+      order by e.experiment_id desc limit 1000),
+    whole as (select coalesce(sum(n), 0)::int as n, coalesce(sum(n * mean) / sum(n), 0) as mean from latest)
+    select w.n, w.mean, coalesce(sum(o.m2 + o.n * (o.mean - w.mean) ^ 2), 0) as m2
+    from whole w left join latest o on true group by w.n, w.mean) as s
+  cross join lateral (
+    with led as (
+      (select experiment_id, n, mean, mean as place from experiment_scores e
+        where e.campaign_id = c.id and mean is not null and c.file->'metric'->>'goal' = 'minimize'
+        order by mean limit :leaders)
+      union all
+      (select experiment_id, n, mean, -mean from experiment_scores e
+        where e.campaign_id = c.id and mean is not null and c.file->'metric'->>'goal' = 'maximize'
+        order by mean desc limit :leaders))
+    select coalesce(jsonb_agg(jsonb_build_object('experimentId', experiment_id, 'n', n, 'mean', mean) order by place), '[]')
+        as leaders,
+      (select case c.file->'metric'->>'goal' when 'minimize' then min(w.metric) else max(w.metric) end
+        from led join work_units w on w.experiment_id = led.experiment_id) as best
+    from led) as l
   where c.id = any(:campaignIds)`
 
 const EXPERIMENT_SCORES = `
-  select id, metric_n as n, metric_mean as mean from experiments where id = any(:ids) and metric_mean is not null`
+  select distinct s.experiment_id as id, s.n, s.mean
+  from unnest(:campaignIds::text[], :ids::text[]) as u (campaign_id, experiment_id)
+  join experiment_scores s on s.campaign_id = u.campaign_id and s.experiment_id = u.experiment_id
+  where s.mean is not null`
 
 const LOCK = `select id from experiments where id = any(:ids) order by id for no key update`
 
+// Under the lock of the experiment nobody else adds its row: no conflict is possible, and none is looked for.
 const REFRESH = `
-  update experiments e set metric_n = s.n, metric_mean = s.mean
-  from (select experiment_id, count(metric) as n, avg(metric) as mean from work_units
-    where experiment_id = any(:ids) group by experiment_id) as s
-  where e.id = s.experiment_id`
+  with scored as (
+    select campaign_id, experiment_id, count(metric) as n, avg(metric) as mean,
+      coalesce(var_pop(metric) * count(metric), 0) as m2
+    from work_units where experiment_id = any(:ids) group by campaign_id, experiment_id),
+  changed as (
+    update experiment_scores o set n = s.n, mean = s.mean, m2 = s.m2 from scored s
+    where o.campaign_id = s.campaign_id and o.experiment_id = s.experiment_id returning o.experiment_id)
+  insert into experiment_scores (campaign_id, experiment_id, n, mean, m2)
+  select campaign_id, experiment_id, n, mean, m2 from scored
+  where n > 0 and experiment_id not in (select experiment_id from changed)`

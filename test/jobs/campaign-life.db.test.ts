@@ -80,7 +80,7 @@ test('what is done to a campaign, and what comes to lead it, is told once each',
     ...[y, 'finished: it has come to its end'],
   ])
   const { best } = await one(life, `select best_experiment_id as best from campaigns`)
-  expect(await one(life, `select metric_mean as mean from experiments where id = '${best}'`)).toEqual({
+  expect(await one(life, `select mean from experiment_scores where experiment_id = '${best}'`)).toEqual({
     mean: 2,
   })
 })

@@ -78,7 +78,7 @@ test.each<[Pruner, number]>([
   // Only whole runs count.
   const leaders = await readLeaders(life.knex, { campaignId: id, goal: 'minimize', limit: 99 })
   expect(leaders).toHaveLength(whole)
-  expect(await one(life, `select count(metric_mean)::int as n from experiments`)).toEqual({ n: whole })
+  expect(await one(life, `select count(mean)::int as n from experiment_scores`)).toEqual({ n: whole })
   // Each is paid for its rung, within what was set aside for it, and the rest comes back.
   const bounds = { 0: 4, 1: 5, 2: 7, 3: 10 } // milli-credits
   const paid = await rows(

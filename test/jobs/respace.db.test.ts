@@ -53,7 +53,10 @@ test('a best at the edge widens the space by one revision that says why, and its
     `select event from campaign_events where event in ('revised', 'note') order by xid, id`,
   )
   expect(told.map(({ event }: { event: string }) => event)).toEqual(['revised', 'note'])
-  const best = await one(life, `select recipe from experiments order by metric_mean limit 1`)
+  const best = await one(
+    life,
+    `select recipe from experiments e join experiment_scores s on s.experiment_id = e.id order by s.mean limit 1`,
+  )
   expect(best.recipe.lr).toBeLessThan(0.03)
 
   const { manifest } = await one(

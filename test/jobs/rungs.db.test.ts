@@ -23,7 +23,7 @@ test('a run that ended early is published with its rung, and ranks nowhere', asy
     { rung: 1, metric: null },
     { rung: 3, metric: 3.25 },
   ])
-  expect(await rows(life, 'select metric_n from experiments')).toEqual([{ metric_n: 1 }])
+  expect(await rows(life, 'select n from experiment_scores')).toEqual([{ n: 1 }])
   expect(await readLeaders(life.knex, { campaignId: id, goal: 'minimize', limit: 9 })).toMatchObject([
     { n: 1, mean: 3.25 },
   ])

@@ -144,9 +144,8 @@ test('a database of the first schema keeps what it has, and its campaigns know t
     { wanted_check: 'none', policy: 'fixed', metric: 3.25 },
     { wanted_check: 'verifier', policy: 'fixed', metric: null },
   ])
-  expect(await rows(`select metric_n, metric_mean from experiments order by id limit 2`)).toEqual([
-    { metric_n: 1, metric_mean: 3.25 },
-    { metric_n: 0, metric_mean: null },
+  expect(await rows(`select * from experiment_scores`)).toEqual([
+    { campaign_id: 'c_1', experiment_id: 'e_1', n: 1, mean: 3.25, m2: 0 },
   ])
   expect(
     await rows(`select decision, granted_decision, vested from results where granted_milli > 0`),
