@@ -4,7 +4,7 @@
 import type { WorkUnitId } from '#protocol/units.ts'
 
 /** So many times as long as half of the campaign's runs took: the host is overtaken. */
-const OVERDUE = 1.25
+export const OVERDUE = 1.15
 /** Below this nobody waits for anything. */
 export const OVERDUE_MS_MIN = 10_000
 /** So many runs say how long one takes. */
@@ -25,34 +25,43 @@ export interface Tail {
   readonly units: number
   readonly hurried: number
   /** Its open units, by how long their oldest lease has taken so far. */
-  readonly computing: readonly { readonly id: WorkUnitId; readonly sinceMs: number }[]
+  readonly computing: readonly (Passed & { readonly sinceMs: number })[]
 }
 
-/** Which units a second host is asked for now, the longest first: one for each proven host that is idle, and few of each campaign. */
-export function chooseHurried(tails: readonly Tail[], idleHosts: number): WorkUnitId[] {
+/** A unit for whom somebody else is asked. */
+interface Passed {
+  readonly id: WorkUnitId
+  /** Its campaign has nothing left to hand out, and an idle verifier computes its engine class. */
+  readonly isVerifiable: boolean
+}
+
+/** Who has nothing to do: volunteers' proven hosts, and cores of verifiers. */
+export interface Idle {
+  readonly hosts: number
+  readonly verifierRoom: number
+}
+
+/** Which units somebody else is asked for now, the longest first: one for each proven host and each core of a verifier that is idle, and few of each campaign. */
+export function chooseHurried(tails: readonly Tail[], { hosts, verifierRoom }: Idle): PassedOn {
   const overdue = tails.flatMap(({ typicalMs, samples, units, hurried, computing }) => {
     if (samples < SAMPLES_MIN) return []
     const limitMs = Math.max(OVERDUE_MS_MIN, OVERDUE * typicalMs)
     const share = Math.ceil(SHARE_MAX * units)
     return computing
-      .flatMap(({ id, sinceMs }) => {
+      .flatMap(({ sinceMs, ...unit }) => {
         const shares = 1 + Math.floor(Math.log2(sinceMs / limitMs))
-        return sinceMs > limitMs ? [{ id, ratio: sinceMs / typicalMs, room: shares * share - hurried }] : []
+        return sinceMs > limitMs
+          ? [{ ...unit, ratio: sinceMs / typicalMs, room: shares * share - hurried }]
+          : []
       })
       .toSorted((a, b) => b.ratio - a.ratio)
       .filter(({ room }, before) => before < room)
   })
-  return overdue
-    .toSorted((a, b) => b.ratio - a.ratio)
-    .slice(0, idleHosts)
-    .map(({ id }) => id)
-}
-
-/** A unit with a drawn check that is kept for newcomers, while there are none. */
-export interface Kept {
-  readonly id: WorkUnitId
-  /** Its campaign has nothing left to hand out, and an idle verifier computes its engine class. */
-  readonly isVerifiable: boolean
+  const { toVerifier, toProven } = passOn(
+    overdue.toSorted((a, b) => b.ratio - a.ratio),
+    verifierRoom,
+  )
+  return { toVerifier, toProven: toProven.slice(0, hosts) }
 }
 
 interface PassedOn {
@@ -61,13 +70,14 @@ interface PassedOn {
 }
 
 /**
- * Who makes such checks instead. At the end of a campaign the verifier, as far as it has cores with nothing to do: its word is the last.
- * That of a proven host may itself be drawn to be checked, or be about a record, and the campaign would wait for a third run.
+ * Who makes what is passed on, as checks that are kept for newcomers while there are none. At the end of a campaign the verifier, as far as
+ * it has cores with nothing to do: its word is the last. That of a proven host may itself be drawn to be checked, or be about a record, and
+ * the campaign would wait for a third run.
  */
-export function passOn(kept: readonly Kept[], verifierRoom: number): PassedOn {
-  const verifiable = kept.filter(({ isVerifiable }) => isVerifiable)
-  const toVerifier = verifiable.slice(0, Math.max(0, verifierRoom))
-  return { toVerifier: toVerifier.map(idOf), toProven: kept.filter(k => !toVerifier.includes(k)).map(idOf) }
+export function passOn(units: readonly Passed[], verifierRoom: number): PassedOn {
+  const verifiable = units.filter(({ isVerifiable }) => isVerifiable)
+  const toVerifier = verifiable.slice(0, Math.max(0, verifierRoom)).map(idOf)
+  return { toVerifier, toProven: units.map(idOf).filter(id => !toVerifier.includes(id)) }
 }
 
-const idOf = ({ id }: Kept): WorkUnitId => id
+const idOf = ({ id }: Passed): WorkUnitId => id

@@ -1,4 +1,5 @@
 import { addMs, type HostId, type Instant, instant, type ResultId } from '#protocol/units.ts'
+import { OVERDUE } from './hurry.ts'
 import { unreachable } from './invariant.ts'
 import {
   awaitsVerifier,
@@ -192,15 +193,15 @@ function whyHopeless(
 }
 
 /**
- * Overtaken hosts of a unit that has its answer. Each may go on for as long again as it had had when it was overtaken: the
- * answer is published after that, and not at a deadline that may be hours away.
+ * Overtaken hosts of a unit that has its answer. Each may go on for as long as a run takes, from when it was overtaken: the answer is
+ * published after that, and not at a deadline that may be hours away.
  */
 function letGo(workUnit: WorkUnit, results: readonly Result[], now: Instant): Ended {
   const { hurriedAt = null } = workUnit
   return endLeases(results, result => {
     if (workUnit.state !== 'valid' || hurriedAt === null || !isOvertaken(workUnit, result)) return null
     const ranMs = hurriedAt - addMs(result.deadline, -deadlineFor(workUnit, result.attempt))
-    return instant(Math.max(now, Math.min(result.graceUntil, addMs(hurriedAt, ranMs))))
+    return instant(Math.max(now, Math.min(result.graceUntil, addMs(hurriedAt, Math.round(ranMs / OVERDUE)))))
   })
 }
 

@@ -144,7 +144,7 @@ function startSweepers(deps: JobDeps, leads: () => Promise<boolean>) {
     sweep('webhooks', EVERY_SECOND, () => sweepWebhooks(deps)),
     sweep('hosts', EVERY_FIVE_SECONDS, () => sweepHosts(deps)),
     // One after the other: each needs the daemon's turn, and at once one of them would do nothing.
-    sweep('tails', EVERY_OTHER_SECOND, async () => {
+    sweep('tails', EVERY_SECOND, async () => {
       await passOnChecks(deps)
       await hurryTails(deps)
     }),

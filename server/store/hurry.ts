@@ -12,12 +12,14 @@ const TailRow = z.object({
   samples: z.int(),
   units: z.int(),
   hurried: z.int(),
-  computing: z.array(z.object({ id: WorkUnitId, sinceMs: z.number() })),
+  computing: z.array(z.object({ id: WorkUnitId, isVerifiable: z.boolean(), sinceMs: z.number() })),
 })
 export type TailRow = z.infer<typeof TailRow>
 
 interface TailTerms {
   readonly now: Instant
+  /** A verifier that was not heard since then is not there. */
+  readonly since: Instant
   /** Leases since then are nobody's concern. */
   readonly leasedBefore: Instant
   /** At most so many runs say how long one takes, and at most so many units of a campaign are read. */
@@ -26,8 +28,12 @@ interface TailTerms {
 }
 
 /** Running campaigns of which something is computed for long, and nothing is left for a proven host. */
-export function listTails(on: Executor, { now, leasedBefore, ...limits }: TailTerms): Promise<TailRow[]> {
-  return select(on, TailRow, TAILS, { now: toDb(now), leasedBefore: toDb(leasedBefore), ...limits })
+export function listTails(
+  on: Executor,
+  { now, since, leasedBefore, ...limits }: TailTerms,
+): Promise<TailRow[]> {
+  const moments = { now: toDb(now), since: toDb(since), leasedBefore: toDb(leasedBefore) }
+  return select(on, TailRow, TAILS, { ...moments, ...limits })
 }
 
 /** Locked open units are hurried from now on. */
@@ -65,17 +71,23 @@ const NOTHING_LEFT = `
   not exists (select from work_units w join results r on r.work_unit_id = w.id
     where w.campaign_id = p.id and w.state = 'open' and r.state = 'unsent' and r.lane in ('anyone', 'proven'))`
 
+const IDLE_VERIFIER = `
+  h.trusted and h.state = 'active' and h.last_seen_at > :since and h.idle_since is not null`
+
+const IS_VERIFIABLE = `exists (select from hosts h where ${IDLE_VERIFIER} and w.engine_class = any(h.engine_classes))`
+
 const TAILS = `
   select typical.ms as "typicalMs", typical.samples, p.experiments_created * coalesce(cast(p.file->'replicate'->>'seeds' as int), 1)
       as units,
     (select count(*) from work_units h where h.campaign_id = p.id and h.hurried_at is not null
-      and exists (select from results r where r.work_unit_id = h.id and r.kind = 'replica' and r.sent_at >= h.hurried_at)) as hurried,
+      and exists (select from results r where r.work_unit_id = h.id and r.sent_at >= h.hurried_at)) as hurried,
     slow.computing
   from campaigns p
   cross join lateral (
-    select jsonb_agg(jsonb_build_object('id', s.id, 'sinceMs', extract(epoch from (:now - s.sent_at)) * 1000)) as computing
+    select jsonb_agg(jsonb_build_object('id', s.id, 'isVerifiable', s.verifiable,
+        'sinceMs', extract(epoch from (:now - s.sent_at)) * 1000)) as computing
     from (
-      select w.id, min(r.sent_at) as sent_at
+      select w.id, ${IS_VERIFIABLE} as verifiable, min(r.sent_at) as sent_at
       from work_units w join results r on r.work_unit_id = w.id
       where w.campaign_id = p.id and w.state = 'open' and w.hurried_at is null and not w.canary and not w.disputed
         and w.wanted_check <> 'verifier' and r.state = 'in_progress' and r.kind = 'replica' and not r.trusted
@@ -93,13 +105,9 @@ const TAILS = `
 const HURRY = `
   update work_units set hurried_at = :now where id = any(:ids) and state = 'open' and hurried_at is null`
 
-const IDLE_VERIFIER = `
-  h.trusted and h.state = 'active' and h.last_seen_at > :since and h.idle_since is not null`
-
 // A canary is for nobody but newcomers.
 const KEPT_FOR_NOBODY = `
-  select w.id, ${NOTHING_LEFT} and exists (select from hosts h where ${IDLE_VERIFIER}
-      and w.engine_class = any(h.engine_classes)) as "isVerifiable"
+  select w.id, ${NOTHING_LEFT} and ${IS_VERIFIABLE} as "isVerifiable"
   from results r join work_units w on w.id = r.work_unit_id join campaigns p on p.id = w.campaign_id
   where r.state = 'unsent' and r.lane = 'unproven' and not w.canary and w.state = 'open'
     and w.wanted_check <> 'verifier' and not exists (select from hosts h where not h.trusted and h.state = 'active' and h.last_seen_at > :since

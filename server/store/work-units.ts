@@ -75,7 +75,7 @@ export function acceptWorkUnits(
 /** Only the verifier settles these units from now on, or confirms the answer they have; returns how many. */
 export function demandChecks(
   trx: Trx,
-  demands: readonly { readonly id: WorkUnitId; readonly demand: Demand | 'audit' }[],
+  demands: readonly { readonly id: WorkUnitId; readonly demand: Demand | 'audit' | 'hurry' }[],
   auditedAt: Instant | null = null, // of those drawn at random
 ): Promise<number> {
   return executeOf(trx, demands, DEMAND, {

@@ -9,7 +9,7 @@ const summarise = (effects: readonly Effect[]): string => effects.map(word).join
 
 const minutes = (at: Instant): string => {
   const ms = at - NOW
-  return ms % MINUTE === 1 ? `${(ms - 1) / MINUTE}+` : String(ms / MINUTE)
+  return ms % 1000 === 1 ? `${(ms - 1) / MINUTE}+` : String(ms / MINUTE)
 }
 
 function word(effect: Effect): string {
@@ -141,12 +141,12 @@ describe('a hurried unit', () => {
   })
   const valid: WorkUnitState = { state: 'valid', canonicalId: resultId(2), publishedAt: null }
   test.each([
-    [1, 'cancel 1 until 6, wake 6+'], // leased nine minutes ago; its own grace ends in six
-    [6, 'cancel 1 until 0, wake 0+'], // it had three minutes then, and three more are over
+    [0.1, 'cancel 1 until 6, wake 6+'], // leased nine minutes ago; its own grace ends in six
+    [6, 'cancel 1 until 0, wake 0+'], // it had three minutes then, and as many more are over
     [5, 'cancel 1 until 0, wake 0+'],
-    [4, 'cancel 1 until 1, wake 1+'], // five, and five
+    [2.1, 'cancel 1 until 3.9, wake 3.9+'], // 6.9 then: what is usual may be six
   ])(
-    'that was hurried %i minutes ago and has its answer lets the overtaken host go on as long again',
+    'that was hurried %s minutes ago and has its answer lets the overtaken host go on for as long as a run takes',
     (ago, effects) => {
       const unit = workUnit({ ...given, hurriedAt: addMs(NOW, -ago * MINUTE) }, valid)
       expect(summarise(transition(unit, parseResults('P+ V+'), NOW))).toBe(effects)

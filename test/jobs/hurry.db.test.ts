@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { OVERDUE } from '#domain/hurry.ts'
 import { hurryTails, passOnChecks } from '#jobs/hurry.ts'
 import type { HostId, ResultId } from '#protocol/units.ts'
 import { addHost } from '#support/hosts.ts'
@@ -69,7 +70,7 @@ describe('the last run of a campaign, on a host that does not come back', () => 
     await hurryTails(life.deps)
     const ranMs = life.now() - (await leasedAt())
     await report(life, fast, await takeWhenAsked(fast))
-    await wait(life, ranMs)
+    await wait(life, Math.round(ranMs / OVERDUE))
     expect(await states()).toEqual([{ state: 'valid', published: false }]) // its last moment still counts
     await wait(life, 1)
     expect(await states()).toEqual([{ state: 'valid', published: true }])
@@ -95,6 +96,20 @@ describe('the last run of a campaign, on a host that does not come back', () => 
       at: new Date(life.now()).toISOString(),
     })
     expect(await hurryTails(life.deps)).toHaveLength(1)
+  })
+
+  test('is the verifier’s while that is idle, and the first is judged by its word', async () => {
+    const verifier = await addHost(life, VERIFIER)
+    await idle(verifier)
+    expect(await hurryTails(life.deps)).toHaveLength(1)
+    const check = await takeWhenAsked(verifier)
+    await report(life, slow, held)
+    expect(await states()).toEqual([{ state: 'open', published: false }])
+    await report(life, verifier, check)
+    expect(await states()).toEqual([{ state: 'valid', published: true }])
+    expect(await one(life, `select verdict, granted_milli from results where id = '${held[0]}'`)).toEqual({
+      ...{ verdict: 'valid', granted_milli: PAY },
+    })
   })
 
   test('waits while nobody is idle, or only strangers are', async () => {
