@@ -20,10 +20,12 @@ export async function fillTables(knex: Knex, count: number): Promise<void> {
     await knex.transaction(async trx => {
       // Keys are right by construction, and nobody need hear of these.
       await trx.raw(`set local session_replication_role = replica`)
-      for (const sql of [EXPERIMENTS, SCORES, UNITS, RESULTS, CORPUS]) await trx.raw(sql, range)
+      for (const sql of [EXPERIMENTS, SCORES, UNITS, UNPUBLISHED, RESULTS, CORPUS]) await trx.raw(sql, range)
     })
   }
-  await knex.raw('vacuum analyze experiments, experiment_scores, work_units, results, corpus')
+  await knex.raw(
+    'vacuum analyze experiments, experiment_scores, work_units, unpublished_units, results, corpus',
+  )
 }
 
 // Ids are ordered by age, and these are younger than any.
@@ -68,6 +70,10 @@ const UNITS = copies('work_units', `id = (select id from ${TEMPLATE} as x)`, {
   priority: String(LAST),
   ...{ canonical_result_id: isDone(id('r')), closed_at: isDone('now()'), published_at: isDone('now()') },
 })
+
+const UNPUBLISHED = `
+  insert into unpublished_units (campaign_id, work_unit_id)
+  select ${CAMPAIGN_ID}, ${id('w')} from generate_series(cast(:from as int), cast(:until as int) - 1) as i where i >= :count`
 
 const EMPTY = [
   'outcome',

@@ -79,14 +79,17 @@ async function fill(server: Server, now: Instant): Promise<void> {
     await knex.transaction(async trx => {
       const range = { from, until: Math.min(units, from + ROWS_PER_STATEMENT) }
       await trx.raw('set local session_replication_role = replica')
-      for (const sql of [UNITS, ...RESULTS]) await trx.raw(sql, range)
+      for (const sql of [UNITS, UNPUBLISHED, ...RESULTS]) await trx.raw(sql, range)
     })
-  await knex.raw('vacuum analyze work_units, results')
+  await knex.raw('vacuum analyze work_units, unpublished_units, results')
 }
 
 const UNITS = copies('work_units', 'id = (select min(id) from work_units)', {
   ...{ id: id('w'), run_key: hash('run'), seed_index: 'i + 1', wake_at: 'null' },
 })
+const UNPUBLISHED = `
+  insert into unpublished_units (campaign_id, work_unit_id) select campaign_id, ${id('w')}
+  from (select campaign_id from work_units limit 1) as c, generate_series(cast(:from as int), cast(:until as int) - 1) as i`
 const RESULTS = Array.from({ length: RESULTS_PER_UNIT }, (_, n) =>
   copies('results', 'id = (select min(id) from results)', {
     ...{ id: id('r', `(${RESULTS_PER_UNIT} * i + ${n})`), work_unit_id: id('w') },

@@ -10,6 +10,8 @@ export interface UnitFacts {
   readonly canonicalMetric: number | null
   readonly metric: number | null
   readonly publishedAt: Instant | null
+  /** It is listed among those that are not published. */
+  readonly isUnpublished: boolean
   readonly results: readonly ResultFacts[]
   /** The row of the corpus that stands. */
   readonly corpus: {
@@ -61,6 +63,8 @@ function inspectAnswer({ state, canonicalId, canonicalDigest, results, ...unit }
 function inspectEmbargo(unit: UnitFacts): string[] {
   const { state, publishedAt, corpus, canonicalId, canonicalDigest, canonicalMetric, results } = unit
   const found: string[] = []
+  if (unit.isUnpublished !== (publishedAt === null))
+    found.push(`it is ${publishedAt === null ? 'missing' : 'listed'} among what is not published`)
   if (corpus !== null && (state !== 'valid' || publishedAt === null))
     found.push(`it is ${state} and not published, and the corpus has it`)
   if (corpus === null && state === 'valid' && publishedAt !== null)

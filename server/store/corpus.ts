@@ -95,7 +95,7 @@ const KNOWN = `
 // The first publication of a run key stands for all: equal keys have equal digests. What is provisional answers nothing.
 const ANSWER = `
   with answered as (
-    update work_units w set state = 'valid', canonical_result_id = known.result_id, closed_at = :now,
+    update work_units w set state = 'valid', canonical_result_id = known.result_id, answered_by = known.result_id, closed_at = :now,
       published_at = :now, wake_at = null,
       metric = case when w.rung = 3 then known.metric_value end
     from (
@@ -104,7 +104,9 @@ const ANSWER = `
       where u.id = any(:workUnitIds) and not ${provisional('c.work_unit_id')} and c.retracted_at is null
       order by c.run_key, c.published_at, c.work_unit_id) as known
     where w.id = any(:workUnitIds) and w.state = 'open' and w.run_key = known.run_key
-    returning w.id, w.campaign_id, w.experiment_id, known.work_unit_id as source)
+    returning w.id, w.campaign_id, w.experiment_id, known.work_unit_id as source),
+  gone as (
+    delete from unpublished_units u using answered a where u.campaign_id = a.campaign_id and u.work_unit_id = a.id)
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
     replicas, published_at, rung, engine_class)

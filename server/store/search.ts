@@ -137,10 +137,14 @@ const CLIMB = `
 // Whatever changes an outcome publishes a unit: also one that failed, or was open again. The lateral join counts for those that
 // were heard of only; left to itself the planner, which cannot know how few they are, counts for all (30 ms of 10,000).
 const RUNS = `
-  with heard as (
-    select distinct experiment_id from work_units where campaign_id = :campaignId and published_at >= coalesce((
+  with since as (
+    select coalesce((
       select at - :lateMs * interval '1 millisecond' from search_reports where campaign_id = :campaignId
-      order by position desc limit 1), '-infinity'))
+      order by position desc limit 1), '-infinity') as at),
+  heard as (
+    select experiment_id from corpus, since where campaign_id = :campaignId and published_at >= since.at
+    union
+    select experiment_id from work_units, since where campaign_id = :campaignId and lost_at >= since.at)
   select e.ordinal, runs.*
   from heard join experiments e on e.id = heard.experiment_id join campaigns p on p.id = e.campaign_id
   cross join lateral (

@@ -16,6 +16,6 @@ export const measuredSpeed = (on: Executor, kernelSha256: Sha256): Promise<z.inf
 const SPEED = `
   select percentile_cont(0.5) within group (order by r.fuel_used / (r.cpu_ms * 1e6)) as "gfuelPerCoreSecond", count(*) as n
   from (select id from campaigns where kernel_sha256 = :kernelSha256 order by id desc limit 8) as c
-  cross join lateral (select id from work_units w where w.campaign_id = c.id and w.state = 'valid' limit 50) as w
-  join results r on r.work_unit_id = w.id
+  cross join lateral (select work_unit_id from corpus k where k.campaign_id = c.id limit 50) as w
+  join results r on r.work_unit_id = w.work_unit_id
   where r.verdict = 'valid' and r.cpu_ms > 0 and r.fuel_used > 0`

@@ -196,7 +196,7 @@ const IN_DOUBT = `
     or exists (select from exclusions x where x.host_id = h.id and x.lifted_at is null)
     or exists (select from results mine
       join results r on r.work_unit_id = mine.work_unit_id and r.verdict <> 'valid'
-      join work_units w on w.canonical_result_id = r.id and w.id <> r.work_unit_id
+      join work_units w on w.answered_by = r.id
       where mine.host_id = h.id and mine.verdict <> 'valid' and w.state = 'valid'))
   order by h.id`
 

@@ -221,7 +221,7 @@ const LIST_IN_DOUBT = `
 const LIST_ORPHANS = `
   select distinct w.id from results mine
   join results r on r.work_unit_id = mine.work_unit_id and r.verdict <> 'valid'
-  join work_units w on w.canonical_result_id = r.id and w.id <> r.work_unit_id
+  join work_units w on w.answered_by = r.id
   where mine.host_id = :hostId and mine.verdict <> 'valid' and w.state = 'valid' order by w.id limit :limit`
 
 // The rule is isFinalBy of the domain.

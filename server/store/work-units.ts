@@ -206,8 +206,9 @@ const READ = `
   from work_units where id = any(:ids) order by id`
 
 const LIST_OPEN = `
-  select id from work_units where campaign_id = :campaignId and state = 'open' and reopened_at is null
-  order by id limit :limit`
+  select w.id from unpublished_units u join work_units w on w.id = u.work_unit_id
+  where u.campaign_id = :campaignId and w.state = 'open' and w.reopened_at is null
+  order by u.work_unit_id limit :limit`
 
 const GIVE_UP = `
   update work_units w set closed_at = :now, failure = x.failure,
@@ -215,7 +216,17 @@ const GIVE_UP = `
   from unnest(:ids::text[], :failures::work_unit_failure[]) as x (id, failure)
   where w.id = x.id and w.state = 'open'`
 
+// What is published is not among the unpublished any more, and the other way round.
+const NOT_AMONG_UNPUBLISHED = `
+  delete from unpublished_units u using changed c
+  where c.published_at is not null and u.campaign_id = c.campaign_id and u.work_unit_id = c.id`
+const AMONG_UNPUBLISHED = `
+  insert into unpublished_units (campaign_id, work_unit_id, canary) select campaign_id, id, canary from changed
+  on conflict do nothing`
+
+// No column of an index changes here: the new version stands beside the old one.
 const ACCEPT = `
+  with changed as (
   update work_units w set state = 'valid', canonical_result_id = x.canonical_id, closed_at = :now,
     metric = case when w.rung = 3 then r.metric end,
     published_at = case when x.published then cast(:now as timestamptz) end,
@@ -223,7 +234,9 @@ const ACCEPT = `
     awaits = case when x.published then null else w.awaits end
   from unnest(:ids::text[], :canonicalIds::text[], :published::boolean[]) as x (id, canonical_id, published)
     join results r on r.id = x.canonical_id
-  where w.id = x.id and w.state = 'open'`
+  where w.id = x.id and w.state = 'open' returning w.id, w.campaign_id, w.published_at),
+  gone as (${NOT_AMONG_UNPUBLISHED})
+  select from changed`
 
 const DEMAND = `
   update work_units w set wanted_check = 'verifier', demand = x.demand,
@@ -233,22 +246,33 @@ const DEMAND = `
   where w.id = x.id and w.wanted_check <> 'verifier'`
 
 const REOPEN = `
-  update work_units set state = 'open', canonical_result_id = null, closed_at = null, published_at = null,
-    metric = null, disputed = true, wanted_check = 'verifier', demand = 'reopened', reopened_at = :now
-  where id = any(:ids) and state = 'valid'`
+  with changed as (
+    update work_units set state = 'open', canonical_result_id = null, answered_by = null, closed_at = null, published_at = null,
+      metric = null, disputed = true, wanted_check = 'verifier', demand = 'reopened', reopened_at = :now
+    where id = any(:ids) and state = 'valid' returning id, campaign_id, canary),
+  added as (${AMONG_UNPUBLISHED})
+  select from changed`
 
 const OVERTURN = `
-  update work_units w set canonical_result_id = x.canonical_id, published_at = null,
-    metric = case when w.rung = 3 then r.metric end,
-    reopened_at = :now
-  from unnest(:ids::text[], :canonicalIds::text[]) as x (id, canonical_id) join results r on r.id = x.canonical_id
-  where w.id = x.id and w.state = 'valid'`
+  with changed as (
+    update work_units w set canonical_result_id = x.canonical_id, answered_by = null, published_at = null,
+      metric = case when w.rung = 3 then r.metric end,
+      reopened_at = :now
+    from unnest(:ids::text[], :canonicalIds::text[]) as x (id, canonical_id) join results r on r.id = x.canonical_id
+    where w.id = x.id and w.state = 'valid' returning w.id, w.campaign_id, w.canary),
+  added as (${AMONG_UNPUBLISHED})
+  select from changed`
 
 const PUBLISH = `
-  update work_units set published_at = :now, wake_at = null, awaits = null
-  where id = any(:ids) and state <> 'open' and published_at is null`
+  with changed as (
+    update work_units set published_at = :now, wake_at = null, awaits = null,
+      lost_at = case when state <> 'valid' then cast(:now as timestamptz) end
+    where id = any(:ids) and state <> 'open' and published_at is null returning id, campaign_id, published_at),
+  gone as (${NOT_AMONG_UNPUBLISHED})
+  select from changed`
 
 const INSERT = `
+  with changed as (
   insert into work_units (id, campaign_id, experiment_id, seed_index, rung, seed, job, run_key, engine_class, kernel_sha256,
     min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
     give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at, independent, flops, price_milli, exact_key, engines)
@@ -259,4 +283,6 @@ const INSERT = `
     rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
     "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
     "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, "wakeAt" timestamptz, independent boolean, flops bigint, "priceMilli" bigint,
-    "exactKey" text, engines text[])`
+    "exactKey" text, engines text[])
+  returning id, campaign_id, canary)
+  ${AMONG_UNPUBLISHED}`

@@ -84,6 +84,11 @@ test.each([
     /not published, and the corpus has it/,
   ],
   [
+    'what is not published',
+    `insert into unpublished_units (campaign_id, work_unit_id) select campaign_id, id from work_units where id = ${valid}`,
+    /it is listed among what is not published/,
+  ],
+  [
     'a report after publication',
     `update results set reported_at = '2030-01-01' where id = ${aResult}`,
     /it was published while result .* was out/,

@@ -254,11 +254,12 @@ async function addUnit(
   const job = { kernel: 'tiny@0', task: 'train', recipe, seed: 7, limit: { fuel }, marks: MARKS } as const
   const data = campaign.dataset.splits.map(split => split.sha256)
   await knex.raw(
-    `insert into work_units (id, campaign_id, experiment_id, seed_index, seed, job, run_key, engine_class, kernel_sha256,
+    `with made as (insert into work_units (id, campaign_id, experiment_id, seed_index, seed, job, run_key, engine_class, kernel_sha256,
        min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
        give_up_ms, fuel_max, priority, policy, created_at)
      values (:id, :campaign, :experimentId, 0, 7, :job, :runKey, 'wasm', :kernel, :quorum, :quorum, 4, 12, 6, :deadlineMs,
-       :graceMs, 3600000, :fuel, :priority, :policy, :now)`,
+       :graceMs, 3600000, :fuel, :priority, :policy, :now) returning campaign_id, id)
+     insert into unpublished_units select campaign_id, id from made`,
     {
       ...{ id, campaign: campaign.id, experimentId, job: jobText(job), quorum, fuel, now },
       ...{ runKey: await runKeyOf(campaign.kernel.moduleSha256, data, job) },

@@ -81,6 +81,7 @@ const EXPERIMENTS = `
   select e.id, :campaign, e.ordinal, e.recipe, e.hash, e.baseline, to_timestamp(0) from ${ROWS}`
 
 const UNITS = `
+  with made as (
   insert into work_units (id, campaign_id, experiment_id, seed_index, seed, job, run_key, engine_class, kernel_sha256, state,
     canonical_result_id, closed_at, published_at, metric, min_quorum, target_results, max_error_results,
     max_total_results, max_success_results, deadline_ms, grace_ms, give_up_ms, fuel_max, created_at)
@@ -89,7 +90,8 @@ const UNITS = `
     case when u.open then 'open' else 'valid' end :: work_unit_state,
     case when not u.open then u.result end, case when not u.open then u.at end, case when not u.open then u.at end, u.value,
     1, 1, 4, 12, 6, 60000, 60000, 3600000, 1000000000, u.at
-  from ${UNITS_OF}`
+  from ${UNITS_OF} returning id, campaign_id, state)
+  insert into unpublished_units (campaign_id, work_unit_id) select campaign_id, id from made where state = 'open'`
 
 const RESULTS = `
   insert into results (id, work_unit_id, kind, attempt, created_at, state, outcome, digest, report, verdict, fuel_used,

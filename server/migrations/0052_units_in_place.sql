@@ -1,0 +1,33 @@
+-- A unit is accepted in place: what that changes is in no index of the wide row (decision 0055).
+
+-- Units that are not published; those that are open are among them. Written by whatever writes published_at, under the lock of the unit.
+create table unpublished_units (
+  campaign_id text not null,
+  work_unit_id text not null,
+  canary boolean not null default false,
+  primary key (campaign_id, work_unit_id)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+insert into unpublished_units (campaign_id, work_unit_id, canary)
+  select campaign_id, id, canary from work_units where published_at is null;
+create index unpublished_canaries on unpublished_units (work_unit_id) where canary; -- read by the daemon: how many are there?
+drop index work_units_canaries;
+
+alter table work_units
+  add column answered_by text, -- the result of another unit with which the corpus answered it
+  add column lost_at timestamptz, -- when it was published that nothing came of it
+  add constraint answered_by_canonical check (answered_by is null or answered_by is not distinct from canonical_result_id),
+  add constraint lost_without_answer check (lost_at is null or state in ('failed', 'cancelled'));
+update work_units w set answered_by = r.id from results r where r.id = w.canonical_result_id and r.work_unit_id <> w.id;
+update work_units set lost_at = published_at where state in ('failed', 'cancelled') and published_at is not null;
+create index work_units_answered on work_units (answered_by) where answered_by is not null; -- whose answer was retracted
+drop index work_units_by_canonical;
+
+-- Read by the proposer: what became public since it told its sampler last, of which something came and of which nothing did.
+drop index corpus_of_campaign;
+create index corpus_of_campaign on corpus (campaign_id, published_at);
+create index work_units_lost on work_units (campaign_id, lost_at) where lost_at is not null;
+drop index work_units_published;
+
+drop index work_units_of_campaign;
+create index work_units_of_campaign on work_units (campaign_id, id);
+alter table work_units set (fillfactor = 75); -- room for the second version of most rows of a page at once
