@@ -28,6 +28,7 @@ create index corpus_of_campaign on corpus (campaign_id, published_at);
 create index work_units_lost on work_units (campaign_id, lost_at) where lost_at is not null;
 drop index work_units_published;
 
+create index work_units_claims on work_units (campaign_id) where demand = 'record'; -- read by what chooses the verifier's next checks
 drop index work_units_of_campaign;
 create index work_units_of_campaign on work_units (campaign_id, id);
-alter table work_units set (fillfactor = 75); -- room for the second version of most rows of a page at once
+alter table work_units set (fillfactor = 45); -- units of a page are given to one host and accepted together: room for the second version of all

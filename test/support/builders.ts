@@ -239,10 +239,10 @@ async function addUnit(
 ): Promise<MadeUnit> {
   const { quorum = 2, results = quorum, kind = 'replica', fuel = 1e9, createdAt = T0 } = spec
   const { lane = kind === 'check' ? 'verifier' : 'anyone' } = spec
+  const now = new Date(createdAt)
   const experimentId = testIds.experiment(T0)
   const id = testIds.workUnit(createdAt)
   const recipe = { lr: (ordinal + 1) / 10_000, width: 16 }
-  const now = new Date(createdAt)
   await knex.raw(
     `insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, created_at)
      values (:experimentId, :campaign, :ordinal, :recipe, :hash, :now)`,
@@ -252,7 +252,6 @@ async function addUnit(
     },
   )
   const job = { kernel: 'tiny@0', task: 'train', recipe, seed: 7, limit: { fuel }, marks: MARKS } as const
-  const data = campaign.dataset.splits.map(split => split.sha256)
   await knex.raw(
     `with made as (insert into work_units (id, campaign_id, experiment_id, seed_index, seed, job, run_key, engine_class, kernel_sha256,
        min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
@@ -262,7 +261,13 @@ async function addUnit(
      insert into unpublished_units select campaign_id, id from made`,
     {
       ...{ id, campaign: campaign.id, experimentId, job: jobText(job), quorum, fuel, now },
-      ...{ runKey: await runKeyOf(campaign.kernel.moduleSha256, data, job) },
+      ...{
+        runKey: await runKeyOf(
+          campaign.kernel.moduleSha256,
+          campaign.dataset.splits.map(split => split.sha256),
+          job,
+        ),
+      },
       ...{
         kernel: campaign.kernel.moduleSha256,
         priority: spec.priority ?? 0,
