@@ -163,9 +163,11 @@ async function until(knex: Knex, what: string, is: (state: z.infer<typeof State>
 }
 
 const OPEN = `
-  select w.id, w.awaits, w.wake_at - now() as wakes, array_agg(concat_ws(' ', r.kind, r.lane, r.state, r.outcome, r.verdict,
+  select w.id, w.awaits, min(l.wake_at) - now() as wakes, array_agg(concat_ws(' ', r.kind, r.lane, r.state, r.outcome, r.verdict,
     case when r.trusted then 'trusted' end, r.deadline - now()) order by r.id) as results
-  from work_units w left join results r on r.work_unit_id = w.id where w.state = 'open' group by w.id order by w.id limit 10`
+  from work_units w left join results r on r.work_unit_id = w.id
+  left join live_units l on l.campaign_id = w.campaign_id and l.work_unit_id = w.id
+  where w.state = 'open' group by w.id order by w.id limit 10`
 
 // A report whose validation crashes: whatever is said of the results of one unit, the database refuses.
 const POISON = `
@@ -178,7 +180,7 @@ const POISON = `
   create trigger poison before update of verdict on results
     for each row when (new.verdict <> 'pending') execute function refuse_poison()`
 const HEAL = `
-  update work_units set wake_at = now() where id in (select id from poison);
+  insert into touched_units (work_unit_id, at) select id, now() from poison on conflict do nothing;
   drop trigger poison on results; drop function refuse_poison; drop table poison`
 
 /** The poisoned unit has become a letter that the operator is shown; then the code is mended, and the unit looked at again. */

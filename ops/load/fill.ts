@@ -23,9 +23,7 @@ export async function fillTables(knex: Knex, count: number): Promise<void> {
       for (const sql of [EXPERIMENTS, SCORES, UNITS, UNPUBLISHED, RESULTS, CORPUS]) await trx.raw(sql, range)
     })
   }
-  await knex.raw(
-    'vacuum analyze experiments, experiment_scores, work_units, unpublished_units, results, corpus',
-  )
+  await knex.raw('vacuum analyze experiments, experiment_scores, work_units, live_units, results, corpus')
 }
 
 // Ids are ordered by age, and these are younger than any.
@@ -66,13 +64,13 @@ const isDone = (done: string): string => `case when i < :count then ${done} end`
 
 const UNITS = copies('work_units', `id = (select id from ${TEMPLATE} as x)`, {
   ...{ id: id('w'), campaign_id: CAMPAIGN_ID, experiment_id: id('e'), run_key: hash('run') },
-  ...{ state: `case when i < :count then 'valid' else 'open' end`, wake_at: 'null', metric: isDone('0.5') },
+  ...{ state: `case when i < :count then 'valid' else 'open' end`, metric: isDone('0.5') },
   priority: String(LAST),
   ...{ canonical_result_id: isDone(id('r')), closed_at: isDone('now()'), published_at: isDone('now()') },
 })
 
 const UNPUBLISHED = `
-  insert into unpublished_units (campaign_id, work_unit_id)
+  insert into live_units (campaign_id, work_unit_id)
   select ${CAMPAIGN_ID}, ${id('w')} from generate_series(cast(:from as int), cast(:until as int) - 1) as i where i >= :count`
 
 const EMPTY = [

@@ -81,14 +81,14 @@ async function fill(server: Server, now: Instant): Promise<void> {
       await trx.raw('set local session_replication_role = replica')
       for (const sql of [UNITS, UNPUBLISHED, ...RESULTS]) await trx.raw(sql, range)
     })
-  await knex.raw('vacuum analyze work_units, unpublished_units, results')
+  await knex.raw('vacuum analyze work_units, live_units, results')
 }
 
 const UNITS = copies('work_units', 'id = (select min(id) from work_units)', {
-  ...{ id: id('w'), run_key: hash('run'), seed_index: 'i + 1', wake_at: 'null' },
+  ...{ id: id('w'), run_key: hash('run'), seed_index: 'i + 1' },
 })
 const UNPUBLISHED = `
-  insert into unpublished_units (campaign_id, work_unit_id) select campaign_id, ${id('w')}
+  insert into live_units (campaign_id, work_unit_id) select campaign_id, ${id('w')}
   from (select campaign_id from work_units limit 1) as c, generate_series(cast(:from as int), cast(:until as int) - 1) as i`
 const RESULTS = Array.from({ length: RESULTS_PER_UNIT }, (_, n) =>
   copies('results', 'id = (select min(id) from results)', {

@@ -1,18 +1,25 @@
 -- A unit is accepted in place: what that changes is in no index of the wide row (decision 0055).
 
--- Units that are not published; those that are open are among them. Written by whatever writes published_at, under the lock of the unit.
-create table unpublished_units (
+-- Units to which something may still happen: those that are not published, of which the open ones are a part, and published ones that wait
+-- for a moment. Written by whatever writes published_at or a moment, under the lock of the unit.
+create table live_units (
   campaign_id text not null,
   work_unit_id text not null,
+  published boolean not null default false,
   canary boolean not null default false,
-  primary key (campaign_id, work_unit_id)
+  wake_at timestamptz, -- when to look at it again
+  primary key (campaign_id, work_unit_id),
+  constraint alive_for_a_reason check (not published or wake_at is not null)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
-insert into unpublished_units (campaign_id, work_unit_id, canary)
-  select campaign_id, id, canary from work_units where published_at is null;
-create index unpublished_canaries on unpublished_units (work_unit_id) where canary; -- read by the daemon: how many are there?
+insert into live_units (campaign_id, work_unit_id, published, canary, wake_at)
+  select campaign_id, id, published_at is not null, canary, wake_at from work_units where published_at is null or wake_at is not null;
+create index live_units_wake on live_units (wake_at) where wake_at is not null; -- read by the sweeper
+create index live_units_canaries on live_units (work_unit_id) where canary; -- read by the daemon: how many are there?
 drop index work_units_canaries;
+drop index work_units_wake;
 
 alter table work_units
+  drop column wake_at,
   add column answered_by text, -- the result of another unit with which the corpus answered it
   add column lost_at timestamptz, -- when it was published that nothing came of it
   add constraint answered_by_canonical check (answered_by is null or answered_by is not distinct from canonical_result_id),

@@ -125,7 +125,7 @@ const RESUME = `
 
 const WAKE_OPEN = `
   with open as (
-    select w.id from unpublished_units u join work_units w on w.id = u.work_unit_id
+    select w.id from live_units u join work_units w on w.id = u.work_unit_id
     join campaigns c on c.id = u.campaign_id and c.paused_at is not null
     where u.campaign_id = :id and w.state = 'open' order by w.id for no key update of w)
   insert into touched_units (work_unit_id, at) select id, :now from open on conflict do nothing`

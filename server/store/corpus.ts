@@ -96,7 +96,7 @@ const KNOWN = `
 const ANSWER = `
   with answered as (
     update work_units w set state = 'valid', canonical_result_id = known.result_id, answered_by = known.result_id, closed_at = :now,
-      published_at = :now, wake_at = null,
+      published_at = :now,
       metric = case when w.rung = 3 then known.metric_value end
     from (
       select distinct on (c.run_key) c.run_key, c.result_id, c.work_unit_id, c.metric_value from corpus c
@@ -106,7 +106,7 @@ const ANSWER = `
     where w.id = any(:workUnitIds) and w.state = 'open' and w.run_key = known.run_key
     returning w.id, w.campaign_id, w.experiment_id, known.work_unit_id as source),
   gone as (
-    delete from unpublished_units u using answered a where u.campaign_id = a.campaign_id and u.work_unit_id = a.id)
+    delete from live_units u using answered a where u.campaign_id = a.campaign_id and u.work_unit_id = a.id)
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
     replicas, published_at, rung, engine_class)

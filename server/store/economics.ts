@@ -52,7 +52,7 @@ const SUPPLY = `
       and not exists (select from streaks s where s.host_id = h.id and s.count >= 10)) as unproven,
     (select coalesce(sum(cores), 0) from hosts where trusted and state = 'active' and last_seen_at > :since)
       as "verifierCores",
-    (select count(*) from unpublished_units u join work_units w on w.id = u.work_unit_id where u.canary and w.state = 'open')
+    (select count(*) from live_units u join work_units w on w.id = u.work_unit_id where u.canary and w.state = 'open')
       as "openCanaries"`
 
 const UNTOUCHED = `
@@ -67,7 +67,7 @@ const MAKE_CANARIES = `
     where w.id = any(:ids) and w.state = 'open' and not w.canary
       and not exists (select from results r where r.work_unit_id = w.id and r.state <> 'unsent')
     returning w.id, w.campaign_id)
-  update unpublished_units u set canary = true from made m where u.campaign_id = m.campaign_id and u.work_unit_id = m.id
+  update live_units u set canary = true from made m where u.campaign_id = m.campaign_id and u.work_unit_id = m.id
   returning m.id`
 
 const WAITING = `
@@ -80,6 +80,6 @@ const WAITING = `
   order by h.id limit :limit`
 
 const ANYTHING_OPEN = `
-  select exists (select from unpublished_units u join work_units w on w.id = u.work_unit_id where w.state = 'open') as "isOpen"`
+  select exists (select from live_units u join work_units w on w.id = u.work_unit_id where w.state = 'open') as "isOpen"`
 
 const LOCK_DAEMON = `select pg_try_advisory_xact_lock(hashtext('economics')) as mine`

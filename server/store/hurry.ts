@@ -68,7 +68,7 @@ const IDLE = `
 
 // Of campaign p everything that volunteers may take alone is handed out.
 const NOTHING_LEFT = `
-  not exists (select from unpublished_units u join results r on r.work_unit_id = u.work_unit_id
+  not exists (select from live_units u join results r on r.work_unit_id = u.work_unit_id
     where u.campaign_id = p.id and r.state = 'unsent' and r.lane in ('anyone', 'proven'))`
 
 const IDLE_VERIFIER = `
@@ -88,7 +88,7 @@ const TAILS = `
         'sinceMs', extract(epoch from (:now - s.sent_at)) * 1000)) as computing
     from (
       select w.id, ${IS_VERIFIABLE} as verifiable, min(r.sent_at) as sent_at
-      from unpublished_units u join work_units w on w.id = u.work_unit_id join results r on r.work_unit_id = w.id
+      from live_units u join work_units w on w.id = u.work_unit_id join results r on r.work_unit_id = w.id
       where u.campaign_id = p.id and w.state = 'open' and w.hurried_at is null and not w.canary and not w.disputed
         and w.wanted_check <> 'verifier' and r.state = 'in_progress' and r.kind = 'replica' and not r.trusted
         and r.sent_at <= :leasedBefore

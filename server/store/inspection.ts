@@ -102,7 +102,7 @@ const ms = (column: string): string => `round(extract(epoch from ${column}) * 10
 const FACTS = `
   select w.id, w.state, w.policy, w.min_quorum as "minQuorum", w.canonical_result_id as "canonicalId",
     c.digest as "canonicalDigest", c.metric as "canonicalMetric", w.metric, w.published_at as "publishedAt",
-    exists (select from unpublished_units u where u.campaign_id = w.campaign_id and u.work_unit_id = w.id) as "isUnpublished",
+    exists (select from live_units u where u.campaign_id = w.campaign_id and u.work_unit_id = w.id and not u.published) as "isUnpublished",
     coalesce((select jsonb_agg(jsonb_build_object('id', r.id, 'state', r.state, 'trusted', r.trusted,
         'verdict', r.verdict, 'digest', r.digest, 'sentAt', ${ms('r.sent_at')},
         'graceUntil', ${ms('r.grace_until')}, 'reportedAt', ${ms('r.reported_at')},

@@ -129,7 +129,7 @@ const LEFTOVERS = `
   select c.id as "campaignId", c.owner_id as "userId"
   from accounts a join campaigns c on a.name = 'escrow:' || c.id
   where a.balance_milli > 0 and c.settled_at is not null
-    and not exists (select from unpublished_units u join work_units w on w.id = u.work_unit_id
+    and not exists (select from live_units u join work_units w on w.id = u.work_unit_id
       where u.campaign_id = c.id and w.state = 'open')
     and (select sum(case t.kind when 'reserve' then t.amount_milli when 'refund' then -t.amount_milli end)
       from transfers t where t.campaign_id = c.id) > 0

@@ -109,16 +109,16 @@ const LIST = `select id from campaigns where settled_at is null order by id limi
 
 const COUNT_WORK = `
   select
-    (select count(*) from unpublished_units u join results r on r.work_unit_id = u.work_unit_id
+    (select count(*) from live_units u join results r on r.work_unit_id = u.work_unit_id
       where u.campaign_id = :id and r.state = 'unsent') as unsent,
     (select count(*) from hosts where state = 'active' and last_seen_at > :since) as "activeHosts",
     (select count(*) from campaigns c join campaigns o on o.owner_id = c.owner_id and o.id <> c.id
       where c.id = :id and o.state = 'running' and o.paused_at is null) as "furtherCampaigns"`
 
 const REMAINING = `
-  select exists (select from unpublished_units u join work_units w on w.id = u.work_unit_id
+  select exists (select from live_units u join work_units w on w.id = u.work_unit_id
       where u.campaign_id = :id and w.state = 'open') as "isOpen",
-    exists (select from unpublished_units where campaign_id = :id) as "isUnpublished",
+    exists (select from live_units where campaign_id = :id and not published) as "isUnpublished",
     exists (select from provisional_results p join corpus c on c.work_unit_id = p.work_unit_id and c.retracted_at is null
       where p.campaign_id = :id and c.published_at > :provisionalSince) as "isProvisional"`
 
@@ -140,7 +140,7 @@ const SETTLE = `
 
 const UNSETTLE = `
   update campaigns set settled_at = null where id = :id and settled_at is not null
-    and exists (select from unpublished_units where campaign_id = :id)`
+    and exists (select from live_units where campaign_id = :id and not published)`
 
 const DRAW_AUDITS = `
   select distinct on (r.host_id) w.id

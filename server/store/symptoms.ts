@@ -122,7 +122,7 @@ const COUNTS = `
     select count(*) filter (where outcome = 'success') as success, count(*) filter (where outcome = 'error') as error
     from results where reported_at > :hourAgo) as h
   cross join (select count(*) as due, min(at) as "dueSince" from (
-      select at from touched_units union all select wake_at from work_units where wake_at <= :now
+      select at from touched_units union all select wake_at from live_units where wake_at <= :now
       union all select deadline from results where state = 'in_progress' and deadline <= :now) as o) as d`
 
 const HAS_QUEUES = `select to_regclass('pgboss.job') is not null as there`

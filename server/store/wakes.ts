@@ -61,7 +61,8 @@ const LOCK_DUE = `
     order by t.at limit :limit for no key update of w skip locked) as touched
   union
   select id from (
-    select id from work_units where wake_at <= :now order by wake_at limit :limit for no key update skip locked) as woken
+    select w.id from live_units l join work_units w on w.id = l.work_unit_id
+    where l.wake_at <= :now order by l.wake_at limit :limit for no key update of w skip locked) as woken
   union
   select id from (
     select w.id from results r join work_units w on w.id = r.work_unit_id
@@ -72,9 +73,21 @@ const LOCK_AWAITING = `
   select id from work_units where awaits = any(:stages) order by id limit :limit for no key update skip locked`
 
 const SET_WAKES = `
-  update work_units w set wake_at = x.at, awaits = x.awaits
-  from unnest(:ids::text[], :moments::timestamptz[], :awaits::text[]) as x (id, at, awaits)
-  where w.id = x.id and (w.wake_at is distinct from x.at or w.awaits is distinct from x.awaits)`
+  with x as (
+    select x.*, w.campaign_id, w.published_at is not null as published
+    from unnest(:ids::text[], :moments::timestamptz[], :awaits::text[]) as x (id, at, awaits) join work_units w on w.id = x.id),
+  waiting as (
+    update work_units w set awaits = x.awaits from x where w.id = x.id and w.awaits is distinct from x.awaits),
+  done as (
+    delete from live_units l using x
+    where l.campaign_id = x.campaign_id and l.work_unit_id = x.id and x.published and x.at is null),
+  moved as (
+    update live_units l set wake_at = x.at from x
+    where l.campaign_id = x.campaign_id and l.work_unit_id = x.id and l.wake_at is distinct from x.at
+      and not (x.published and x.at is null))
+  insert into live_units (campaign_id, work_unit_id, published, wake_at)
+  select campaign_id, id, true, at from x where published and at is not null
+  on conflict do nothing`
 
 const TOUCH = `
   insert into touched_units (work_unit_id, at) select id, :now from unnest(:ids::text[]) as x (id) on conflict do nothing`

@@ -206,7 +206,7 @@ const READ = `
   from work_units where id = any(:ids) order by id`
 
 const LIST_OPEN = `
-  select w.id from unpublished_units u join work_units w on w.id = u.work_unit_id
+  select w.id from live_units u join work_units w on w.id = u.work_unit_id
   where u.campaign_id = :campaignId and w.state = 'open' and w.reopened_at is null
   order by u.work_unit_id limit :limit`
 
@@ -216,13 +216,13 @@ const GIVE_UP = `
   from unnest(:ids::text[], :failures::work_unit_failure[]) as x (id, failure)
   where w.id = x.id and w.state = 'open'`
 
-// What is published is not among the unpublished any more, and the other way round.
-const NOT_AMONG_UNPUBLISHED = `
-  delete from unpublished_units u using changed c
+// Nothing is waited for once a unit is published; what is withdrawn is alive again.
+const NOT_ALIVE = `
+  delete from live_units u using changed c
   where c.published_at is not null and u.campaign_id = c.campaign_id and u.work_unit_id = c.id`
-const AMONG_UNPUBLISHED = `
-  insert into unpublished_units (campaign_id, work_unit_id, canary) select campaign_id, id, canary from changed
-  on conflict do nothing`
+const ALIVE_AGAIN = `
+  insert into live_units (campaign_id, work_unit_id, canary) select campaign_id, id, canary from changed
+  on conflict (campaign_id, work_unit_id) do update set published = false`
 
 // No column of an index changes here: the new version stands beside the old one.
 const ACCEPT = `
@@ -230,12 +230,11 @@ const ACCEPT = `
   update work_units w set state = 'valid', canonical_result_id = x.canonical_id, closed_at = :now,
     metric = case when w.rung = 3 then r.metric end,
     published_at = case when x.published then cast(:now as timestamptz) end,
-    wake_at = case when x.published then null else w.wake_at end,
     awaits = case when x.published then null else w.awaits end
   from unnest(:ids::text[], :canonicalIds::text[], :published::boolean[]) as x (id, canonical_id, published)
     join results r on r.id = x.canonical_id
   where w.id = x.id and w.state = 'open' returning w.id, w.campaign_id, w.published_at),
-  gone as (${NOT_AMONG_UNPUBLISHED})
+  gone as (${NOT_ALIVE})
   select from changed`
 
 const DEMAND = `
@@ -250,7 +249,7 @@ const REOPEN = `
     update work_units set state = 'open', canonical_result_id = null, answered_by = null, closed_at = null, published_at = null,
       metric = null, disputed = true, wanted_check = 'verifier', demand = 'reopened', reopened_at = :now
     where id = any(:ids) and state = 'valid' returning id, campaign_id, canary),
-  added as (${AMONG_UNPUBLISHED})
+  added as (${ALIVE_AGAIN})
   select from changed`
 
 const OVERTURN = `
@@ -260,29 +259,30 @@ const OVERTURN = `
       reopened_at = :now
     from unnest(:ids::text[], :canonicalIds::text[]) as x (id, canonical_id) join results r on r.id = x.canonical_id
     where w.id = x.id and w.state = 'valid' returning w.id, w.campaign_id, w.canary),
-  added as (${AMONG_UNPUBLISHED})
+  added as (${ALIVE_AGAIN})
   select from changed`
 
 const PUBLISH = `
   with changed as (
-    update work_units set published_at = :now, wake_at = null, awaits = null,
+    update work_units set published_at = :now, awaits = null,
       lost_at = case when state <> 'valid' then cast(:now as timestamptz) end
     where id = any(:ids) and state <> 'open' and published_at is null returning id, campaign_id, published_at),
-  gone as (${NOT_AMONG_UNPUBLISHED})
+  gone as (${NOT_ALIVE})
   select from changed`
 
 const INSERT = `
-  with changed as (
+  with x as materialized (
+    select * from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
+      rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
+      "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
+      "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, "wakeAt" timestamptz,
+      independent boolean, flops bigint, "priceMilli" bigint, "exactKey" text, engines text[])),
+  alive as (
+    insert into live_units (campaign_id, work_unit_id, wake_at) select "campaignId", id, "wakeAt" from x)
   insert into work_units (id, campaign_id, experiment_id, seed_index, rung, seed, job, run_key, engine_class, kernel_sha256,
     min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
-    give_up_ms, fuel_max, policy, wanted_check, wake_at, created_at, independent, flops, price_milli, exact_key, engines)
+    give_up_ms, fuel_max, policy, wanted_check, created_at, independent, flops, price_milli, exact_key, engines)
   select id, "campaignId", "experimentId", "seedIndex", rung, seed, job, "runKey", "engineClass", "kernelSha256",
     "minQuorum", "targetResults", "maxErrorResults", "maxTotalResults", "maxSuccessResults", "deadlineMs", "graceMs",
-    "giveUpMs", "fuelMax", policy, "check", "wakeAt", :now, coalesce(independent, false), flops, "priceMilli", "exactKey", engines
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
-    rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
-    "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
-    "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, "wakeAt" timestamptz, independent boolean, flops bigint, "priceMilli" bigint,
-    "exactKey" text, engines text[])
-  returning id, campaign_id, canary)
-  ${AMONG_UNPUBLISHED}`
+    "giveUpMs", "fuelMax", policy, "check", :now, coalesce(independent, false), flops, "priceMilli", "exactKey", engines
+  from x`

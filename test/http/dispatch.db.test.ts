@@ -55,7 +55,7 @@ describe('what a lease says', () => {
       owner_key: `host:${host.id}`,
     })
     await knex.raw('delete from touched_units')
-    await knex.raw(`update work_units set wake_at = null`)
+    await knex.raw(`update live_units set wake_at = null`)
     const dueAt = (ms: number) =>
       inTransaction(knex, trx => lockDueWorkUnits(trx, instant(+deadline + ms), 9))
     expect(await dueAt(-1)).not.toContain(units[0]!.id)

@@ -85,7 +85,7 @@ test.each([
   ],
   [
     'what is not published',
-    `insert into unpublished_units (campaign_id, work_unit_id) select campaign_id, id from work_units where id = ${valid}`,
+    `insert into live_units (campaign_id, work_unit_id) select campaign_id, id from work_units where id = ${valid}`,
     /it is listed among what is not published/,
   ],
   [

@@ -76,7 +76,7 @@ test('the agent adds the cells that nobody tried, runs fresh seeds on all four, 
   await life.knex.raw(
     `with withdrawn as (update work_units set published_at = null where id = (
          select id from work_units where seed_index = 1000001 order by id limit 1) returning campaign_id, id)
-     insert into unpublished_units select * from withdrawn`,
+     insert into live_units select * from withdrawn`,
   )
   await runPropose(life.deps, [id])
   expect(await findInteraction(life.knex, id, { best: 'lr', by: 'width' })).toMatchObject({

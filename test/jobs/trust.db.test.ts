@@ -72,8 +72,9 @@ describe('what earns a streak', () => {
   test('the verifier does, and a canary that the verifier computed first', async () => {
     await submit(life, { runs: 1 })
     await life.knex.raw(`update work_units set canary = true`)
+    await life.knex.raw(`update live_units set canary = true`)
     await wait(life, 0)
-    await life.knex.raw(`update work_units set wake_at = '2026-01-01'`)
+    await life.knex.raw(`update live_units set wake_at = '2026-01-01'`)
     await wait(life, 1)
     expect(await story(life)).toBe('not_needed, check unsent')
     const [stranger, other, verifier] = [

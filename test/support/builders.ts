@@ -252,28 +252,19 @@ async function addUnit(
     },
   )
   const job = { kernel: 'tiny@0', task: 'train', recipe, seed: 7, limit: { fuel }, marks: MARKS } as const
+  const data = campaign.dataset.splits.map(split => split.sha256)
+  const { priority = 0, policy = 'fixed', deadlineMs = 60_000, graceMs = 60_000 } = spec
+  const kernel = campaign.kernel.moduleSha256
   await knex.raw(
     `with made as (insert into work_units (id, campaign_id, experiment_id, seed_index, seed, job, run_key, engine_class, kernel_sha256,
        min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
        give_up_ms, fuel_max, priority, policy, created_at)
      values (:id, :campaign, :experimentId, 0, 7, :job, :runKey, 'wasm', :kernel, :quorum, :quorum, 4, 12, 6, :deadlineMs,
        :graceMs, 3600000, :fuel, :priority, :policy, :now) returning campaign_id, id)
-     insert into unpublished_units select campaign_id, id from made`,
+     insert into live_units select campaign_id, id from made`,
     {
       ...{ id, campaign: campaign.id, experimentId, job: jobText(job), quorum, fuel, now },
-      ...{
-        runKey: await runKeyOf(
-          campaign.kernel.moduleSha256,
-          campaign.dataset.splits.map(split => split.sha256),
-          job,
-        ),
-      },
-      ...{
-        kernel: campaign.kernel.moduleSha256,
-        priority: spec.priority ?? 0,
-        policy: spec.policy ?? 'fixed',
-      },
-      ...{ deadlineMs: spec.deadlineMs ?? 60_000, graceMs: spec.graceMs ?? 60_000 },
+      ...{ runKey: await runKeyOf(kernel, data, job), kernel, priority, policy, deadlineMs, graceMs },
     },
   )
   const resultIds = Array.from({ length: results }, () => testIds.result(T0))
@@ -281,7 +272,7 @@ async function addUnit(
     await knex.raw(
       `insert into results (id, work_unit_id, kind, lane, attempt, priority, created_at)
        values (:resultId, :id, :kind, :lane, 0, :priority, :now)`,
-      { resultId, id, kind, lane, now, priority: spec.priority ?? 0 },
+      { resultId, id, kind, lane, now, priority },
     )
   }
   return { id, resultIds }

@@ -91,7 +91,7 @@ const UNITS = `
     case when not u.open then u.result end, case when not u.open then u.at end, case when not u.open then u.at end, u.value,
     1, 1, 4, 12, 6, 60000, 60000, 3600000, 1000000000, u.at
   from ${UNITS_OF} returning id, campaign_id, state)
-  insert into unpublished_units (campaign_id, work_unit_id) select campaign_id, id from made where state = 'open'`
+  insert into live_units (campaign_id, work_unit_id) select campaign_id, id from made where state = 'open'`
 
 const RESULTS = `
   insert into results (id, work_unit_id, kind, attempt, created_at, state, outcome, digest, report, verdict, fuel_used,

@@ -88,7 +88,7 @@ export async function nextWake(knex: Knex): Promise<Instant | null> {
   const row = await selectOne(
     knex,
     z.object({ at: Timestamp.nullable() }),
-    `select least((select min(wake_at) from work_units), (select min(deadline) from results where state = 'in_progress')) as at`,
+    `select least((select min(wake_at) from live_units), (select min(deadline) from results where state = 'in_progress')) as at`,
   )
   return row.at
 }
@@ -111,7 +111,7 @@ const PayRow = z.object({ id: ResultId, granted: z.int(), reversed: z.int() })
 
 const OPEN = `
   select w.id, coalesce(string_agg(r.kind || ' ' || r.state, ', ') filter (where r.state <> 'over'), '') as live,
-    w.wake_at is not null as wakes
+    exists (select from live_units l where l.work_unit_id = w.id and l.wake_at is not null) as wakes
   from work_units w left join results r on r.work_unit_id = w.id where w.state = 'open' group by w.id`
 const OpenRow = z.object({ id: WorkUnitId, live: z.string(), wakes: z.boolean() })
 
