@@ -66,10 +66,11 @@ const IDLE = `
     select from hosts h where h.last_seen_at > :since and h.idle_since is not null and h.state = 'active' and not h.trusted
       and exists (select from streaks s where s.host_id = h.id and s.count >= 10) limit :limit) as found`
 
-// Of campaign p everything that volunteers may take alone is handed out.
+// Of campaign p everything that volunteers may take alone is handed out. Mostly the first row that is looked at says no; without the
+// offset the planner joins all that is unsent of all campaigns first.
 const NOTHING_LEFT = `
   not exists (select from live_units u join results r on r.work_unit_id = u.work_unit_id
-    where u.campaign_id = p.id and r.state = 'unsent' and r.lane in ('anyone', 'proven'))`
+    where u.campaign_id = p.id and r.state = 'unsent' and r.lane in ('anyone', 'proven') offset 0)`
 
 const IDLE_VERIFIER = `
   h.trusted and h.state = 'active' and h.last_seen_at > :since and h.idle_since is not null`

@@ -73,21 +73,22 @@ const LOCK_AWAITING = `
   select id from work_units where awaits = any(:stages) order by id limit :limit for no key update skip locked`
 
 const SET_WAKES = `
-  with x as (
-    select x.*, w.campaign_id, w.published_at is not null as published
-    from unnest(:ids::text[], :moments::timestamptz[], :awaits::text[]) as x (id, at, awaits) join work_units w on w.id = x.id),
+  with x as materialized (
+    select x.*, w.campaign_id, w.published_at is not null as published, w.awaits as awaited, l.work_unit_id is not null as alive,
+      l.wake_at as due
+    from unnest(:ids::text[], :moments::timestamptz[], :awaits::text[]) as x (id, at, awaits) join work_units w on w.id = x.id
+    left join live_units l on l.campaign_id = w.campaign_id and l.work_unit_id = w.id),
   waiting as (
-    update work_units w set awaits = x.awaits from x where w.id = x.id and w.awaits is distinct from x.awaits),
+    update work_units w set awaits = x.awaits from x where w.id = x.id and x.awaits is distinct from x.awaited),
   done as (
     delete from live_units l using x
-    where l.campaign_id = x.campaign_id and l.work_unit_id = x.id and x.published and x.at is null),
+    where l.campaign_id = x.campaign_id and l.work_unit_id = x.id and x.alive and x.published and x.at is null),
   moved as (
     update live_units l set wake_at = x.at from x
-    where l.campaign_id = x.campaign_id and l.work_unit_id = x.id and l.wake_at is distinct from x.at
+    where l.campaign_id = x.campaign_id and l.work_unit_id = x.id and x.due is distinct from x.at
       and not (x.published and x.at is null))
   insert into live_units (campaign_id, work_unit_id, published, wake_at)
-  select campaign_id, id, true, at from x where published and at is not null
-  on conflict do nothing`
+  select campaign_id, id, true, at from x where published and not alive and at is not null`
 
 const TOUCH = `
   insert into touched_units (work_unit_id, at) select id, :now from unnest(:ids::text[]) as x (id) on conflict do nothing`
