@@ -1,29 +1,52 @@
 import type { Knex } from 'knex'
+import type { LedgerHead } from '#protocol/ledger.ts'
 import { checkLedger, type LedgerVerdict } from '#protocol/ledger-check.ts'
-import { chainLines, countSmuggled, lastBlock } from '#store/blocks.ts'
+import { chainLines, countSmuggled, headsAfter } from '#store/blocks.ts'
+import type { Trx } from '#store/database.ts'
 import { type Audit, audit } from '#store/ledger.ts'
 import { sha256Bytes } from './seal.ts'
 
-export interface LedgerAudit extends Audit {
+export interface ChainAudit {
   /** What a check of the chain against the rows of today finds. */
   readonly chain: LedgerVerdict
-  /** Rows that stand before the end of the chain and are in no block. */
+  /** Rows that stand before the end of what was checked and are in no block. */
   readonly smuggled: number
+}
+
+export interface LedgerAudit extends Audit, ChainAudit {
   readonly sound: boolean
 }
 
 /** Derives every balance again, and checks every sealed row against its block, in one snapshot. */
 export function auditLedger(knex: Knex, publicKeys: readonly string[] = []): Promise<LedgerAudit> {
-  return knex.transaction(
-    async trx => {
-      const found = await audit(trx)
-      const check = checkLedger({ hash: sha256Bytes, publicKeys })
-      for await (const lines of chainLines(trx)) for (const line of lines) check.add(line)
-      const chain = await check.end()
-      const last = await lastBlock(trx)
-      const smuggled = last === undefined ? 0 : await countSmuggled(trx, last)
-      return { ...found, chain, smuggled, sound: found.balanced && chain.ok && smuggled === 0 }
-    },
-    { isolationLevel: 'repeatable read' },
-  )
+  return inSnapshot(knex, async trx => {
+    const found = await audit(trx)
+    const { chain, smuggled } = await checkBlocks(trx, { after: 0, blocks: Infinity, publicKeys })
+    return { ...found, chain, smuggled, sound: found.balanced && chain.ok && smuggled === 0 }
+  })
 }
+
+/** Derives every balance again, in one snapshot. */
+export const auditBalances = (knex: Knex): Promise<Audit> => inSnapshot(knex, audit)
+
+/** Checks the sealed rows of so many blocks after block `after`, in one snapshot. */
+export const auditBlocks = (knex: Knex, some: { after: number; blocks: number }): Promise<ChainAudit> =>
+  inSnapshot(knex, trx => checkBlocks(trx, some))
+
+async function checkBlocks(
+  trx: Trx,
+  { publicKeys, ...some }: { after: number; blocks: number; publicKeys?: readonly string[] },
+): Promise<ChainAudit> {
+  const check = checkLedger({ hash: sha256Bytes, after: await headOf(trx, some.after), publicKeys })
+  for await (const lines of chainLines(trx, some)) for (const line of lines) check.add(line)
+  const chain = await check.end()
+  const through = chain.head?.number
+  const smuggled = through === undefined ? 0 : await countSmuggled(trx, { after: some.after, through })
+  return { chain, smuggled }
+}
+
+const headOf = async (trx: Trx, block: number): Promise<LedgerHead | undefined> =>
+  block === 0 ? undefined : (await headsAfter(trx, { after: block - 1, limit: 1 }))[0]
+
+const inSnapshot = <T>(knex: Knex, look: (trx: Trx) => Promise<T>): Promise<T> =>
+  knex.transaction(look, { isolationLevel: 'repeatable read' })

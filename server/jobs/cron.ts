@@ -29,6 +29,20 @@ export function repeat(
   })
 }
 
+// What reads all there is grows with it: it may take this share of the time, and comes less often as it takes longer.
+const SHARE = 1 / 20
+
+/** The same, left out while less than twenty times as long as it took is over since it began. */
+export function sparing(what: () => Promise<unknown>): () => Promise<void> {
+  let next = 0
+  return async () => {
+    const began = performance.now()
+    if (began < next) return
+    await what()
+    next = began + (performance.now() - began) / SHARE
+  }
+}
+
 // Left alone it writes to stdout, as text. A round that is late is made up for by the next: worth a line, and no alarm.
 function lateness(log: JobLog, sweep: string) {
   const note = (said: string | Error): void => {

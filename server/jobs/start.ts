@@ -14,6 +14,7 @@ import {
   EVERY_SECOND,
   EVERY_TEN_MINUTES,
   repeat,
+  sparing,
 } from './cron.ts'
 import { type JobDeps, QUEUES, type QueueName, STAGES, type Stage } from './deps.ts'
 import { drawAudits, supplyCanaries } from './economics.ts'
@@ -22,7 +23,7 @@ import { runExamine, sweepProposals } from './examine.ts'
 import { runExport, sweepExports } from './export.ts'
 import { forgetTraces, forgetWeights } from './forget.ts'
 import { hurryTails, passOnChecks } from './hurry.ts'
-import { inspectLedger, inspectUnits } from './inspect.ts'
+import { inspectChain, inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
 import { proveWeights } from './prove.ts'
 import { sampleSymptoms } from './sample.ts'
@@ -160,7 +161,12 @@ function startSweepers(deps: JobDeps, leads: () => Promise<boolean>) {
     sweep('liars', EVERY_MINUTE, () => excludeLiars(deps)),
     sweep('audits', EVERY_FOUR_MINUTES, () => drawAudits(deps)),
     sweep('units', EVERY_FOUR_MINUTES, () => inspectUnits(deps)),
-    sweep('ledger', EVERY_FOUR_MINUTES, () => inspectLedger(deps)),
+    sweep(
+      'ledger',
+      EVERY_FOUR_MINUTES,
+      sparing(() => inspectLedger(deps)),
+    ),
+    sweep('chain', EVERY_MINUTE, () => inspectChain(deps)),
     sweep('samples', EVERY_TEN_MINUTES, () => sampleSymptoms(deps)),
     sweep('traces', EVERY_TEN_MINUTES, () => forgetTraces(deps)),
     sweep('unshown', EVERY_TEN_MINUTES, () => forgetWeights(deps)),

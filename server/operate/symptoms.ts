@@ -42,6 +42,7 @@ export async function readSymptoms(
       backup: secondsSince(now, upkeep.get('backup')),
       restoreTest: secondsSince(now, upkeep.get('restore_test')),
       ledgerCheck: secondsSince(now, upkeep.get('ledger_check')),
+      chainCheck: secondsSince(now, upkeep.get('chain_check')),
     },
     open: { alerts: counts.alerts, appeals: counts.appeals, proposals: counts.proposals },
     database: { bytes: counts.databaseBytes, connections: counts.connections },

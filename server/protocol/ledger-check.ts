@@ -46,6 +46,8 @@ export interface LedgerCheck {
 
 interface CheckOptions {
   readonly hash: Hash
+  /** The head of the block before the first one that comes, where that is not the first of the chain. */
+  readonly after?: LedgerHead | undefined
   /** A head kept elsewhere, or its hash. */
   readonly head?: LedgerHead | Sha256 | undefined
   /** The operator's public keys, of all that signed; without any signatures are not checked. */
@@ -57,6 +59,7 @@ const PROBLEMS_MAX = 20
 
 interface Chain {
   readonly hash: Hash
+  readonly after: LedgerHead | undefined
   readonly problems: LedgerProblem[]
   readonly heads: LedgerHead[]
   readonly keys: Set<string>
@@ -66,8 +69,9 @@ interface Chain {
 }
 
 /** Checks an export line by line: it holds the hashes of one block, and the keys of all rows. */
-export function checkLedger({ hash, head, publicKeys = [] }: CheckOptions): LedgerCheck {
-  const chain: Chain = { hash, problems: [], heads: [], keys: new Set(), leaves: [], lines: 0, n: 0 }
+export function checkLedger({ hash, after, head, publicKeys = [] }: CheckOptions): LedgerCheck {
+  const found = { problems: [], heads: [], keys: new Set<string>(), leaves: [], lines: 0 }
+  const chain: Chain = { hash, after, ...found, n: after?.statement.rows ?? 0 }
   const add = (line: LedgerLine): void =>
     'block' in line ? openBlock(chain, line.block) : addRow(chain, line)
   return {
@@ -100,7 +104,7 @@ function note(
 
 function openBlock(chain: Chain, block: LedgerHead): void {
   closeBlock(chain)
-  const before = chain.heads.at(-1)
+  const before = chain.heads.at(-1) ?? chain.after
   chain.heads.push(block)
   const wrong = linkFault(before, block, chain.hash)
   if (wrong !== undefined) note(chain, wrong.code, null, wrong.detail)

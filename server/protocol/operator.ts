@@ -71,8 +71,8 @@ export const SymptomsView = z.object({
       z.object({ at: WireInstant, requests: z.int(), failed: z.int(), refused: z.int(), p95Ms: z.number() }),
     ),
   }),
-  /** For how many seconds each was not done; null: it never was. */
-  upkeep: z.object({ backup: seconds, restoreTest: seconds, ledgerCheck: seconds }),
+  /** For how many seconds each was not done; null: it never was. `chainCheck`: since all of the chain was looked through. */
+  upkeep: z.object({ backup: seconds, restoreTest: seconds, ledgerCheck: seconds, chainCheck: seconds }),
   database: z.object({ bytes: z.int(), connections: z.int() }),
   /** Of the last day, one each ten minutes, oldest first. */
   samples: z.array(Sample).max((SAMPLES_HOURS * 60) / SAMPLE_MINUTES + 1),

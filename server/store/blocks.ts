@@ -8,7 +8,7 @@ import {
 } from '#protocol/ledger.ts'
 import { Sha256, toWire } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { column, type Executor, execute, select, selectFirst, selectOne, Timestamp } from './rows.ts'
+import { column, type Executor, execute, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 /** Takes the sealer's lock until the transaction ends; false when another process has it. */
 export const lockSealer = async (trx: Trx): Promise<boolean> =>
@@ -114,10 +114,14 @@ export async function readSealed(
 
 const BLOCKS_PER_PAGE = 20
 
-/** The whole chain, a block and its rows at a time. */
-export async function* chainLines(on: Executor): AsyncGenerator<readonly LedgerLine[]> {
-  for (let after = 0; ; ) {
-    const heads = await headsAfter(on, { after, limit: BLOCKS_PER_PAGE })
+/** The chain after a block, a block and its rows at a time: all of it, or so many blocks. */
+export async function* chainLines(
+  on: Executor,
+  { after: first, blocks }: { after: number; blocks: number } = { after: 0, blocks: Infinity },
+): AsyncGenerator<readonly LedgerLine[]> {
+  for (let after = first; after < first + blocks; ) {
+    const limit = Math.min(BLOCKS_PER_PAGE, first + blocks - after)
+    const heads = await headsAfter(on, { after, limit })
     for (const block of heads) {
       const { rows, count } = block.statement
       yield [{ block }, ...(await readSealed(on, { after: rows - count, through: rows }))]
@@ -128,9 +132,20 @@ export async function* chainLines(on: Executor): AsyncGenerator<readonly LedgerL
   }
 }
 
-/** Rows that stand before the end of the chain and are not in it: somebody put them there. */
-export const countSmuggled = async (on: Executor, { lastXid, lastId }: Position): Promise<number> =>
-  (await selectOne(on, z.object({ count: z.int() }), SMUGGLED, { lastXid, lastId })).count
+/** Rows that stand between the ends of these blocks (`after` 0: from the beginning) and are in none: somebody put them there. */
+export const countSmuggled = async (
+  on: Executor,
+  between: { after: number; through: number },
+): Promise<number> => (await selectOne(on, z.object({ count: z.int() }), SMUGGLED, between)).count
+
+const RoundRow = z.object({ after: z.int(), begunAt: Timestamp.nullable() })
+/** How far the chain was looked through in this round, and since when. */
+export type Round = z.infer<typeof RoundRow>
+
+export const readRound = (on: Executor): Promise<Round> => selectOne(on, RoundRow, READ_ROUND)
+
+export const saveRound = (on: Executor, { after, begunAt }: Round): Promise<number> =>
+  execute(on, SAVE_ROUND, { after, begunAt: toDb(begunAt) })
 
 const UnsealedRow = z.looseObject({ xid: z.string() })
 const SealedRowRow = z.looseObject({ n: z.int(), leaf: Sha256, id: z.int().nullable() })
@@ -173,7 +188,15 @@ const SEALED = `
   from sealed_transfers s left join transfers t on t.id = s.transfer_id
   where s.position > :after and s.position <= :through order by s.position`
 
+const endOf = (block: string, column: string): string =>
+  `(select ${column} from blocks where number = ${block})`
+
 const SMUGGLED = `
   select count(*) as count from transfers t
-  where (t.xid, t.id) <= (cast(:lastXid as xid8), cast(:lastId as bigint))
+  where (t.xid, t.id) > (coalesce(${endOf(':after', 'last_xid')}, '0'), coalesce(${endOf(':after', 'last_id')}, 0))
+    and (t.xid, t.id) <= (${endOf(':through', 'last_xid')}, ${endOf(':through', 'last_id')})
     and not exists (select from sealed_transfers s where s.transfer_id = t.id)`
+
+const READ_ROUND = `select after_block as after, begun_at as "begunAt" from chain_round`
+
+const SAVE_ROUND = `update chain_round set after_block = :after, begun_at = cast(:begunAt as timestamptz)`

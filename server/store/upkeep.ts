@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Instant } from '#protocol/units.ts'
 import { type Executor, execute, select, Timestamp, toDb } from './rows.ts'
 
-const UpkeepKind = z.enum(['backup', 'restore_test', 'ledger_check'])
+const UpkeepKind = z.enum(['backup', 'restore_test', 'ledger_check', 'chain_check'])
 /** What is done to the server now and then. */
 export type UpkeepKind = z.infer<typeof UpkeepKind>
 

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { starter } from '#domain/ledger.ts'
+import { inspectChain } from '#jobs/inspect.ts'
 import { ROWS_PER_BLOCK_MAX, sealAll, sha256Bytes } from '#jobs/seal.ts'
 import { generateKey, type SigningKey } from '#kernels/sign.ts'
 import type { LedgerHead } from '#protocol/ledger.ts'
 import { checkLedger } from '#protocol/ledger-check.ts'
-import { countSmuggled, headsAfter, lastBlock, readSealed } from '#store/blocks.ts'
+import { headsAfter, readRound, readSealed } from '#store/blocks.ts'
 import { inTransaction } from '#store/database.ts'
 import { post } from '#store/ledger.ts'
+import { readUpkeep } from '#store/upkeep.ts'
 import { T0, testIds } from '#support/builders.ts'
 import { freshDatabase, type TestDatabase } from '#support/database.ts'
 
@@ -146,6 +148,19 @@ describe('a row that somebody with all rights', () => {
       )
     ).rows[0].count as number
 
+  const deps = () => ({
+    knex: database.knex,
+    now: () => T0,
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+  })
+  /** What each look of a round finds, a block each, until the next one begins. */
+  async function wholeRound(): Promise<string[][]> {
+    const looks: string[][] = []
+    do looks.push((await inspectChain(deps(), 1)).map(({ detail }) => detail))
+    while ((await readRound(database.knex)).after > 0)
+    return looks
+  }
+
   test('altered in the database is named', async () => {
     const id = await placeOf(7)
     await meddle(`update transfers set amount_milli = amount_milli + 1 where id = ${id}`)
@@ -157,10 +172,20 @@ describe('a row that somebody with all rights', () => {
   test('put between old ones is counted, though it is in no block', async () => {
     await meddle(`insert into transfers (key, kind, debit, credit, amount_milli, created_at, xid)
       select 'smuggled', 'correction', 'user:u_x', 'user:u_y', 5, now(), xid from transfers order by id limit 1`)
-    const last = await lastBlock(database.knex)
-    expect(await countSmuggled(database.knex, last!)).toBe(1)
+    expect((await wholeRound()).flat()).toEqual(['1 rows stand among sealed ones and are in no block'])
     await meddle(`delete from transfers where key = 'smuggled'`)
-    expect(await countSmuggled(database.knex, last!)).toBe(0)
+    expect((await wholeRound()).flat()).toEqual([])
+  })
+
+  test('altered long ago is found in turn, a few blocks at a time', async () => {
+    const { heads } = await exported()
+    const id = await placeOf(heads.at(-1)!.statement.rows)
+    await meddle(`update transfers set amount_milli = amount_milli + 1 where id = ${id}`)
+    const rounds = await wholeRound()
+    expect(rounds).toHaveLength(heads.length + 1) // and a look that finds the end
+    expect(rounds.map(found => found.length > 0)).toEqual(rounds.map((_, i) => i === heads.length - 1))
+    await meddle(`update transfers set amount_milli = amount_milli - 1 where id = ${id}`)
+    expect((await readUpkeep(database.knex)).get('chain_check')).toBe(T0)
   })
 
   test('removed from the database is named', async () => {
