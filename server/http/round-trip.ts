@@ -55,7 +55,12 @@ export async function answerCalls(
   })
   await noteHosts(trx, visits, now)
   const results = new Map(reported.map(result => [String(result.id), result]))
-  const successes = visits.flatMap(visit => successesIn(visit.call))
+  const successes = visits
+    .flatMap(visit => successesIn(visit.call))
+    .flatMap(({ resultId, ...said }) => {
+      const result = results.get(resultId)
+      return result === undefined ? [] : [{ ...result, ...said }]
+    })
   const native = visits.flatMap(visit => nativeIn(visit.call))
   const doubtful = new Set([
     ...(await findCopied(trx, successes)),

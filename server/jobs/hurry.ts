@@ -6,6 +6,7 @@ import { lockDaemon } from '#store/economics.ts'
 import {
   countIdle,
   hurryWorkUnits,
+  isWorkLeft,
   listKeptForNobody,
   listTails,
   passToProven,
@@ -27,11 +28,10 @@ export function hurryTails(deps: Pick<JobDeps, 'knex' | 'now'>): Promise<WorkUni
   return inTransaction(deps.knex, async trx => {
     const now = deps.now()
     const since = addMs(now, -PRESENT_MS)
-    const idle = {
-      hosts: await countIdle(trx, since, HURRIED_PER_ROUND),
-      verifierRoom: await verifierRoom(trx, since),
-    }
-    if ((idle.hosts === 0 && idle.verifierRoom <= 0) || !(await lockDaemon(trx))) return []
+    const hosts = await countIdle(trx, since, HURRIED_PER_ROUND)
+    if (hosts === 0 && (await isWorkLeft(trx))) return [] // the verifier is idle for most of the time
+    const idle = { hosts, verifierRoom: await verifierRoom(trx, since) }
+    if ((hosts === 0 && idle.verifierRoom <= 0) || !(await lockDaemon(trx))) return []
     const tails = await listTails(trx, {
       ...{ now, since, leasedBefore: addMs(now, -OVERDUE_MS_MIN) },
       ...{ samples: SAMPLES, perCampaign: HURRIED_PER_ROUND },

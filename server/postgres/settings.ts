@@ -31,6 +31,7 @@ export function serverArguments(
     checkpoint_timeout: '15min',
     random_page_cost: '1.1', // volunteers' and researchers' disks are solid-state
     jit: 'off', // short queries only
+    default_statistics_target: '20', // its daemon counts as we do (store/maintenance.ts)
     timezone: 'UTC',
     log_timezone: 'UTC',
     lc_messages: 'C',

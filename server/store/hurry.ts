@@ -7,6 +7,10 @@ export async function countIdle(on: Executor, since: Instant, limit: number): Pr
   return (await selectOne(on, z.object({ idle: z.int() }), IDLE, { since: toDb(since), limit })).idle
 }
 
+/** Whether any campaign has something to hand out that a volunteer may take alone. */
+export const isWorkLeft = async (on: Executor): Promise<boolean> =>
+  (await selectOne(on, z.object({ left: z.boolean() }), WORK_LEFT)).left
+
 const TailRow = z.object({
   typicalMs: z.number(),
   samples: z.int(),
@@ -65,6 +69,9 @@ const IDLE = `
   select count(*) as idle from (
     select from hosts h where h.last_seen_at > :since and h.idle_since is not null and h.state = 'active' and not h.trusted
       and exists (select from streaks s where s.host_id = h.id and s.count >= 10) limit :limit) as found`
+
+const WORK_LEFT = `
+  select exists (select from results where state = 'unsent' and lane in ('anyone', 'proven')) as "left"`
 
 // Of campaign p everything that volunteers may take alone is handed out. Mostly the first row that is looked at says no; without the
 // offset the planner joins all that is unsent of all campaigns first.

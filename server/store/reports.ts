@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { Draw } from '#domain/types.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { KernelMetric } from '#protocol/kernel.ts'
-import { HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
-import { type Executor, execute, recordset, select, Timestamp, toDb } from './rows.ts'
+import { ExperimentId, HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { column, type Executor, execute, recordset, select, Timestamp, toDb } from './rows.ts'
 
 const LockedResult = z.object({
   id: ResultId,
@@ -23,6 +23,12 @@ const LockedResult = z.object({
   policy: z.enum(['adaptive', 'fixed']),
   minQuorum: z.int(),
   metricFloor: z.number().nullable(),
+  runKey: Sha256,
+  experimentId: ExperimentId,
+  rung: z.int(),
+  kernelSha256: Sha256,
+  /** Its kernel uses the same fuel for every seed. */
+  steadyFuel: z.boolean(),
 })
 export type LockedResult = z.infer<typeof LockedResult>
 
@@ -38,7 +44,9 @@ const LOCK = `
   select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.state, r.outcome, r.deadline,
     r.grace_until as "graceUntil", r.digest, ${UNIT_OPEN} as "unitOpen", w.job, w.fuel_max as "fuelMax", w.flops,
     w.engine_class as "engineClass", w.policy, w.min_quorum as "minQuorum", k.manifest->'metric' as metric,
-    case when k.manifest->'metric'->>'name' = 'val_bpb' then d.metric_floor end as "metricFloor"
+    case when k.manifest->'metric'->>'name' = 'val_bpb' then d.metric_floor end as "metricFloor",
+    w.run_key as "runKey", w.experiment_id as "experimentId", w.rung, w.kernel_sha256 as "kernelSha256",
+    coalesce(k.manifest->'steadyFuel' = 'true', false) as "steadyFuel"
   from results r join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
   join campaigns c on c.id = w.campaign_id join datasets d on d.sha256 = c.dataset_sha256
   where r.id = any(:ids)
@@ -56,24 +64,28 @@ export async function lockReported(on: Executor, ids: readonly ResultId[]): Prom
  */
 export async function findOddFuel(
   on: Executor,
-  reports: readonly { readonly resultId: ResultId; readonly fuelUsed: number | null }[],
+  reports: readonly (LockedResult & { readonly fuelUsed: number | null })[],
 ): Promise<ReadonlySet<ResultId>> {
-  if (reports.length === 0) return new Set()
+  const steady = reports.filter(({ steadyFuel, fuelUsed }) => steadyFuel && fuelUsed !== null)
+  if (steady.length === 0) return new Set()
   const rows = await select(on, z.object({ id: ResultId }), ODD_FUEL, {
-    ids: reports.map(report => report.resultId),
-    fuels: reports.map(report => report.fuelUsed),
+    ids: column(steady, report => report.id),
+    unitIds: column(steady, report => report.workUnitId),
+    experimentIds: column(steady, report => report.experimentId),
+    rungs: column(steady, report => report.rung),
+    kernels: column(steady, report => report.kernelSha256),
+    fuels: column(steady, report => report.fuelUsed),
   })
   return new Set(rows.map(row => row.id))
 }
 
 // Valid ok runs of one experiment to one rung under a limit agree among themselves, so any of them will do.
 const ODD_FUEL = `
-  select r.id from unnest(:ids::text[], :fuels::bigint[]) as x(id, fuel) join results r on r.id = x.id
-  join work_units w on w.id = r.work_unit_id join kernels k on k.module_sha256 = w.kernel_sha256
-  where k.manifest->'steadyFuel' = 'true' and exists (
+  select x.id from unnest(:ids::text[], :unitIds::text[], :experimentIds::text[], :rungs::smallint[], :kernels::text[],
+    :fuels::bigint[]) as x(id, unit_id, experiment_id, rung, kernel, fuel)
+  where exists (
     select from work_units ow join results o on o.id = ow.canonical_result_id
-    where ow.experiment_id = w.experiment_id and ow.id <> w.id and ow.rung = w.rung
-      and ow.kernel_sha256 = w.kernel_sha256
+    where ow.experiment_id = x.experiment_id and ow.id <> x.unit_id and ow.rung = x.rung and ow.kernel_sha256 = x.kernel
       and o.metric is not null and o.fuel_used <> x.fuel)`
 
 export interface AcceptedSuccess {

@@ -129,14 +129,18 @@ export async function finaliseResults(
  */
 export async function findCopied(
   trx: Trx,
-  reports: readonly { readonly resultId: ResultId; readonly digest: Sha256 }[],
+  reports: readonly { readonly id: ResultId; readonly digest: Sha256; readonly runKey: Sha256 }[],
 ): Promise<ReadonlySet<ResultId>> {
   if (reports.length === 0) return new Set()
   const rows = await select(trx, z.object({ id: ResultId }), FIND_COPIED, {
-    ids: column(reports, r => r.resultId),
+    ids: column(reports, r => r.id),
     digests: column(reports, r => r.digest),
+    runKeys: column(reports, r => r.runKey),
   })
-  return new Set(rows.map(row => row.id))
+  // Among themselves as well: a lazy host gives the same answer to a whole call's leases.
+  const sameDigest = Map.groupBy(reports, r => r.digest).values()
+  const amongThem = [...sameDigest].filter(same => new Set(same.map(r => r.runKey)).size > 1).flat()
+  return new Set([...rows, ...amongThem].map(({ id }) => id))
 }
 
 /** Which of these native results commit to weights that another run was reported with. */
@@ -252,12 +256,7 @@ const FIND_BORROWED = `
     join results o on o.artifact_sha256 = x.artifact join work_units ow on ow.id = o.work_unit_id
     where x.id = r.id and o.id <> r.id and ow.run_key <> w.run_key)`
 
-// Those that are asked about count among themselves as well: a lazy host gives the same answer to a whole call's leases.
 const FIND_COPIED = `
-  with asked as (
-    select x.id, x.digest, w.run_key from unnest(:ids::text[], :digests::text[]) as x (id, digest)
-    join results r on r.id = x.id join work_units w on w.id = r.work_unit_id)
-  select a.id from asked a
+  select x.id from unnest(:ids::text[], :digests::text[], :runKeys::text[]) as x (id, digest, run_key)
   where exists (select from results o join work_units ow on ow.id = o.work_unit_id
-      where o.digest = a.digest and o.metric is not null and ow.run_key <> a.run_key)
-    or exists (select from asked o where o.digest = a.digest and o.run_key <> a.run_key)`
+    where o.digest = x.digest and o.metric is not null and ow.run_key <> x.run_key)`
