@@ -89,8 +89,8 @@ const INSERT = `
   on conflict (work_unit_id) where retracted_at is null do nothing`
 
 const KNOWN = `
-  select distinct c.run_key as "runKey" from corpus c
-  where c.run_key = any(:runKeys) and not ${provisional('c.work_unit_id')} and c.retracted_at is null`
+  select distinct u.run_key as "runKey" from work_units u join corpus c on c.work_unit_id = u.id
+  where u.run_key = any(:runKeys) and not ${provisional('c.work_unit_id')} and c.retracted_at is null`
 
 // The first publication of a run key stands for all: equal keys have equal digests. What is provisional answers nothing.
 const ANSWER = `
@@ -99,8 +99,8 @@ const ANSWER = `
       published_at = :now,
       metric = case when w.rung = 3 then known.metric_value end
     from (
-      select distinct on (c.run_key) c.run_key, c.result_id, c.work_unit_id, c.metric_value from corpus c
-      join work_units u on u.run_key = c.run_key
+      select distinct on (c.run_key) c.run_key, c.result_id, c.work_unit_id, c.metric_value
+      from work_units u join work_units k on k.run_key = u.run_key join corpus c on c.work_unit_id = k.id
       where u.id = any(:workUnitIds) and not ${provisional('c.work_unit_id')} and c.retracted_at is null
       order by c.run_key, c.published_at, c.work_unit_id) as known
     where w.id = any(:workUnitIds) and w.state = 'open' and w.run_key = known.run_key

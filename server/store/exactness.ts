@@ -14,7 +14,7 @@ interface Of {
 export const exactness = ({ engineClass, unit, computedIn }: Of): string => `
   case when ${engineClass} in ('wasm', 'onnx-wasm') then 'exact'
     when exists (select from results t where t.work_unit_id = ${computedIn} and t.trusted and t.verdict = 'valid')
-      or exists (select from work_units n join corpus x on x.run_key = n.exact_key
+      or exists (select from work_units n join work_units k on k.run_key = n.exact_key join corpus x on x.work_unit_id = k.id
         where n.id = ${unit} and x.engine_class = 'wasm' and x.retracted_at is null
           and not ${provisional('x.work_unit_id')})
     then 'rerun' else 'not_rerun' end`
