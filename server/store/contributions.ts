@@ -160,7 +160,7 @@ export const listDeleted = async (trx: Trx, since: Instant): Promise<string[]> =
 
 const ADDED = `
   select x.party, v.via, x.day, x.valid, x.credit, x.fuel, x.impact, x.recent, x.at
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(party text, via contribution_via, day date, valid bigint, credit bigint,
+  from json_to_recordset(cast(:rows as json)) as x(party text, via contribution_via, day date, valid bigint, credit bigint,
     fuel double precision, impact bigint, recent double precision, at timestamptz)
   cross join lateral unnest(array[x.via, 'all'::contribution_via]) as v(via)`
 

@@ -82,7 +82,7 @@ const INSERT = `
     cast(w.job as jsonb)->'limit', x.status, x."metricName", x."metricValue", x.curve, x.counters, x."fuelUsed",
     r.digest, r.artifact_sha256, x.replicas, :now,
     (select count(*) from corpus o where o.work_unit_id = w.id), w.rung, w.engine_class
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("workUnitId" text, "resultId" text, status text,
+  from json_to_recordset(cast(:rows as json)) as x("workUnitId" text, "resultId" text, status text,
     "metricName" text, "metricValue" double precision, curve jsonb, counters jsonb, "fuelUsed" bigint, replicas int)
   join work_units w on w.id = x."workUnitId" join results r on r.id = x."resultId"
   join experiments e on e.id = w.experiment_id join campaigns c on c.id = w.campaign_id

@@ -109,7 +109,7 @@ const OPEN = `
 const INSERT = `
   insert into debts (result_id, decision, campaign_id, payee, amount_milli, created_at, due_at)
   select "resultId", decision, "campaignId", payee, "amountMilli", :now, :dueAt
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, decision int, "campaignId" text, payee text,
+  from json_to_recordset(cast(:rows as json)) as x("resultId" text, decision int, "campaignId" text, payee text,
     "amountMilli" bigint)`
 
 const FORGIVE = `
@@ -137,7 +137,7 @@ const OLD = `and b.created_at < :before and not exists (
 const DEFER = `
   insert into deferred_grants (result_id, decision, campaign_id, payee, amount_milli, vest, created_at)
   select "resultId", decision, "campaignId", payee, "amountMilli", vest, :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, decision int, "campaignId" text, payee text,
+  from json_to_recordset(cast(:rows as json)) as x("resultId" text, decision int, "campaignId" text, payee text,
     "amountMilli" bigint, vest boolean)`
 
 const HOSTS_DEFERRED = `

@@ -83,7 +83,7 @@ const COLUMNS = `
 const CANDIDATES = `
   select h."hostId", c.*
   from (
-    select h.*, "provenFuel" <> '{}' as proven from jsonb_to_recordset(cast(:hosts as jsonb)) as h("hostId" text,
+    select h.*, "provenFuel" <> '{}' as proven from json_to_recordset(cast(:hosts as json)) as h("hostId" text,
       "userId" text, "ownerKey" text, prefix text, trusted boolean, "provenFuel" jsonb, "engineClasses" text[],
       "memoryPages" bigint, "limit" int)) as h
   cross join lateral (
@@ -162,7 +162,7 @@ const LEASE = `
     select x."resultId", x."hostId", to_timestamp(x.deadline / 1000.0) as deadline,
       to_timestamp(x."graceUntil" / 1000.0) as grace_until, h.owner_key, h.trusted, x.proven,
       case when not h.trusted then h.prefix end as prefix
-    from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, deadline double precision,
+    from json_to_recordset(cast(:rows as json)) as x("resultId" text, "hostId" text, deadline double precision,
       "graceUntil" double precision, proven boolean) join hosts h on h.id = x."hostId")
   update results r set state = 'in_progress', host_id = x."hostId", engine_class = w.engine_class, owner_key = x.owner_key,
     trusted = x.trusted, proven = x.proven, prefix = x.prefix, sent_at = :now, deadline = x.deadline, grace_until = x.grace_until
@@ -223,7 +223,7 @@ export interface HeldProgress {
 const PROGRESS = `
   with held as (
     select r.id, x.fraction from results r
-    join jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, fraction real)
+    join json_to_recordset(cast(:rows as json)) as x("resultId" text, "hostId" text, fraction real)
       on r.id = x."resultId" and r.host_id = x."hostId"
     where r.state = 'in_progress' and r.fraction < x.fraction
     for no key update of r skip locked)

@@ -107,7 +107,7 @@ const INSERT = `
   insert into evaluations (id, result_id, sha256, job, run_key, hidden_sha256, created_at, ended_at, outcome)
   select id, "resultId", sha256, job, "runKey", "hiddenSha256", :now, case when "isDecoy" then cast(:now as timestamptz) end,
     case when "isDecoy" then 'decoy' end
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "resultId" text, sha256 text, job text, "runKey" text,
+  from json_to_recordset(cast(:rows as json)) as x(id text, "resultId" text, sha256 text, job text, "runKey" text,
     "isDecoy" boolean, "hiddenSha256" text)
   on conflict do nothing`
 

@@ -42,7 +42,7 @@ export function listEvents(
 const ADD = `
   insert into campaign_events (campaign_id, at, event, work_unit_id, experiment_id, detail)
   select "campaignId", :now, event, "workUnitId", "experimentId", detail
-  from jsonb_to_recordset(cast(:rows as jsonb))
+  from json_to_recordset(cast(:rows as json))
     as x("campaignId" text, event text, "workUnitId" text, "experimentId" text, detail text)`
 
 /** The kind of an event `e`, as readers know it. */

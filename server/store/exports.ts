@@ -57,7 +57,7 @@ const COMPLETE = `
     update exports set built_at = :now, state_sha256 = :stateSha256, row_count = :rows
     where id = :id and built_at is null and failed_at is null returning id),
   files as (
-    select f.* from jsonb_to_recordset(cast(:files as jsonb)) as f(name text, format text, sha256 text, bytes bigint)),
+    select f.* from json_to_recordset(cast(:files as json)) as f(name text, format text, sha256 text, bytes bigint)),
   stored as (
     insert into files (sha256, bytes, kind, created_at)
     select distinct on (f.sha256) f.sha256, f.bytes, 'export', :now from files f, built on conflict do nothing)

@@ -148,7 +148,7 @@ const SAVE = `
     engine_classes = x."engineClasses", cores = x.cores, memory_mib = x."memoryMiB", daily_quota = x."dailyQuota",
     quota_day = cast(:today as date), quota_used = x."usedToday", last_seen_at = :now,
     idle_since = to_timestamp(x."idleSince" / 1000.0)
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, call bigint, reply text, "bodySha256" text, client text,
+  from json_to_recordset(cast(:rows as json)) as x(id text, call bigint, reply text, "bodySha256" text, client text,
     "engineClasses" text[], cores int, "memoryMiB" int, "dailyQuota" int, "usedToday" int, "idleSince" double precision)
   where hosts.id = x.id and hosts.last_call < x.call`
 
@@ -172,7 +172,7 @@ export interface HostEvent {
 const ADD_EVENTS = `
   insert into host_events (host_id, at, event, detail, notice)
   select x."hostId", :now, x.event, x.detail, x.notice
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, event text, detail text, notice text)`
+  from json_to_recordset(cast(:rows as json)) as x("hostId" text, event text, detail text, notice text)`
 
 /** Notes what happened to hosts; what concerns their owners they are told, by `noticeOf`. */
 export async function addHostEvents(on: Executor, events: readonly HostEvent[], now: Instant): Promise<void> {
@@ -183,7 +183,7 @@ export async function addHostEvents(on: Executor, events: readonly HostEvent[], 
 
 const ANSWER = `
   update hosts set self_test = x."selfTest", recent_checks = x."recentChecks"
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, "selfTest" text, "recentChecks" text)
+  from json_to_recordset(cast(:rows as json)) as x("hostId" text, "selfTest" text, "recentChecks" text)
   where hosts.id = x."hostId" and hosts.self_test in ('demanded', 'demanded_again')`
 
 /** How a demanded self-test went, and the comparisons that are remembered after it. */
@@ -210,7 +210,7 @@ export const renameHost = (on: Executor, id: HostId, name: string): Promise<numb
 
 const MOVE = `
   update hosts set prefix = x.prefix, prefix_seen_at = case when x.prefix is not null then cast(:now as timestamptz) end
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, prefix text) where hosts.id = x."hostId"`
+  from json_to_recordset(cast(:rows as json)) as x("hostId" text, prefix text) where hosts.id = x."hostId"`
 
 /** Writes in which networks locked hosts are now. */
 export async function notePrefixes(

@@ -120,7 +120,7 @@ const FACTS = `
 const RAISE = `
   insert into alerts (kind, subject, detail, seen_at, last_seen_at)
   select kind, subject, string_agg(detail, '; ' order by detail), :now, :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(kind text, subject text, detail text)
+  from json_to_recordset(cast(:rows as json)) as x(kind text, subject text, detail text)
   group by kind, subject
   on conflict (kind, subject) where resolved_at is null
     do update set last_seen_at = excluded.last_seen_at, detail = excluded.detail

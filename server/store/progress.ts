@@ -132,7 +132,7 @@ const INSERT = `
   insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, revision, proposer, promotions,
     proposer_id, created_at)
   select id, :campaignId, ordinal, recipe, "recipeSha256", asked, revision, proposer, promotions, "proposerId", :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int,
+  from json_to_recordset(cast(:rows as json)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int,
     revision int, proposer text, promotions int, "proposerId" text)`
 
 const COUNT_CREATED = `

@@ -49,7 +49,7 @@ const PROMOTIONS = `
 const APPEND = `
   insert into search_promotions (campaign_id, position, ordinal, stands, at)
   select :campaignId, position, ordinal, stands, :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(position int, ordinal int, stands boolean)`
+  from json_to_recordset(cast(:rows as json)) as x(position int, ordinal int, stands boolean)`
 
 const PROMOTED = `
   select distinct e.ordinal from campaign_tests t join experiments e on e.id = t.challenger_id
@@ -64,6 +64,6 @@ const WAITING = `
 const INSERT_WAITING = `
   insert into waiting_proposals (id, campaign_id, recipe, recipe_sha256, proposer_id, at)
   select id, :campaignId, recipe, "recipeSha256", "proposerId", :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, recipe jsonb, "recipeSha256" text, "proposerId" text)`
+  from json_to_recordset(cast(:rows as json)) as x(id text, recipe jsonb, "recipeSha256" text, "proposerId" text)`
 
 const REMOVE_WAITING = `delete from waiting_proposals where id = any(:ids)`

@@ -111,7 +111,7 @@ const SUCCEED = `
   update results r set state = 'over', outcome = 'success', verdict = 'pending', digest = x.digest, report = x.report,
     signature = x.signature, artifact_sha256 = x."artifactSha256", fuel_used = x."fuelUsed", cpu_ms = x."cpuMs",
     late = x.late, metric = x.metric, proven = x.proven, draw = x.draw, work = x.work, weights = x.weights, fraction = 1, reported_at = :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, digest text, report text,
+  from json_to_recordset(cast(:rows as json)) as x("resultId" text, "hostId" text, digest text, report text,
     signature text, "artifactSha256" text, "fuelUsed" bigint, "cpuMs" bigint, late boolean,
     metric double precision, proven boolean, draw check_draw, work bigint, weights text)
   where r.id = x."resultId" and r.host_id = x."hostId"
@@ -137,7 +137,7 @@ export interface AcceptedError {
 const FAIL = `
   update results r set state = 'over', outcome = 'error', error_code = x.code, error_detail = x.detail,
     cpu_ms = x."cpuMs", reported_at = :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("resultId" text, "hostId" text, code text, detail text,
+  from json_to_recordset(cast(:rows as json)) as x("resultId" text, "hostId" text, code text, detail text,
     "cpuMs" bigint)
   where r.id = x."resultId" and r.host_id = x."hostId" and r.state = 'in_progress'`
 

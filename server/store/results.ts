@@ -136,7 +136,7 @@ const INSERT = `
     when x.kind <> 'check' then 0 when w.canary then 3 when w.disputed then 2 when w.demand is distinct from 'record'
     then 0 when exists (select from results c where c.work_unit_id = w.id and c.kind = 'check'
       and c.outcome is distinct from 'not_needed') then 1 else -1 end, :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "workUnitId" text, kind result_kind, lane lane,
+  from json_to_recordset(cast(:rows as json)) as x(id text, "workUnitId" text, kind result_kind, lane lane,
     attempt int)
   join work_units w on w.id = x."workUnitId"`
 

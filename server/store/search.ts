@@ -124,7 +124,7 @@ const REPORTS = `
 const APPEND = `
   insert into search_reports (campaign_id, position, ordinal, outcome, at)
   select :campaignId, position, ordinal, outcome, :now
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(position int, ordinal int, outcome jsonb)`
+  from json_to_recordset(cast(:rows as json)) as x(position int, ordinal int, outcome jsonb)`
 
 const CLIMBS = `
   select ordinal, rung, asked from search_climbs where campaign_id = :campaignId order by asked, ordinal, rung`
@@ -132,7 +132,7 @@ const CLIMBS = `
 const CLIMB = `
   insert into search_climbs (campaign_id, ordinal, rung, asked)
   select :campaignId, ordinal, rung, asked
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(ordinal int, rung smallint, asked int)`
+  from json_to_recordset(cast(:rows as json)) as x(ordinal int, rung smallint, asked int)`
 
 // Whatever changes an outcome publishes a unit: also one that failed, or was open again. The lateral join counts for those that
 // were heard of only; left to itself the planner, which cannot know how few they are, counts for all (30 ms of 10,000).

@@ -162,7 +162,7 @@ const SAVE = `
 const SAVE_STREAKS = `
   insert into streaks as s (host_id, engine_class, count, fuel, final_until, fault_at)
   select "hostId", "engineClass", count, fuel, to_timestamp("finalUntil" / 1000.0), to_timestamp("faultAt" / 1000.0)
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("hostId" text, "engineClass" text, count int, fuel bigint,
+  from json_to_recordset(cast(:rows as json)) as x("hostId" text, "engineClass" text, count int, fuel bigint,
     "finalUntil" double precision, "faultAt" double precision)
   on conflict (host_id, engine_class) do update set count = excluded.count, fuel = excluded.fuel,
     final_until = excluded.final_until, fault_at = excluded.fault_at`

@@ -25,7 +25,7 @@ const INSERT = `
   insert into study_runs (campaign_id, number, recipe, recipe_sha256, job, run_key, seed, rung, result_id, digest, status,
     metric_value)
   select :campaignId, number, recipe, "recipeSha256", job, "runKey", seed, rung, "resultId", digest, status, "metricValue"
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x(number int, recipe jsonb, "recipeSha256" text, job text, "runKey" text,
+  from json_to_recordset(cast(:rows as json)) as x(number int, recipe jsonb, "recipeSha256" text, job text, "runKey" text,
     seed bigint, rung smallint, "resultId" text, digest text, status text, "metricValue" double precision)`
 
 /** Adds what a new campaign of type replicate is about. */

@@ -22,7 +22,7 @@ export type ToleranceRow = z.infer<typeof ToleranceRow>
 
 const READ = `
   select x."kernelSha256", x."engineClass", k.manifest->'native'->'tolerance' as stated, t.bounds as learnt
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("kernelSha256" text, "engineClass" text)
+  from json_to_recordset(cast(:rows as json)) as x("kernelSha256" text, "engineClass" text)
   join kernels k on k.module_sha256 = x."kernelSha256"
   left join tolerances t on t.kernel_sha256 = x."kernelSha256" and t.engine_class = x."engineClass"
   where k.manifest->'native' is not null`

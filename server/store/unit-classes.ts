@@ -34,7 +34,7 @@ export const bindWorkUnits = (
 const INSERT_CLASSES = `
   insert into unit_classes (work_unit_id, engine_class, run_key, fuel_max, price_milli)
   select "workUnitId", "engineClass", "runKey", "fuelMax", "priceMilli"
-  from jsonb_to_recordset(cast(:rows as jsonb)) as x("workUnitId" text, "engineClass" text, "runKey" text,
+  from json_to_recordset(cast(:rows as json)) as x("workUnitId" text, "engineClass" text, "runKey" text,
     "fuelMax" bigint, "priceMilli" bigint)`
 
 const BIND = `

@@ -68,7 +68,7 @@ export interface NewDelivery {
 const ADD = `
   insert into webhook_deliveries (id, webhook_id, event_id, kind, body, created_at)
   select d.id, d."webhookId", cast(d."eventId" as bigint), d.kind, d.body, :now
-  from rows from (jsonb_to_recordset(cast(:rows as jsonb))
+  from rows from (json_to_recordset(cast(:rows as json))
     as (id text, "webhookId" text, "eventId" text, kind text, body text)) with ordinality
     as d (id, "webhookId", "eventId", kind, body, place)
   where exists (select from webhooks w where w.id = d."webhookId")

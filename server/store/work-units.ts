@@ -272,7 +272,7 @@ const PUBLISH = `
 
 const INSERT = `
   with x as materialized (
-    select * from jsonb_to_recordset(cast(:rows as jsonb)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
+    select * from json_to_recordset(cast(:rows as json)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
       rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
       "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
       "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, "wakeAt" timestamptz,
