@@ -31,7 +31,7 @@ const STAGES = `
     (select count(*) from work_units where awaits = 'assimilate')::int as unpublished,
     (select count(*) from corpus where published_at > :since)::int as published,
     (select count(*) from transfers where id > coalesce(
-      (select transfer_id from sealed_transfers order by position desc limit 1), 0))::int as unsealed,
+      (select last_id from blocks order by number desc limit 1), 0))::int as unsealed,
     pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as "walBytes"`
 
 /** @param since when the look-out began, by the clock of the server */

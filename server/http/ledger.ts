@@ -74,11 +74,7 @@ export function showBlock(edge: Edge): RequestHandler {
     const number = parse(BlockNumber, req.params.number, 'not_found')
     const [block] = await headsAfter(edge.knex, { after: number - 1, limit: 1 })
     if (block?.statement.number !== number) throw new Refused('not_found', `block ${number}`)
-    const { rows, count } = block.statement
-    const view: LedgerBlock = {
-      block,
-      rows: await readSealed(edge.knex, { after: rows - count, through: rows }),
-    }
+    const view: LedgerBlock = { block, rows: await readSealed(edge.knex, block) }
     res.json(view)
   }
 }

@@ -72,19 +72,13 @@ async function sealBlock(trx: Trx, deps: SealDeps): Promise<number> {
   const rows = await rowsToSeal(trx, last, ROWS_PER_BLOCK_MAX)
   const end = rows.at(-1)
   if (end === undefined) return 0
-  const before = last?.head.statement.rows ?? 0
-  const sealed = rows.map(({ row }, i) => ({
-    ...{ position: before + i + 1, transferId: row.id, leaf: leafOf(row, sha256Bytes) },
-  }))
-  const head = await headOf({ ...deps, key }, last?.head, {
-    root: merkleRoot(
-      sealed.map(s => s.leaf),
-      sha256Bytes,
-    ),
-    count: rows.length,
+  const leaves = rows.map(({ row }) => leafOf(row, sha256Bytes))
+  const tree = { root: merkleRoot(leaves, sha256Bytes), count: rows.length }
+  const head = await headOf({ ...deps, key }, last?.head, tree)
+  await insertBlock(trx, {
+    ...{ head, statementText: fromUtf8(statementBytes(head.statement)), leaves },
+    ...{ last: { lastXid: end.xid, lastId: end.row.id }, ids: rows.map(({ row }) => row.id) },
   })
-  const statementText = fromUtf8(statementBytes(head.statement))
-  await insertBlock(trx, { head, statementText, last: { lastXid: end.xid, lastId: end.row.id }, sealed })
   return rows.length
 }
 

@@ -8,7 +8,7 @@ import {
 } from '#protocol/ledger.ts'
 import { Sha256, toWire } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { column, type Executor, execute, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
+import { type Executor, execute, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 /** Takes the sealer's lock until the transaction ends; false when another process has it. */
 export const lockSealer = async (trx: Trx): Promise<boolean> =>
@@ -79,38 +79,35 @@ export interface NewBlock {
   readonly head: LedgerHead
   readonly statementText: string // the bytes under the hash
   readonly last: Position
-  readonly sealed: readonly {
-    readonly position: number
-    readonly transferId: number
-    readonly leaf: Sha256
-  }[]
+  readonly ids: readonly number[] // in the order of the chain
+  readonly leaves: readonly Sha256[] // of each
 }
 
-/** Appends a block and the places of its rows. */
-export async function insertBlock(trx: Trx, { head, statementText, last, sealed }: NewBlock): Promise<void> {
-  const { hash, signature, statement } = head
-  const { number } = statement
-  await execute(trx, INSERT_BLOCK, { number, hash, signature, statement: statementText, ...last })
-  await execute(trx, INSERT_SEALED, {
-    block: number,
-    positions: column(sealed, s => s.position),
-    ids: column(sealed, s => s.transferId),
-    leaves: column(sealed, s => s.leaf),
+/** Appends a block, which names its rows and keeps the hash of each. */
+export async function insertBlock(trx: Trx, block: NewBlock): Promise<void> {
+  const { hash, signature, statement } = block.head
+  await execute(trx, INSERT_BLOCK, {
+    ...{ number: statement.number, hash, signature, statement: block.statementText, ...block.last },
+    ...{ ids: block.ids, minId: Math.min(...block.ids), maxId: Math.max(...block.ids) },
+    leaves: block.leaves.join(''),
   })
 }
 
-/** Rows of the chain after place `after`, up to place `through`; a deleted one is null. */
-export async function readSealed(
-  on: Executor,
-  range: { after: number; through: number },
-): Promise<SealedRow[]> {
-  const rows = await select(on, SealedRowRow, SEALED, range)
-  return rows.map(({ n, leaf, ...row }) => ({
-    n,
-    leaf,
-    row: row.id === null ? null : TransferRow.parse(row),
+const NamedRow = z.object({ ids: z.array(z.int()), leaves: z.string() })
+
+/** The rows of a block as they are today, each with the hash it had; a deleted one is null. */
+export async function readSealed(on: Executor, { statement }: LedgerHead): Promise<SealedRow[]> {
+  const { number, rows, count } = statement
+  const { ids, leaves } = await selectOne(on, NamedRow, NAMED, { number })
+  const found = new Map((await select(on, TransferRow, TRANSFERS, { ids })).map(row => [row.id, row]))
+  return ids.map((id, i) => ({
+    n: rows - count + i + 1,
+    leaf: Sha256.parse(leaves.slice(i * LEAF_DIGITS, (i + 1) * LEAF_DIGITS)),
+    row: found.get(id) ?? null,
   }))
 }
+
+const LEAF_DIGITS = 64 // hexadecimal
 
 const BLOCKS_PER_PAGE = 20
 
@@ -122,21 +119,28 @@ export async function* chainLines(
   for (let after = first; after < first + blocks; ) {
     const limit = Math.min(BLOCKS_PER_PAGE, first + blocks - after)
     const heads = await headsAfter(on, { after, limit })
-    for (const block of heads) {
-      const { rows, count } = block.statement
-      yield [{ block }, ...(await readSealed(on, { after: rows - count, through: rows }))]
-    }
+    for (const block of heads) yield [{ block }, ...(await readSealed(on, block))]
     const last = heads.at(-1)
     if (last === undefined) return
     after = last.statement.number
   }
 }
 
-/** Rows that stand between the ends of these blocks (`after` 0: from the beginning) and are in none: somebody put them there. */
-export const countSmuggled = async (
+/**
+ * Rows that stand between the ends of these blocks (`after` 0: from the beginning) and are in none: somebody put them
+ * there. Some blocks at a time, so that their rows fit in memory.
+ */
+export async function countSmuggled(
   on: Executor,
-  between: { after: number; through: number },
-): Promise<number> => (await selectOne(on, z.object({ count: z.int() }), SMUGGLED, between)).count
+  { after: first, through: last }: { after: number; through: number },
+): Promise<number> {
+  let smuggled = 0
+  for (let after = first; after < last; after += BLOCKS_PER_PAGE) {
+    const through = Math.min(after + BLOCKS_PER_PAGE, last)
+    smuggled += (await selectOne(on, z.object({ count: z.int() }), SMUGGLED, { after, through })).count
+  }
+  return smuggled
+}
 
 const RoundRow = z.object({ after: z.int(), begunAt: Timestamp.nullable() })
 /** How far the chain was looked through in this round, and since when. */
@@ -148,7 +152,6 @@ export const saveRound = (on: Executor, { after, begunAt }: Round): Promise<numb
   execute(on, SAVE_ROUND, { after, begunAt: toDb(begunAt) })
 
 const UnsealedRow = z.looseObject({ xid: z.string() })
-const SealedRowRow = z.looseObject({ n: z.int(), leaf: Sha256, id: z.int().nullable() })
 
 const LOCK = `select pg_try_advisory_xact_lock(7316009) as locked`
 
@@ -175,27 +178,28 @@ const UNSEALED = `
 const KNOWS_XID = `select cast(:xid as xid8) < pg_snapshot_xmax(pg_current_snapshot()) as known`
 
 const INSERT_BLOCK = `
-  insert into blocks (number, hash, statement, signature, last_xid, last_id)
-  values (:number, :hash, :statement, :signature, cast(:lastXid as xid8), :lastId)`
+  insert into blocks (number, hash, statement, signature, last_xid, last_id, ids, leaves, min_id, max_id)
+  values (:number, :hash, :statement, :signature, cast(:lastXid as xid8), :lastId, cast(:ids as bigint[]), decode(:leaves, 'hex'), :minId, :maxId)`
 
-const INSERT_SEALED = `
-  insert into sealed_transfers (position, block, transfer_id, leaf)
-  select position, :block, id, leaf from unnest(:positions::bigint[], :ids::bigint[], :leaves::text[])
-    as s (position, id, leaf)`
+const NAMED = `select to_json(ids) as ids, encode(leaves, 'hex') as leaves from blocks where number = :number`
 
-const SEALED = `
-  select s.position as n, s.leaf, ${COLUMNS}
-  from sealed_transfers s left join transfers t on t.id = s.transfer_id
-  where s.position > :after and s.position <= :through order by s.position`
+const TRANSFERS = `select ${COLUMNS} from transfers t where t.id = any(cast(:ids as bigint[]))`
+
+/** Whether block b has the row with this id, in SQL; by ids, since transactions are counted anew in a restored copy. */
+export const isNamed = (id: string): string =>
+  `int8range(b.min_id, b.max_id, '[]') @> ${id} and ${id} = any(b.ids)`
 
 const endOf = (block: string, column: string): string =>
   `(select ${column} from blocks where number = ${block})`
 
+// What these blocks do not name is looked for in all of them; no more than a few rows are. A join could compare each row with each.
 const SMUGGLED = `
-  select count(*) as count from transfers t
-  where (t.xid, t.id) > (coalesce(${endOf(':after', 'last_xid')}, '0'), coalesce(${endOf(':after', 'last_id')}, 0))
-    and (t.xid, t.id) <= (${endOf(':through', 'last_xid')}, ${endOf(':through', 'last_id')})
-    and not exists (select from sealed_transfers s where s.transfer_id = t.id)`
+  with strange as materialized (
+    select t.id from transfers t
+    where (t.xid, t.id) > (coalesce(${endOf(':after', 'last_xid')}, '0'), coalesce(${endOf(':after', 'last_id')}, 0))
+      and (t.xid, t.id) <= (${endOf(':through', 'last_xid')}, ${endOf(':through', 'last_id')})
+    except select unnest(ids) from blocks where number > :after and number <= :through)
+  select count(*) as count from strange where not exists (select from blocks b where ${isNamed('strange.id')})`
 
 const READ_ROUND = `select after_block as after, begun_at as "begunAt" from chain_round`
 

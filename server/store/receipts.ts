@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, HostId, ResultId, type UserId } from '#protocol/units.ts'
+import { isNamed } from './blocks.ts'
 import { type Executor, select, selectFirst, selectOne, Timestamp } from './rows.ts'
 
 const PaidRow = z.object({
@@ -85,11 +86,11 @@ const PAID = `
 
 const ENTRY = `
   t.id, t.key, cast(t.kind as text) as kind, t.debit, t.credit, t.amount_milli as "amountMilli",
-  t.campaign_id as "campaignId", t.result_id as "resultId", t.reason, t.created_at as "createdAt", s.block`
+  t.campaign_id as "campaignId", t.result_id as "resultId", t.reason, t.created_at as "createdAt",
+  (select min(b.number) from blocks b where ${isNamed('t.id')}) as block`
 
 const TRANSFERS_OF_RESULT = `
-  select ${ENTRY} from transfers t left join sealed_transfers s on s.transfer_id = t.id
-  where t.result_id = :id order by t.id`
+  select ${ENTRY} from transfers t where t.result_id = :id order by t.id`
 
 // Two walks of an index each, instead of one over all transfers.
 const LAST_ENTRIES = `
@@ -97,7 +98,6 @@ const LAST_ENTRIES = `
     (select * from transfers where debit = any(:accounts) and id < :before order by id desc limit :limit)
     union
     (select * from transfers where credit = any(:accounts) and id < :before order by id desc limit :limit)) as t
-  left join sealed_transfers s on s.transfer_id = t.id
   order by t.id desc limit :limit`
 
 const EARNING = `ceil(least(coalesce(r.work, r.fuel_used), coalesce(w.flops, w.fuel_max))

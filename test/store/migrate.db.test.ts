@@ -2,6 +2,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { headsAfter, readSealed } from '#store/blocks.ts'
 import { inTransaction, openDatabase } from '#store/database.ts'
 import { audit } from '#store/ledger.ts'
 import { migrate } from '#store/migrate.ts'
@@ -155,4 +156,30 @@ test('a database of the first schema keeps what it has, and its campaigns know t
   ])
   expect(await rows(`select lane from results where kind = 'check'`)).toEqual([{ lane: 'verifier' }])
   expect(await inTransaction(database.knex, audit)).toMatchObject({ balanced: true })
+})
+
+// Two blocks as they were when each of their rows had a row; their ids overlap, and the third is not sealed.
+const SEALED = `
+  insert into accounts values ('mint', -4), ('user:u_1', 4);
+  insert into transfers (key, kind, debit, credit, amount_milli, created_at)
+    select 'k' || n, 'correction', 'mint', 'user:u_1', 1, now() from generate_series(1, 4) as n;
+  insert into blocks
+    select n, repeat('0', 63) || n, json_build_object('type', 'xeenet/ledger-block/1', 'serverId', 's', 'number', n, 'previous',
+      case n when 2 then repeat('0', 63) || 1 end, 'rows', 1 + n, 'count', 3 - n, 'root', repeat('0', 64),
+      'sealedAt', '2026-01-01T00:00:00.000Z', 'keyId', repeat('0', 64)), repeat('A', 86), '1', n
+    from generate_series(1, 2) as n;
+  insert into sealed_transfers values (1, 1, 4, repeat('a', 64)), (2, 1, 1, repeat('b', 64)), (3, 2, 2, repeat('c', 64));`
+
+test('blocks go on naming their rows, in order and with the hash of each, when they name them themselves', async () => {
+  await migrate(database.knex, undefined, 55)
+  await database.knex.raw(SEALED)
+  await migrate(database.knex)
+  const heads = await headsAfter(database.knex, { after: 0, limit: 9 })
+  const named = await Promise.all(heads.map(head => readSealed(database.knex, head)))
+  expect(named.flat().map(({ n, leaf, row }) => `${n} ${leaf[0]} ${row?.key}`)).toEqual([
+    '1 a k4',
+    '2 b k1',
+    '3 c k2',
+  ])
+  await expect(database.knex.raw('delete from blocks')).rejects.toThrow('the ledger is append-only')
 })
