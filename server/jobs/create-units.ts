@@ -81,7 +81,10 @@ export async function createUnits(growth: Growth, runs: readonly NewRun[]): Prom
   )
   const decisions = units
     .filter(({ workUnit }) => !answered.has(workUnit.id))
-    .map(({ workUnit }) => ({ workUnit, effects: transition(workUnit, [], now) }))
+    .map(({ workUnit }) => ({
+      workUnit,
+      effects: transition(workUnit, [], now).filter(({ type }) => type !== 'wake'), // written with the unit
+    }))
   await applyDecisions(trx, deps, decisions, now)
   return decisions.length
 }

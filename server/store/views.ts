@@ -143,7 +143,7 @@ const leadersOf = (among: 'all' | 'some'): string => `
       ${among === 'some' ? 'and experiment_id = any(:among)' : ''} group by experiment_id),
   lost as (
     select experiment_id, count(*) as failed from work_units
-    where campaign_id = :campaignId and state = 'failed' and rung = 3
+    where campaign_id = :campaignId and failure is not null and rung = 3
       ${among === 'some' ? 'and experiment_id = any(:among)' : ''} group by experiment_id),
   ranked as (
     select e.id, coalesce(p.n, 0) as n, p.mean, p.sd, coalesce(p.diverged, 0) as diverged, coalesce(l.failed, 0) as failed,
