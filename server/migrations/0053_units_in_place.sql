@@ -1,4 +1,4 @@
--- A unit is accepted in place: what that changes is in no index of the wide row (decision 0055).
+-- A unit is accepted in place: what that changes is in no index of the wide row (decision 0053).
 
 -- Units to which something may still happen: those that are not published, of which the open ones are a part, and published ones that wait
 -- for a moment. Written by whatever writes published_at or a moment, under the lock of the unit.
