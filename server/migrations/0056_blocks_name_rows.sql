@@ -1,4 +1,4 @@
--- A block names its rows itself (decision 0052): a row for each of them, in two indexes, was a sixth of what a transfer writes.
+-- A block names its rows itself (decision 0054): a row for each of them, in two indexes, was a sixth of what a transfer writes.
 alter table blocks
   add column ids bigint[] not null default '{}', -- in the order of the chain
   add column leaves bytea not null default '', -- the hash of each when it was sealed, 32 bytes, in the same order
