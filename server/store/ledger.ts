@@ -132,7 +132,7 @@ const LEFTOVERS = `
     and not exists (select from live_units u join work_units w on w.id = u.work_unit_id
       where u.campaign_id = c.id and w.state = 'open')
     and (select sum(case t.kind when 'reserve' then t.amount_milli when 'refund' then -t.amount_milli end)
-      from transfers t where t.campaign_id = c.id) > 0
+      from transfers t where t.campaign_id = c.id and t.kind in ('reserve', 'refund')) > 0
   order by c.id limit :limit`
 
 // The projection moves in the transaction that inserts, so within one snapshot the two must agree.
@@ -152,7 +152,7 @@ const AUDIT_CAMPAIGNS = `
   cross join lateral (
     select coalesce(sum(case when t.kind in ('reserve', 'overrun', 'forfeit', 'repay') then t.amount_milli
       when t.kind in ('grant', 'refund') then -t.amount_milli else 0 end), 0) as rest
-    from transfers t where t.campaign_id = c.id) as m
+    from transfers t where t.campaign_id = c.id and t.kind <> 'vest') as m
   where m.rest <> a.balance_milli order by 1`
 
 const TOTALS = `
@@ -162,4 +162,4 @@ const TOTALS = `
 const MOVED = `
   select cast(coalesce(sum(amount_milli) filter (where kind = 'reserve'), 0) as bigint) as "reservedMilli",
     cast(coalesce(sum(amount_milli) filter (where kind = 'refund'), 0) as bigint) as "refundedMilli"
-  from transfers where campaign_id = :campaignId`
+  from transfers where campaign_id = :campaignId and kind in ('reserve', 'refund')`

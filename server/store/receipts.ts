@@ -92,10 +92,10 @@ const ENTRY = `
 const TRANSFERS_OF_RESULT = `
   select ${ENTRY} from transfers t where t.result_id = :id order by t.id`
 
-// Two walks of an index each, instead of one over all transfers.
+// Two walks of an index each, instead of one over all transfers. That of debits has no escrows, and is named by saying so.
 const LAST_ENTRIES = `
   select ${ENTRY} from (
-    (select * from transfers where debit = any(:accounts) and id < :before order by id desc limit :limit)
+    (select * from transfers where debit = any(:accounts) and debit not like 'escrow:%' and id < :before order by id desc limit :limit)
     union
     (select * from transfers where credit = any(:accounts) and id < :before order by id desc limit :limit)) as t
   order by t.id desc limit :limit`

@@ -56,7 +56,7 @@ const DUE = `
     order by lapses_at limit :limit for update skip locked)
   select d.user_id as "userId", d.amount_milli as "starterMilli",
     (select cast(coalesce(sum(t.amount_milli), 0) as bigint) from transfers t
-      where t.debit = 'user:' || d.user_id and t.kind = 'lapse') as "lapsedMilli",
+      where t.debit = 'user:' || d.user_id and t.debit not like 'escrow:%' and t.kind = 'lapse') as "lapsedMilli",
     (select cast(coalesce(sum(case t.kind when 'reserve' then t.amount_milli else -t.amount_milli end), 0) as bigint)
       from campaigns c join transfers t on t.campaign_id = c.id and t.kind in ('reserve', 'refund')
       where c.owner_id = d.user_id and c.created_at < d.lapses_at) as "spentMilli",

@@ -98,13 +98,13 @@ const RESULT_STATES = `
   from results r join work_units w on w.id = r.work_unit_id where w.campaign_id = :campaignId group by 1`
 const MOVED = `
   select cast(kind as text) as name, cast(sum(amount_milli) as bigint) as count from transfers
-  where campaign_id = :campaignId group by kind`
+  where campaign_id = :campaignId and kind <> 'vest' group by kind`
 
 export interface CampaignCounts {
   readonly workUnits: Tally
   readonly failures: Tally
   readonly results: Tally
-  readonly moved: Tally // milli-credits by kind of transfer
+  readonly moved: Tally // milli-credits by kind of transfer, without what vested
 }
 
 export const countCampaign = async (on: Executor, id: CampaignId): Promise<CampaignCounts> => ({
