@@ -189,15 +189,16 @@ const TRANSFERS = `select ${COLUMNS} from transfers t where t.id = any(cast(:ids
 export const isNamed = (id: string): string =>
   `int8range(b.min_id, b.max_id, '[]') @> ${id} and ${id} = any(b.ids)`
 
-const endOf = (block: string, column: string): string =>
-  `(select ${column} from blocks where number = ${block})`
-
-// What these blocks do not name is looked for in all of them; no more than a few rows are. A join could compare each row with each.
+// Windows of blocks part the ids among them, each up to the largest so far: all blocks of a restored copy end with the same transaction. What comes
+// after the end of the chain is not sealed yet. What these blocks do not name is looked for in all of them; it is a few rows. A join could
+// compare each row with each.
 const SMUGGLED = `
   with strange as materialized (
     select t.id from transfers t
-    where (t.xid, t.id) > (coalesce(${endOf(':after', 'last_xid')}, '0'), coalesce(${endOf(':after', 'last_id')}, 0))
-      and (t.xid, t.id) <= (${endOf(':through', 'last_xid')}, ${endOf(':through', 'last_id')})
+    where t.id > (select coalesce(max(max_id), -9223372036854775808) from blocks where number <= :after)
+      and t.id <= (select case when max(number) > :through then max(max_id) filter (where number <= :through)
+        else 9223372036854775807 end from blocks)
+      and (t.xid, t.id) <= (select last_xid, last_id from blocks order by number desc limit 1)
     except select unnest(ids) from blocks where number > :after and number <= :through)
   select count(*) as count from strange where not exists (select from blocks b where ${isNamed('strange.id')})`
 

@@ -73,11 +73,10 @@ const IDLE = `
 const WORK_LEFT = `
   select exists (select from results where state = 'unsent' and lane in ('anyone', 'proven')) as "left"`
 
-// Of campaign p everything that volunteers may take alone is handed out. Mostly the first row that is looked at says no; without the
-// offset the planner joins all that is unsent of all campaigns first.
+// Of campaign p everything that volunteers may take alone is handed out.
 const NOTHING_LEFT = `
   not exists (select from live_units u join results r on r.work_unit_id = u.work_unit_id
-    where u.campaign_id = p.id and r.state = 'unsent' and r.lane in ('anyone', 'proven') offset 0)`
+    where u.campaign_id = p.id and r.state = 'unsent' and r.lane in ('anyone', 'proven'))`
 
 const IDLE_VERIFIER = `
   h.trusted and h.state = 'active' and h.last_seen_at > :since and h.idle_since is not null`
