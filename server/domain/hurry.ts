@@ -28,7 +28,7 @@ export interface Tail {
   readonly computing: readonly (Passed & { readonly sinceMs: number })[]
 }
 
-/** A unit for whom somebody else is asked. */
+/** A unit for which somebody else is asked. */
 interface Passed {
   readonly id: WorkUnitId
   /** Its campaign has nothing left to hand out, and an idle verifier computes its engine class. */
@@ -36,7 +36,7 @@ interface Passed {
 }
 
 /** Who has nothing to do: volunteers' proven hosts, and cores of verifiers. */
-export interface Idle {
+interface Idle {
   readonly hosts: number
   readonly verifierRoom: number
 }

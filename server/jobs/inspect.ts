@@ -3,7 +3,7 @@ import { readRound, saveRound } from '#store/blocks.ts'
 import { inTransaction } from '#store/database.ts'
 import { drawUnits, type Finding, raiseAlerts, readUnitFacts } from '#store/inspection.ts'
 import { noteUpkeep } from '#store/upkeep.ts'
-import { auditBalances, auditBlocks } from './audit.ts'
+import { auditBalances, auditBlocks, type Portion } from './audit.ts'
 import type { JobDeps } from './deps.ts'
 
 type InspectDeps = Pick<JobDeps, 'knex' | 'now' | 'log'>
@@ -11,8 +11,9 @@ type InspectDeps = Pick<JobDeps, 'knex' | 'now' | 'log'>
 // A few hundred milliseconds of a database's time; a grid of a million units is seen through in a fortnight of rounds every four minutes.
 const UNITS_PER_ROUND = 200
 
-// Of a thousand rows each at most: half a second of a core, each minute; a chain of a hundred million rows is seen through in two days and a half.
-const BLOCKS_PER_ROUND = 30
+// A second of a core each minute. A block is sealed each second while anything is posted, and has a thousand rows at most: of a hundred million
+// rows in full blocks all are seen in two days and a half.
+const PER_LOOK: Portion = { blocks: 1_000, rows: 30_000 }
 
 /** Derives again what must hold of work units drawn at random. Whatever does not is an alert; gives what was found. */
 export async function inspectUnits(deps: InspectDeps): Promise<Finding[]> {
@@ -39,11 +40,11 @@ export async function inspectLedger(deps: InspectDeps): Promise<Finding[]> {
   return found
 }
 
-/** The same of the chain, some blocks at a time and then from its beginning: every sealed row against its block. */
-export async function inspectChain(deps: InspectDeps, blocks = BLOCKS_PER_ROUND): Promise<Finding[]> {
+/** The same of the chain, a portion at a time and then from its beginning: every sealed row against its block. */
+export async function inspectChain(deps: InspectDeps, portion = PER_LOOK): Promise<Finding[]> {
   const { after, begunAt } = await readRound(deps.knex)
   const begun = after === 0 || begunAt === null ? deps.now() : begunAt
-  const { chain, smuggled } = await auditBlocks(deps.knex, { after, blocks })
+  const { chain, smuggled } = await auditBlocks(deps.knex, after, portion)
   const found = await raise(deps, [
     ...chain.problems.map(
       ({ block, detail }): Finding => ({ kind: 'chain', subject: `block ${block}`, detail }),
@@ -52,7 +53,7 @@ export async function inspectChain(deps: InspectDeps, blocks = BLOCKS_PER_ROUND)
       ? []
       : [ledger('chain', `${smuggled} rows stand among sealed ones and are in no block`)]),
   ])
-  const isEnd = chain.blocks < blocks || chain.head === null
+  const isEnd = (chain.blocks < portion.blocks && chain.rows < portion.rows) || chain.head === null
   if (isEnd) await noteUpkeep(deps.knex, { kind: 'chain_check', at: begun })
   await saveRound(
     deps.knex,

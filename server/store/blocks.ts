@@ -127,8 +127,8 @@ export async function* chainLines(
 }
 
 /**
- * Rows that stand between the ends of these blocks (`after` 0: from the beginning) and are in none: somebody put them
- * there. Some blocks at a time, so that their rows fit in memory.
+ * Rows before the end of the chain that are in no block, with ids from where block `after` ends (0: from the first) to where block `through`
+ * does: somebody put them there. Some blocks at a time, so that their rows fit in memory.
  */
 export async function countSmuggled(
   on: Executor,
@@ -146,8 +146,10 @@ const RoundRow = z.object({ after: z.int(), begunAt: Timestamp.nullable() })
 /** How far the chain was looked through in this round, and since when. */
 export type Round = z.infer<typeof RoundRow>
 
+/** Where the next look begins, and since when the round goes on; `begunAt` null: it has not begun. */
 export const readRound = (on: Executor): Promise<Round> => selectOne(on, RoundRow, READ_ROUND)
 
+/** Notes how far a round has come. */
 export const saveRound = (on: Executor, { after, begunAt }: Round): Promise<number> =>
   execute(on, SAVE_ROUND, { after, begunAt: toDb(begunAt) })
 
@@ -189,15 +191,17 @@ const TRANSFERS = `select ${COLUMNS} from transfers t where t.id = any(cast(:ids
 export const isNamed = (id: string): string =>
   `int8range(b.min_id, b.max_id, '[]') @> ${id} and ${id} = any(b.ids)`
 
-// Windows of blocks part the ids among them, each up to the largest so far: all blocks of a restored copy end with the same transaction. What comes
-// after the end of the chain is not sealed yet. What these blocks do not name is looked for in all of them; it is a few rows. A join could
-// compare each row with each.
+const maxIdOf = (block: string): string => `(select max_id from blocks where number = ${block})`
+
+// Windows of blocks part all ids between them, each from the largest of the block before it to that of its own last one: all blocks of a restored
+// copy end with the same transaction. What comes after the end of the chain is not sealed yet. What these blocks do not name is looked for in all
+// of them; it is a few rows. A join could compare each row with each.
 const SMUGGLED = `
   with strange as materialized (
     select t.id from transfers t
-    where t.id > (select coalesce(max(max_id), -9223372036854775808) from blocks where number <= :after)
-      and t.id <= (select case when max(number) > :through then max(max_id) filter (where number <= :through)
-        else 9223372036854775807 end from blocks)
+    where t.id > coalesce(${maxIdOf(':after')}, -9223372036854775808)
+      and t.id <= case when exists (select from blocks where number > :through)
+        then coalesce(${maxIdOf(':through')}, 9223372036854775807) else 9223372036854775807 end
       and (t.xid, t.id) <= (select last_xid, last_id from blocks order by number desc limit 1)
     except select unnest(ids) from blocks where number > :after and number <= :through)
   select count(*) as count from strange where not exists (select from blocks b where ${isNamed('strange.id')})`

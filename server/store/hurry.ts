@@ -70,13 +70,14 @@ const IDLE = `
     select from hosts h where h.last_seen_at > :since and h.idle_since is not null and h.state = 'active' and not h.trusted
       and exists (select from streaks s where s.host_id = h.id and s.count >= 10) limit :limit) as found`
 
-const WORK_LEFT = `
-  select exists (select from results where state = 'unsent' and lane in ('anyone', 'proven')) as "left"`
+const FOR_ONE_ALONE = `r.state = 'unsent' and r.lane in ('anyone', 'proven')`
+
+const WORK_LEFT = `select exists (select from results r where ${FOR_ONE_ALONE}) as "left"`
 
 // Of campaign p everything that volunteers may take alone is handed out.
 const NOTHING_LEFT = `
   not exists (select from live_units u join results r on r.work_unit_id = u.work_unit_id
-    where u.campaign_id = p.id and r.state = 'unsent' and r.lane in ('anyone', 'proven'))`
+    where u.campaign_id = p.id and ${FOR_ONE_ALONE})`
 
 const IDLE_VERIFIER = `
   h.trusted and h.state = 'active' and h.last_seen_at > :since and h.idle_since is not null`

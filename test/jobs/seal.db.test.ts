@@ -149,9 +149,9 @@ describe('a row that somebody with all rights', () => {
     log: { info: () => {}, warn: () => {}, error: () => {} },
   })
   /** What each look of a round finds, a block each, until the next one begins. */
-  async function wholeRound(): Promise<string[][]> {
+  async function wholeRound(portion = { blocks: 1, rows: Infinity }): Promise<string[][]> {
     const looks: string[][] = []
-    do looks.push((await inspectChain(deps(), 1)).map(({ detail }) => detail))
+    do looks.push((await inspectChain(deps(), portion)).map(({ detail }) => detail))
     while ((await readRound(database.knex)).after > 0)
     return looks
   }
@@ -179,6 +179,7 @@ describe('a row that somebody with all rights', () => {
     const rounds = await wholeRound()
     expect(rounds).toHaveLength(heads.length + 1) // and a look that finds the end
     expect(rounds.map(found => found.length > 0)).toEqual(rounds.map((_, i) => i === heads.length - 1))
+    expect(await wholeRound({ blocks: Infinity, rows: 1 })).toEqual(rounds)
     await meddle(`update transfers set amount_milli = amount_milli - 1 where id = ${id}`)
     expect((await readUpkeep(database.knex)).get('chain_check')).toBe(T0)
   })
