@@ -1,10 +1,11 @@
 import type { Request, Response } from 'express'
 import { z } from 'zod'
+import { sha256Of } from '#domain/hash.ts'
 import { IdempotencyKey } from '#protocol/operation.ts'
 import type { Instant, Sha256, UserId } from '#protocol/units.ts'
 import { inTransaction, type Trx } from '#store/database.ts'
 import { type CallRow, findCall, keepAnswer, takeKey } from '#store/idempotent-calls.ts'
-import { bodyOf, sha256Of } from './body.ts'
+import { bodyOf } from './body.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
 

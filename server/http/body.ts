@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto'
 import express, { type Request, type RequestHandler } from 'express'
 import { fromUtf8 } from '#protocol/canonical.ts'
-import { Sha256 } from '#protocol/units.ts'
 import { Refused } from './problem.ts'
 
 /**
@@ -15,9 +13,6 @@ export const bytesUpTo = (limit: number): RequestHandler =>
 export function bodyOf(req: Request): Buffer {
   return Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0)
 }
-
-export const sha256Of = (bytes: Uint8Array | string): Sha256 =>
-  Sha256.parse(createHash('sha256').update(bytes).digest('hex'))
 
 /** JSON of bytes from a stranger; throws `Refused` (bad_request). */
 export function parseJson(bytes: Uint8Array): unknown {

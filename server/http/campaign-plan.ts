@@ -123,18 +123,16 @@ async function checkRecipes(
 }
 
 /** The first runs of a campaign as anyone could compute them. */
-export async function firstRuns(planner: Planner, checked: CheckedCampaign): Promise<RunPlan[]> {
+export function firstRuns(planner: Planner, checked: CheckedCampaign): RunPlan[] {
   const { file, kernel, dataset, plan, study } = checked
   if (study !== undefined)
     return study.slice(0, FIRST_RECIPES).map(run => runPlan({ run, kernel, dataset, fuelMax: plan.fuelMax }))
   const data = slotFiles(kernel.manifest, dataset).map(slot => slot.sha256)
   const source = { file, manifest: kernel.manifest, moduleSha256: kernel.moduleSha256, data }
-  return Promise.all(
-    checked.firstRecipes.map(async recipe => {
-      const run = await planner.run(source, recipe, { seedIndex: 0, isPruned: plan.pruner !== 'none' })
-      return runPlan({ run, kernel, dataset, fuelMax: plan.fuelMax })
-    }),
-  )
+  return checked.firstRecipes.map(recipe => {
+    const run = planner.run(source, recipe, { seedIndex: 0, isPruned: plan.pruner !== 'none' })
+    return runPlan({ run, kernel, dataset, fuelMax: plan.fuelMax })
+  })
 }
 
 interface Planned {

@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express'
 import { coreHoursOf } from '#domain/core-hours.ts'
+import { sha256Of } from '#domain/hash.ts'
 import type { CampaignView, ValidateReply } from '#protocol/campaign.ts'
 import { CAMPAIGNS_OPEN_MAX, EXPERIMENTS_OPEN_MAX } from '#protocol/limits.ts'
 import { addMs, CampaignId, type Instant, type TokenId, type UserId } from '#protocol/units.ts'
@@ -13,7 +14,7 @@ import { measuredSpeed } from '#store/speed.ts'
 import { insertStudy } from '#store/studies.ts'
 import { answerOnce } from './answer-once.ts'
 import { keyIdOf, requireScope, tokenOf } from './auth.ts'
-import { bodyOf, sha256Of } from './body.ts'
+import { bodyOf } from './body.ts'
 import { campaignBody, onItsLine } from './campaign-body.ts'
 import { type CheckedCampaign, checkCampaign, firstRuns } from './campaign-plan.ts'
 import { viewCampaign } from './campaign-view.ts'
@@ -46,7 +47,7 @@ export function validateCampaign(edge: Edge): RequestHandler {
         checked.quote.fuelPlanned,
         await measuredSpeed(edge.knex, checked.kernel.moduleSha256),
       ),
-      firstRuns: await firstRuns(edge.planner, checked),
+      firstRuns: firstRuns(edge.planner, checked),
     }
     res.json(reply)
   }

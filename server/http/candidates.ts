@@ -31,8 +31,11 @@ export async function candidatesOf(
   }
   const terms = poolTerms(seekers, lanes)
   const first = await look(terms)
-  const usable = new Set([...first.seats.values()].flat().map(seat => seat.resultId))
-  const isEnough = usable.size >= seekers.reduce((sum, { take }) => sum + take, 0)
+  const volunteers = seekers.filter(host => !host.trusted) // nothing is looked up again for the others: theirs is another lane
+  const usable = new Set(
+    volunteers.flatMap(({ hostId }) => first.seats.get(hostId) ?? []).map(seat => seat.resultId),
+  )
+  const isEnough = usable.size >= volunteers.reduce((sum, { take }) => sum + take, 0)
   const { seats, more } =
     isEnough || !first.more.has('kept anyone') ? first : await look({ ...terms, all: true })
   const found = new Map(

@@ -18,7 +18,7 @@ export interface Planner {
     source: RunSource,
     recipe: Recipe,
     which: { readonly seedIndex: number; readonly isPruned: boolean },
-  ): Promise<Run>
+  ): Run
   /** What the sampler of a campaign knows; undefined when all recipes were known in advance. */
   state(
     file: CampaignFile,

@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
+import { sha256Of } from '#domain/hash.ts'
 import { claimFault } from '#domain/proposals.ts'
 import { canonicalJson, utf8 } from '#protocol/canonical.ts'
 import type { SignedRelease } from '#protocol/kernel.ts'
@@ -22,7 +23,7 @@ import {
   readProposal,
 } from '#store/proposals.ts'
 import { type Caller, requireScope } from './auth.ts'
-import { bodyOf, parseJson, sha256Of } from './body.ts'
+import { bodyOf, parseJson } from './body.ts'
 import type { Edge } from './edge.ts'
 import { parse, Refused } from './problem.ts'
 

@@ -45,7 +45,7 @@ export async function createUnits(growth: Growth, runs: readonly NewRun[]): Prom
   for (const { experimentId, recipe, seedIndex, rung = LAST_RUNG } of runs) {
     // Whole runs of a campaign that stops runs early know rungs as well: they are what its prefixes are prefixes of.
     const rungs = plan.pruner === 'none' ? undefined : rungsUntil(rung)
-    built.push({ experimentId, seedIndex, rung, run: await buildRun(source, recipe, seedIndex, rungs) })
+    built.push({ experimentId, seedIndex, rung, run: buildRun(source, recipe, seedIndex, rungs) })
   }
   const several = built.flatMap(({ run }) => (run.classes.length > 1 ? run.classes : []))
   const known = await knownRunKeys(

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256Of } from '#domain/hash.ts'
 import { invariant } from '#domain/invariant.ts'
 import { addRun, isRecord, type Scores, scoreAfter } from '#domain/records.ts'
 import { type Case, type Settlement, settle } from '#domain/settle.ts'
@@ -118,8 +118,7 @@ function caseOf(workUnit: WorkUnit, rows: readonly SuccessRow[], { board, bounds
     if (row.weights === 'different') return { ...success, unreadable: FALSE_METRIC }
     const output = validator.read(report)
     if ('unreadable' in output) return { ...success, unreadable: output.unreadable }
-    if (sha256Hex(report) !== digest)
-      return { ...success, unreadable: 'the digest is not that of the report' }
+    if (sha256Of(report) !== digest) return { ...success, unreadable: 'the digest is not that of the report' }
     outputs.set(success.id, output)
     return { ...success, unreadable: null }
   })
@@ -143,5 +142,3 @@ function caseOf(workUnit: WorkUnit, rows: readonly SuccessRow[], { board, bounds
 const isProved = ({ weights, verdict }: SuccessRow): boolean => verdict !== 'pending' || weights !== 'awaited'
 
 const FALSE_METRIC = 'its weights are not those of its metric and fingerprint'
-
-const sha256Hex = (text: string): string => createHash('sha256').update(text).digest('hex')

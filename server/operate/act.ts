@@ -1,8 +1,17 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { sha256Of } from '#domain/hash.ts'
 import type { Act, ActView, PreviewView } from '#protocol/acts.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
 import { PREVIEW_MS, UNDO_MS } from '#protocol/limits.ts'
-import { type ActId, addMs, type Instant, instant, Sha256, toWire, type UserId } from '#protocol/units.ts'
+import {
+  type ActId,
+  addMs,
+  type Instant,
+  instant,
+  type Sha256,
+  toWire,
+  type UserId,
+} from '#protocol/units.ts'
 import { type ActRow, beginAct, findAct, findActOf, finishAct, markUndone, viewAct } from '#store/acts.ts'
 import { inRehearsal, inTransaction, type Trx } from '#store/database.ts'
 import { blockPlan, quotaPlan, rolesPlan } from './accounts.ts'
@@ -51,7 +60,7 @@ export async function perform(
   { token, ...wanted }: Wanted & { token: string },
 ): Promise<ActView> {
   const shown = readToken(deps, wanted, token)
-  const name = Sha256.parse(createHash('sha256').update(token).digest('hex'))
+  const name = sha256Of(token)
   const before = await findActOf(deps.knex, name)
   if (before !== undefined) return viewAct(before)
   if (shown.expiresAt < deps.now()) throw new ActRefused('preview_outdated', 'the preview has expired')

@@ -51,18 +51,23 @@ export type Job = z.infer<typeof Job>
 export const jobText = (job: Job): string => canonicalJson(job)
 
 /**
- * Names a computation: equal run keys of an exact class have equal digests, for ever. What a native class computes is another
+ * What names a computation: equal run keys of an exact class have equal digests, for ever. What a native class computes is another
  * computation than the kernel's, and of each class another one: there equal keys have results within the tolerance.
+ * The key is the SHA-256 of this text.
  * @param moduleSha256 of the rewritten module @param data SHA-256 of each data file, in slot order
  */
-export function runKeyOf(
+export function runKeyText(
   moduleSha256: Sha256,
   data: readonly Sha256[],
   job: Job,
   engineClass: EngineClass = 'wasm',
-): Promise<Sha256> {
+): string {
   const { recipe, seed, limit, marks, task, rungs } = job
   const terms = { kernel: moduleSha256, data, recipe, seed, limit, marks, task }
   const engine = engineClass === 'wasm' ? {} : { engine: engineClass }
-  return sha256Text(canonicalJson({ ...terms, ...(rungs === undefined ? {} : { rungs }), ...engine }))
+  return canonicalJson({ ...terms, ...(rungs === undefined ? {} : { rungs }), ...engine })
 }
+
+/** The run key of a job, on any machine; of the same parameters as its text. */
+export const runKeyOf = (...terms: Parameters<typeof runKeyText>): Promise<Sha256> =>
+  sha256Text(runKeyText(...terms))

@@ -1,3 +1,4 @@
+import { sha256Of } from '#domain/hash.ts'
 import { type SeedSource, seedFor } from '#domain/seeds.ts'
 import { enginesOf } from '#protocol/budget.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
@@ -11,7 +12,7 @@ import {
   type Recipe,
   type Rungs,
   rungsUntil,
-  runKeyOf,
+  runKeyText,
 } from '#protocol/job.ts'
 import type { KernelManifest } from '#protocol/kernel.ts'
 import { MARKS, REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
@@ -94,26 +95,23 @@ export interface Run {
 }
 
 /** The run of a canonical recipe with the campaign's seed number `seedIndex`; `rungs` says where it ends and is evaluated. */
-export async function buildRun(
+export function buildRun(
   source: RunSource,
   recipe: Recipe,
   seedIndex: number,
   rungs: Rungs | undefined = source.file.rungs ? rungsUntil(LAST_RUNG) : undefined,
-): Promise<Run> {
+): Run {
   const { file, moduleSha256, data } = source
   const seed = seedFor(source, seedIndex)
   const { limit, flops } = boundsOf(source, recipe)
   const whole: Job = { kernel: file.kernel, task: 'train', recipe, seed, limit, marks: MARKS }
   const job = rungs === undefined ? whole : { ...whole, rungs }
   const classes = classesFor(file, source.manifest, recipe)
-  const [first, ...others] = await Promise.all(
-    classes.map(async engineClass => ({
-      engineClass,
-      runKey: await runKeyOf(moduleSha256, data, job, engineClass),
-    })),
-  )
+  const keyIn = (engineClass: EngineClass): Sha256 =>
+    sha256Of(runKeyText(moduleSha256, data, job, engineClass))
+  const [first, ...others] = classes.map(engineClass => ({ engineClass, runKey: keyIn(engineClass) }))
   if (first === undefined) throw new TypeError('no class is offered this recipe') // campaignRecipe refuses it
-  const exactKey = classes.some(name => name !== 'wasm') ? await runKeyOf(moduleSha256, data, job) : null
+  const exactKey = classes.some(name => name !== 'wasm') ? keyIn('wasm') : null
   return { job: jobText(job), runKey: first.runKey, exactKey, seed, flops, classes: [first, ...others] }
 }
 
@@ -135,7 +133,7 @@ export const wholeRun = (
   source: RunSource,
   recipe: Recipe,
   { seedIndex, isPruned }: { readonly seedIndex: number; readonly isPruned: boolean },
-): Promise<Run> => buildRun(source, recipe, seedIndex, isPruned ? rungsUntil(LAST_RUNG) : undefined)
+): Run => buildRun(source, recipe, seedIndex, isPruned ? rungsUntil(LAST_RUNG) : undefined)
 
 interface Space {
   readonly ok: true

@@ -3,7 +3,8 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { type Instant, Sha256 } from '#protocol/units.ts'
+import { sha256Of } from '#domain/hash.ts'
+import type { Instant, Sha256 } from '#protocol/units.ts'
 
 /**
  * Files named by the SHA-256 of their bytes, in a directory or in a bucket (bucket-blobs.ts). A file is there completely or not
@@ -56,7 +57,7 @@ export async function openBlobs(directory: string): Promise<Blobs> {
       return (await sizeOf(path)) === undefined ? undefined : path
     },
     put: async bytes => {
-      const sha256 = hashOf(bytes)
+      const sha256 = sha256Of(bytes)
       if (await blobs.has(sha256)) return sha256
       const temporary = uploadPath(randomUUID())
       await writeAt(temporary, 0, bytes)
@@ -92,9 +93,6 @@ export async function openBlobs(directory: string): Promise<Blobs> {
   }
   return blobs
 }
-
-export const hashOf = (bytes: Uint8Array): Sha256 =>
-  Sha256.parse(createHash('sha256').update(bytes).digest('hex'))
 
 async function sizeOf(path: string): Promise<number | undefined> {
   try {

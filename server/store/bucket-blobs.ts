@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { sha256Of } from '#domain/hash.ts'
 import type { Instant, Sha256 } from '#protocol/units.ts'
-import { type Blobs, hashOf, nameOf, openBlobs, UPLOADS } from './blobs.ts'
+import { type Blobs, nameOf, openBlobs, UPLOADS } from './blobs.ts'
 import type { Bucket } from './bucket.ts'
 
 interface BucketBlobsOptions {
@@ -65,7 +66,7 @@ export async function openBucketBlobs({
       return copy !== undefined && (await noteUse(copy, now())) ? copy : fetchOnce(sha256)
     },
     put: async bytes => {
-      const sha256 = hashOf(bytes)
+      const sha256 = sha256Of(bytes)
       if (!(await blobs.has(sha256))) await bucket.write(fileOf(sha256), bytes)
       return sha256
     },

@@ -98,7 +98,7 @@ const SHELVES = `
   waiting as materialized (
     select 'waiting' as shelf, l.lane, ${WAITING_LIMIT} as "limit", waiting.* from unnest(cast(:waiting as lane[])) as l(lane) cross join lateral (
       ${UNSENT}
-        and r.created_at <= cast(:before as timestamptz)
+        and r.created_at <= case l.lane when 'anyone' then cast(:starvedBefore as timestamptz) else cast(:before as timestamptz) end
       order by r.created_at, r.id limit ${WAITING_LIMIT}
       for no key update of r, w skip locked) as waiting)
   select * from own
@@ -138,10 +138,13 @@ export async function lockPool(
   { kept, waiting, engineClasses, memoryPages, takes, spare, all }: PoolTerms,
   { starvedBefore, pairedBefore }: Patience,
 ): Promise<PoolRow[]> {
-  const before = toDb(starvedBefore > pairedBefore ? starvedBefore : pairedBefore)
+  // What starved is for trusted hosts; where none asks, what others may not have yet is not read for it.
+  const isForTrusted = kept.includes('verifier')
+  const before = toDb(isForTrusted && starvedBefore > pairedBefore ? starvedBefore : pairedBefore)
   const bindings = {
     ...{ kept: [...kept], waiting: [...waiting], engineClasses: [...engineClasses] },
-    ...{ memoryPages, ...takes, spare, all, before, pairedBefore: toDb(pairedBefore) },
+    ...{ memoryPages, ...takes, spare, all, before },
+    ...{ starvedBefore: toDb(starvedBefore), pairedBefore: toDb(pairedBefore) },
   }
   return inIndexOrder(on, () => select(on, PoolRow, POOL, bindings))
 }

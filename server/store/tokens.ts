@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import { sha256Of } from '#domain/hash.ts'
 import { RoleName } from '#protocol/acts.ts'
-import { type Instant, Sha256, TokenId, UserId } from '#protocol/units.ts'
+import { type Instant, type Sha256, TokenId, UserId } from '#protocol/units.ts'
 import { type Executor, execute, selectFirst, Timestamp, toDb } from './rows.ts'
 
 export const Scope = z.enum(['enrol', 'verify', 'campaign', 'kernel', 'admin', 'read', 'propose'])
@@ -13,8 +14,7 @@ export const newTokenText = (kind: keyof typeof PREFIXES): string =>
   `${PREFIXES[kind]}_${randomBytes(32).toString('base64url')}`
 
 /** What is stored of a token. It has 256 random bits, so a plain hash cannot be reversed by guessing. */
-export const tokenHash = (text: string): Sha256 =>
-  Sha256.parse(createHash('sha256').update(text).digest('hex'))
+export const tokenHash = (text: string): Sha256 => sha256Of(text)
 
 const Bearer = z.object({
   tokenId: TokenId,

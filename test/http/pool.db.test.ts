@@ -121,7 +121,7 @@ test('what is for anyone is looked up for what the lane of the hosts has too few
   )
   const ages = addMs(server.now(), -1e9)
   expect(await countsOf([], ages)).toEqual([3, 0, 7])
-  expect(await countsOf(['unproven'], ages)).toEqual([3, 10, 7]) // too young for them
+  expect(await countsOf(['unproven'], ages)).toEqual([3, 0, 7]) // too young for them
   expect(await countsOf(['unproven'], server.now())).toEqual([3, 10, 2])
   expect(await countsOf(['unproven'], server.now(), true)).toEqual([3, 10, 10])
 })

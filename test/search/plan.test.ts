@@ -120,24 +120,24 @@ test('a kernel that knows no rungs cannot evaluate at them', () => {
   expect(planCampaign(file, { ...manifest, rungs: true }).ok).toBe(true)
 })
 
-test('a run has the exact bytes of its job, a run key and a seed under the secret', async () => {
+test('a run has the exact bytes of its job, a run key and a seed under the secret', () => {
   const file = fileOf({ space: { lr: { choice: [0.1] } }, runs: 1, budget: { updates_per_run: 10 } })
   const data = [Sha256.parse('d'.repeat(64))]
   const source = { file, manifest, moduleSha256: Sha256.parse('a'.repeat(64)), data, secret: 'secret' }
   const recipe = { lr: 0.1, width: 32, heads: 2, decay: 0, act: 'gelu' }
-  const run = await buildRun(source, recipe, 0)
+  const run = buildRun(source, recipe, 0)
   expect(run.job).toBe(
     `{"kernel":"charlm@1","limit":{"updates":10},"marks":8,"recipe":{"act":"gelu","decay":0,"heads":2,"lr":0.1,"width":32},"seed":${run.seed},"task":"train"}`,
   )
-  expect((await buildRun(source, recipe, 1)).runKey).not.toBe(run.runKey)
-  expect(await buildRun(source, recipe, 0)).toEqual(run)
-  const short = await buildRun(source, recipe, 0, { of: 4, until: 0 })
+  expect(buildRun(source, recipe, 1).runKey).not.toBe(run.runKey)
+  expect(buildRun(source, recipe, 0)).toEqual(run)
+  const short = buildRun(source, recipe, 0, { of: 4, until: 0 })
   expect(short.job).toContain(
     '"recipe":{"act":"gelu","decay":0,"heads":2,"lr":0.1,"width":32},"rungs":{"of":4,"until":0},',
   )
   expect(short.seed).toBe(run.seed)
-  const whole = await buildRun(source, recipe, 0, { of: 4, until: 3 })
-  expect(await buildRun({ ...source, file: { ...file, rungs: true } }, recipe, 0)).toEqual(whole)
+  const whole = buildRun(source, recipe, 0, { of: 4, until: 3 })
+  expect(buildRun({ ...source, file: { ...file, rungs: true } }, recipe, 0)).toEqual(whole)
   expect(new Set([run, short, whole].map(({ runKey }) => runKey)).size).toBe(3)
   expect(
     planned({ space: { lr: { choice: [0.1] } }, runs: 1, budget: { updates_per_run: 10 } }),
@@ -163,7 +163,7 @@ describe('a recipe on which devices would not agree', () => {
     const data = [Sha256.parse('d'.repeat(64))]
     const moduleSha256 = Sha256.parse('a'.repeat(64))
     const source = { file: on(...engines), manifest: calmManifest, moduleSha256, data, secret: 'secret' }
-    const run = await buildRun(source, { lr, width: 32, heads: 2, decay: 0, act: 'gelu' }, 0)
+    const run = buildRun(source, { lr, width: 32, heads: 2, decay: 0, act: 'gelu' }, 0)
     return [
       run.classes.map(({ engineClass }) => engineClass),
       run.exactKey === null ? 'wasm only' : 'native too',

@@ -1,0 +1,5 @@
+import { hash } from 'node:crypto'
+import { Sha256 } from '#protocol/units.ts'
+
+/** SHA-256 of bytes, or of a text's UTF-8, at once: `sha256` of the protocol, which browsers have as well, costs a turn of the thread pool. */
+export const sha256Of = (data: string | Uint8Array): Sha256 => Sha256.parse(hash('sha256', data, 'hex'))
