@@ -8,6 +8,8 @@ import type { JobDeps } from './deps.ts'
 
 // As many as the campaign's view looks through for its best.
 const BEST_AMONG = 100
+// The best is nearly always among so many; the runs of each of them are looked through.
+const BEST_FIRST = 5
 
 /**
  * Tells those who follow a campaign that another experiment leads what is shown of its leaderboard. In a transaction of its own: a
@@ -18,8 +20,9 @@ export async function tellBest({ knex, now, trust }: JobDeps, id: CampaignId): P
     const before = await lockBest(trx, id, BEST_AMONG)
     if (before === undefined) return
     const { goal, among } = before
-    const rows = await readLeaders(trx, { campaignId: id, goal, limit: BEST_AMONG, among })
-    const [best] = shownRows(rows, trust.leaderRows)
+    const firstShown = async (limit: number) =>
+      shownRows(await readLeaders(trx, { campaignId: id, goal, limit, among }), trust.leaderRows)[0]
+    const best = (await firstShown(BEST_FIRST)) ?? (await firstShown(BEST_AMONG))
     const experimentId = best?.mean == null ? null : best.experimentId
     if (experimentId === before.experimentId) return
     await changeBest(trx, id, experimentId)

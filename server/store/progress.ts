@@ -157,15 +157,18 @@ const DRAW_AUDITS = `
       where o.host_id = r.host_id and o.campaign_id = :id and ow.wanted_check = 'verifier')
   order by r.host_id, hashtextextended(w.id || cast(:salt as text), 0)`
 
+// Inside of a lateral join the goal is looked at once: beside the table, all of it was read in the order that is not asked for.
 const UNVERIFIED_LEADERS = `
   with board as (
-    (select e.experiment_id from campaigns c join experiment_scores e on e.campaign_id = c.id
-      where c.id = :id and c.file->'metric'->>'goal' = 'minimize' and e.mean is not null
-      order by e.mean limit :rows)
-    union all
-    (select e.experiment_id from campaigns c join experiment_scores e on e.campaign_id = c.id
-      where c.id = :id and c.file->'metric'->>'goal' = 'maximize' and e.mean is not null
-      order by e.mean desc limit :rows))
+    select led.experiment_id from campaigns c cross join lateral (
+      (select e.experiment_id from experiment_scores e
+        where e.campaign_id = c.id and c.file->'metric'->>'goal' = 'minimize' and e.mean is not null
+        order by e.mean limit :rows)
+      union all
+      (select e.experiment_id from experiment_scores e
+        where e.campaign_id = c.id and c.file->'metric'->>'goal' = 'maximize' and e.mean is not null
+        order by e.mean desc limit :rows)) as led
+    where c.id = :id)
   select distinct s.id from board l join work_units w on w.experiment_id = l.experiment_id
   join results c on c.id = w.canonical_result_id
   join work_units s on s.id = c.work_unit_id -- where the corpus answered, another than w

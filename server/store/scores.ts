@@ -46,14 +46,15 @@ export async function refreshScores(trx: Trx, ids: readonly ExperimentId[]): Pro
   await execute(trx, REFRESH, { ids: distinct })
 }
 
-// A thousand values predict as well as all of them, and cost the same however large the campaign is.
+// Of the latest 250 experiments the deviation is known within a twentieth: as good as all for an interval, and the same cost however large
+// the campaign is. Each is a page of its own, so that a thousand were most of what judging a batch read of scores.
 const SCORES = `
   select c.id as "campaignId", c.file->'metric'->>'goal' as goal, s.n, s.mean, s.m2, l.leaders, l.best
   from campaigns c
   cross join lateral (
     with latest as (
       select n, mean, m2 from experiment_scores e where e.campaign_id = c.id and n > 0
-      order by e.experiment_id desc limit 1000),
+      order by e.experiment_id desc limit 250),
     whole as (select coalesce(sum(n), 0)::int as n, coalesce(sum(n * mean) / sum(n), 0) as mean from latest)
     select w.n, w.mean, coalesce(sum(o.m2 + o.n * (o.mean - w.mean) ^ 2), 0) as m2
     from whole w left join latest o on true group by w.n, w.mean) as s
