@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { invariant } from '#domain/invariant.ts'
 import { CampaignFile, CampaignState, EndedBy } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
 import type { Proposer } from '#protocol/space.ts'
@@ -72,7 +73,8 @@ export async function insertExperiments(
   now: Instant,
 ): Promise<void> {
   await execute(trx, INSERT, { campaignId, rows: recordset(experiments), now: toDb(now) })
-  await execute(trx, COUNT_CREATED, { campaignId, count: experiments.length })
+  const counted = await execute(trx, COUNT_CREATED, { campaignId, count: experiments.length })
+  invariant(counted === 1, 'experiments are of a campaign')
 }
 
 /** Marks a locked campaign as settled, and as finished if it was running. */
