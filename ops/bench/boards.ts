@@ -76,8 +76,8 @@ const FILL = [
    select 'r_' || ${ID}, 'w_' || ${ID}, 'replica', 'over', 'success', 'valid', 0, now(), md5(cast(i as text)), '{}', 1000000000, 3,
      'h_' || lpad(cast(1 + floor(:hosts * power(random(), 2)) as text), 26, '0'), now(), 10, 0, true
    from generate_series(1, :results) as i`,
-  `insert into transfers (key, kind, debit, credit, amount_milli, campaign_id, result_id, created_at)
-   select 'vest:' || id, 'vest', 'held:user:u_' || substr(host_id, 3), 'user:u_' || substr(host_id, 3), 10, :campaign, id,
+  `insert into transfers (key, kind, debit, credit, amount_milli, grants, created_at)
+   select 'vest:' || id || ':0', 'vest', 'held:user:u_' || substr(host_id, 3), 'user:u_' || substr(host_id, 3), 10, array[id || ':0'],
      timestamptz '2026-11-26 12:00Z' - random() * :days * interval '1 day' from results`,
   `insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, created_at)
    select 'e_' || ${ID}, :campaign, i, jsonb_build_object('lr', i / 1e6, 'width', 16), md5(cast(i as text)), now()

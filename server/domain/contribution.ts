@@ -16,6 +16,8 @@ export interface Moved {
   readonly sign: 1 | -1
   readonly amountMilli: MilliCredit
   readonly via: Via
+  /** How many results it is about, and what they took together. */
+  readonly results: number
   readonly fuel: number
   readonly at: Instant
 }
@@ -40,12 +42,11 @@ export interface Contribution {
  * back with it (`reverse` of what was final). A debt is repaid out of what is earned, so `repay` lessens that.
  */
 export function contributionsOf(moved: readonly Moved[], now: Instant): Contribution[] {
-  return moved.flatMap(({ kind, party, sign, amountMilli, via, fuel, at }) => {
+  return moved.flatMap(({ kind, party, sign, amountMilli, via, results, fuel, at }) => {
     if (party === null) return []
-    const counted = kind === 'vest' || kind === 'restore' || kind === 'reverse'
-    if (!counted && kind !== 'repay') return []
+    if (kind !== 'vest' && kind !== 'restore' && kind !== 'reverse' && kind !== 'repay') return []
+    const counts = kind === 'repay' ? 0 : sign
     const creditMilli = sign * amountMilli
-    const results = counted ? sign : 0
     const recentMilli = creditMilli * 2 ** (-Math.max(0, now - at) / RECENT_HALF_LIFE_MS)
     return withAnonymous({
       ...{
@@ -53,9 +54,9 @@ export function contributionsOf(moved: readonly Moved[], now: Instant): Contribu
         via,
         day: dayOf(at),
         at,
-        valid: results,
+        valid: counts * results,
         creditMilli,
-        fuel: results * fuel,
+        fuel: counts * fuel,
         impact: 0,
         recentMilli,
       },

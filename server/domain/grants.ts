@@ -1,5 +1,5 @@
 import { APPEAL_DAYS } from '#protocol/limits.ts'
-import type { CampaignId, MilliCredit, ResultId } from '#protocol/units.ts'
+import type { CampaignId, HostId, MilliCredit, ResultId } from '#protocol/units.ts'
 import { invariant } from './invariant.ts'
 import {
   type AccountName,
@@ -18,6 +18,7 @@ export interface Grant {
   readonly resultId: ResultId
   readonly decision: number
   readonly campaignId: CampaignId
+  readonly hostId: HostId // that computed it
   readonly payee: Payee
   readonly amountMilli: MilliCredit
 }
@@ -56,11 +57,11 @@ interface Terms {
 export function payGrants(
   grants: readonly Grant[],
   balances: Balances,
-  { vestNow, overrunLeftMilli, debts = [] }: Terms,
+  { vestNow, overrunLeftMilli, debts }: Terms,
 ): { transfers: Transfer[]; deferred: Grant[] } {
   const left = new Map(balances)
-  const owed = owedBy(debts)
   const deferred: Grant[] = []
+  const final: Grant[] = []
   let overrunLeft = overrunLeftMilli
   const transfers = grants.flatMap(grant => {
     const { resultId, campaignId, amountMilli } = grant
@@ -73,13 +74,13 @@ export function payGrants(
     }
     overrunLeft -= lacking
     left.set(escrow, balance + lacking - amountMilli)
+    if (vestNow.has(resultId)) final.push(grant)
     return [
       ...(lacking === 0 ? [] : [overrun(grant, lacking)]),
       moved(grant, 'grant', { debit: escrow, credit: heldAccount(grant.payee), amountMilli }),
-      ...(vestNow.has(resultId) ? vestOne(grant, owed) : []),
     ]
   })
-  return { transfers, deferred }
+  return { transfers: [...transfers, ...vest(final, debts)], deferred }
 }
 
 /** What of these grants the escrows cannot pay: zero, or a reason to look at today's overrun. */
@@ -95,10 +96,14 @@ export function lackingOf(grants: readonly Grant[], balances: Balances): MilliCr
   )
 }
 
-/** held → payee for results that became final, and payee → escrow for what the payee owes, oldest debt first. */
+/**
+ * held → payee for results that became final, one transfer for those of a host: who gave how much is counted by host. Then
+ * payee → escrow for what the payee owes, oldest debt first.
+ */
 export function vest(grants: readonly Grant[], debts: readonly Debt[] = []): Transfer[] {
-  const owed = owedBy(debts)
-  return grants.flatMap(grant => vestOne(grant, owed))
+  const owed: Owed = debts.map(debt => ({ debt, leftMilli: debt.amountMilli }))
+  const together = Map.groupBy(grants, ({ hostId, payee }) => `${hostId} ${payee}`)
+  return [...together.values()].flatMap(some => vestTogether(some, owed))
 }
 
 /** A grant that stands, and whether it is final. */
@@ -147,18 +152,24 @@ export function giveOn(forfeits: readonly Grant[], { to }: { readonly to: 'escro
 /** What is open of each debt; it shrinks as grants vest. */
 type Owed = { readonly debt: Debt; leftMilli: MilliCredit }[]
 
-const owedBy = (debts: readonly Debt[]): Owed => debts.map(debt => ({ debt, leftMilli: debt.amountMilli }))
-
-function vestOne(grant: Grant, owed: Owed): Transfer[] {
-  const { payee, amountMilli } = grant
-  const transfers = [moved(grant, 'vest', { debit: heldAccount(payee), credit: payee, amountMilli })]
+/** Of one host. The first grant names the transfer: no other can begin with it. */
+function vestTogether(some: readonly Grant[], owed: Owed): Transfer[] {
+  const [first] = some
+  if (first === undefined) return []
+  const { payee } = first
+  const amountMilli = some.reduce((sum, grant) => sum + grant.amountMilli, 0)
+  const grants = some.map(nameOf)
+  const accounts = { debit: heldAccount(payee), credit: payee }
+  const transfers = [
+    transfer({ key: `vest:${nameOf(first)}`, kind: 'vest', ...accounts, amountMilli, grants }),
+  ]
   let left = amountMilli
   for (const open of owed) {
     const repaid = open.debt.payee === payee ? Math.min(left, open.leftMilli) : 0
     if (repaid === 0) continue
     open.leftMilli -= repaid
     left -= repaid
-    transfers.push(repay(open.debt, grant, repaid))
+    transfers.push(repay(open.debt, first, repaid))
   }
   return transfers
 }
@@ -166,7 +177,7 @@ function vestOne(grant: Grant, owed: Owed): Transfer[] {
 function repay(debt: Debt, by: Grant, amountMilli: MilliCredit): Transfer {
   const { resultId, campaignId } = debt
   return transfer({
-    ...{ key: `repay:${resultId}:${debt.decision}:${by.resultId}:${by.decision}`, kind: 'repay' },
+    ...{ key: `repay:${nameOf(debt)}:${nameOf(by)}`, kind: 'repay' },
     ...{ debit: debt.payee, credit: escrowAccount(campaignId), amountMilli, campaignId, resultId },
     reason: `the credit of ${resultId} was reversed after it was spent`,
   })
@@ -180,9 +191,13 @@ function overrun(grant: Grant, amountMilli: MilliCredit): Transfer {
 type Move = Pick<Transfer, 'debit' | 'credit' | 'amountMilli'> & { readonly reason?: string }
 
 function moved(
-  { resultId, decision, campaignId }: Grant,
-  kind: 'grant' | 'vest' | 'overrun' | 'reverse' | 'forfeit' | 'restore',
+  grant: Grant,
+  kind: 'grant' | 'overrun' | 'reverse' | 'forfeit' | 'restore',
   move: Move,
 ): Transfer {
-  return transfer({ key: `${kind}:${resultId}:${decision}`, kind, ...move, campaignId, resultId })
+  const { campaignId, resultId } = grant
+  return transfer({ key: `${kind}:${nameOf(grant)}`, kind, ...move, campaignId, resultId })
 }
+
+const nameOf = ({ resultId, decision }: Pick<Grant, 'resultId' | 'decision'>): string =>
+  `${resultId}:${decision}`

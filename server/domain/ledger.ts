@@ -24,6 +24,8 @@ export interface Transfer {
   readonly amountMilli: MilliCredit
   readonly campaignId: CampaignId | null
   readonly resultId: ResultId | null
+  /** Of a vest: the grants that it makes final, each as `result:decision`, the end of its key. */
+  readonly grants: readonly string[] | null
   readonly reason: string | null
 }
 
@@ -177,11 +179,11 @@ export function netChanges(
   return new Map([...changes].filter(([, change]) => change !== 0))
 }
 
-type TransferFacts = Omit<Transfer, 'campaignId' | 'resultId' | 'reason'> & Partial<Transfer>
+type TransferFacts = Omit<Transfer, 'campaignId' | 'resultId' | 'grants' | 'reason'> & Partial<Transfer>
 
 /** A checked transfer; whatever is not given is null. */
 export function transfer(facts: TransferFacts): Transfer {
   invariant(Number.isSafeInteger(facts.amountMilli), 'credit is whole milli-credits')
   invariant(facts.amountMilli > 0, 'a transfer moves credit')
-  return { campaignId: null, resultId: null, reason: null, ...facts }
+  return { campaignId: null, resultId: null, grants: null, reason: null, ...facts }
 }

@@ -36,7 +36,7 @@ export function grantOf(
 ): StandingGrant[] {
   return paid === null || host === undefined
     ? []
-    : [{ resultId, campaignId, payee: payeeAccount(host), ...paid }]
+    : [{ resultId, campaignId, hostId: host.id, payee: payeeAccount(host), ...paid }]
 }
 
 /** What is paid, taken back or let go because of these verdicts. */
@@ -56,7 +56,10 @@ export function payOf(
     const { decision, paid } = success
     const { campaignId } = workUnit
     if (paid === null && amountMilli > 0)
-      grants.push({ resultId, decision, campaignId, payee: payeeAccount(host), amountMilli })
+      grants.push({
+        ...{ resultId, decision, campaignId, hostId: host.id },
+        ...{ payee: payeeAccount(host), amountMilli },
+      })
     else if (verdict !== 'valid' || amountMilli === 0) reversals.push(...grantOf(workUnit, success, host))
     else if (!provisional && paid?.vested === false) vests.push(...grantOf(workUnit, success, host))
   }

@@ -115,8 +115,9 @@ export function showReceipt(edge: Edge): RequestHandler {
 }
 
 /** A stored transfer as it is shown. */
-export const entryOf = ({ createdAt, id: _, ...entry }: EntryRow): LedgerEntry => ({
+export const entryOf = ({ createdAt, id: _, grants, ...entry }: EntryRow): LedgerEntry => ({
   ...entry,
+  ...(grants === null ? {} : { grants }),
   at: toWire(createdAt),
 })
 

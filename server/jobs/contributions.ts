@@ -36,7 +36,7 @@ async function countPage(trx: Trx, clock: Instant): Promise<number> {
   const now = clock < cursor.at ? cursor.at : clock
   await endDays(trx, cursor.at, now)
   const impacts = await takeImpacts(trx, cursor.xmin, ROWS_PER_PAGE)
-  const moved = await takeTransfers(trx, cursor.xmin, ROWS_PER_PAGE)
+  const { looked, moved } = await takeTransfers(trx, cursor.xmin, ROWS_PER_PAGE)
   const reversed = moved.flatMap(({ kind, resultId }) =>
     kind === 'reverse' && resultId !== null ? [resultId] : [],
   )
@@ -46,7 +46,7 @@ async function countPage(trx: Trx, clock: Instant): Promise<number> {
   await moveClaimed(trx, moved, now)
   const deleted = await takeParties(trx, await listDeleted(trx, cursor.at), now)
   await addContributions(trx, summed(deleted.map(one => ({ ...one, party: ANONYMOUS }))), now)
-  return Math.max(moved.length, impacts.length)
+  return Math.max(looked, impacts.length)
 }
 
 /** What claimed hosts gave is their accounts' from now on. Nothing is earned by a host after it was claimed. */

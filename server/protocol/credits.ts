@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { EngineClass } from './engine.ts'
+import { Grants } from './ledger.ts'
 import { MilliCredit, WireInstant } from './units.ts'
 
 /** Milli-credits for one Gfuel (10^9 instructions) or one TFLOP (10^12 closed-form training FLOPs). */
@@ -56,6 +57,7 @@ export const LedgerEntry = z.object({
   amountMilli: MilliCredit,
   campaignId: z.string().nullable(),
   resultId: z.string().nullable(),
+  grants: Grants,
   reason: z.string().nullable(),
   at: WireInstant,
   /** The block that has it; null for a second or so. */

@@ -5,6 +5,7 @@ import {
   hashOf,
   type LedgerHead,
   LedgerLine,
+  type LedgerRow,
   leafOf,
   merkleRoot,
   type SealedRow,
@@ -122,9 +123,17 @@ function addRow(chain: Chain, { n, leaf, row }: SealedRow): void {
   } else {
     if (leafOf(row, chain.hash) !== leaf)
       note(chain, 'row_altered', n, `row ${n} (${row.key}) is not as it was sealed`)
-    if (chain.keys.has(row.key)) note(chain, 'key_repeated', n, `row ${n} repeats the key ${row.key}`)
-    chain.keys.add(row.key)
+    for (const key of keysOf(row)) {
+      if (chain.keys.has(key)) note(chain, 'key_repeated', n, `row ${n} repeats the key ${key}`)
+      chain.keys.add(key)
+    }
   }
+}
+
+/** Each may be used once: its key, of which a vest has one for each grant that it makes final. */
+function keysOf({ key, kind, grants = [] }: LedgerRow): string[] {
+  const ofGrants = grants.map(grant => `${kind}:${grant}`)
+  return ofGrants[0] === key ? ofGrants : [key, ...ofGrants]
 }
 
 /** Notes that the rows after the last one, up to place `through`, are not there. */

@@ -10,6 +10,12 @@ import { Sha256, WireInstant } from './units.ts'
 /** SHA-256. */
 export type Hash = (bytes: Uint8Array) => Uint8Array
 
+/**
+ * Only of kind `vest`: the grants that it makes final, each as `result:decision`, which is the end of its key (`grant:result:decision`).
+ * The amount is what all of them moved. What was sealed before there was this field is of one grant, the one that ends its own key.
+ */
+export const Grants = z.array(z.string()).min(1).optional()
+
 /** One transfer, as it is sealed and exported. */
 export const LedgerRow = z.strictObject({
   id: z.int(),
@@ -20,6 +26,7 @@ export const LedgerRow = z.strictObject({
   amountMilli: z.int(),
   campaignId: z.string().nullable(),
   resultId: z.string().nullable(),
+  grants: Grants,
   reason: z.string().nullable(),
   at: WireInstant,
 })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type CampaignId, ExperimentId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { execute, selectFirst } from './rows.ts'
+import { leadingOf } from './scores.ts'
 
 const BestRow = z.object({
   experimentId: ExperimentId.nullable(),
@@ -22,12 +23,8 @@ export const changeBest = (trx: Trx, id: CampaignId, experimentId: ExperimentId 
 
 // By an index: however large the campaign is, few rows are looked at.
 const LOCK = `
-  select best_experiment_id as "experimentId", file->'metric'->>'goal' as goal, array(
-    (select experiment_id from experiment_scores e where e.campaign_id = c.id and c.file->'metric'->>'goal' = 'minimize'
-      and mean is not null order by mean limit :most)
-    union all
-    (select experiment_id from experiment_scores e where e.campaign_id = c.id and c.file->'metric'->>'goal' = 'maximize'
-      and mean is not null order by mean desc limit :most)) as among
+  select best_experiment_id as "experimentId", file->'metric'->>'goal' as goal,
+    array(select experiment_id from (${leadingOf(':most')}) as l order by place) as among
   from campaigns c where id = :id for no key update`
 
 const CHANGE = `update campaigns set best_experiment_id = :experimentId where id = :id`

@@ -52,10 +52,18 @@ const TransferRow = z
     amountMilli: z.int(),
     campaignId: z.string().nullable(),
     resultId: z.string().nullable(),
+    grants: z.array(z.string()).nullable(),
     reason: z.string().nullable(),
     createdAt: Timestamp,
   })
-  .transform(({ createdAt, ...row }): LedgerRow => ({ ...row, at: toWire(createdAt) }))
+  .transform(
+    // A field that is not there is in no hash: rows are what they were when they were sealed without it.
+    ({ createdAt, grants, ...row }): LedgerRow => ({
+      ...row,
+      ...(grants === null ? {} : { grants }),
+      at: toWire(createdAt),
+    }),
+  )
 
 /**
  * Committed rows after `after`, in (xid, id) order, none of a transaction that anybody might still add to: below the
@@ -169,7 +177,7 @@ const HEADS_AFTER = `
 
 const COLUMNS = `
   t.id, t.key, cast(t.kind as text) as kind, t.debit, t.credit, t.amount_milli as "amountMilli",
-  t.campaign_id as "campaignId", t.result_id as "resultId", t.reason, t.created_at as "createdAt"`
+  t.campaign_id as "campaignId", t.result_id as "resultId", t.grants, t.reason, t.created_at as "createdAt"`
 
 const UNSEALED = `
   select cast(t.xid as text) as xid, ${COLUMNS} from transfers t

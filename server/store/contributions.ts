@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { type Contribution, dayOf, RECENT_HALF_LIFE_MS } from '#domain/contribution.ts'
 import { TRANSFER_KINDS } from '#domain/ledger.ts'
-import { type Instant, ResultId } from '#protocol/units.ts'
+import { type Instant, instant, ResultId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
+import { execute, recordset, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 const Cursor = z.object({ at: Timestamp, xmin: z.string() })
 export type Cursor = z.infer<typeof Cursor>
@@ -23,19 +23,22 @@ const MovedRow = z.object({
   sign: z.union([z.literal(1), z.literal(-1)]),
   amountMilli: z.int(),
   via: z.enum(['tab', 'cli']),
+  results: z.int(),
   fuel: z.number(),
-  at: Timestamp,
+  at: z.int().transform(instant),
   resultId: ResultId.nullable(),
   /** Of a claim: the host. */
   claimed: z.string().nullable(),
 })
 export type MovedRow = z.infer<typeof MovedRow>
+const TakenRow = z.object({ looked: z.int(), moved: z.array(MovedRow) })
 
 // Values of their own, with which the index begins: joined with its row it would be walked from the first row of the ledger.
 const CURSOR = (of: 'transfer' | 'event'): string =>
   `((select ${of}_xid from contribution_cursor), (select ${of}_id from contribution_cursor))`
 
-// An account that was deleted is nobody's: what it gave is part of the anonymous sum.
+// An account that was deleted is nobody's: what it gave is part of the anonymous sum. A vest is of one host. Grants are
+// most of all, and count when they are final.
 const TAKE_TRANSFERS = `
   with page as (
     select t.* from transfers t where (t.xid, t.id) > ${CURSOR('transfer')} and t.xid < cast(:xmin as xid8)
@@ -43,21 +46,24 @@ const TAKE_TRANSFERS = `
   moved as (
     update contribution_cursor set transfer_xid = p.xid, transfer_id = p.id
     from (select xid, id from page order by xid desc, id desc limit 1) as p)
-  select p.kind, s.sign, p.amount_milli as "amountMilli", p.created_at as at, p.result_id as "resultId",
-    case when u.deleted_at is not null then 'anonymous' else s.party end as party,
-    case when p.kind = 'claim' and p.debit like 'host:%' then p.debit end as claimed,
-    ${VIA} as via, cast(coalesce(r.fuel_used, 0) as double precision) as fuel
+  select (select count(*) from page) as looked, coalesce(json_agg(json_build_object(
+    'kind', p.kind, 'sign', s.sign, 'amountMilli', p.amount_milli, 'at', round(extract(epoch from p.created_at) * 1000),
+    'resultId', p.result_id, 'party', case when u.deleted_at is not null then 'anonymous' else s.party end,
+    'claimed', case when p.kind = 'claim' and p.debit like 'host:%' then p.debit end,
+    'via', ${VIA}, 'results', o.results, 'fuel', o.fuel) order by p.xid, p.id), '[]') as moved
   from page p
   cross join lateral (select case when p.kind in ('vest', 'restore', 'claim') then 1 else -1 end as sign,
     case when p.kind in ('vest', 'restore', 'claim') then p.credit else p.debit end as account) as a
   cross join lateral (select a.sign, case when a.account ~ '^(user|host):' then a.account end as party) as s
-  left join results r on r.id = p.result_id left join hosts h on h.id = r.host_id
-  left join users u on u.id = substring(s.party from '^user:(.*)$')
-  order by p.xid, p.id`
+  cross join lateral (
+    select cast(count(*) as int) as results, cast(coalesce(sum(r.fuel_used), 0) as double precision) as fuel, min(r.host_id) as host_id
+    from unnest(coalesce(p.grants, array[p.result_id])) as g (name) join results r on r.id = split_part(g.name, ':', 1)) as o
+  left join hosts h on h.id = o.host_id left join users u on u.id = substring(s.party from '^user:(.*)$')
+  where p.kind <> 'grant'`
 
-/** Transfers that nobody counted yet, in the order of the ledger; the cursor moves past them. */
-export const takeTransfers = (trx: Trx, xmin: string, limit: number): Promise<MovedRow[]> =>
-  select(trx, MovedRow, TAKE_TRANSFERS, { xmin, limit })
+/** How many transfers nobody had counted yet, and those of them that may count, in the order of the ledger; the cursor moves past all. */
+export const takeTransfers = (trx: Trx, xmin: string, limit: number): Promise<z.infer<typeof TakenRow>> =>
+  selectOne(trx, TakenRow, TAKE_TRANSFERS, { xmin, limit })
 
 const ImpactRow = z.object({ party: z.string(), via: z.enum(['tab', 'cli']), at: Timestamp })
 

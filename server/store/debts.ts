@@ -10,9 +10,11 @@ const GrantRow = z.object({
   resultId: ResultId,
   decision: z.int(),
   campaignId: CampaignId,
+  hostId: HostId,
   payee: PayeeText,
   amountMilli: z.int(),
 })
+const DebtRow = GrantRow.omit({ hostId: true })
 
 /**
  * Debts of these payees that are due and not repaid, oldest first. Their accounts must be locked when it matters. `now`
@@ -24,7 +26,7 @@ export function openDebts(
   now: Instant | null = null,
 ): Promise<Debt[]> {
   if (payees.length === 0) return Promise.resolve([])
-  return select(on, GrantRow, OPEN, { payees, now: toDb(now) })
+  return select(on, DebtRow, OPEN, { payees, now: toDb(now) })
 }
 
 /** Writes down what could not be collected; it is due at `dueAt`. */
@@ -118,7 +120,7 @@ const FORGIVE = `
 
 const MOVE = `update debts set payee = :to where payee = :from`
 
-const PAYEE = `case when h.user_id is null then 'host:' || h.id else 'user:' || h.user_id end as payee`
+const PAYEE = `h.id as "hostId", case when h.user_id is null then 'host:' || h.id else 'user:' || h.user_id end as payee`
 
 const FORFEITS = `
   select b.result_id as "resultId", x.decision, b.campaign_id as "campaignId", ${PAYEE},

@@ -108,7 +108,8 @@ const FACTS = `
         'graceUntil', ${ms('r.grace_until')}, 'reportedAt', ${ms('r.reported_at')},
         'grantedMilli', r.granted_milli, 'paidMilli',
           (select coalesce(sum(case t.kind when 'grant' then t.amount_milli else -t.amount_milli end), 0)
-            from transfers t where t.result_id = r.id and t.kind in ('grant', 'reverse'))
+            from generate_series(0, r.decision) as n (decision)
+            join transfers t on t.key in ('grant:' || r.id || ':' || n.decision, 'reverse:' || r.id || ':' || n.decision))
           + (select coalesce(sum(d.amount_milli), 0) from deferred_grants d where d.result_id = r.id)
           - (select coalesce(sum(d.amount_milli), 0) from debts d where d.result_id = r.id)) order by r.id)
       from results r where r.work_unit_id = w.id), '[]') as results,

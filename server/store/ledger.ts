@@ -22,6 +22,7 @@ export async function post(trx: Trx, transfers: readonly Transfer[], now: Instan
     amounts: column(transfers, t => t.amountMilli),
     campaignIds: column(transfers, t => t.campaignId),
     resultIds: column(transfers, t => t.resultId),
+    grants: column(transfers, t => t.grants?.join(' ') ?? null), // unnest would take arrays of arrays apart
     reasons: column(transfers, t => t.reason),
     now: toDb(now),
   })
@@ -113,11 +114,11 @@ const LOCK_ACCOUNTS = `
 const READ_ACCOUNTS = `select name, balance_milli from accounts where name = any(:names::text[])`
 
 const INSERT_TRANSFERS = `
-  insert into transfers (key, kind, debit, credit, amount_milli, campaign_id, result_id, reason, created_at)
-  select key, kind, debit, credit, amount, campaign_id, result_id, reason, :now
+  insert into transfers (key, kind, debit, credit, amount_milli, campaign_id, result_id, grants, reason, created_at)
+  select key, kind, debit, credit, amount, campaign_id, result_id, string_to_array(grants, ' '), reason, :now
   from unnest(:keys::text[], :kinds::transfer_kind[], :debits::text[], :credits::text[], :amounts::bigint[],
-    :campaignIds::text[], :resultIds::text[], :reasons::text[])
-    as t (key, kind, debit, credit, amount, campaign_id, result_id, reason)
+    :campaignIds::text[], :resultIds::text[], :grants::text[], :reasons::text[])
+    as t (key, kind, debit, credit, amount, campaign_id, result_id, grants, reason)
   on conflict (key) do nothing
   returning debit, credit, amount_milli as "amountMilli"`
 

@@ -6,6 +6,7 @@ import type { Proposer } from '#protocol/space.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { type Bindings, execute, recordset, select, selectFirst, selectOne, toDb } from './rows.ts'
+import { leadingOf } from './scores.ts'
 
 const ProgressRow = z.object({
   id: CampaignId,
@@ -159,22 +160,12 @@ const DRAW_AUDITS = `
       where o.host_id = r.host_id and o.campaign_id = :id and ow.wanted_check = 'verifier')
   order by r.host_id, hashtextextended(w.id || cast(:salt as text), 0)`
 
-// Inside of a lateral join the goal is looked at once: beside the table, all of it was read in the order that is not asked for.
 const UNVERIFIED_LEADERS = `
-  with board as (
-    select led.experiment_id from campaigns c cross join lateral (
-      (select e.experiment_id from experiment_scores e
-        where e.campaign_id = c.id and c.file->'metric'->>'goal' = 'minimize' and e.mean is not null
-        order by e.mean limit :rows)
-      union all
-      (select e.experiment_id from experiment_scores e
-        where e.campaign_id = c.id and c.file->'metric'->>'goal' = 'maximize' and e.mean is not null
-        order by e.mean desc limit :rows)) as led
-    where c.id = :id)
-  select distinct s.id from board l join work_units w on w.experiment_id = l.experiment_id
-  join results c on c.id = w.canonical_result_id
-  join work_units s on s.id = c.work_unit_id -- where the corpus answered, another than w
-  where w.state = 'valid' and w.metric is not null and s.state = 'valid' and s.wanted_check <> 'verifier'
+  select distinct s.id from campaigns c cross join lateral (${leadingOf(':rows')}) as l
+  join work_units w on w.experiment_id = l.experiment_id
+  join results a on a.id = w.canonical_result_id
+  join work_units s on s.id = a.work_unit_id -- where the corpus answered, another than w
+  where c.id = :id and w.state = 'valid' and w.metric is not null and s.state = 'valid' and s.wanted_check <> 'verifier'
     and not exists (select from results r where r.work_unit_id = s.id and r.trusted and r.verdict = 'valid')
-    and not (c.confirmed and s.engine_class not in ('wasm', 'onnx-wasm'))
+    and not (a.confirmed and s.engine_class not in ('wasm', 'onnx-wasm'))
   order by s.id`

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, HostId, ResultId, type UserId } from '#protocol/units.ts'
 import { isNamed } from './blocks.ts'
+import { IS_PROVISIONAL } from './provisional.ts'
 import { type Executor, select, selectFirst, selectOne, Timestamp } from './rows.ts'
 
 const PaidRow = z.object({
@@ -33,6 +34,7 @@ const EntryRow = z.object({
   amountMilli: z.int(),
   campaignId: CampaignId.nullable(),
   resultId: ResultId.nullable(),
+  grants: z.array(z.string()).nullable(),
   reason: z.string().nullable(),
   createdAt: Timestamp,
   block: z.int().nullable(), // null: not sealed yet
@@ -86,11 +88,34 @@ const PAID = `
 
 const ENTRY = `
   t.id, t.key, cast(t.kind as text) as kind, t.debit, t.credit, t.amount_milli as "amountMilli",
-  t.campaign_id as "campaignId", t.result_id as "resultId", t.reason, t.created_at as "createdAt",
+  t.campaign_id as "campaignId", t.result_id as "resultId", t.grants, t.reason, t.created_at as "createdAt",
   (select min(b.number) from blocks b where ${isNamed('t.id')}) as block`
 
+// Grants, and what became of them, by their keys, one for each decision: a vest has that of its first grant, or of its only one before it named
+// any. Others are looked for among what left the held account, which a claim may have changed, until it is found or was taken back.
 const TRANSFERS_OF_RESULT = `
-  select ${ENTRY} from transfers t where t.result_id = :id order by t.id`
+  with given as (
+    select g.id, g.credit as account, x.name, v.id as vest_id, b.id as back_id
+    from results r cross join lateral generate_series(0, r.decision) as n (decision)
+    cross join lateral (select r.id || ':' || n.decision as name) as x
+    join transfers g on g.key = 'grant:' || x.name
+    left join transfers v on v.key = 'vest:' || x.name left join transfers b on b.key = 'reverse:' || x.name
+    where r.id = :id),
+  sought as (
+    select g.* from given g join results r on r.id = :id
+    where g.vest_id is null and not (${IS_PROVISIONAL} and g.name is not distinct from r.id || ':' || r.granted_decision)),
+  held as (
+    select id, back_id, name, account from sought
+    union all
+    select s.id, s.back_id, s.name, c.credit from sought s
+    join transfers c on c.key = 'claim:' || substring(s.account from '^held:host:(.*)$') || ':held'),
+  about as (
+    select unnest(array[id, vest_id]) as id from given
+    union select v.id from held h cross join lateral (
+      select t.id from transfers t where t.debit = h.account and t.debit not like 'escrow:%' and t.id > h.id
+        and t.id < coalesce(h.back_id, 9223372036854775807) and h.name = any(t.grants) order by t.id limit 1) as v
+    union select id from transfers where result_id = :id and kind not in ('grant', 'vest'))
+  select ${ENTRY} from about join transfers t on t.id = about.id order by t.id`
 
 // Two walks of an index each, instead of one over all transfers. That of debits has no escrows, and is named by saying so.
 const LAST_ENTRIES = `

@@ -46,27 +46,33 @@ export async function refreshScores(trx: Trx, ids: readonly ExperimentId[]): Pro
   await execute(trx, REFRESH, { ids: distinct })
 }
 
-// Of the latest 250 experiments the deviation is known within a twentieth: as good as all for an interval, and the same cost however large
-// the campaign is. Each is a page of its own, so that a thousand were most of what judging a batch read of scores.
+/**
+ * The `limit` experiments of campaign `c` with the best means of valid runs, as a sub-select for `lateral`: of its two halves
+ * the one for the other goal reads nothing, since it depends on nothing but `c`. `place` orders them, best first.
+ */
+export const leadingOf = (limit: string): string => `
+  (select e.experiment_id, e.n, e.mean, e.mean as place from experiment_scores e
+    where e.campaign_id = c.id and e.mean is not null and c.file->'metric'->>'goal' = 'minimize'
+    order by e.mean limit ${limit})
+  union all
+  (select e.experiment_id, e.n, e.mean, -e.mean from experiment_scores e
+    where e.campaign_id = c.id and e.mean is not null and c.file->'metric'->>'goal' = 'maximize'
+    order by e.mean desc limit ${limit})`
+
+// So many values predict as well as all of them, and cost the same however large the campaign is.
+const PREDICTING = 250
 const SCORES = `
   select c.id as "campaignId", c.file->'metric'->>'goal' as goal, s.n, s.mean, s.m2, l.leaders, l.best
   from campaigns c
   cross join lateral (
     with latest as (
       select n, mean, m2 from experiment_scores e where e.campaign_id = c.id and n > 0
-      order by e.experiment_id desc limit 250),
+      order by e.experiment_id desc limit ${PREDICTING}),
     whole as (select coalesce(sum(n), 0)::int as n, coalesce(sum(n * mean) / sum(n), 0) as mean from latest)
     select w.n, w.mean, coalesce(sum(o.m2 + o.n * (o.mean - w.mean) ^ 2), 0) as m2
     from whole w left join latest o on true group by w.n, w.mean) as s
   cross join lateral (
-    with led as (
-      (select experiment_id, n, mean, mean as place from experiment_scores e
-        where e.campaign_id = c.id and mean is not null and c.file->'metric'->>'goal' = 'minimize'
-        order by mean limit :leaders)
-      union all
-      (select experiment_id, n, mean, -mean from experiment_scores e
-        where e.campaign_id = c.id and mean is not null and c.file->'metric'->>'goal' = 'maximize'
-        order by mean desc limit :leaders))
+    with led as (${leadingOf(':leaders')})
     select coalesce(jsonb_agg(jsonb_build_object('experimentId', experiment_id, 'n', n, 'mean', mean) order by place), '[]')
         as leaders,
       (select case c.file->'metric'->>'goal' when 'minimize' then min(w.metric) else max(w.metric) end

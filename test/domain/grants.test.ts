@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { type Debt, type Grant, giveOn, lackingOf, payGrants, reverseGrants, vest } from '#domain/grants.ts'
 import { type AccountName, escrowAccount, netChanges, type Transfer, userAccount } from '#domain/ledger.ts'
 import { UserId } from '#protocol/units.ts'
-import { campaignId, resultId } from '#support/work-units.ts'
+import { campaignId, hostId, resultId } from '#support/work-units.ts'
 
 const payee = userAccount(UserId.parse(`u_${'7'.padStart(26, '0')}`))
 const held = `held:${payee}` as const
 const escrow = escrowAccount(campaignId(1))
 
 const grant = (n: number, amountMilli: number): Grant => ({
-  ...{ resultId: resultId(n), decision: 0, campaignId: campaignId(1), payee, amountMilli },
+  ...{ resultId: resultId(n), decision: 0, campaignId: campaignId(1), hostId: hostId(1), payee, amountMilli },
 })
 const ids = (...numbers: number[]) => new Set(numbers.map(resultId))
 const balances = (of: Partial<Record<AccountName, number>>) =>
@@ -38,6 +38,19 @@ describe('a grant', () => {
       `vest:${resultId(2)}:0`,
     ])
     expect(told(vest([grant(1, 20)]))).toEqual(['vest held → payee 20'])
+  })
+
+  test('becomes final in one transfer with those of its host, which names them', () => {
+    const other = { ...grant(2, 7), hostId: hostId(2) }
+    const elsewhere = { ...grant(3, 5), decision: 4, campaignId: campaignId(2) }
+    const nothing = { campaignId: null, resultId: null }
+    expect(vest([grant(1, 20), other, elsewhere])).toMatchObject([
+      {
+        ...{ key: `vest:${resultId(1)}:0`, debit: held, credit: payee, amountMilli: 25, ...nothing },
+        grants: [`${resultId(1)}:0`, `${resultId(3)}:4`],
+      },
+      { key: `vest:${resultId(2)}:0`, amountMilli: 7, grants: [`${resultId(2)}:0`] },
+    ])
   })
 
   test('beyond the escrow is paid from the mint, by exactly what is missing', () => {
@@ -118,8 +131,7 @@ describe('a debt', () => {
     const debts = [debt(8, 6), debt(9, 10)]
     const transfers = vest([grant(1, 10), grant(2, 10)], debts)
     expect(told(transfers)).toEqual([
-      ...['vest held → payee 10', 'repay payee → escrow 6', 'repay payee → escrow 4'],
-      ...['vest held → payee 10', 'repay payee → escrow 6'],
+      ...['vest held → payee 20', 'repay payee → escrow 6', 'repay payee → escrow 10'],
     ])
     expect(new Set(transfers.map(t => t.key)).size).toBe(transfers.length)
     expect(netChanges(transfers).get(payee)).toBe(4)

@@ -101,10 +101,10 @@ const ACTS: Readonly<Record<Operation['type'], (books: Books, op: Operation) => 
   again: books => books.post(books.transfers.slice(-3)), // a retry posts what was posted
   grant: giveGrant,
   vest: (books, op) => {
-    const mine = books.standing.get(resultId(op.result))
-    if (mine === undefined || mine.vested) return
-    books.post(vest([mine], books.openDebts()))
-    books.standing.set(mine.resultId, { ...mine, vested: true })
+    const held = [...books.standing.values()].filter(grant => !grant.vested)
+    const final = op.flag ? held : held.filter(grant => grant.resultId === resultId(op.result))
+    books.post(vest(final, books.openDebts()))
+    for (const grant of final) books.standing.set(grant.resultId, { ...grant, vested: true })
   },
   reverse,
   forfeit: (books, op) => give(books, op, 'escrow'),
@@ -148,7 +148,10 @@ function giveGrant(books: Books, op: Operation): void {
   const anonymous = op.anonymous && !claimed(books, op.user)
   const payee = payeeAccount({ id: hostId(op.user), userId: anonymous ? null : userId(op.user) })
   const decision = books.decisions.get(id) ?? 0
-  const grant = { resultId: id, decision, campaignId: campaignId(op.campaign), payee, amountMilli: op.milli }
+  const grant = {
+    ...{ resultId: id, decision, campaignId: campaignId(op.campaign), hostId: hostId(op.user) },
+    ...{ payee, amountMilli: op.milli },
+  }
   const { transfers, deferred } = payGrants([grant], books.balances, {
     vestNow: new Set(op.flag ? [id] : []),
     overrunLeftMilli: OVERRUN_CAP - books.sumOf(['overrun']),
@@ -187,6 +190,11 @@ test('any sequence of transfers, retries included, keeps the books', () => {
       const sum = (amounts: readonly number[]) => amounts.reduce((total, amount) => total + amount, 0)
       expect(sum(held.map(([, value]) => value))).toBe(sum(waiting.map(grant => grant.amountMilli)))
       expect(books.balance('forfeit')).toBe(sum([...books.forfeits.values()].map(f => f.amountMilli)))
+      // What is final was made so once, by a transfer that names it.
+      const made = books.transfers.flatMap(t => t.grants ?? [])
+      expect(new Set(made).size).toBe(made.length)
+      const final = [...books.standing.values()].filter(grant => grant.vested)
+      expect(made).toEqual(expect.arrayContaining(final.map(grant => `${grant.resultId}:${grant.decision}`)))
       // A debt is repaid by its payee's own grants, and never beyond what is owed.
       for (const debt of books.debts) expect(books.repaid(debt)).toBeLessThanOrEqual(debt.amountMilli)
       for (const { key, debit } of books.transfers.filter(t => t.kind === 'repay')) {

@@ -90,7 +90,7 @@ describe('an appeal', () => {
       const run = runReport({ metric: { name: 'val_bpb', value: 3 + i / 10 } })
       await host.ask({ reports: [await host.report(resultId, run)] })
       await knex.raw('update results set verdict = ?::verdict where id = ?', [verdict, resultId])
-      const about = { campaignId, resultId, reason: null, amountMilli: 10 ** i }
+      const about = { campaignId, resultId, grants: null, reason: null, amountMilli: 10 ** i }
       const held = `held:host:${host.id}` as const
       const transfers = [
         { ...about, key: `grant:${resultId}:0`, kind: 'grant', debit: 'mint', credit: held },

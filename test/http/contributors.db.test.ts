@@ -73,7 +73,7 @@ async function earned(host: HostId, amountMilli: number, { held = false } = {}):
   )
   const { rows } = await knex.raw(`select user_id as "userId" from hosts where id = ?`, [host])
   const payee = payeeAccount({ id: host, userId: rows[0].userId })
-  const grant: Grant = { resultId, decision: 0, campaignId, payee, amountMilli }
+  const grant: Grant = { resultId, decision: 0, campaignId, hostId: host, payee, amountMilli }
   await payday({ grants: [grant], vestNow: new Set(held ? [] : [resultId]) })
   return { ...grant, vested: !held }
 }
@@ -91,20 +91,21 @@ test('counts what is final, by the way it was computed; what hosts without an ac
   const [ada, bob] = [await someone('ada'), await someone('bob')]
   await earned(await addHost(ada.id), 30)
   await earned(await addHost(ada.id, 'web Firefox/140'), 5)
-  const waiting = await earned(await addHost(bob.id), 40, { held: true })
+  const one = await addHost(bob.id)
+  const waiting = [await earned(one, 30, { held: true }), await earned(one, 10, { held: true })]
   await earned(await addHost(null), 100)
   await sweep()
   expect(await creditOf()).toEqual([[1, 'ada', 35, 2]])
   expect(await creditOf('via=tab')).toEqual([[1, 'ada', 5, 1]])
   expect(await creditOf('via=cli&span=week')).toEqual([[1, 'ada', 30, 1]])
-  await payday({ vests: [waiting] })
+  await payday({ vests: waiting })
   await sweep()
   const { rows, anonymous } = await board()
   expect(rows.map(row => [row.name, row.creditMilli, row.fuel, row.hosts])).toEqual([
-    ['bob', 40, 7, 1],
+    ['bob', 40, 14, 1],
     ['ada', 35, 14, 2],
   ])
-  expect(rows[0]?.days).toEqual([...Array(13).fill(0), 1])
+  expect(rows[0]?.days).toEqual([...Array(13).fill(0), 2])
   expect(anonymous).toMatchObject({ valid: 1, creditMilli: 100, fuel: 7 })
 })
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { reserve, userAccount } from '#domain/ledger.ts'
+import { type Payee, reserve, userAccount } from '#domain/ledger.ts'
 import { pay } from '#jobs/pay.ts'
 import { sealAll, sha256Bytes } from '#jobs/seal.ts'
 import { generateKey, type SigningKey } from '#kernels/sign.ts'
@@ -8,7 +8,7 @@ import { PriceList, Receipt } from '#protocol/credits.ts'
 import { HostView } from '#protocol/host.ts'
 import { LedgerBlock, LedgerHeads } from '#protocol/ledger.ts'
 import { checkLedger } from '#protocol/ledger-check.ts'
-import type { CampaignId, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
+import type { CampaignId, HostId, ResultId, UserId, WorkUnitId } from '#protocol/units.ts'
 import { inTransaction } from '#store/database.ts'
 import { post } from '#store/ledger.ts'
 import { addCampaign, addUser, runReport, T0 } from '#support/builders.ts'
@@ -82,12 +82,12 @@ describe('credit on its way', () => {
   })
 
   test('is held or final with the verdict', async () => {
-    const grant = (resultId: ResultId, payee: `user:${string}` | `host:${string}`) => ({
-      ...{ resultId, decision: 0, campaignId: campaign.id, payee, amountMilli: EARNED },
+    const grant = (resultId: ResultId, hostId: HostId, payee: Payee) => ({
+      ...{ resultId, decision: 0, campaignId: campaign.id, hostId, payee, amountMilli: EARNED },
     })
     const grants = [
-      grant(resultIds.mine, userAccount(volunteer.id)),
-      grant(resultIds.anonymous, `host:${anonymous.id}`),
+      grant(resultIds.mine, mine.id, userAccount(volunteer.id)),
+      grant(resultIds.anonymous, anonymous.id, `host:${anonymous.id}`),
     ]
     await inTransaction(knex(), async trx => {
       await trx.raw(`update results set verdict = 'valid', decision = 1, granted_milli = ${EARNED},
@@ -138,7 +138,7 @@ describe('a receipt', () => {
     await other(`trusted = false, verdict = 'invalid', granted_milli = 0, granted_decision = null`)
     expect(await level()).toBe('alone')
     const reversal = { resultId: resultIds.mine, decision: 0, campaignId: campaign.id, amountMilli: EARNED }
-    const reversals = [{ ...reversal, payee: userAccount(volunteer.id), vested: false }]
+    const reversals = [{ ...reversal, hostId: mine.id, payee: userAccount(volunteer.id), vested: false }]
     await inTransaction(knex(), trx => pay(trx, { reversals }, server.now()))
     expect(Receipt.parse((await receipt(resultIds.mine)).json)).toMatchObject({
       ...{ state: 'reversed', paidMilli: 0 },

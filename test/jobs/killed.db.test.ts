@@ -83,7 +83,8 @@ async function toldOf(life: Lifecycle, id: CampaignId) {
     events: await of('event, detail', 'campaign_events', 'id'),
     transfers: await rows(
       life,
-      `select kind, sum(amount_milli)::int as milli, count(*)::int as n from transfers group by kind order by kind`,
+      `select kind, sum(amount_milli)::int as milli, sum(coalesce(cardinality(grants), 1))::int as n
+       from transfers group by kind order by kind`,
     ),
   }
   return JSON.parse(JSON.stringify(told).replaceAll(/\b[a-z]_[0-9a-z]{26}\b/g, 'an id'))

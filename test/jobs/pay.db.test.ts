@@ -86,6 +86,7 @@ beforeEach(async () => {
     ...{ owner, host, campaignId: campaign.id, mine: userAccount(user) },
     grant: (n, amountMilli, isAnonymous = false) => ({
       ...{ resultId: resultIds[isAnonymous ? n + 4 : n]!, decision: 0, campaignId: campaign.id, amountMilli },
+      hostId: isAnonymous ? anonymous : host,
       payee: isAnonymous ? payeeAccount({ id: anonymous, userId: null }) : userAccount(user),
     }),
   }

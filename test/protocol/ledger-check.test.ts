@@ -18,10 +18,22 @@ import { Sha256 } from '#protocol/units.ts'
 
 const sha = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer')
 
-const row = (n: number): LedgerRow => ({
+const row = (n: number): LedgerRow => (n % 6 === 0 ? vest(n, [n - 1, n - 2]) : grant(n))
+const grant = (n: number): LedgerRow => ({
   ...{ id: n * 3, key: `grant:r_${n}:0`, kind: 'grant', debit: 'escrow:c_1', credit: `held:user:u_${n % 5}` },
   ...{ amountMilli: 10 + n, campaignId: 'c_1', resultId: `r_${n}`, reason: null },
   at: new Date(Date.UTC(2026, 10, 25) + n).toISOString(),
+})
+
+const vest = (n: number, of: readonly number[]): LedgerRow => ({
+  ...{
+    ...grant(n),
+    key: `vest:r_${of[0]}:0`,
+    kind: 'vest',
+    debit: `held:user:u_${n}`,
+    credit: `user:u_${n}`,
+  },
+  ...{ campaignId: null, resultId: null, grants: of.map(m => `r_${m}:0`) },
 })
 
 interface Sealed {
@@ -123,6 +135,16 @@ describe('what somebody did to an export', () => {
   test('a row altered is named', async () => {
     const altered = replaced(7, s => ({ ...s, row: { ...s.row!, amountMilli: 99 } }))
     expect(await codes(altered)).toEqual(['row_altered 2 7'])
+  })
+
+  test('a grant that is made final twice is named, whichever transfer names it and in whichever form', async () => {
+    const old = { ...grant(9), key: 'vest:r_4:0', kind: 'vest' } // as each was before several had one
+    const again = (one: LedgerRow) => seal([...ROWS, one], 5, key)
+    for (const one of [vest(24, [23, 4]), vest(24, [4]), vest(24, [23, 23]), old])
+      expect(await codes((await again(one)).lines)).toEqual(['key_repeated 5 24'])
+    expect(await codes((await again(vest(24, [23, 22]))).lines)).toEqual([])
+    const renamed = replaced(6, s => ({ ...s, row: { ...s.row!, grants: ['r_5:0', 'r_3:0'] } }))
+    expect(await codes(renamed)).toEqual(['row_altered 2 6'])
   })
 
   test('a row altered together with its hash: its block is named', async () => {

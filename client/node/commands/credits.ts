@@ -53,9 +53,13 @@ function entryLine(
   mine: ReadonlySet<string>,
 ): string {
   const sign = mine.has(debit) === mine.has(to) ? ' ' : mine.has(to) ? '+' : '-'
-  const why = [about.reason, about.resultId, about.campaignId].filter(part => part !== null).join('  ')
+  const results = about.grants === undefined ? about.resultId : firstOf(about.grants)
+  const why = [about.reason, results, about.campaignId].filter(part => part !== null).join('  ')
   return `${at.slice(0, 19)}Z  ${kind.padEnd(10)} ${sign}${credit(amountMilli).padStart(14)}  ${why}`
 }
+
+const firstOf = ([first = '', ...more]: readonly string[]): string =>
+  `${first.split(':')[0]}${more.length === 0 ? '' : ` and ${more.length} more`}`
 
 /** `xeenet leaderboard CAMPAIGN` */
 export function leaderboardCommand(): Command {

@@ -120,11 +120,21 @@ function Entries({ of: { userId, balanceMilli, entries } }: { of: MeView }) {
   )
 }
 
-function Because({ of: { reason, resultId, campaignId, block } }: { of: LedgerEntry }) {
+// About what one check of a host makes final.
+const RECEIPTS_SHOWN = 16
+
+function Because({ of: { reason, resultId, grants, campaignId, block } }: { of: LedgerEntry }) {
+  const results = grants?.map(grant => grant.split(':')[0]) ?? (resultId === null ? [] : [resultId])
   return (
     <>
       {reason !== null && `${reason} `}
-      {resultId !== null && <a href={`/api/v1/results/${resultId}/receipt`}>receipt</a>}{' '}
+      {results.slice(0, RECEIPTS_SHOWN).map((id, i) => [
+        <a key={id} href={`/api/v1/results/${id}/receipt`}>
+          {i === 0 ? 'receipt' : i + 1}
+        </a>,
+        ' ',
+      ])}
+      {results.length > RECEIPTS_SHOWN && `… ${results.length} `}
       {campaignId !== null && <a href={`/c/${campaignId}`}>campaign</a>}{' '}
       {block === null ? (
         <span class="dim">not sealed yet</span>
