@@ -15,8 +15,9 @@ const AnswerRow = z.object({
 export type AnswerRow = z.infer<typeof AnswerRow>
 
 /** The canonical reports of those work units that are valid. Reports are large: ask for few units at a time. */
-export const readAnswers = (trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<AnswerRow[]> =>
-  select(trx, AnswerRow, READ_ANSWERS, { workUnitIds })
+export async function readAnswers(trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<AnswerRow[]> {
+  return workUnitIds.length === 0 ? [] : select(trx, AnswerRow, READ_ANSWERS, { workUnitIds })
+}
 
 export interface NewCorpusRow extends Omit<AnswerRow, 'report'> {
   readonly report: RunReport
