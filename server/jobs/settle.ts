@@ -66,7 +66,7 @@ export const paySettlements = (trx: Trx, { settlements, now }: Verdicts): Promis
     now,
   )
 
-async function changeUnits(trx: Trx, { settlements, published, now }: Judged): Promise<void> {
+async function changeUnits(trx: Trx, { judged, settlements, published, now }: Judged): Promise<void> {
   const answers = settlements.flatMap(({ workUnitId: id, canonicalId, overturned }) =>
     canonicalId === null ? [] : [{ id, canonicalId, overturned, isPublished: published.has(id) }],
   )
@@ -75,16 +75,15 @@ async function changeUnits(trx: Trx, { settlements, published, now }: Judged): P
   const demands = settlements.flatMap(({ workUnitId: id, demand }) =>
     demand === null ? [] : [{ id, demand }],
   )
-  const verdicts = settlements.flatMap(settlement => settlement.verdicts)
+  const settled = new Map(settlements.map(settlement => [settlement.workUnitId, settlement]))
+  const given = judged.map(workUnit => ({ workUnit, verdicts: settled.get(workUnit.id)?.verdicts ?? [] }))
+  const count = given.reduce((sum, { verdicts }) => sum + verdicts.length, 0)
   const changed =
     (await acceptWorkUnits(trx, accepted, now)) +
     (await overturnWorkUnits(trx, overturned, now)) +
     (await demandChecks(trx, demands)) +
-    (await giveVerdicts(trx, verdicts))
-  invariant(
-    changed === answers.length + demands.length + verdicts.length,
-    'what is locked is judged as it was read',
-  )
+    (await giveVerdicts(trx, given))
+  invariant(changed === answers.length + demands.length + count, 'what is locked is judged as it was read')
 }
 
 /** What was published of answers that the verifier contradicted is marked; the campaigns have something to publish again. */
