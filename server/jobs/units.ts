@@ -10,7 +10,7 @@ import { inBusyTransaction, type Trx } from '#store/database.ts'
 import { isUnavailable } from '#store/errors.ts'
 import { lockVolunteers } from '#store/standing.ts'
 import { lockAwaiting, lockDueWorkUnits, setWakes, takeTouches } from '#store/wakes.ts'
-import { type LoadedWorkUnit, lockWorkUnits, publishWorkUnits } from '#store/work-units.ts'
+import { type LoadedWorkUnit, lockWorkUnits, publishWorkUnits, readLocked } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { DEAD_QUEUE, type JobDeps, STAGES, type Stage } from './deps.ts'
 import { gatherWakes } from './gather-wakes.ts'
@@ -32,7 +32,7 @@ export async function moveDueUnits(
   try {
     return await inBusyTransaction(deps.knex, async trx => {
       taken = await takeDue(trx, deps, stages, limit)
-      return move(trx, deps, taken, { stages, hosts: 'free' })
+      return move(trx, deps, await readLocked(trx, taken), { stages, hosts: 'free' })
     })
   } catch (error) {
     await moveHalves(deps, { ids: taken, stages }, error)
@@ -46,7 +46,9 @@ export async function moveUnits(
   ids: readonly WorkUnitId[],
   stages: readonly Stage[] = STAGES,
 ): Promise<void> {
-  await inBusyTransaction(deps.knex, trx => move(trx, deps, ids, { stages, hosts: 'all' }))
+  await inBusyTransaction(deps.knex, async trx =>
+    move(trx, deps, await lockWorkUnits(trx, ids), { stages, hosts: 'all' }),
+  )
 }
 
 async function takeDue(
@@ -76,10 +78,10 @@ interface Moving {
 async function move(
   trx: Trx,
   given: JobDeps,
-  ids: readonly WorkUnitId[],
+  units: readonly LoadedWorkUnit[],
   { stages, hosts }: Moving,
 ): Promise<readonly WorkUnitId[]> {
-  if (ids.length === 0) return []
+  if (units.length === 0) return []
   const { deps, write: writeWakes } = gatherWakes(given)
   const now = deps.now()
   const does = (stage: Stage): boolean => stages.includes(stage)
@@ -89,7 +91,7 @@ async function move(
   })
   const isJudged = ({ effects }: Decided): boolean =>
     does('validate') && isWanted('request_validation', effects)
-  const due = (await lockWorkUnits(trx, ids)).map(decide)
+  const due = units.map(decide)
   const before = await lockVolunteers(trx, due.filter(isJudged).flatMap(hostsOf), hosts)
   const first = due.filter(each => !isJudged(each) || hostsOf(each).every(id => before.has(id)))
   const moved = first.map(({ loaded }) => loaded.workUnit.id)

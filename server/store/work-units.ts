@@ -20,6 +20,12 @@ export interface LoadedWorkUnit {
  */
 export async function lockWorkUnits(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
   await execute(trx, LOCK, { ids }) // so that the next statement sees what whoever held them committed, also of their campaigns
+  return readLocked(trx, ids)
+}
+
+/** Reads work units that an earlier statement of the transaction locked, and their results, which are locked as well. */
+export async function readLocked(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
+  if (ids.length === 0) return []
   const workUnits = (await select(trx, WorkUnitRow, READ, { ids })).map(asWorkUnit)
   const resultsOf = await lockResultsOf(
     trx,
