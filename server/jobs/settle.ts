@@ -24,33 +24,38 @@ type Judged = Verdicts & { readonly published: ReadonlySet<WorkUnitId> }
  */
 export async function applySettlements(trx: Trx, deps: JobDeps, facts: Judged): Promise<void> {
   const { judged, settlements, before, after, now } = facts
-  await changeUnits(trx, facts)
-  await withdraw(trx, deps, facts)
-  await confirmResults(
-    trx,
-    settlements.flatMap(s => s.confirmed),
-  )
-  await doubtResults(
-    trx,
-    settlements.flatMap(s => s.doubted),
-  )
-  const notes = settlements.flatMap(settlement => settlement.notes)
-  await addHostEvents(trx, notes, now)
   const changed = [...after.values()].filter(host => !isDeepStrictEqual(host, before.get(host.id)))
-  await stand(trx, deps, changed, facts)
   const accepted = new Set(settlements.flatMap(s => (s.canonicalId === null ? [] : [s.workUnitId])))
-  await refreshScores(
-    trx,
-    judged.flatMap(unit => (accepted.has(unit.id) ? [unit.experimentId] : [])),
-  )
   // What was published and is verified only now may lead a leaderboard.
   const shown = judged.filter(unit => unit.state === 'valid' && unit.publishedAt !== null)
-  await deps.enqueue(trx, 'propose', [...new Set(shown.map(unit => unit.campaignId))])
-  await tickVerified(trx, shown, now)
-  await tellHosts(
-    trx,
-    settlements.flatMap(s => s.verdicts.map(verdict => verdict.resultId)),
-  )
+  await Promise.all([
+    changeUnits(trx, facts),
+    withdraw(trx, deps, facts),
+    confirmResults(
+      trx,
+      settlements.flatMap(s => s.confirmed),
+    ),
+    doubtResults(
+      trx,
+      settlements.flatMap(s => s.doubted),
+    ),
+    addHostEvents(
+      trx,
+      settlements.flatMap(settlement => settlement.notes),
+      now,
+    ),
+    stand(trx, deps, changed, facts),
+    refreshScores(
+      trx,
+      judged.flatMap(unit => (accepted.has(unit.id) ? [unit.experimentId] : [])),
+    ),
+    deps.enqueue(trx, 'propose', [...new Set(shown.map(unit => unit.campaignId))]),
+    tickVerified(trx, shown, now),
+    tellHosts(
+      trx,
+      settlements.flatMap(s => s.verdicts.map(verdict => verdict.resultId)),
+    ),
+  ])
 }
 
 /** Moves the credit of what was judged: last, since the accounts of campaigns are what batches wait for each other for. */
@@ -76,13 +81,14 @@ async function changeUnits(trx: Trx, { settlements, published, now }: Judged): P
     demand === null ? [] : [{ id, demand }],
   )
   const verdicts = settlements.flatMap(settlement => settlement.verdicts)
-  const changed =
-    (await acceptWorkUnits(trx, accepted, now)) +
-    (await overturnWorkUnits(trx, overturned, now)) +
-    (await demandChecks(trx, demands)) +
-    (await giveVerdicts(trx, verdicts))
+  const changed = await Promise.all([
+    acceptWorkUnits(trx, accepted, now),
+    overturnWorkUnits(trx, overturned, now),
+    demandChecks(trx, demands),
+    giveVerdicts(trx, verdicts),
+  ])
   invariant(
-    changed === answers.length + demands.length + verdicts.length,
+    changed.reduce((sum, count) => sum + count, 0) === answers.length + demands.length + verdicts.length,
     'what is locked is judged as it was read',
   )
 }

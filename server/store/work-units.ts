@@ -19,12 +19,12 @@ export interface LoadedWorkUnit {
  * seen, so that a wake-up which collapsed into the caller's is not lost.
  */
 export async function lockWorkUnits(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
-  await execute(trx, LOCK, { ids }) // so that the next statement sees what whoever held them committed, also of their campaigns
-  const workUnits = (await select(trx, WorkUnitRow, READ, { ids })).map(asWorkUnit)
-  const resultsOf = await lockResultsOf(
-    trx,
-    workUnits.map(workUnit => workUnit.id),
-  )
+  const [, rows, resultsOf] = await Promise.all([
+    execute(trx, LOCK, { ids }), // so that the next statement sees what whoever held them committed, also of their campaigns
+    select(trx, WorkUnitRow, READ, { ids }),
+    lockResultsOf(trx, ids),
+  ])
+  const workUnits = rows.map(asWorkUnit)
   return workUnits.map(workUnit => ({ workUnit, results: resultsOf.get(workUnit.id) ?? [] }))
 }
 
