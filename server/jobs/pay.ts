@@ -58,7 +58,8 @@ export async function pay(trx: Trx, payday: Payday, now: Instant): Promise<void>
   const overrunLeftMilli = lackingOf(grants, left) === 0 ? 0 : await overrunLeft(trx, now)
   const paid = payGrants(grants, left, { vestNow: new Set(), overrunLeftMilli })
   const final = without(grants, new Set(idsOf(paid.deferred))).filter(grant => vestNow.has(grant.resultId))
-  await postAll(trx, [...taken.transfers, ...paid.transfers, ...vest([...vests, ...final], debts)], now)
+  const transfers = [...taken.transfers, ...paid.transfers, ...vest([...vests, ...final], debts)]
+  await postAll(trx, transfers, now, balances)
   await insertDebts(trx, taken.debts, { now, dueAt: to === 'escrow' ? now : addMs(now, APPEAL_MS) })
   const waiting = paid.deferred.map(grant => ({ ...grant, vest: vestNow.has(grant.resultId) }))
   await deferGrants(trx, waiting, now)
@@ -123,7 +124,12 @@ async function overrunLeft(trx: Trx, now: Instant): Promise<MilliCredit> {
   return Math.max(0, OVERRUN_DAILY_MILLI - (await overrunOn(trx, now)))
 }
 
-async function postAll(trx: Trx, transfers: readonly Transfer[], now: Instant): Promise<void> {
-  const posted = await post(trx, transfers, now)
+async function postAll(
+  trx: Trx,
+  transfers: readonly Transfer[],
+  now: Instant,
+  locked?: ReadonlyMap<AccountName, MilliCredit>,
+): Promise<void> {
+  const posted = await post(trx, transfers, now, locked)
   invariant(posted === transfers.length, 'a verdict is paid once')
 }

@@ -28,6 +28,7 @@ export async function applySettlements(trx: Trx, deps: JobDeps, facts: Judged): 
   const accepted = new Set(settlements.flatMap(s => (s.canonicalId === null ? [] : [s.workUnitId])))
   // What was published and is verified only now may lead a leaderboard.
   const shown = judged.filter(unit => unit.state === 'valid' && unit.publishedAt !== null)
+  // Sent together, done in this order.
   await Promise.all([
     changeUnits(trx, facts),
     withdraw(trx, deps, facts),
@@ -71,7 +72,7 @@ export const paySettlements = (trx: Trx, { settlements, now }: Verdicts): Promis
     now,
   )
 
-async function changeUnits(trx: Trx, { settlements, published, now }: Judged): Promise<void> {
+async function changeUnits(trx: Trx, { judged, settlements, published, now }: Judged): Promise<void> {
   const answers = settlements.flatMap(({ workUnitId: id, canonicalId, overturned }) =>
     canonicalId === null ? [] : [{ id, canonicalId, overturned, isPublished: published.has(id) }],
   )
@@ -80,18 +81,19 @@ async function changeUnits(trx: Trx, { settlements, published, now }: Judged): P
   const demands = settlements.flatMap(({ workUnitId: id, demand }) =>
     demand === null ? [] : [{ id, demand }],
   )
-  const verdicts = settlements.flatMap(settlement => settlement.verdicts)
+  const settled = new Map(settlements.map(settlement => [settlement.workUnitId, settlement]))
+  const given = judged.map(workUnit => ({ workUnit, verdicts: settled.get(workUnit.id)?.verdicts ?? [] }))
   const changed = await Promise.all([
     acceptWorkUnits(trx, accepted, now),
     overturnWorkUnits(trx, overturned, now),
     demandChecks(trx, demands),
-    giveVerdicts(trx, verdicts),
+    giveVerdicts(trx, given),
   ])
-  invariant(
-    changed.reduce((sum, count) => sum + count, 0) === answers.length + demands.length + verdicts.length,
-    'what is locked is judged as it was read',
-  )
+  const expected = answers.length + demands.length + sum(given.map(({ verdicts }) => verdicts.length))
+  invariant(sum(changed) === expected, 'what is locked is judged as it was read')
 }
+
+const sum = (counts: readonly number[]): number => counts.reduce((all, count) => all + count, 0)
 
 /** What was published of answers that the verifier contradicted is marked; the campaigns have something to publish again. */
 async function withdraw(trx: Trx, deps: JobDeps, { judged, settlements, now }: Judged): Promise<void> {

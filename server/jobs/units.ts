@@ -110,7 +110,7 @@ async function move(
   if (verdicts !== undefined) await applySettlements(trx, deps, { ...verdicts, published })
   if (does('transition')) await applyDecisions(trx, deps, decided.map(withoutAnswers(published)), now)
   else await handBack(trx, decided, published, now)
-  await publish(trx, deps, { ready, settlements, now })
+  await publish(trx, deps, { ready, settlements, verdicts, now })
   await writeWakes(trx)
   if (verdicts !== undefined) {
     await paySettlements(trx, verdicts)
@@ -165,19 +165,22 @@ const handBack = (
 interface Ready {
   readonly ready: readonly Decided[]
   readonly settlements: ReadonlyMap<WorkUnitId, Verdicts['settlements'][number]>
+  readonly verdicts: Verdicts | undefined
   readonly now: Instant
 }
 
-async function publish(trx: Trx, deps: JobDeps, { ready, settlements, now }: Ready): Promise<void> {
-  const units = ready.map(({ loaded }) => loaded.workUnit)
+async function publish(trx: Trx, deps: JobDeps, facts: Ready): Promise<void> {
+  const { ready, settlements, verdicts, now } = facts
+  const units = ready.map(({ loaded }) => loaded)
   // Those that were closed with an answer just now were published with it.
-  const others = units.flatMap(({ id }) => {
+  const others = units.flatMap(({ workUnit: { id } }) => {
     const isAccepted = (settlements.get(id)?.canonicalId ?? null) !== null
     return isAccepted ? [] : [id]
   })
   const count = others.length === 0 ? 0 : await publishWorkUnits(trx, others, now)
   invariant(count === others.length, 'what is locked and closed is published once')
-  await publishAnswers(trx, deps, units, now)
+  const reports = new Map(verdicts?.successes.map(({ id, report }) => [id, report]))
+  await publishAnswers(trx, deps, units, { reports, now })
 }
 
 interface Failed {

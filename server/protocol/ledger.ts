@@ -7,8 +7,8 @@ import { Sha256, WireInstant } from './units.ts'
 // the block before it. Who kept a head can tell whether anything up to it was changed. The hash function comes from
 // outside: 100,000 rows are too many for WebCrypto's promises.
 
-/** SHA-256. */
-export type Hash = (bytes: Uint8Array) => Uint8Array
+/** SHA-256; of a text, that of its UTF-8. */
+export type Hash = (data: Uint8Array | string) => Uint8Array
 
 /**
  * Only of kind `vest`: the grants that it makes final, each as `result:decision`, which is the end of its key (`grant:result:decision`).
@@ -68,12 +68,29 @@ export type LedgerBlock = z.infer<typeof LedgerBlock>
 
 const sha = (bytes: Uint8Array): Sha256 => Sha256.parse(bytes.toHex())
 
-const LEAF = 0
+const LEAF = '\0'
 const NODE = 1
 
 /** The hash of a row: SHA-256 of a zero byte and its RFC 8785 text, as RFC 6962 has it. */
-export const leafOf = (row: LedgerRow, hash: Hash): Sha256 =>
-  sha(hash(prefixed(LEAF, utf8(canonicalJson(row)))))
+export const leafOf = (row: LedgerRow, hash: Hash): Sha256 => sha(hash(LEAF + rfc8785Of(row)))
+
+// As `canonicalJson` would, in a fifth of its time: all that a row takes is its fields in this order, and each row is sealed.
+function rfc8785Of(row: LedgerRow): string {
+  const { amountMilli, at, campaignId, credit, debit, grants, id, key, kind, reason, resultId } = row
+  return JSON.stringify({
+    amountMilli,
+    at,
+    campaignId,
+    credit,
+    debit,
+    grants,
+    id,
+    key,
+    kind,
+    reason,
+    resultId,
+  })
+}
 
 /** The Merkle tree hash of RFC 6962 over at least one leaf; `leaves` are 64 hexadecimal digits each. */
 export function merkleRoot(leaves: readonly Sha256[], hash: Hash): Sha256 {

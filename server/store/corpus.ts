@@ -15,8 +15,9 @@ const AnswerRow = z.object({
 export type AnswerRow = z.infer<typeof AnswerRow>
 
 /** The canonical reports of those work units that are valid. Reports are large: ask for few units at a time. */
-export const readAnswers = (trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<AnswerRow[]> =>
-  select(trx, AnswerRow, READ_ANSWERS, { workUnitIds })
+export async function readAnswers(trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<AnswerRow[]> {
+  return workUnitIds.length === 0 ? [] : select(trx, AnswerRow, READ_ANSWERS, { workUnitIds })
+}
 
 export interface NewCorpusRow extends Omit<AnswerRow, 'report'> {
   readonly report: RunReport
@@ -74,19 +75,22 @@ const READ_ANSWERS = `
     (select count(*) from results r where r.work_unit_id = w.id and r.verdict = 'valid') as replicas
   from work_units w join results c on c.id = w.canonical_result_id where w.id = any(:workUnitIds)`
 
+// At most one row of a unit stands: the next has the number of those before it, all retracted for good, and of two at once one is written.
 const INSERT = `
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
     replicas, published_at, revision, rung, engine_class)
   select w.id, w.run_key, w.campaign_id, w.experiment_id, r.id, w.kernel_sha256, c.dataset_sha256, e.recipe, w.seed,
     cast(w.job as jsonb)->'limit', x.status, x."metricName", x."metricValue", x.curve, x.counters, x."fuelUsed",
-    r.digest, r.artifact_sha256, x.replicas, :now,
-    (select count(*) from corpus o where o.work_unit_id = w.id), w.rung, w.engine_class
+    r.digest, r.artifact_sha256, x.replicas, :now, o.revision, w.rung, w.engine_class
   from json_to_recordset(cast(:rows as json)) as x("workUnitId" text, "resultId" text, status text,
     "metricName" text, "metricValue" double precision, curve jsonb, counters jsonb, "fuelUsed" bigint, replicas int)
   join work_units w on w.id = x."workUnitId" join results r on r.id = x."resultId"
   join experiments e on e.id = w.experiment_id join campaigns c on c.id = w.campaign_id
-  on conflict (work_unit_id) where retracted_at is null do nothing`
+  cross join lateral (
+    select count(*) as revision, count(*) filter (where retracted_at is null) as standing from corpus where work_unit_id = w.id) as o
+  where o.standing = 0
+  on conflict (work_unit_id, revision) do nothing`
 
 const KNOWN = `
   select distinct u.run_key as "runKey" from work_units u join corpus c on c.work_unit_id = u.id

@@ -1,20 +1,27 @@
 import { z } from 'zod'
-import { type AccountName, netChanges, type Transfer } from '#domain/ledger.ts'
+import type { AccountName, Transfer } from '#domain/ledger.ts'
 import { CampaignId, type Instant, type MilliCredit, UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { column, type Executor, execute, select, selectOne, toDb } from './rows.ts'
 
 /**
  * Posts transfers and moves the balances by those whose key was not posted before; returns how many were. Throws, and
- * so rolls back, when an account but `mint` would fall below zero: look first, with `lockBalances`.
+ * so rolls back, when an account but `mint` would fall below zero: look first, with `lockBalances`, and hand over which
+ * accounts are locked.
  */
-export async function post(trx: Trx, transfers: readonly Transfer[], now: Instant): Promise<number> {
+export async function post(
+  trx: Trx,
+  transfers: readonly Transfer[],
+  now: Instant,
+  locked: ReadonlyMap<AccountName, MilliCredit> = new Map(),
+): Promise<number> {
   if (transfers.length === 0) return 0
+  const names = transfers.flatMap(t => [t.debit, t.credit])
   await lockBalances(
     trx,
-    transfers.flatMap(t => [t.debit, t.credit]),
+    names.filter(name => !locked.has(name)),
   )
-  const posted = await select(trx, PostedRow, INSERT_TRANSFERS, {
+  const { posted } = await selectOne(trx, z.object({ posted: z.int() }), POST, {
     keys: column(transfers, t => t.key),
     kinds: column(transfers, t => t.kind),
     debits: column(transfers, t => t.debit),
@@ -26,12 +33,7 @@ export async function post(trx: Trx, transfers: readonly Transfer[], now: Instan
     reasons: column(transfers, t => t.reason),
     now: toDb(now),
   })
-  const changes = [...netChanges(posted)]
-  await execute(trx, MOVE_BALANCES, {
-    names: column(changes, ([name]) => name),
-    amounts: column(changes, ([, amount]) => amount),
-  })
-  return posted.length
+  return posted
 }
 
 /**
@@ -43,6 +45,7 @@ export async function lockBalances(
   names: readonly AccountName[],
 ): Promise<ReadonlyMap<AccountName, MilliCredit>> {
   const distinct = [...new Set(names)]
+  if (distinct.length === 0) return new Map()
   await execute(trx, CREATE_ACCOUNTS, { names: distinct })
   return asMap(await select(trx, BalanceRow, LOCK_ACCOUNTS, { names: distinct }))
 }
@@ -96,7 +99,6 @@ const Account = z.custom<AccountName>(
   value => typeof value === 'string' && /^(mint|forfeit|escrow:.+|(held:)?(user|host):.+)$/.test(value),
 )
 const BalanceRow = z.object({ name: Account, balance_milli: z.int() })
-const PostedRow = z.object({ debit: Account, credit: Account, amountMilli: z.int() })
 const DifferenceRow = z.object({ account: z.string(), projectedMilli: z.int(), derivedMilli: z.int() })
 const TotalsRow = z.object({ transfers: z.int(), sumMilli: z.int() })
 
@@ -113,18 +115,24 @@ const LOCK_ACCOUNTS = `
 
 const READ_ACCOUNTS = `select name, balance_milli from accounts where name = any(:names::text[])`
 
-const INSERT_TRANSFERS = `
-  insert into transfers (key, kind, debit, credit, amount_milli, campaign_id, result_id, grants, reason, created_at)
-  select key, kind, debit, credit, amount, campaign_id, result_id, string_to_array(grants, ' '), reason, :now
-  from unnest(:keys::text[], :kinds::transfer_kind[], :debits::text[], :credits::text[], :amounts::bigint[],
-    :campaignIds::text[], :resultIds::text[], :grants::text[], :reasons::text[])
-    as t (key, kind, debit, credit, amount, campaign_id, result_id, grants, reason)
-  on conflict (key) do nothing
-  returning debit, credit, amount_milli as "amountMilli"`
-
-const MOVE_BALANCES = `
-  update accounts set balance_milli = balance_milli + change
-  from unnest(:names::text[], :amounts::bigint[]) as c (account, change) where name = account`
+// What comes to a held account and leaves it in the same list nets to nothing, and is not written.
+const POST = `
+  with posted as (
+    insert into transfers (key, kind, debit, credit, amount_milli, campaign_id, result_id, grants, reason, created_at)
+    select key, kind, debit, credit, amount, campaign_id, result_id, string_to_array(grants, ' '), reason, :now
+    from unnest(:keys::text[], :kinds::transfer_kind[], :debits::text[], :credits::text[], :amounts::bigint[],
+      :campaignIds::text[], :resultIds::text[], :grants::text[], :reasons::text[])
+      as t (key, kind, debit, credit, amount, campaign_id, result_id, grants, reason)
+    on conflict (key) do nothing
+    returning debit, credit, amount_milli),
+  changes as (
+    select account, cast(sum(milli) as bigint) as change from (
+      select debit as account, -amount_milli as milli from posted
+      union all select credit, amount_milli from posted) as m
+    group by account having sum(milli) <> 0),
+  moved as (
+    update accounts set balance_milli = balance_milli + change from changes where name = account)
+  select cast(count(*) as int) as posted from posted`
 
 const LEFTOVERS = `
   select c.id as "campaignId", c.owner_id as "userId"
@@ -149,12 +157,12 @@ const AUDIT_ACCOUNTS = `
   where a.name is null or a.balance_milli <> coalesce(d.balance, 0) order by 1`
 
 const AUDIT_CAMPAIGNS = `
-  select c.id from campaigns c join accounts a on a.name = 'escrow:' || c.id
-  cross join lateral (
-    select coalesce(sum(case when t.kind in ('reserve', 'overrun', 'forfeit', 'repay') then t.amount_milli
-      when t.kind in ('grant', 'refund') then -t.amount_milli else 0 end), 0) as rest
-    from transfers t where t.campaign_id = c.id and t.kind <> 'vest') as m
-  where m.rest <> a.balance_milli order by 1`
+  with moved as (
+    select campaign_id, sum(case when kind in ('reserve', 'overrun', 'forfeit', 'repay') then amount_milli
+      when kind in ('grant', 'refund') then -amount_milli else 0 end) as rest
+    from transfers where campaign_id is not null group by campaign_id)
+  select c.id from campaigns c join accounts a on a.name = 'escrow:' || c.id left join moved m on m.campaign_id = c.id
+  where coalesce(m.rest, 0) <> a.balance_milli order by 1`
 
 const TOTALS = `
   select (select count(*) from transfers) as transfers,

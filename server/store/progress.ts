@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { invariant } from '#domain/invariant.ts'
 import { CampaignFile, CampaignState, EndedBy } from '#protocol/campaign.ts'
 import type { Recipe } from '#protocol/job.ts'
 import type { Proposer } from '#protocol/space.ts'
@@ -73,7 +74,8 @@ export async function insertExperiments(
   now: Instant,
 ): Promise<void> {
   await execute(trx, INSERT, { campaignId, rows: recordset(experiments), now: toDb(now) })
-  await execute(trx, COUNT_CREATED, { campaignId, count: experiments.length })
+  const counted = await execute(trx, COUNT_CREATED, { campaignId, count: experiments.length })
+  invariant(counted === 1, 'experiments are of a campaign')
 }
 
 /** Marks a locked campaign as settled, and as finished if it was running. */
@@ -108,15 +110,16 @@ const LOCK = `
 
 const LIST = `select id from campaigns where settled_at is null order by id limit :limit`
 
-// Above this many live units a sixteenth of them, by the last digit of their random ids, says how many are unsent, within a tenth
-// of four thousand: counting them took tens of milliseconds a look.
-const COUNTED_MAX = 1_000
+// Where more than so many live units are in it, a sixteenth of all, by the last digit of their random ids, says how many are unsent, within
+// a tenth of four thousand: counting them took tens of milliseconds a look.
+const SAMPLE_MIN = 60
+const SAMPLED = `right(u.work_unit_id, 1) in ('0', '1')` // the condition of live_units_sampled
 const UNSENT = `
   from live_units u join results r on r.work_unit_id = u.work_unit_id where u.campaign_id = :id and r.state = 'unsent'`
 const COUNT_WORK = `
   select
-    case when (select count(*) from (select from live_units where campaign_id = :id limit ${COUNTED_MAX + 1}) as alive) > ${COUNTED_MAX}
-      then (select 16 * count(*) ${UNSENT} and right(u.work_unit_id, 1) in ('0', '1'))
+    case when exists (select from live_units u where u.campaign_id = :id and ${SAMPLED} offset ${SAMPLE_MIN})
+      then (select 16 * count(*) ${UNSENT} and ${SAMPLED})
       else (select count(*) ${UNSENT}) end as unsent,
     (select count(*) from hosts where state = 'active' and last_seen_at > :since) as "activeHosts",
     (select count(*) from campaigns c join campaigns o on o.owner_id = c.owner_id and o.id <> c.id

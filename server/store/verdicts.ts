@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Decided } from '#domain/settle.ts'
+import type { WorkUnit } from '#domain/types.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, ExperimentId, HostId, ResultId, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
@@ -57,9 +58,17 @@ export function paidOf(row: Pick<SuccessRow, 'grantedMilli' | 'grantedDecision' 
   return decision === null ? null : { amountMilli, decision, vested }
 }
 
-/** Gives successes of locked units their verdict and what they earned; returns how many. The hosts hear of it. */
-export function giveVerdicts(trx: Trx, verdicts: readonly Decided[]): Promise<number> {
+/** Gives successes of these locked units their verdict and what they earned; returns how many. The hosts hear of it. */
+export function giveVerdicts(
+  trx: Trx,
+  given: readonly { readonly workUnit: WorkUnit; readonly verdicts: readonly Decided[] }[],
+): Promise<number> {
+  const verdicts = given.flatMap(({ workUnit, verdicts }) =>
+    verdicts.map(verdict => ({ ...verdict, workUnit })),
+  )
   return executeOf(trx, verdicts, GIVE_VERDICTS, {
+    campaigns: column(verdicts, v => v.workUnit.campaignId),
+    classes: column(verdicts, v => v.workUnit.engineClass),
     ids: column(verdicts, v => v.resultId),
     verdicts: column(verdicts, v => v.verdict),
     amounts: column(verdicts, v => v.amountMilli),
@@ -185,12 +194,13 @@ const GIVE_VERDICTS = `
     granted_decision = case when x.amount = 0 then null else coalesce(r.granted_decision, r.decision) end,
     vested = x.amount > 0 and (${IS_VESTED} or not x.provisional)
   from unnest(:ids::text[], :verdicts::verdict[], :amounts::bigint[], :confirmed::boolean[],
-    :provisional::boolean[]) as x (id, verdict, amount, confirmed, provisional)
-    where r.id = x.id and r.outcome = 'success' returning r.host_id, r.id, r.work_unit_id, r.reported_at, x.provisional),
+    :provisional::boolean[], :campaigns::text[], :classes::text[])
+    as x (id, verdict, amount, confirmed, provisional, campaign_id, engine_class)
+    where r.id = x.id and r.outcome = 'success'
+    returning r.host_id, r.id, r.work_unit_id, r.reported_at, x.provisional, x.campaign_id, x.engine_class),
   alone as (
     insert into provisional_results (work_unit_id, result_id, host_id, campaign_id, engine_class, reported_at)
-    select w.id, j.id, j.host_id, w.campaign_id, w.engine_class, j.reported_at
-    from judged j join work_units w on w.id = j.work_unit_id where j.provisional
+    select work_unit_id, id, host_id, campaign_id, engine_class, reported_at from judged where provisional
     on conflict do nothing),
   joined as (
     delete from provisional_results p using judged j
