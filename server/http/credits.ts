@@ -15,11 +15,13 @@ interface Earner {
 /** What these hosts' payees have, what is held for them, and what each host may still earn with what it reported. */
 export async function readCredits(on: Executor, hosts: readonly Earner[]): Promise<(host: Earner) => Credit> {
   const payees = hosts.map(payeeAccount)
-  const balances = await balancesOf(on, [...payees, ...payees.map(heldAccount)])
-  const pending = await pendingOf(
-    on,
-    hosts.map(host => host.id),
-  )
+  const [balances, pending] = await Promise.all([
+    balancesOf(on, [...payees, ...payees.map(heldAccount)]),
+    pendingOf(
+      on,
+      hosts.map(host => host.id),
+    ),
+  ])
   return host => {
     const payee = payeeAccount(host)
     return {

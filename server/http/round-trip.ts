@@ -17,7 +17,7 @@ import type { ParsedCall } from './call.ts'
 import { type Catalogue, slotFiles } from './catalogue.ts'
 import { readCredits } from './credits.ts'
 import type { Edge } from './edge.ts'
-import { giveEvaluations, receiveEvaluations } from './evaluations.ts'
+import { type Evaluations, giveEvaluations, receiveEvaluations } from './evaluations.ts'
 import { noteHosts } from './host-notes.ts'
 import { receiveReports } from './reception.ts'
 import { nativeIn, newVisit, reportedIds, successesIn, type Visit } from './visit.ts'
@@ -38,16 +38,12 @@ export async function answerCalls(
   edge: Edge & { readonly catalogue: Catalogue },
 ): Promise<Answer[]> {
   const now = edge.now()
-  const reported = await lockReported(trx, calls.flatMap(reportedIds))
-  const hosts = new Map(
-    (
-      await lockHosts(
-        trx,
-        calls.map(call => call.hostId),
-        now,
-      )
-    ).map(host => [host.id, host]),
-  )
+  const hostIds = calls.map(call => call.hostId)
+  const [reported, locked] = await Promise.all([
+    lockReported(trx, calls.flatMap(reportedIds)),
+    lockHosts(trx, hostIds, now),
+  ])
+  const hosts = new Map(locked.map(host => [host.id, host]))
   const early = calls.map(call => answerEarly(call, hosts.get(call.hostId)))
   const visits = calls.flatMap((call, i) => {
     const host = hosts.get(call.hostId)
@@ -62,15 +58,18 @@ export async function answerCalls(
       return result === undefined ? [] : [{ ...result, ...said }]
     })
   const native = visits.flatMap(visit => nativeIn(visit.call))
-  const doubtful = new Set([
-    ...(await findCopied(trx, successes)),
-    ...(await findOddFuel(trx, successes)),
-    ...(await findBorrowed(trx, native)),
+  const [copied, odd, borrowed, evaluated] = await Promise.all([
+    findCopied(trx, successes),
+    findOddFuel(trx, successes),
+    findBorrowed(trx, native),
+    receiveEvaluations(trx, visits, now),
   ])
-  const evaluated = await receiveEvaluations(trx, visits, now)
+  const doubtful = new Set([...copied, ...odd, ...borrowed])
   for (const visit of visits) receiveReports(visit, { results, doubtful, evaluated, trust: edge.trust, now })
-  await storeReports(trx, visits, edge, now)
-  const replies = await composeReplies(trx, visits, edge, now)
+  const stored = storeReports(trx, visits, edge, now)
+  // Who cheated is put out of play step by step; else what is read for the replies is asked behind what is written, at once.
+  if (visits.some(({ cheated }) => cheated !== null)) await stored
+  const [replies] = await Promise.all([composeReplies(trx, visits, edge, now), stored])
   return calls.map((call, i) => {
     const answer = early[i] ?? replies.get(call.hostId)
     invariant(answer !== undefined, 'every call is answered')
@@ -95,33 +94,36 @@ function answerEarly(call: ParsedCall, host: LockedHost | undefined): Answer | u
 async function storeReports(trx: Trx, visits: readonly Visit[], edge: Edge, now: Instant): Promise<void> {
   const successes = visits.flatMap(visit => visit.successes)
   const errors = visits.flatMap(visit => visit.errors)
-  const stored = (await storeSuccesses(trx, successes, now)) + (await storeErrors(trx, errors, now))
-  invariant(
-    stored === successes.length + errors.length,
-    'a locked result takes the report it was judged fit for',
-  )
   const asked = successes.filter(
     ({ resultId, metric, weights }) => metric !== null && (weights !== null || isAsked(edge, resultId)),
   )
-  await requestArtifacts(
-    trx,
-    asked.map(({ resultId }) => resultId),
-    now,
-  )
-  await edge.wake.workUnits(trx, [...new Set(visits.flatMap(visit => [...visit.touched]))])
-  await addHostEvents(
-    trx,
-    visits.flatMap(visit => visit.events),
-    now,
-  )
-  await excludeHosts(
-    trx,
-    visits.flatMap(({ host, cheated }) => (cheated === null ? [] : [{ hostId: host.id, reason: cheated }])),
-    now,
-  )
-  await noteProgress(
-    trx,
-    visits.flatMap(({ host, call }) => call.body.held.map(held => ({ ...held, hostId: host.id }))),
+  const [succeeded, failed] = await Promise.all([
+    storeSuccesses(trx, successes, now),
+    storeErrors(trx, errors, now),
+    requestArtifacts(
+      trx,
+      asked.map(({ resultId }) => resultId),
+      now,
+    ),
+    edge.wake.workUnits(trx, [...new Set(visits.flatMap(visit => [...visit.touched]))]),
+    addHostEvents(
+      trx,
+      visits.flatMap(visit => visit.events),
+      now,
+    ),
+    excludeHosts(
+      trx,
+      visits.flatMap(({ host, cheated }) => (cheated === null ? [] : [{ hostId: host.id, reason: cheated }])),
+      now,
+    ),
+    noteProgress(
+      trx,
+      visits.flatMap(({ host, call }) => call.body.held.map(held => ({ ...held, hostId: host.id }))),
+    ),
+  ])
+  invariant(
+    succeeded + failed === successes.length + errors.length,
+    'a locked result takes the report it was judged fit for',
   )
 }
 
@@ -149,26 +151,20 @@ async function composeReplies(
   now: Instant,
 ): Promise<Map<HostId, Answer>> {
   if (visits.length === 0) return new Map()
-  const work = await giveWork(trx, visits, dispatchOf(edge, now))
-  const leases = await buildLeases(
-    trx,
-    [...work.values()].flatMap(w => w.leases),
-    edge.catalogue,
-  )
-  const evaluations = await giveEvaluations(trx, visits, {
-    given: hostId => work.get(hostId)?.leases.length ?? 0,
-    ...{ catalogue: edge.catalogue, now },
-  })
-  const told = await tellVerdicts(trx, idsOf(visits, 'hasVerdicts'))
-  const wanted = await wantedOf(trx, idsOf(visits, 'hasRequests'))
-  const notices = await tellNotices(
-    trx,
-    visits.flatMap(({ host, events }) => (host.hasNotices || events.length > 0 ? [host.id] : [])),
-  )
-  const creditOf = await readCredits(
-    trx,
-    visits.map(visit => visit.host),
-  )
+  const [given, told, wanted, notices, creditOf] = await Promise.all([
+    giveLeases(trx, visits, edge, now),
+    tellVerdicts(trx, idsOf(visits, 'hasVerdicts')),
+    wantedOf(trx, idsOf(visits, 'hasRequests')),
+    tellNotices(
+      trx,
+      visits.flatMap(({ host, events }) => (host.hasNotices || events.length > 0 ? [host.id] : [])),
+    ),
+    readCredits(
+      trx,
+      visits.map(visit => visit.host),
+    ),
+  ])
+  const { work, leases, evaluations } = given
   const saved = visits.map((visit): HostCall => {
     const mine = work.get(visit.host.id) ?? NO_WORK
     const idleSince = idleAfter(visit, mine, now)
@@ -197,6 +193,28 @@ async function composeReplies(
   const count = await saveCalls(trx, saved, now)
   invariant(count === visits.length, 'the hosts of a group stay locked')
   return new Map(saved.map(({ id, reply }) => [id, { type: 'reply', text: reply }]))
+}
+
+/** What is given to whom: of both kinds of work, and the leases as they are sent. */
+async function giveLeases(
+  trx: Trx,
+  visits: readonly Visit[],
+  edge: Edge & { readonly catalogue: Catalogue },
+  now: Instant,
+): Promise<{
+  readonly work: ReadonlyMap<HostId, Work>
+  readonly leases: ReadonlyMap<ResultId, Lease>
+  readonly evaluations: ReadonlyMap<HostId, Evaluations>
+}> {
+  const { catalogue } = edge
+  const work = await giveWork(trx, visits, dispatchOf(edge, now))
+  const given = [...work.values()].flatMap(({ leases }) => leases)
+  const leases = await buildLeases(trx, given, catalogue)
+  const evaluations = await giveEvaluations(trx, visits, {
+    given: hostId => work.get(hostId)?.leases.length ?? 0,
+    ...{ catalogue, now },
+  })
+  return { work, leases, evaluations }
 }
 
 const idsOf = (visits: readonly Visit[], fact: 'hasVerdicts' | 'hasRequests'): HostId[] =>

@@ -54,17 +54,14 @@ export async function giveWork(
   dispatch: Dispatch,
 ): Promise<Map<HostId, Work>> {
   const ids = visits.flatMap(visit => visit.call.body.held.map(held => held.resultId))
-  const rows = await readHeld(
-    trx,
-    visits.map(visit => visit.host.id),
-    ids,
-  )
+  const hostIds = visits.map(visit => visit.host.id)
+  const [rows, patience] = await Promise.all([readHeld(trx, hostIds, ids), patienceOf(trx, visits, dispatch)])
   const standings = visits.map(visit => standingOf(visit, rows, dispatch.now))
   const again = await readLeases(
     trx,
     standings.flatMap(standing => standing.resend),
   )
-  const dealt = await dealWork(trx, standings, dispatch)
+  const dealt = await dealWork(trx, standings, patience, dispatch)
   return new Map(
     standings.map(({ visit, abort }) => {
       const mine = (row: LeaseRow): boolean => row.hostId === visit.host.id
@@ -109,13 +106,18 @@ function whyAbort(row: HeldRow | undefined, hostId: HostId, now: Instant): strin
 
 const PAGES_PER_MIB = 16
 
-async function dealWork(trx: Trx, standings: readonly Standing[], dispatch: Dispatch): Promise<LeaseRow[]> {
+async function dealWork(
+  trx: Trx,
+  standings: readonly Standing[],
+  patience: Patience,
+  dispatch: Dispatch,
+): Promise<LeaseRow[]> {
   const asking = standings.flatMap(({ visit, held, resend }): Wish[] => {
     const take = leasesAllowed({ ...termsOf(visit, dispatch.rules), held, resent: resend.length })
     return take === 0 ? [] : [{ visit, take }]
   })
   if (asking.length === 0) return []
-  return dealOnce(trx, queue(asking), await patienceOf(trx, asking, dispatch), dispatch)
+  return dealOnce(trx, queue(asking), patience, dispatch)
 }
 
 /** A host that may be given `take` results. */
@@ -126,13 +128,15 @@ interface Wish {
 
 async function patienceOf(
   trx: Trx,
-  asking: readonly Wish[],
+  visits: readonly Visit[],
   { now, pairMs, starveMs }: Dispatch,
 ): Promise<Patience> {
   const since = addMs(now, -PRESENT_MS)
-  const someTrusted = asking.some(({ visit }) => visit.host.trusted)
-  const owners = someTrusted ? await countOwners(trx, since) : 0
-  const proven = await countProvenOwners(trx, since, OWNERS_FOR_QUORUM)
+  const someTrusted = visits.some(({ host }) => host.trusted)
+  const [owners, proven] = await Promise.all([
+    someTrusted ? countOwners(trx, since, OWNERS_FOR_QUORUM) : 0,
+    countProvenOwners(trx, since, OWNERS_FOR_QUORUM),
+  ])
   return {
     starvedBefore: addMs(now, -starveAfter(owners, starveMs)),
     pairedBefore: addMs(now, -pairAfter(proven, pairMs)),
@@ -243,12 +247,6 @@ interface Deal {
 }
 
 async function storeLeases(trx: Trx, { given, proven }: Deal, { now, wake }: Dispatch): Promise<LeaseRow[]> {
-  await bindWorkUnits(
-    trx,
-    given.flatMap(({ workUnitId: id, engineClass, choices }) =>
-      choices === null ? [] : [{ id, engineClass }],
-    ),
-  )
   const leases = given.map(candidate => {
     const { hostId, resultId } = candidate
     const { attempt, graceMs, engineClass, fuelMax, workUnitId, policy } = candidate
@@ -257,13 +255,21 @@ async function storeLeases(trx: Trx, { given, proven }: Deal, { now, wake }: Dis
     const lease = { hostId, resultId, deadline, graceUntil: addMs(deadline, graceMs), proven: isProven }
     return { lease, wakes: policy === 'adaptive' && !isProven ? [workUnitId] : [] }
   })
-  const stored = await lease(
-    trx,
-    leases.map(each => each.lease),
-    now,
-  )
+  const [, stored] = await Promise.all([
+    bindWorkUnits(
+      trx,
+      given.flatMap(({ workUnitId: id, engineClass, choices }) =>
+        choices === null ? [] : [{ id, engineClass }],
+      ),
+    ),
+    lease(
+      trx,
+      leases.map(each => each.lease),
+      now,
+    ),
+    // A stranger needs a partner: the unit creates its replica now, not when the stranger is done.
+    wake.workUnits(trx, [...new Set(leases.flatMap(each => each.wakes))]),
+  ])
   invariant(stored.length === given.length, 'locked candidates stay unsent until they are leased')
-  // A stranger needs a partner: the unit creates its replica now, not when the stranger is done.
-  await wake.workUnits(trx, [...new Set(leases.flatMap(each => each.wakes))])
   return stored
 }

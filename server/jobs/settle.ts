@@ -24,33 +24,39 @@ type Judged = Verdicts & { readonly published: ReadonlySet<WorkUnitId> }
  */
 export async function applySettlements(trx: Trx, deps: JobDeps, facts: Judged): Promise<void> {
   const { judged, settlements, before, after, now } = facts
-  await changeUnits(trx, facts)
-  await withdraw(trx, deps, facts)
-  await confirmResults(
-    trx,
-    settlements.flatMap(s => s.confirmed),
-  )
-  await doubtResults(
-    trx,
-    settlements.flatMap(s => s.doubted),
-  )
-  const notes = settlements.flatMap(settlement => settlement.notes)
-  await addHostEvents(trx, notes, now)
   const changed = [...after.values()].filter(host => !isDeepStrictEqual(host, before.get(host.id)))
-  await stand(trx, deps, changed, facts)
   const accepted = new Set(settlements.flatMap(s => (s.canonicalId === null ? [] : [s.workUnitId])))
-  await refreshScores(
-    trx,
-    judged.flatMap(unit => (accepted.has(unit.id) ? [unit.experimentId] : [])),
-  )
   // What was published and is verified only now may lead a leaderboard.
   const shown = judged.filter(unit => unit.state === 'valid' && unit.publishedAt !== null)
-  await deps.enqueue(trx, 'propose', [...new Set(shown.map(unit => unit.campaignId))])
-  await tickVerified(trx, shown, now)
-  await tellHosts(
-    trx,
-    settlements.flatMap(s => s.verdicts.map(verdict => verdict.resultId)),
-  )
+  // Sent together, done in this order.
+  await Promise.all([
+    changeUnits(trx, facts),
+    withdraw(trx, deps, facts),
+    confirmResults(
+      trx,
+      settlements.flatMap(s => s.confirmed),
+    ),
+    doubtResults(
+      trx,
+      settlements.flatMap(s => s.doubted),
+    ),
+    addHostEvents(
+      trx,
+      settlements.flatMap(settlement => settlement.notes),
+      now,
+    ),
+    stand(trx, deps, changed, facts),
+    refreshScores(
+      trx,
+      judged.flatMap(unit => (accepted.has(unit.id) ? [unit.experimentId] : [])),
+    ),
+    deps.enqueue(trx, 'propose', [...new Set(shown.map(unit => unit.campaignId))]),
+    tickVerified(trx, shown, now),
+    tellHosts(
+      trx,
+      settlements.flatMap(s => s.verdicts.map(verdict => verdict.resultId)),
+    ),
+  ])
 }
 
 /** Moves the credit of what was judged: last, since the accounts of campaigns are what batches wait for each other for. */
@@ -77,14 +83,17 @@ async function changeUnits(trx: Trx, { judged, settlements, published, now }: Ju
   )
   const settled = new Map(settlements.map(settlement => [settlement.workUnitId, settlement]))
   const given = judged.map(workUnit => ({ workUnit, verdicts: settled.get(workUnit.id)?.verdicts ?? [] }))
-  const count = given.reduce((sum, { verdicts }) => sum + verdicts.length, 0)
-  const changed =
-    (await acceptWorkUnits(trx, accepted, now)) +
-    (await overturnWorkUnits(trx, overturned, now)) +
-    (await demandChecks(trx, demands)) +
-    (await giveVerdicts(trx, given))
-  invariant(changed === answers.length + demands.length + count, 'what is locked is judged as it was read')
+  const changed = await Promise.all([
+    acceptWorkUnits(trx, accepted, now),
+    overturnWorkUnits(trx, overturned, now),
+    demandChecks(trx, demands),
+    giveVerdicts(trx, given),
+  ])
+  const expected = answers.length + demands.length + sum(given.map(({ verdicts }) => verdicts.length))
+  invariant(sum(changed) === expected, 'what is locked is judged as it was read')
 }
+
+const sum = (counts: readonly number[]): number => counts.reduce((all, count) => all + count, 0)
 
 /** What was published of answers that the verifier contradicted is marked; the campaigns have something to publish again. */
 async function withdraw(trx: Trx, deps: JobDeps, { judged, settlements, now }: Judged): Promise<void> {

@@ -95,8 +95,10 @@ async function move(
   const before = await lockVolunteers(trx, due.filter(isJudged).flatMap(hostsOf), hosts)
   const first = due.filter(each => !isJudged(each) || hostsOf(each).every(id => before.has(id)))
   const moved = first.map(({ loaded }) => loaded.workUnit.id)
-  await takeTouches(trx, moved)
-  const verdicts = await judge(trx, deps, first.filter(isJudged), { before, now })
+  const [, verdicts] = await Promise.all([
+    takeTouches(trx, moved),
+    judge(trx, deps, first.filter(isJudged), { before, now }),
+  ])
   const settlements = new Map(verdicts?.settlements.map(settlement => [settlement.workUnitId, settlement]))
   const decided = first.map(each => {
     const settlement = settlements.get(each.loaded.workUnit.id)

@@ -31,11 +31,13 @@ export async function judgeUnits(
   judged: readonly WorkUnit[],
   { before, now }: Pick<Verdicts, 'before' | 'now'>,
 ): Promise<Verdicts> {
-  const successes = await readSuccesses(
-    trx,
-    judged.map(workUnit => workUnit.id),
-  )
-  const board = await readBoard(trx, deps, judged)
+  const [successes, board] = await Promise.all([
+    readSuccesses(
+      trx,
+      judged.map(workUnit => workUnit.id),
+    ),
+    readBoard(trx, deps, judged),
+  ])
   const bounds = await readBounds(trx, successes)
   const successesOf = Map.groupBy(successes, success => success.workUnitId)
   const settlements: Settlement[] = []
@@ -77,8 +79,10 @@ async function readBoard(
   { trust: { leaderRows } }: Pick<JobDeps, 'trust'>,
   units: readonly WorkUnit[],
 ): Promise<Board> {
-  const scores = await readScores(trx, [...new Set(units.map(unit => unit.campaignId))], leaderRows + 1)
-  const own = await readExperimentScores(trx, units)
+  const [scores, own] = await Promise.all([
+    readScores(trx, [...new Set(units.map(unit => unit.campaignId))], leaderRows + 1),
+    readExperimentScores(trx, units),
+  ])
   const scoresOf = ({ campaignId }: WorkUnit): Scores => {
     const found = scores.get(campaignId)
     invariant(found !== undefined, 'a work unit has a campaign')

@@ -5,7 +5,7 @@ import { CampaignId, HostId, type Instant, ResultId, Sha256, WorkUnitId } from '
 import { inIndexOrder } from './database.ts'
 import { COMPUTED } from './pool.ts'
 import { UNIT_OPEN } from './reports.ts'
-import { type Executor, execute, recordset, select, selectFirst, Timestamp, toDb } from './rows.ts'
+import { type Executor, execute, recordset, select, selectOne, Timestamp, toDb } from './rows.ts'
 
 export interface AskingHost {
   readonly hostId: HostId
@@ -234,11 +234,10 @@ export async function noteProgress(on: Executor, held: readonly HeldProgress[]):
 }
 
 const OWNERS = `
-  select count(distinct owner_key) as owners from hosts
-  where state = 'active' and not trusted and last_seen_at > :since`
+  select count(*) as owners from (
+    select distinct owner_key from hosts where state = 'active' and not trusted and last_seen_at > :since limit :limit) as present`
 
-/** Owners other than the operator with a host seen since then. */
-export async function countOwners(on: Executor, since: Instant): Promise<number> {
-  const row = await selectFirst(on, z.object({ owners: z.int() }), OWNERS, { since: toDb(since) })
-  return row?.owners ?? 0
+/** Owners other than the operator with a host seen since then, counted up to `limit`: whether there are enough is all that matters. */
+export async function countOwners(on: Executor, since: Instant, limit: number): Promise<number> {
+  return (await selectOne(on, z.object({ owners: z.int() }), OWNERS, { since: toDb(since), limit })).owners
 }

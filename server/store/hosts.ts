@@ -143,14 +143,18 @@ export interface HostCall {
   readonly idleSince: Instant | null
 }
 
+// When a host was last seen is indexed, and is asked for by minutes and hours: written with every call it would make a call write all
+// indexes of the row.
+const SEEN = `case when h.last_seen_at > cast(:now as timestamptz) - interval '30 seconds' then h.last_seen_at else :now end`
+
 const SAVE = `
-  update hosts set last_call = x.call, last_reply = x.reply, last_body_sha256 = x."bodySha256", client = x.client,
+  update hosts h set last_call = x.call, last_reply = x.reply, last_body_sha256 = x."bodySha256", client = x.client,
     engine_classes = x."engineClasses", cores = x.cores, memory_mib = x."memoryMiB", daily_quota = x."dailyQuota",
-    quota_day = cast(:today as date), quota_used = x."usedToday", last_seen_at = :now,
+    quota_day = cast(:today as date), quota_used = x."usedToday", last_seen_at = ${SEEN},
     idle_since = to_timestamp(x."idleSince" / 1000.0)
   from json_to_recordset(cast(:rows as json)) as x(id text, call bigint, reply text, "bodySha256" text, client text,
     "engineClasses" text[], cores int, "memoryMiB" int, "dailyQuota" int, "usedToday" int, "idleSince" double precision)
-  where hosts.id = x.id and hosts.last_call < x.call`
+  where h.id = x.id and h.last_call < x.call`
 
 /** Writes what the calls leave on their hosts, which are locked; returns how many. */
 export const saveCalls = (on: Executor, calls: readonly HostCall[], now: Instant): Promise<number> =>

@@ -17,22 +17,22 @@ export async function post(
 ): Promise<number> {
   if (transfers.length === 0) return 0
   const names = transfers.flatMap(t => [t.debit, t.credit])
-  await lockBalances(
-    trx,
-    names.filter(name => !locked.has(name)),
-  )
-  const { posted } = await selectOne(trx, z.object({ posted: z.int() }), POST, {
-    keys: column(transfers, t => t.key),
-    kinds: column(transfers, t => t.kind),
-    debits: column(transfers, t => t.debit),
-    credits: column(transfers, t => t.credit),
-    amounts: column(transfers, t => t.amountMilli),
-    campaignIds: column(transfers, t => t.campaignId),
-    resultIds: column(transfers, t => t.resultId),
-    grants: column(transfers, t => t.grants?.join(' ') ?? null), // unnest would take arrays of arrays apart
-    reasons: column(transfers, t => t.reason),
-    now: toDb(now),
-  })
+  const missing = names.filter(name => !locked.has(name))
+  const [, { posted }] = await Promise.all([
+    lockBalances(trx, missing),
+    selectOne(trx, z.object({ posted: z.int() }), POST, {
+      keys: column(transfers, t => t.key),
+      kinds: column(transfers, t => t.kind),
+      debits: column(transfers, t => t.debit),
+      credits: column(transfers, t => t.credit),
+      amounts: column(transfers, t => t.amountMilli),
+      campaignIds: column(transfers, t => t.campaignId),
+      resultIds: column(transfers, t => t.resultId),
+      grants: column(transfers, t => t.grants?.join(' ') ?? null), // unnest would take arrays of arrays apart
+      reasons: column(transfers, t => t.reason),
+      now: toDb(now),
+    }),
+  ])
   return posted
 }
 
@@ -46,8 +46,11 @@ export async function lockBalances(
 ): Promise<ReadonlyMap<AccountName, MilliCredit>> {
   const distinct = [...new Set(names)]
   if (distinct.length === 0) return new Map()
-  await execute(trx, CREATE_ACCOUNTS, { names: distinct })
-  return asMap(await select(trx, BalanceRow, LOCK_ACCOUNTS, { names: distinct }))
+  const [, rows] = await Promise.all([
+    execute(trx, CREATE_ACCOUNTS, { names: distinct }),
+    select(trx, BalanceRow, LOCK_ACCOUNTS, { names: distinct }),
+  ])
+  return asMap(rows)
 }
 
 /** Without a lock, for display; an account that never moved has 0. */

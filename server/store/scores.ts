@@ -42,8 +42,10 @@ export async function readExperimentScores(
 export async function refreshScores(trx: Trx, ids: readonly ExperimentId[]): Promise<void> {
   if (ids.length === 0) return
   const distinct = [...new Set(ids)]
-  await execute(trx, LOCK, { ids: distinct }) // so that the next statement sees what whoever held them committed
-  await execute(trx, REFRESH, { ids: distinct })
+  await Promise.all([
+    execute(trx, LOCK, { ids: distinct }), // so that the next statement sees what whoever held them committed
+    execute(trx, REFRESH, { ids: distinct }),
+  ])
 }
 
 /**

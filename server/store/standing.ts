@@ -4,7 +4,7 @@ import { SelfTestState } from '#protocol/people.ts'
 import { HostId, type Instant, UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { addHostEvents, HostState } from './hosts.ts'
-import { column, execute, recordset, select, toDb } from './rows.ts'
+import { column, execute, executeOf, recordset, select, toDb } from './rows.ts'
 import { STREAKS, StreaksRow } from './streaks.ts'
 
 /** Locks hosts, ids ascending, and reads what judging their results changes. */
@@ -43,17 +43,19 @@ const byHost = (rows: readonly Standing[]): ReadonlyMap<HostId, Standing> =>
 /** Writes standings of locked hosts. */
 export async function saveStandings(trx: Trx, standings: readonly Standing[]): Promise<void> {
   if (standings.length === 0) return
-  await execute(trx, SAVE, {
-    ids: column(standings, s => s.id),
-    states: column(standings, s => s.state),
-    quotas: column(standings, s => s.dailyQuota),
-    checks: column(standings, s => s.recentChecks),
-    selfTests: column(standings, s => s.selfTest),
-  })
   const streaks = standings.flatMap(({ id: hostId, streaks: byClass }) =>
     Object.entries(byClass).map(([engineClass, streak]) => ({ hostId, engineClass, ...streak })),
   )
-  if (streaks.length > 0) await execute(trx, SAVE_STREAKS, { rows: recordset(streaks) })
+  await Promise.all([
+    execute(trx, SAVE, {
+      ids: column(standings, s => s.id),
+      states: column(standings, s => s.state),
+      quotas: column(standings, s => s.dailyQuota),
+      checks: column(standings, s => s.recentChecks),
+      selfTests: column(standings, s => s.selfTest),
+    }),
+    executeOf(trx, streaks, SAVE_STREAKS, { rows: recordset(streaks) }),
+  ])
 }
 
 export interface Exclusion {
@@ -106,6 +108,7 @@ const IdRow = z.object({ id: HostId })
 
 /** Those of these hosts that have a provisional result. */
 export async function hostsWithProvisional(trx: Trx, ids: readonly HostId[]): Promise<HostId[]> {
+  if (ids.length === 0) return []
   return (await select(trx, IdRow, WITH_PROVISIONAL, { ids })).map(row => row.id)
 }
 

@@ -92,7 +92,7 @@ export async function tickVerified(
 
 /** Says after the commit that something changed for the hosts of these results and for their accounts. */
 export async function tellHosts(trx: Trx, resultIds: readonly ResultId[]): Promise<void> {
-  if (resultIds.length > 0) await trx.raw(TELL_HOSTS, { resultIds })
+  if (resultIds.length > 0) await execute(trx, TELL_HOSTS, { resultIds })
 }
 
 /** Forgets ticks; returns how many. */

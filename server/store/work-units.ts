@@ -19,18 +19,21 @@ export interface LoadedWorkUnit {
  * seen, so that a wake-up which collapsed into the caller's is not lost.
  */
 export async function lockWorkUnits(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
-  await execute(trx, LOCK, { ids }) // so that the next statement sees what whoever held them committed, also of their campaigns
-  return readLocked(trx, ids)
+  const [, loaded] = await Promise.all([
+    execute(trx, LOCK, { ids }), // so that the next statement sees what whoever held them committed, also of their campaigns
+    readLocked(trx, ids),
+  ])
+  return loaded
 }
 
 /** Reads work units that an earlier statement of the transaction locked, and their results, which are locked as well. */
 export async function readLocked(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
   if (ids.length === 0) return []
-  const workUnits = (await select(trx, WorkUnitRow, READ, { ids })).map(asWorkUnit)
-  const resultsOf = await lockResultsOf(
-    trx,
-    workUnits.map(workUnit => workUnit.id),
-  )
+  const [rows, resultsOf] = await Promise.all([
+    select(trx, WorkUnitRow, READ, { ids }),
+    lockResultsOf(trx, ids),
+  ])
+  const workUnits = rows.map(asWorkUnit)
   return workUnits.map(workUnit => ({ workUnit, results: resultsOf.get(workUnit.id) ?? [] }))
 }
 

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { inTransaction } from '#store/database.ts'
+import { z } from 'zod'
+import { inBusyTransaction, inTransaction } from '#store/database.ts'
+import { execute, select } from '#store/rows.ts'
 import { withDatabase } from '#support/database.ts'
 
 test('int8 and count(*) arrive as numbers while they are safe, and numeric as text', () =>
@@ -19,6 +21,23 @@ test('a transaction that throws leaves nothing behind', () =>
     })
     await expect(failing).rejects.toThrow('no')
     expect((await knex.raw(`select count(*) as n from notes`)).rows).toEqual([{ n: 0 }])
+  }))
+
+test('statements that are sent together are done in their order, and none where one fails', () =>
+  withDatabase(async ({ knex }) => {
+    await knex.raw(`create table notes (text text unique)`)
+    const Note = z.object({ text: z.string() })
+    const together = (texts: readonly string[]) =>
+      inBusyTransaction(knex, async trx => {
+        const read = () => select(trx, Note, `select text from notes order by text`)
+        const steps = texts.map(text => [execute(trx, `insert into notes values (:text)`, { text }), read()])
+        return Promise.all(steps.flat())
+      })
+    const [a, b] = [{ text: 'a' }, { text: 'b' }]
+    expect(await together(['a', 'b'])).toEqual([1, [a], 1, [a, b]])
+    await expect(together(['c', 'a', 'd'])).rejects.toThrow('duplicate key')
+    expect(await together([])).toEqual([])
+    expect(await together(['e'])).toEqual([1, [a, b, { text: 'e' }]]) // on the same connection
   }))
 
 test('every test database is migrated and has pg-boss installed', () =>
