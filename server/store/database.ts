@@ -1,6 +1,7 @@
 import knexModule, { type Knex } from 'knex'
 import pg from 'pg'
 import { z } from 'zod'
+import { send } from './rows.ts'
 
 /** A transaction: what every query function of the store takes first. */
 export type Trx = Knex.Transaction
@@ -100,9 +101,6 @@ const setPlans = (to: 'on' | 'off'): string =>
     .join('; ')
 const PLANS_OFF = setPlans('off')
 const PLANS_ON = setPlans('on')
-
-/** Sends a statement at once: those that are called after it come after it. */
-const send = (on: Pick<Trx, 'raw'>, sql: string): Promise<void> => on.raw(sql).then(() => undefined)
 
 /** Runs `read` in one transaction that sees one moment of the database and changes nothing. */
 export function inSnapshot<T>(knex: Knex, read: (trx: Trx) => Promise<T>): Promise<T> {

@@ -76,7 +76,28 @@ const statements = new Map<string, Compiled>()
 // It is sent before this returns: statements of one transaction reach PostgreSQL in the order in which they were called, also those
 // that are called before the answer to the one before.
 function run(on: Executor, sql: string, bindings: Bindings): Promise<unknown> {
-  return begin(on, sql, bindings).then((response: unknown) => response)
+  return answered(on, begin(on, sql, bindings))
+}
+
+/** Sends what has no bindings, and may be several statements: those that are called after it come after it. */
+export async function send(on: Executor, sql: string): Promise<void> {
+  await answered(on, on.raw(sql))
+}
+
+// Where one of several statements fails, PostgreSQL refuses those behind it: whichever answer is looked at first, it says what the
+// matter was.
+const REFUSED = '25P02'
+const causes = new WeakMap<Executor, unknown>()
+
+function answered(on: Executor, statement: Knex.Raw): Promise<unknown> {
+  return statement.then(
+    (response: unknown) => response,
+    (error: unknown) => {
+      const isRefused = error instanceof Error && 'code' in error && error.code === REFUSED
+      if (!isRefused && !causes.has(on)) causes.set(on, error)
+      throw isRefused ? (causes.get(on) ?? error) : error
+    },
+  )
 }
 
 function begin(on: Executor, sql: string, bindings: Bindings): Knex.Raw {

@@ -30,7 +30,10 @@ test('statements that are sent together are done in their order, and none where 
     const together = (texts: readonly string[]) =>
       inBusyTransaction(knex, async trx => {
         const read = () => select(trx, Note, `select text from notes order by text`)
-        const steps = texts.map(text => [execute(trx, `insert into notes values (:text)`, { text }), read()])
+        const late = async (count: Promise<number>) => (await Promise.all([count]))[0] // looked at after those behind it
+        const steps = texts.map(text => [
+          ...[late(execute(trx, `insert into notes values (:text)`, { text })), read()],
+        ])
         return Promise.all(steps.flat())
       })
     const [a, b] = [{ text: 'a' }, { text: 'b' }]
