@@ -1,15 +1,15 @@
 import { shownRows } from '#domain/records.ts'
-import type { CampaignId, ExperimentId } from '#protocol/units.ts'
+import type { CampaignId } from '#protocol/units.ts'
 import { changeBest, lockBest } from '#store/best.ts'
 import { inBusyTransaction } from '#store/database.ts'
 import { addCampaignEvents } from '#store/events.ts'
 import { readLeaders } from '#store/views.ts'
 import type { JobDeps } from './deps.ts'
 
-// As many as the campaign's view looks through for its best. Nearly always one of the first few is shown, and whoever comes after
-// them is no better.
+// As many as the campaign's view looks through for its best. Nearly always one of the first few is shown: the runs of the others
+// need not be looked at.
 const BEST_AMONG = 100
-const FIRST_AMONG = 10
+const FIRST_FEW = 10
 
 /**
  * Tells those who follow a campaign that another experiment leads what is shown of its leaderboard. In a transaction of its own: a
@@ -20,13 +20,12 @@ export async function tellBest({ knex, now, trust }: JobDeps, id: CampaignId): P
     const before = await lockBest(trx, id, BEST_AMONG)
     if (before === undefined) return
     const { goal, among } = before
-    const bestOf = async (some: readonly ExperimentId[]) => {
-      const rows = await readLeaders(trx, { campaignId: id, goal, limit: BEST_AMONG, among: some })
+    const bestOf = async (limit: number) => {
+      const rows = await readLeaders(trx, { campaignId: id, goal, limit, among })
       return shownRows(rows, trust.leaderRows)[0]
     }
-    const first = await bestOf(among.slice(0, FIRST_AMONG))
-    const isFound = (first?.mean != null && first.diverged === 0) || among.length <= FIRST_AMONG
-    const best = isFound ? first : await bestOf(among)
+    const best =
+      (await bestOf(FIRST_FEW)) ?? (among.length > FIRST_FEW ? await bestOf(BEST_AMONG) : undefined)
     const experimentId = best?.mean == null ? null : best.experimentId
     if (experimentId === before.experimentId) return
     await changeBest(trx, id, experimentId)
