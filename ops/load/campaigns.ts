@@ -19,6 +19,7 @@ interface Question {
   readonly replicate: string
 }
 
+// So large a space that no two campaigns ask for the same run: the corpus would answer it, and nobody compute it.
 const campaignFile = ({ title, runs, seed, replicate }: Question): string => `
 title: ${title}
 kernel: noop@1
@@ -27,7 +28,7 @@ metric: { name: noise, goal: minimize }
 budget: { fuel_per_run: ${NOOP_FUEL}, runs: ${runs}, credits: 100000 }
 baseline: false
 space:
-  x: { int: [0, 999] }
+  x: { int: [0, 999999] }
   y: { int: [0, 999] }
 sampler: { name: random, seed: ${seed} }
 replicate: ${replicate}

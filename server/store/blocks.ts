@@ -188,8 +188,8 @@ const UNSEALED = `
 const KNOWS_XID = `select cast(:xid as xid8) < pg_snapshot_xmax(pg_current_snapshot()) as known`
 
 const INSERT_BLOCK = `
-  insert into blocks (number, hash, statement, signature, last_xid, last_id, ids, leaves, min_id, max_id)
-  values (:number, :hash, :statement, :signature, cast(:lastXid as xid8), :lastId, cast(:ids as bigint[]), decode(:leaves, 'hex'), :minId, :maxId)`
+  insert into blocks (number, hash, statement, signature, last_xid, last_id, ids, leaves, min_id, max_id, form)
+  values (:number, :hash, :statement, :signature, cast(:lastXid as xid8), :lastId, cast(:ids as bigint[]), decode(:leaves, 'hex'), :minId, :maxId, 2)`
 
 const NAMED = `select to_json(ids) as ids, encode(leaves, 'hex') as leaves from blocks where number = :number`
 

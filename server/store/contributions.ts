@@ -9,7 +9,7 @@ const Cursor = z.object({ at: Timestamp, xmin: z.string() })
 export type Cursor = z.infer<typeof Cursor>
 
 const LOCK = `
-  select at, cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as xmin from contribution_cursor for update skip locked`
+  select counted_at as at, cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as xmin from contribution_cursor for update skip locked`
 
 /** Keeps every other process from counting until the transaction ends; undefined: another one counts. `xmin` bounds what is complete. */
 export const lockContributions = (trx: Trx): Promise<Cursor | undefined> => selectFirst(trx, Cursor, LOCK)
@@ -246,7 +246,7 @@ const GATHER = `
   insert into contribution_days (party, via, day, valid, credit, fuel, impact)
   select party, via, '${OLDEST}', sum(valid), sum(credit), sum(fuel), sum(impact) from old group by party, via
   ${ADDED_TO_DAY}`
-const SET_AT = `update contribution_cursor set at = :now`
+const SET_AT = `update contribution_cursor set counted_at = :now`
 
 /** Lets week and year end with the day of `now`: what falls out of them is subtracted, once a day. */
 export async function endDays(trx: Trx, from: Instant, now: Instant): Promise<void> {

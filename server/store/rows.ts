@@ -85,15 +85,16 @@ export async function send(on: Executor, sql: string): Promise<void> {
 }
 
 // Where one of several statements fails, PostgreSQL refuses those behind it: whichever answer is looked at first, it says what the
-// matter was.
-const REFUSED = '25P02'
+// matter was. So with one whose text was being prepared by a statement that was refused itself (26000).
+const REFUSED: readonly unknown[] = ['25P02', '26000']
 const causes = new WeakMap<Executor, unknown>()
 
 function answered(on: Executor, statement: Knex.Raw): Promise<unknown> {
   return statement.then(
     (response: unknown) => response,
     (error: unknown) => {
-      const isRefused = error instanceof Error && 'code' in error && error.code === REFUSED
+      if (!('isTransaction' in on && on.isTransaction === true)) throw error
+      const isRefused = error instanceof Error && 'code' in error && REFUSED.includes(error.code)
       if (!isRefused && !causes.has(on)) causes.set(on, error)
       throw isRefused ? (causes.get(on) ?? error) : error
     },
