@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { canonicalJson } from '#protocol/canonical.ts'
 import type { ExportPeriod, ExportScope } from '#protocol/exports.ts'
-import { type Instant, instant, Sha256 } from '#protocol/units.ts'
+import { type Instant, instant, type Sha256 } from '#protocol/units.ts'
+import { sha256Of } from './hash.ts'
 
 /** The version of what an export looks like: another one makes other files of the same rows. */
 export const EXPORT_TYPE = 'xeenet/export/1'
@@ -45,8 +45,4 @@ interface Contents {
 
 /** Names the contents of an export: equal hashes, equal files but for the moment they were asked for. */
 export const stateOf = (contents: Contents): Sha256 =>
-  Sha256.parse(
-    createHash('sha256')
-      .update(canonicalJson({ type: EXPORT_TYPE, ...contents }))
-      .digest('hex'),
-  )
+  sha256Of(canonicalJson({ type: EXPORT_TYPE, ...contents }))

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { RequestHandler } from 'express'
+import { sha256Of } from '#domain/hash.ts'
 import { shownRows } from '#domain/records.ts'
 import { ci95 } from '#domain/statistics.ts'
 import { canonicalJson } from '#protocol/canonical.ts'
@@ -75,8 +75,7 @@ async function listBoards(edge: Edge): Promise<Board[]> {
   return boards.sort((a, b) => (key(a) < key(b) ? -1 : 1))
 }
 
-const idOf = (of: Comparable): BoardId =>
-  BoardId.parse(createHash('sha256').update(canonicalJson(of)).digest('hex').slice(0, 16))
+const idOf = (of: Comparable): BoardId => BoardId.parse(sha256Of(canonicalJson(of)).slice(0, 16))
 
 async function viewBoard(edge: Edge, board: Board, count: number): Promise<ScienceBoard> {
   const { metric } = board.kernel.manifest

@@ -41,12 +41,11 @@ export interface NewRun {
 export async function createUnits(growth: Growth, runs: readonly NewRun[]): Promise<number> {
   const { trx, deps, campaign, plan, source, now } = growth
   const { quorum, policy } = campaign.file.replicate
-  const built: Built[] = []
-  for (const { experimentId, recipe, seedIndex, rung = LAST_RUNG } of runs) {
+  const built = runs.map(({ experimentId, recipe, seedIndex, rung = LAST_RUNG }) => {
     // Whole runs of a campaign that stops runs early know rungs as well: they are what its prefixes are prefixes of.
     const rungs = plan.pruner === 'none' ? undefined : rungsUntil(rung)
-    built.push({ experimentId, seedIndex, rung, run: buildRun(source, recipe, seedIndex, rungs) })
-  }
+    return { experimentId, seedIndex, rung, run: buildRun(source, recipe, seedIndex, rungs) }
+  })
   const several = built.flatMap(({ run }) => (run.classes.length > 1 ? run.classes : []))
   const known = await knownRunKeys(
     trx,
@@ -88,8 +87,6 @@ export async function createUnits(growth: Growth, runs: readonly NewRun[]): Prom
   await applyDecisions(trx, deps, decisions, now)
   return decisions.length
 }
-
-type Built = Omit<NewRun, 'recipe'> & { readonly rung: Rung; readonly run: Run }
 
 /**
  * What a unit is in each class that it may be of. What the corpus knows in one of them is not computed in another; the kernel's

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { z } from 'zod'
+import { sha256Of } from '#domain/hash.ts'
 import { inTransaction, type Trx } from './database.ts'
 import { select, selectOne } from './rows.ts'
 
@@ -81,7 +81,7 @@ export async function readMigrations(directory: string): Promise<readonly Migrat
       }
       // Git may check files out with CR LF on Windows; the hash must not depend on it.
       const sql = (await readFile(join(directory, name), 'utf8')).replaceAll('\r\n', '\n')
-      return { number: index + 1, name, sha256: createHash('sha256').update(sql).digest('hex'), sql }
+      return { number: index + 1, name, sha256: sha256Of(sql), sql }
     }),
   )
 }

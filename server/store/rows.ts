@@ -73,8 +73,8 @@ interface Compiled {
 const NAMED_MAX = 2_000
 const statements = new Map<string, Compiled>()
 
-// It is sent before this returns: statements of one transaction reach PostgreSQL in the order in which they were called, also those
-// that are called before the answer to the one before.
+// Statements of one transaction reach PostgreSQL in the order in which they were called, also those that are called before the answer
+// to the one before.
 function run(on: Executor, sql: string, bindings: Bindings): Promise<unknown> {
   return answered(on, begin(on, sql, bindings))
 }
