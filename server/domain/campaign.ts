@@ -98,6 +98,10 @@ const PENDING_PER_HOST = 2
 export const experimentsPerBatch = (seedsPerExperiment: number, units = UNITS_PER_BATCH): number =>
   Math.max(1, Math.floor(units / seedsPerExperiment))
 
+/** The same of experiments that were planned in advance. */
+export const plannedPerBatch = (seedsPerExperiment: number): number =>
+  experimentsPerBatch(seedsPerExperiment, PLANNED_UNITS_PER_BATCH)
+
 /** How many experiments a sampler that learns is asked for now, given those that are being computed. */
 export const experimentsToAsk = (facts: {
   readonly inFlight: number
@@ -138,6 +142,29 @@ export function experimentsToCreate(facts: {
   const room = Math.floor(most * fairShare(furtherCampaigns)) - unsent
   const fitting = Math.max(0, Math.floor(room / resultsPerExperiment))
   const atLeast = unsent === 0 ? 1 : 0
-  const batch = experimentsPerBatch(seedsPerExperiment, PLANNED_UNITS_PER_BATCH)
-  return Math.min(remaining, batch, Math.max(atLeast, fitting))
+  return Math.min(remaining, plannedPerBatch(seedsPerExperiment), Math.max(atLeast, fitting))
+}
+
+// What is left to hand out of a campaign that may rest. The smallest of batches below are taken of it before the next look.
+const STOCK_MIN = 750
+
+/** Whether a campaign with so many unsent results has work in store for a while. */
+export const isStocked = (unsent: number): boolean => unsent >= STOCK_MIN
+
+// Units that are made at once for little more than what a look costs by itself. Planning them holds up calls for some 30 ms.
+const UNITS_PER_LOOK = 500
+const REST_MS_MAX = 4_000
+// The verifier's next step depends on it.
+const RANKING_REST_MS_MAX = 1_000
+
+/** How long a campaign that is stocked needs no look: until about so many units are missing again, at the pace of the last `sinceMs`. */
+export function restMsOf(facts: {
+  readonly made: number // units, at the end of that time
+  readonly sinceMs: number
+  /** Whether it is being found out what is a record. */
+  readonly isRanking: boolean
+}): number {
+  const { made, sinceMs, isRanking } = facts
+  const untilMissingMs = made === 0 ? REST_MS_MAX : (UNITS_PER_LOOK * sinceMs) / made
+  return Math.min(untilMissingMs, isRanking ? RANKING_REST_MS_MAX : REST_MS_MAX)
 }

@@ -1,4 +1,10 @@
-import { experimentsPerBatch, experimentsToAsk, experimentsToCreate } from '#domain/campaign.ts'
+import {
+  experimentsPerBatch,
+  experimentsToAsk,
+  experimentsToCreate,
+  isStocked,
+  plannedPerBatch,
+} from '#domain/campaign.ts'
 import { invariant } from '#domain/invariant.ts'
 import { recipeSha256Of } from '#domain/recipe.ts'
 import type { Rung } from '#protocol/job.ts'
@@ -18,8 +24,11 @@ import { letGoOn, type Proposals, type Proposed, propose, tellHistory } from './
 /** A campaign that is locked and running, with what it tries. */
 export type Growing = Omit<Growth, 'plan'> & { readonly plan: CampaignPlan }
 
-/** Whether a campaign has more to do: `now`, `later` when there is room or something was told, or `nothing`. */
-export type More = 'now' | 'later' | 'nothing'
+/**
+ * Whether a campaign has more to do: `now`, `later` when there is room or something was told, `stocked` when all the room is filled, or
+ * `nothing`.
+ */
+export type More = 'now' | 'later' | 'stocked' | 'nothing'
 
 /** Hosts that called within this time count as active. */
 const ACTIVE_MS = 3600_000
@@ -30,18 +39,23 @@ export async function grow(growing: Growing): Promise<More> {
   const { quorum, seeds, policy } = campaign.file.replicate
   const { unsent, activeHosts, furtherCampaigns } = await countWork(trx, campaign.id, addMs(now, -ACTIVE_MS))
   const remaining = campaign.experimentsPlanned - campaign.experimentsCreated
+  const resultsPerExperiment = seeds * (policy === 'fixed' ? quorum : 1)
   const count = experimentsToCreate({
     ...{ unsent, activeHosts, furtherCampaigns, remaining },
-    ...{ seedsPerExperiment: seeds, resultsPerExperiment: seeds * (policy === 'fixed' ? quorum : 1) },
+    ...{ seedsPerExperiment: seeds, resultsPerExperiment },
   })
   if (plan.search !== null) return growSearched(growing, plan.search, { remaining, count, activeHosts })
-  if (count === 0) return 'later'
+  const filled = isStocked(unsent + count * resultsPerExperiment) ? 'stocked' : 'later'
+  if (count === 0) return filled
   const proposals = aheadOf(plan, campaign.file.sampler.name, { from: campaign.experimentsCreated, count })
   const runs = await createExperiments(growing, proposals)
   if (runs.length === 0) return 'nothing'
   const toCompute = await createUnits(growing, runs)
   // What the corpus answers makes no noise when it is done: look again at once.
-  return proposals.proposed.length < remaining || toCompute === 0 ? 'now' : 'later'
+  if (toCompute === 0) return 'now'
+  if (proposals.proposed.length === remaining) return 'later'
+  const fillsRoom = toCompute === count * seeds && count < plannedPerBatch(seeds)
+  return fillsRoom ? filled : 'now'
 }
 
 interface Room {

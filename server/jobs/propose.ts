@@ -18,6 +18,7 @@ import {
   listUnverifiedLeaders,
   lockUnsettled,
   type ProgressRow,
+  readStock,
   remainingOf,
   settleCampaign,
   unsettle,
@@ -44,13 +45,26 @@ import { tellLateVerdicts } from './verdicts.ts'
  * campaign and batch.
  */
 export const runPropose: CampaignHandler = async (deps, ids) => {
-  for (const id of ids) {
-    await tellBest(deps, id) // before its end
-    await inTransaction(deps.knex, trx => moveOn(trx, deps, id))
-    await tellLateVerdicts(deps, id)
-    await releaseCandidates(deps, id)
-    await demandAudits(deps, id)
-  }
+  for (const id of ids) await lookAt(deps, id)
+}
+
+/** A campaign of which nothing is waited for but more of what it has in store. */
+export interface Stocked {
+  /** Units that were made now: so many were taken since it was last found with enough. */
+  readonly made: number
+  /** The verifier is waited for, to say which of its runs are records. */
+  readonly isRanking: boolean
+  readonly version: string
+}
+
+/** Moves one campaign on; says how it is stocked, unless something else is waited for that a look may bring about. */
+export async function lookAt(deps: JobDeps, id: CampaignId): Promise<Stocked | undefined> {
+  await tellBest(deps, id) // before its end
+  const stocked = await inTransaction(deps.knex, trx => moveOn(trx, deps, id))
+  await tellLateVerdicts(deps, id)
+  const isRanking = await releaseCandidates(deps, id)
+  await demandAudits(deps, id)
+  return stocked && { ...stocked, isRanking }
 }
 
 /**
@@ -67,23 +81,35 @@ const awaitedOf = (id: CampaignId, now: Instant) => ({
 // As many as the transitioner takes in one transaction.
 const CANCELLED_PER_BATCH = 500
 
-async function moveOn(trx: Trx, deps: JobDeps, id: CampaignId): Promise<void> {
+async function moveOn(
+  trx: Trx,
+  deps: JobDeps,
+  id: CampaignId,
+): Promise<Omit<Stocked, 'isRanking'> | undefined> {
   await unsettle(trx, id)
   const campaign = await lockUnsettled(trx, id)
-  if (campaign === undefined) return
+  if (campaign === undefined) return undefined
   const now = deps.now()
   if (isOverdue(campaign, now)) {
     await endCampaign(trx, { id, by: 'deadline', reason: `ends_by ${campaign.file.ends_by}`, now })
-    return deps.enqueue(trx, 'propose', [id])
+    await deps.enqueue(trx, 'propose', [id])
+    return undefined
   }
   const more =
     campaign.state === 'cancelled' || campaign.state === 'finished'
       ? await cancel(trx, deps, campaign, now)
       : await growAndTest({ trx, deps, campaign, now })
-  if (more === 'later') return
-  if (more === 'now') return deps.enqueue(trx, 'propose', [id])
+  if (more === 'stocked') return stockOf(trx, campaign)
+  if (more === 'now') await deps.enqueue(trx, 'propose', [id])
+  if (more !== 'nothing') return undefined
   const { isOpen, isUnpublished, isProvisional } = await remainingOf(trx, awaitedOf(id, now))
   if (!isOpen && !isUnpublished && !isProvisional) await settleUp(trx, deps, campaign, now)
+  return undefined
+}
+
+async function stockOf(trx: Trx, { id, file, experimentsCreated }: ProgressRow) {
+  const { created, version } = await readStock(trx, id)
+  return { made: (created - experimentsCreated) * file.replicate.seeds, version }
 }
 
 const isOverdue = ({ state, file: { ends_by: end } }: ProgressRow, now: Instant): boolean =>
@@ -119,7 +145,8 @@ async function growAndTest(tester: Tester): Promise<More> {
   const tests = isTesting ? await moveTests(growth, more === 'nothing') : 'nothing'
   const left = more === 'nothing' && tests === 'nothing' ? await moveInteraction(growth) : tests
   // What is awaited is open; without anything open what was asked for can come no more.
-  return left === 'now' ? left : more
+  if (left === 'now') return left
+  return more === 'stocked' ? 'later' : more
 }
 
 /** Whether a campaign, paused as it is, has nothing left to create: it ends with its last run, and need not be resumed for it. */

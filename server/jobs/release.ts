@@ -24,21 +24,21 @@ const UNITS_PER_BATCH = 500
  * looked like records, and are none beside those that were verified since. What was held back and is wanted for another
  * reason by now is offered again. Without it the first reports of a campaign drown the verifier: the board knows valid runs
  * only, so that while the first ten wait every report is among the best. All candidates are read, few are locked; what is
- * left over is the next round's. In a transaction of its own, as `demandAudits`.
+ * left over is the next round's. In a transaction of its own, as `demandAudits`. Says whether any waits for the verifier.
  */
 export async function releaseCandidates(
   deps: JobDeps,
   id: CampaignId,
   batch = UNITS_PER_BATCH,
-): Promise<void> {
-  await inTransaction(deps.knex, async trx => {
+): Promise<boolean> {
+  return inTransaction(deps.knex, async trx => {
     // Before the scores: what is judged meanwhile is in both, and not in neither.
     const begun = await listRecordChecks(trx, id)
     const [candidates, heldInVain] = [await listRecordCandidates(trx, id), await listHeldInVain(trx, id)]
-    if (candidates.length === 0 && heldInVain.length === 0) return
+    if (candidates.length === 0 && heldInVain.length === 0) return begun.length > 0
     const { leaderRows } = deps.trust
     const scores = (await readScores(trx, [id], leaderRows + 1)).get(id)
-    if (scores === undefined) return
+    if (scores === undefined) return false
     const own = await readExperimentScores(
       trx,
       candidates.map(({ experimentId }) => ({ campaignId: id, experimentId })),
@@ -63,6 +63,7 @@ export async function releaseCandidates(
     await offerChecks(trx, [...heldInVain, ...released])
     await touchWorkUnits(trx, released, deps.now())
     if (overtaken.length > batch || toHold.length > batch) await deps.enqueue(trx, 'propose', [id])
+    return true
   })
 }
 

@@ -16,7 +16,7 @@ import {
   repeat,
   sparing,
 } from './cron.ts'
-import { type JobDeps, QUEUES, type QueueName, STAGES, type Stage } from './deps.ts'
+import { type CampaignHandler, type JobDeps, QUEUES, type QueueName, STAGES, type Stage } from './deps.ts'
 import { drawAudits, supplyCanaries } from './economics.ts'
 import { checkUndelivered, excludeLiars, planEvaluations } from './evaluate.ts'
 import { runExamine, sweepProposals } from './examine.ts'
@@ -26,6 +26,7 @@ import { hurryTails, passOnChecks } from './hurry.ts'
 import { inspectChain, inspectLedger, inspectUnits } from './inspect.ts'
 import { runPropose } from './propose.ts'
 import { proveWeights } from './prove.ts'
+import { lookAtDue, openRests, unlessResting } from './rests.ts'
 import { sampleSymptoms } from './sample.ts'
 import { runStanding } from './standing.ts'
 import { sweepCampaigns, sweepCredit, sweepHosts } from './sweep.ts'
@@ -48,9 +49,11 @@ export async function startJobs({
   leads,
   ...rest
 }: JobsOptions): Promise<{ stop(): Promise<void> }> {
-  const deps: JobDeps = { ...rest, enqueue: bossEnqueue(boss), histories: openHistories() }
+  const rests = openRests()
+  const enqueue = unlessResting(bossEnqueue(boss), rests, rest.now)
+  const deps: JobDeps = { ...rest, enqueue, histories: openHistories() }
   const queues = QUEUES.filter(queue => roles.includes(queue))
-  for (const queue of queues) await work(boss, deps, queue)
+  for (const queue of queues) await work(boss, runnerOf(deps, queue, lookAtDue(rests)), queue)
   const stages = STAGES.filter(stage => roles.includes(stage))
   const units = stages.length === 0 ? undefined : startUnits(deps, stages)
   const sweepers = roles.includes('cron') ? startSweepers(deps, leads) : []
@@ -78,7 +81,7 @@ const CAMPAIGNS_AT_ONCE = 2
 // Notifications come in milliseconds; polling is for those that a broken connection swallowed.
 const POLL_SECONDS = 2
 
-async function work(boss: PgBoss, deps: JobDeps, queue: QueueName): Promise<void> {
+async function work(boss: PgBoss, run: ReturnType<typeof runnerOf>, queue: QueueName): Promise<void> {
   const options = {
     batchSize: BATCH_SIZES[queue],
     localConcurrency: queue === 'propose' ? CAMPAIGNS_AT_ONCE : 1,
@@ -87,7 +90,6 @@ async function work(boss: PgBoss, deps: JobDeps, queue: QueueName): Promise<void
     pollingIntervalSeconds: POLL_SECONDS,
     notifyPollingIntervalSeconds: POLL_SECONDS,
   } as const
-  const run = runnerOf(deps, queue)
   await boss.work<{ id: string }, unknown, typeof options>(
     queue,
     options,
@@ -109,9 +111,13 @@ async function atEase<T>(run: () => Promise<T>): Promise<T> {
 type WakeUps = readonly Job<{ id: string }>[]
 
 /** What the wake-ups of a queue are handed to; answers with what became of each. */
-export function runnerOf(deps: JobDeps, queue: QueueName): (jobs: WakeUps) => Promise<JobResult[]> {
+export function runnerOf(
+  deps: JobDeps,
+  queue: QueueName,
+  propose: CampaignHandler = runPropose,
+): (jobs: WakeUps) => Promise<JobResult[]> {
   if (queue === 'propose') {
-    const batch = { queue, handler: runPropose } // campaigns are swept anyway
+    const batch = { queue, handler: propose } // campaigns are swept anyway
     return jobs => runBatch(deps, batch, parsed(jobs, CampaignId.parse))
   }
   if (queue === 'standing') {

@@ -5,7 +5,16 @@ import type { Recipe } from '#protocol/job.ts'
 import type { Proposer } from '#protocol/space.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { type Bindings, execute, recordset, select, selectFirst, selectOne, toDb } from './rows.ts'
+import {
+  type Bindings,
+  type Executor,
+  execute,
+  recordset,
+  select,
+  selectFirst,
+  selectOne,
+  toDb,
+} from './rows.ts'
 import { leadingOf } from './scores.ts'
 
 const ProgressRow = z.object({
@@ -39,6 +48,26 @@ const Counts = z.object({ unsent: z.int(), activeHosts: z.int(), furtherCampaign
 /** Unsent results of the campaign (of thousands a close estimate), hosts that called since `since`, and running campaigns of its owner beside it. */
 export const countWork = (trx: Trx, id: CampaignId, since: Instant): Promise<z.infer<typeof Counts>> =>
   selectOne(trx, Counts, COUNT_WORK, { id, since: toDb(since) })
+
+// Of the row as it is: every change of a campaign gives it another.
+const Version = z.string()
+
+const Stock = z.object({ created: z.int(), version: Version })
+
+/** How many experiments a locked campaign has by now, and its version. */
+export const readStock = (trx: Trx, id: CampaignId): Promise<z.infer<typeof Stock>> =>
+  selectOne(trx, Stock, STOCK, { id })
+
+const VersionRow = z.object({ id: CampaignId, version: Version })
+
+/** Which version of these campaigns there is. */
+export async function readVersions(
+  on: Executor,
+  ids: readonly CampaignId[],
+): Promise<Map<CampaignId, string>> {
+  const rows = await select(on, VersionRow, VERSIONS, { ids })
+  return new Map(rows.map(({ id, version }) => [id, version]))
+}
 
 const Remaining = z.object({ isOpen: z.boolean(), isUnpublished: z.boolean(), isProvisional: z.boolean() })
 
@@ -124,6 +153,10 @@ const COUNT_WORK = `
     (select count(*) from hosts where state = 'active' and last_seen_at > :since) as "activeHosts",
     (select count(*) from campaigns c join campaigns o on o.owner_id = c.owner_id and o.id <> c.id
       where c.id = :id and o.state = 'running' and o.paused_at is null) as "furtherCampaigns"`
+
+const STOCK = `select experiments_created as created, cast(xmin as text) as version from campaigns where id = :id`
+
+const VERSIONS = `select id, cast(xmin as text) as version from campaigns where id = any(:ids)`
 
 const REMAINING = `
   select exists (select from live_units u join work_units w on w.id = u.work_unit_id

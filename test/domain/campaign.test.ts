@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { experimentsToAsk, experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
+import { experimentsToAsk, experimentsToCreate, newWorkUnit, restMsOf } from '#domain/campaign.ts'
 import { workUnit } from '#support/work-units.ts'
 
 const { id, campaignId, experimentId } = workUnit()
@@ -55,4 +55,12 @@ test.each([
 ])('a sampler that learns %s', (_, facts, count) => {
   const usual = { inFlight: 0, activeHosts: 1, seedsPerExperiment: 1, remaining: 1_000 }
   expect(experimentsToAsk({ ...usual, ...facts })).toBe(count)
+})
+
+test.each([
+  ['four seconds while nothing is taken', { made: 0 }, 4_000],
+  ['until five hundred are missing again', { made: 1_000 }, 500],
+  ['not long where it is found out what is a record', { made: 1, isRanking: true }, 1_000],
+])('a campaign with work in store rests %s', (_, facts, ms) => {
+  expect(restMsOf({ sinceMs: 1_000, isRanking: false, ...facts })).toBe(ms)
 })

@@ -1,4 +1,4 @@
-import { experimentsToCreate, newWorkUnit } from '#domain/campaign.ts'
+import { experimentsToCreate, newWorkUnit, plannedPerBatch } from '#domain/campaign.ts'
 import { PRESENT_MS } from '#domain/dispatch.ts'
 import { escrowAccount, refund, refundable } from '#domain/ledger.ts'
 import { nextToCheck, type RecordClaim } from '#domain/records.ts'
@@ -15,7 +15,8 @@ export function propose(state: State, campaign: CampaignRow): void {
   const now = instant(state.clock.now)
   const count = roomOf(state, campaign)
   addExperiments(state, campaign, count, now)
-  if (count > 0 && campaign.created < campaign.spec.experiments) state.jobs.propose.add(campaign)
+  const { experiments, seeds } = campaign.spec
+  if (campaign.created < experiments && count === plannedPerBatch(seeds)) state.jobs.propose.add(campaign)
   releaseCandidates(state, campaign)
   checkLeaders(state, campaign)
   if (campaign.created === campaign.spec.experiments && campaign.unpublished === 0) settleUp(state, campaign)
