@@ -75,7 +75,6 @@ describe('what else a host hears', () => {
       `update results set verdict = 'valid', granted_milli = 10, granted_decision = 0 where id = ?`,
       [resultId],
     )
-    await knex.raw(`insert into untold_verdicts values (?, ?)`, [host.id, resultId])
     await knex.raw(`insert into accounts values (?, 10)`, [`host:${host.id}`])
     const reply = await host.ask()
     expect(reply.verdicts).toEqual([{ resultId, verdict: 'valid', milli: 10 }])
@@ -88,7 +87,6 @@ describe('what else a host hears', () => {
     await host.ask({ reports: [await host.report(resultId, runReport())] })
     const { knex } = server.database
     await knex.raw(`update results set verdict = 'invalid' where id = ?`, [resultId])
-    await knex.raw(`insert into untold_verdicts values (?, ?)`, [host.id, resultId])
     const trx = await knex.transaction()
     await trx.raw('select from results where id = ? for update', [resultId])
     expect((await host.ask()).verdicts).toMatchObject([{ verdict: 'invalid', milli: 0 }])
