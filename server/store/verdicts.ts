@@ -205,7 +205,7 @@ const GIVE_VERDICTS = `
     on conflict do nothing),
   joined as (
     delete from provisional_results p using judged j
-    where p.work_unit_id = j.work_unit_id and p.result_id = j.id and not j.provisional)
+    where p.work_unit_id = j.work_unit_id and p.result_id = j.id and not j.provisional),
   again as (
     insert into unsettled_results (host_id, result_id) select host_id, id from judged where decision > 1
     on conflict (host_id, result_id) do update set told = false)
