@@ -171,7 +171,8 @@ const leadersOf = (among: 'all' | 'some'): string => `
       unit: 'c.work_unit_id',
       computedIn: '(select o.work_unit_id from results o where o.id = c.result_id)',
     })} as exactness
-      from corpus c where c.experiment_id = k.id and c.retracted_at is null and c.rung = 3) as runs) as own
+      from work_units w join corpus c on c.work_unit_id = w.id
+      where w.experiment_id = k.id and c.retracted_at is null and c.rung = 3) as runs) as own
   order by k.place`
 const LEADERS = leadersOf('all')
 const LEADERS_AMONG = leadersOf('some')
