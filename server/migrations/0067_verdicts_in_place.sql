@@ -1,4 +1,4 @@
--- A verdict is given in place: what that changes is in no index of the results' rows (decision 0060).
+-- A verdict is given in place: what that changes is in no index of the results' rows (decision 0063).
 
 -- Results whose host has something to hear of them yet, or that are not valid. Written with the report, so that a verdict writes nothing here;
 -- it goes when a valid one was told. An older program knows another table, and fails where it would forget what is not valid.
