@@ -22,15 +22,14 @@ export interface ExaminedReport {
 }
 
 /**
- * V0, first half: the digest is that of the text, the host signed it, the text is the one RFC 8785 text of a
- * RunReport, and the report does not contradict itself. Hashing and verifying are done by the caller.
+ * V0, first half, of a report that the host signed: the digest is that of the text, the text is the one RFC 8785 text of a
+ * RunReport, and the report does not contradict itself. Hashing is done by the caller.
  */
 export function examine(
   sent: SuccessReport,
-  facts: { readonly textSha256: Sha256; readonly signatureGood: boolean },
+  facts: { readonly textSha256: Sha256 },
 ): ExaminedReport | Refusal {
   if (facts.textSha256 !== sent.digest) return { code: 'report_digest_mismatch', penal: false }
-  if (!facts.signatureGood) return { code: 'report_signature_invalid', penal: false }
   const value = parseJson(sent.report)
   if (value === undefined || canonicalOf(value) !== sent.report)
     return { code: 'report_malformed', detail: 'report: not the RFC 8785 text of a JSON value', penal: false }

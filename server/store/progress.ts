@@ -5,7 +5,7 @@ import type { Recipe } from '#protocol/job.ts'
 import type { Proposer } from '#protocol/space.ts'
 import { CampaignId, type ExperimentId, type Instant, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { type Bindings, execute, recordset, select, selectFirst, selectOne, toDb } from './rows.ts'
+import { type Bindings, execute, recordsOf, select, selectFirst, selectOne, toDb } from './rows.ts'
 import { leadingOf } from './scores.ts'
 
 const ProgressRow = z.object({
@@ -73,7 +73,7 @@ export async function insertExperiments(
   experiments: readonly NewExperiment[],
   now: Instant,
 ): Promise<void> {
-  await execute(trx, INSERT, { campaignId, rows: recordset(experiments), now: toDb(now) })
+  await execute(trx, INSERT, { campaignId, ...NEW_EXPERIMENTS.bindings(experiments), now: toDb(now) })
   const counted = await execute(trx, COUNT_CREATED, { campaignId, count: experiments.length })
   invariant(counted === 1, 'experiments are of a campaign')
 }
@@ -132,12 +132,22 @@ const REMAINING = `
     exists (select from provisional_results p join corpus c on c.work_unit_id = p.work_unit_id and c.retracted_at is null
       where p.campaign_id = :id and c.published_at > :provisionalSince) as "isProvisional"`
 
+const NEW_EXPERIMENTS = recordsOf({
+  id: 'text',
+  ordinal: 'int',
+  recipe: 'jsonb',
+  recipeSha256: 'text',
+  asked: 'int',
+  revision: 'int',
+  proposer: 'text',
+  promotions: 'int',
+  proposerId: 'text',
+})
 const INSERT = `
   insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, revision, proposer, promotions,
     proposer_id, created_at)
   select id, :campaignId, ordinal, recipe, "recipeSha256", asked, revision, proposer, promotions, "proposerId", :now
-  from json_to_recordset(cast(:rows as json)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int,
-    revision int, proposer text, promotions int, "proposerId" text)`
+  from (${NEW_EXPERIMENTS.sql}) as x`
 
 const COUNT_CREATED = `
   update campaigns set experiments_created = experiments_created + :count where id = :campaignId`
