@@ -1,6 +1,6 @@
 import { canonicalJson } from '#protocol/canonical.ts'
 import type { EngineClass } from '#protocol/engine.ts'
-import { Job, type Rung, rungEnd } from '#protocol/job.ts'
+import { Bounds, type Rung, rungEnd } from '#protocol/job.ts'
 import type { KernelMetric } from '#protocol/kernel.ts'
 import { flopsMade } from '#protocol/native.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
@@ -117,7 +117,7 @@ export function receiveError(result: ReportedResult | undefined, hostId: HostId)
 function contradictsJob(run: RunReport, result: ReportedResult): string | undefined {
   const engine = run.engine ?? 'wasm'
   if (engine !== result.engineClass) return `engine: asked of ${result.engineClass}, computed by ${engine}`
-  const { limit, rungs } = Job.parse(JSON.parse(result.job))
+  const { limit, rungs } = Bounds.parse(JSON.parse(result.job))
   if (run.engine !== undefined && 'updates' in limit) {
     const reason = contradictsPlan(run, { planned: limit.updates, flops: result.fuelMax })
     if (reason !== undefined) return reason
@@ -154,8 +154,9 @@ function contradictsPlan(
 
 /** What a success is paid by where its unit's budget counts FLOPs; null: by its fuel. */
 export function workOf(run: RunReport, { job, flops }: Pick<ReportedResult, 'job' | 'flops'>): number | null {
-  const { limit } = Job.parse(JSON.parse(job))
-  if (flops === null || !('updates' in limit)) return null
+  if (flops === null) return null
+  const { limit } = Bounds.parse(JSON.parse(job))
+  if (!('updates' in limit)) return null
   const made = Math.max(0, Math.floor(run.counters.updates ?? 0))
   return flopsMade(flops, made, limit.updates)
 }
