@@ -12,7 +12,7 @@ const AnswerRow = z.object({
   replicas: z.int(),
 })
 /** The answer of a valid work unit, before its embargo ends. */
-export type AnswerRow = z.infer<typeof AnswerRow>
+type AnswerRow = z.infer<typeof AnswerRow>
 
 /** The canonical reports of those work units that are valid. Reports are large: ask for few units at a time. */
 export async function readAnswers(trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<AnswerRow[]> {
