@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import {
   ActId,
   ActionId,
@@ -68,14 +68,26 @@ const RANDOM_BYTES = 16
 // A thousand ids' worth at a time: asking the system for each costs ten times what making it does.
 const POOL_BYTES = 1_024 * RANDOM_BYTES
 
-function pooled(): (bytes: number) => Uint8Array {
+// Of each five bits are used.
+const COUNTED_BYTES = 4
+const DIGITS = 32
+
+/**
+ * Random bytes after a count, which goes round after a million: ids of one process and millisecond are in the order in which they were
+ * made, so that rows that are made together stand together in indexes as in tables, and go to one host together.
+ */
+function countedAndRandom(): (bytes: number) => Uint8Array {
   let pool = new Uint8Array()
+  let count = randomInt(DIGITS ** COUNTED_BYTES)
   return bytes => {
     if (pool.length < bytes) pool = randomBytes(POOL_BYTES)
     const taken = pool.subarray(0, bytes)
     pool = pool.subarray(bytes)
+    count++
+    for (let i = 0; i < COUNTED_BYTES; i++)
+      taken[i] = Math.floor(count / DIGITS ** (COUNTED_BYTES - 1 - i)) % DIGITS
     return taken
   }
 }
 
-export const secureIds: Ids = idsFrom(pooled())
+export const secureIds: Ids = idsFrom(countedAndRandom())

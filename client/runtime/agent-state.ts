@@ -69,6 +69,8 @@ export interface AgentState {
   readonly selfTest: 'running' | SelfTestAnswer | null
   /** Results whose report was answered. */
   readonly answered: number
+  /** The last reply said that one signature may be that of a call and of its reports. */
+  readonly signsReports: boolean
   /** How the last answered result ended; `--once` ends with it. */
   readonly lastOutcome: 'success' | 'error' | 'rejected'
   readonly ended: number | null
@@ -175,6 +177,7 @@ export const startAgent = (options: AgentOptions): AgentState => ({
   noWork: false,
   selfTest: null,
   answered: 0,
+  signsReports: false,
   lastOutcome: 'success',
   ended: null,
 })

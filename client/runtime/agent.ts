@@ -151,6 +151,7 @@ function replied(state: AgentState, reply: SchedulerReply, now: LocalMs): Steppe
     noWork,
     selfTest,
     answered: state.answered + answered.size,
+    signsReports: reply.signsReports === true,
     lastOutcome: lastOutcome(state, reply),
   }
   const none: AgentEffect = { type: 'tell', news: { ev: 'nowork', retryMs: reply.retryAfterMs } }

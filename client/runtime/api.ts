@@ -5,14 +5,18 @@ import { sha256, utf8 } from '#protocol/canonical.ts'
 import {
   CALL_HEADER,
   callBytes,
+  callWithReportsBytes,
   type EnrolBody,
   EnrolReply,
   HOST_HEADER,
+  REPORTS_HEADER,
   SIGNATURE_HEADER,
 } from '#protocol/host.ts'
 import { FILE_BYTES_MAX } from '#protocol/limits.ts'
+import { hashLater } from '#protocol/merkle.ts'
 import { Problem } from '#protocol/problem.ts'
-import { type SchedulerBody, SchedulerReply } from '#protocol/scheduler.ts'
+import { reportsRoot, treeOfReports } from '#protocol/report-signature.ts'
+import { type HostReport, type SchedulerBody, SchedulerReply } from '#protocol/scheduler.ts'
 import { signBytes } from '#protocol/signature.ts'
 import type { HostId, Sha256 } from '#protocol/units.ts'
 
@@ -104,15 +108,42 @@ export async function* askChunks(endpoint: Endpoint, asked: Asked): AsyncGenerat
 export const enrol = (endpoint: Endpoint, body: EnrolBody): Promise<EnrolReply> =>
   ask(endpoint, EnrolReply, { method: 'POST', path: '/api/v1/hosts', body: JSON.stringify(body) })
 
+export interface Scheduled {
+  readonly call: number
+  readonly body: SchedulerBody & { readonly reports: readonly HostReport[] }
+  /** One signature for the call and its reports: only where the server's last reply said that it takes that. */
+  readonly signsReports: boolean
+}
+
 /** POST /api/v1/scheduler under the given call number; repeating number and body repeats the reply. */
 export async function schedule(
   endpoint: Endpoint,
   identity: Identity,
-  { call, body }: { call: number; body: SchedulerBody },
+  { call, body, signsReports }: Scheduled,
 ): Promise<SchedulerReply> {
-  const asked = { method: 'POST', path: '/api/v1/scheduler', body: JSON.stringify(body) } as const
-  const headers = await signed(identity, call, asked)
+  const root = signsReports ? await rootOver(identity, body.reports) : undefined
+  const said = root === undefined ? body : { ...body, reports: body.reports.map(withoutSignature) }
+  const asked = { method: 'POST', path: '/api/v1/scheduler', body: JSON.stringify(said) } as const
+  const headers = await signed(identity, call, asked, root)
   return ask({ ...endpoint, token: identity.token }, SchedulerReply, { ...asked, headers })
+}
+
+async function rootOver(
+  { serverId, hostId }: Identity,
+  reports: readonly HostReport[],
+): Promise<Sha256 | undefined> {
+  const claims = reports.flatMap(report =>
+    report.outcome === 'success'
+      ? [{ serverId, hostId, resultId: report.resultId, digest: report.digest }]
+      : [],
+  )
+  return reportsRoot(await hashLater(treeOfReports(claims)))
+}
+
+function withoutSignature(report: HostReport): HostReport {
+  if (report.outcome === 'error') return report
+  const { signature: _, ...unsigned } = report
+  return unsigned
 }
 
 /** A signed call about the host itself under the given number, and its body as it came. What only reads may repeat a number. */
@@ -144,15 +175,22 @@ export async function upload(
   await send({ ...endpoint, token: identity.token }, { ...asked, headers }, DOWNLOAD_MS)
 }
 
-async function signed(identity: Identity, call: number, asked: Asked): Promise<Record<string, string>> {
+async function signed(
+  identity: Identity,
+  call: number,
+  asked: Asked,
+  reports?: Sha256,
+): Promise<Record<string, string>> {
   const { serverId, hostId, privateKey } = identity
   const body = typeof asked.body === 'string' ? utf8(asked.body) : (asked.body ?? new Uint8Array())
   const { method, path } = asked
-  const bytes = callBytes({ serverId, hostId, call, method, path, bodySha256: await sha256(body) })
+  const own = callBytes({ serverId, hostId, call, method, path, bodySha256: await sha256(body) })
+  const bytes = reports === undefined ? own : callWithReportsBytes({ call: await sha256(own), reports })
   return {
     [HOST_HEADER]: hostId,
     [CALL_HEADER]: String(call),
     [SIGNATURE_HEADER]: await signBytes(privateKey, bytes),
+    ...(reports === undefined ? {} : { [REPORTS_HEADER]: reports }),
   }
 }
 

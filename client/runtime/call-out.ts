@@ -1,8 +1,7 @@
 import { FILES_TOLD_MAX, LEASES_PER_CALL_MAX } from '#protocol/limits.ts'
-import type { SchedulerBody } from '#protocol/scheduler.ts'
 import { exitWhenStopped } from './agent-ends.ts'
 import type { AgentEffect, Call } from './agent-state.ts'
-import { Refusal, schedule, Unreachable, upload } from './api.ts'
+import { Refusal, type Scheduled, schedule, Unreachable, upload } from './api.ts'
 import { backoffMs } from './backoff.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Shell } from './volunteer.ts'
@@ -37,6 +36,10 @@ export async function callOut(shell: Shell, { call, held }: CallEffect): Promise
       continue
     }
     if (answer.type === 'renumber') return refuse(shell, answer.refusal)
+    if (answer.type === 'sign_each') {
+      body = answer.body
+      continue
+    }
     const retryMs = backoffMs(attempt, ports.rng, answer.floorMs)
     // Reports are on disk and go out with the next start: a stop does not wait for a dead server.
     if (shell.stopping.signal.aborted && shell.runs.size === 0)
@@ -51,7 +54,7 @@ export async function callOut(shell: Shell, { call, held }: CallEffect): Promise
 }
 
 type Body =
-  | { readonly type: 'schedule'; readonly body: SchedulerBody }
+  | ({ readonly type: 'schedule' } & Omit<Scheduled, 'call'>)
   | {
       readonly type: 'upload'
       readonly hash: Extract<Call, { type: 'upload' }>['sha256']
@@ -65,7 +68,7 @@ async function bodyOf(shell: Shell, call: Call, held: CallEffect['held']): Promi
     return bytes === undefined ? undefined : { type: 'upload', hash: call.sha256, bytes }
   }
   const { client, engineClasses, engineRates, memoryMiB } = ports.machine
-  const body: SchedulerBody = {
+  const body: Scheduled['body'] = {
     client,
     engineClasses: [...engineClasses],
     ...(engineRates === undefined ? {} : { engineRates }),
@@ -79,13 +82,14 @@ async function bodyOf(shell: Shell, call: Call, held: CallEffect['held']): Promi
     ...(call.want === 0 ? {} : { files: (await ports.cache.hashes()).slice(0, FILES_TOLD_MAX) }),
     ...(call.selfTest === null ? {} : { selfTest: call.selfTest }),
   }
-  return { type: 'schedule', body }
+  return { type: 'schedule', body, signsReports: shell.state().signsReports }
 }
 
 type Answer =
   | { readonly type: 'done'; readonly deliver: () => void }
   | { readonly type: 'again'; readonly reason: string; readonly floorMs: number }
   | { readonly type: 'renumber'; readonly refusal: Refusal }
+  | { readonly type: 'sign_each'; readonly body: Body }
 
 async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer> {
   const { endpoint, identity } = shell.ports
@@ -94,7 +98,7 @@ async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer
       await upload(endpoint, identity, { call: number, ...body })
       return { type: 'done', deliver: () => shell.send({ type: 'uploaded' }) }
     }
-    const reply = await schedule(endpoint, identity, { call: number, body: body.body })
+    const reply = await schedule(endpoint, identity, { call: number, ...body })
     return { type: 'done', deliver: () => shell.send({ type: 'replied', reply }) }
   } catch (error) {
     if (error instanceof Unreachable) return { type: 'again', reason: error.message, floorMs: 0 }
@@ -102,6 +106,9 @@ async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer
     const { code, retryable, retryAfterMs = 0 } = error.problem
     if (retryable) return { type: 'again', reason: error.message, floorMs: retryAfterMs }
     if (code === 'call_replayed') return { type: 'renumber', refusal: error }
+    // Perhaps a server of an older version than the one that answered last, during an upgrade: nothing came of this call.
+    if (code === 'signature_invalid' && body.type === 'schedule' && body.signsReports)
+      return { type: 'sign_each', body: { ...body, signsReports: false } }
     return { type: 'done', deliver: () => refuse(shell, error) }
   }
 }

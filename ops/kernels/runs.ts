@@ -63,10 +63,9 @@ export function faultOfReport(
     resultId: RESULT,
     digest,
     report: text,
-    signature: '',
     cpuMs: 0,
   } as const
-  const examined = examine(sent, { textSha256: digest, signatureGood: true })
+  const examined = examine(sent, { textSha256: digest })
   const received = isRefusal(examined)
     ? examined
     : receiveSuccess(

@@ -16,6 +16,8 @@ export interface FleetHost {
   readonly trusted: boolean
   /** Of the last call that was answered. */
   call: number
+  /** The last reply said that one signature may be that of a call and of its reports. */
+  signsReports: boolean
 }
 
 /** What a simulated host says of itself: leases of a call are bounded by the cores. */
@@ -62,6 +64,7 @@ function recruit(trusted: boolean): { readonly host: FleetHost; readonly publicK
     privateKey,
     trusted,
     call: 0,
+    signsReports: false,
   }
   return { host, publicKey: raw.toString('base64url') }
 }

@@ -1,6 +1,6 @@
 import { canonicalJson } from '#protocol/canonical.ts'
 import type { EngineClass } from '#protocol/engine.ts'
-import { Job, type Rung, rungEnd } from '#protocol/job.ts'
+import { Bounds, type Rung, rungEnd } from '#protocol/job.ts'
 import type { KernelMetric } from '#protocol/kernel.ts'
 import { flopsMade } from '#protocol/native.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
@@ -22,15 +22,14 @@ export interface ExaminedReport {
 }
 
 /**
- * V0, first half: the digest is that of the text, the host signed it, the text is the one RFC 8785 text of a
- * RunReport, and the report does not contradict itself. Hashing and verifying are done by the caller.
+ * V0, first half, of a report that the host signed: the digest is that of the text, the text is the one RFC 8785 text of a
+ * RunReport, and the report does not contradict itself. Hashing is done by the caller.
  */
 export function examine(
   sent: SuccessReport,
-  facts: { readonly textSha256: Sha256; readonly signatureGood: boolean },
+  facts: { readonly textSha256: Sha256 },
 ): ExaminedReport | Refusal {
   if (facts.textSha256 !== sent.digest) return { code: 'report_digest_mismatch', penal: false }
-  if (!facts.signatureGood) return { code: 'report_signature_invalid', penal: false }
   const value = parseJson(sent.report)
   if (value === undefined || canonicalOf(value) !== sent.report)
     return { code: 'report_malformed', detail: 'report: not the RFC 8785 text of a JSON value', penal: false }
@@ -118,7 +117,7 @@ export function receiveError(result: ReportedResult | undefined, hostId: HostId)
 function contradictsJob(run: RunReport, result: ReportedResult): string | undefined {
   const engine = run.engine ?? 'wasm'
   if (engine !== result.engineClass) return `engine: asked of ${result.engineClass}, computed by ${engine}`
-  const { limit, rungs } = Job.parse(JSON.parse(result.job))
+  const { limit, rungs } = Bounds.parse(JSON.parse(result.job))
   if (run.engine !== undefined && 'updates' in limit) {
     const reason = contradictsPlan(run, { planned: limit.updates, flops: result.fuelMax })
     if (reason !== undefined) return reason
@@ -155,8 +154,9 @@ function contradictsPlan(
 
 /** What a success is paid by where its unit's budget counts FLOPs; null: by its fuel. */
 export function workOf(run: RunReport, { job, flops }: Pick<ReportedResult, 'job' | 'flops'>): number | null {
-  const { limit } = Job.parse(JSON.parse(job))
-  if (flops === null || !('updates' in limit)) return null
+  if (flops === null) return null
+  const { limit } = Bounds.parse(JSON.parse(job))
+  if (!('updates' in limit)) return null
   const made = Math.max(0, Math.floor(run.counters.updates ?? 0))
   return flopsMade(flops, made, limit.updates)
 }

@@ -1,13 +1,15 @@
 import { z } from 'zod'
-import { sha256Of } from '#domain/hash.ts'
+import { sha256Bytes, sha256Of } from '#domain/hash.ts'
 import { type ExaminedReport, examine, isRefusal, type Refusal } from '#domain/report.ts'
-import { reportBytes } from '#protocol/host.ts'
+import { REPORTS_HEADER, reportBytes } from '#protocol/host.ts'
+import { hashNow } from '#protocol/merkle.ts'
+import { proofOf, reportsRoot, treeOfReports } from '#protocol/report-signature.ts'
 import { type ErrorReport, HostReport, SchedulerBody, type SuccessReport } from '#protocol/scheduler.ts'
-import type { HostId, Sha256 } from '#protocol/units.ts'
+import { type HostId, ResultId, Sha256 } from '#protocol/units.ts'
 import { parseJson } from './body.ts'
 import type { SignedCall } from './host-call.ts'
 import { isSignedBy, type KnownHost } from './host-key.ts'
-import { describeIssues, parse } from './problem.ts'
+import { describeIssues, parse, Refused } from './problem.ts'
 
 /** A scheduler call after everything that needs no database: what the transaction works on. */
 export interface ParsedCall {
@@ -22,7 +24,11 @@ export interface ParsedCall {
 
 /** One report of a call. A bad one is refused by itself; its neighbours are not its fault. */
 export type ParsedReport =
-  | ({ readonly type: 'success' } & ExaminedReport)
+  | ({
+      readonly type: 'success'
+      /** What proves that the host said so: `isProven`. */
+      readonly signature: string
+    } & ExaminedReport)
   | { readonly type: 'error'; readonly sent: ErrorReport }
   | { readonly type: 'refused'; readonly resultId: string; readonly refusal: Refusal }
 
@@ -34,27 +40,77 @@ export function parseCall(
 ): Omit<ParsedCall, 'prefix'> {
   const { host, call, bodySha256 } = signed
   const body = parse(SchedulerBody, parseJson(bytes))
-  const reports = body.reports.map(report => parseReport(serverId, host, report))
+  const proofs = proofsOf(serverId, signed, body.reports)
+  const reports = body.reports.map(report =>
+    parseReport(serverId, host, { report, proof: proofs.get(report) }),
+  )
   return { hostId: host.id, call, bodySha256, body, reports }
 }
 
-function parseReport(serverId: string, host: KnownHost, report: unknown): ParsedReport {
-  const parsed = HostReport.safeParse(report)
-  if (!parsed.success) {
-    const refusal = { code: 'report_malformed', detail: describeIssues(parsed.error), penal: false } as const
-    return { type: 'refused', resultId: namedIn(report), refusal }
-  }
-  if (parsed.data.outcome === 'error') return { type: 'error', sent: parsed.data }
-  return examineSuccess(serverId, host, parsed.data)
+// As much of a report as the call's signature covers: what is wrong with the rest of it is not its neighbours' fault.
+const Unsigned = z.object({
+  outcome: z.literal('success'),
+  resultId: ResultId,
+  digest: Sha256,
+  signature: z.never().optional(),
+})
+
+/**
+ * What proves the reports that have no signature of their own, in a call that signs its reports. Where it signed others than
+ * came, it is refused as a whole, and its host signs each: an answer to a report would make the host forget it.
+ */
+function proofsOf(
+  serverId: string,
+  { host, signs }: SignedCall,
+  reports: readonly unknown[],
+): ReadonlyMap<unknown, string> {
+  if (signs === null) return new Map()
+  const unsigned = reports.flatMap(report => {
+    const { success, data } = Unsigned.safeParse(report)
+    return success ? [{ report, resultId: data.resultId, digest: data.digest }] : []
+  })
+  const claims = unsigned.map(({ resultId, digest }) => ({ serverId, hostId: host.id, resultId, digest }))
+  const tree = hashNow(treeOfReports(claims), sha256Bytes)
+  if (reportsRoot(tree) !== signs.root)
+    throw new Refused('signature_invalid', `${REPORTS_HEADER} is not the root over the reports that came`)
+  return new Map(unsigned.map(({ report }, i) => [report, proofOf(signs.by, tree, i)]))
 }
 
-function examineSuccess(serverId: string, host: KnownHost, sent: SuccessReport): ParsedReport {
-  const { resultId, digest, signature } = sent
+interface Sent {
+  readonly report: unknown
+  /** The call's signature is that of the report as well. */
+  readonly proof: string | undefined
+}
+
+function parseReport(serverId: string, host: KnownHost, { report, proof }: Sent): ParsedReport {
+  const parsed = HostReport.safeParse(report)
+  if (!parsed.success)
+    return refused(namedIn(report), {
+      ...{ code: 'report_malformed', detail: describeIssues(parsed.error), penal: false },
+    })
+  const { data: sent } = parsed
+  if (sent.outcome === 'error') return { type: 'error', sent }
+  const signature = sent.signature === undefined ? proof : ownSignature(serverId, host, sent)
+  if (signature === undefined)
+    return refused(sent.resultId, { code: 'report_signature_invalid', penal: false })
+  const examined = examine(sent, { textSha256: sha256Of(sent.report) })
+  return isRefusal(examined) ? refused(sent.resultId, examined) : { type: 'success', signature, ...examined }
+}
+
+const refused = (resultId: string, refusal: Refusal): ParsedReport => ({
+  type: 'refused',
+  resultId,
+  refusal,
+})
+
+/** The signature of a report, if it is good. */
+function ownSignature(
+  serverId: string,
+  host: KnownHost,
+  { resultId, digest, signature = '' }: SuccessReport,
+): string | undefined {
   const bytes = reportBytes({ serverId, hostId: host.id, resultId, digest })
-  const signatureGood = isSignedBy(host, bytes, signature)
-  const examined = examine(sent, { textSha256: sha256Of(sent.report), signatureGood })
-  if (isRefusal(examined)) return { type: 'refused', resultId, refusal: examined }
-  return { type: 'success', ...examined }
+  return isSignedBy(host, bytes, signature) ? signature : undefined
 }
 
 const Named = z.object({ resultId: z.string().max(100) })

@@ -1,9 +1,18 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Request } from 'express'
 import { z } from 'zod'
-import { CALL_HEADER, callBytes, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
+import { sha256Of } from '#domain/hash.ts'
+import {
+  CALL_HEADER,
+  callBytes,
+  callWithReportsBytes,
+  HOST_HEADER,
+  REPORTS_HEADER,
+  SIGNATURE_HEADER,
+} from '#protocol/host.ts'
+import type { SigningCall } from '#protocol/report-signature.ts'
 import { SignatureText } from '#protocol/signature.ts'
-import { HostId, type Sha256 } from '#protocol/units.ts'
+import { HostId, Sha256 } from '#protocol/units.ts'
 import { findHostKeys, spendCall } from '#store/hosts.ts'
 import { tokenHash } from '#store/tokens.ts'
 import { tokenOf } from './auth.ts'
@@ -16,12 +25,15 @@ export interface SignedCall {
   readonly host: KnownHost
   readonly call: number
   readonly bodySha256: Sha256
+  /** Of a call that signs its reports: the root over them that it signed, and what proves them if that is true. */
+  readonly signs: { readonly root: Sha256; readonly by: SigningCall } | null
 }
 
 const Headers = z.object({
   [HOST_HEADER]: HostId,
   [CALL_HEADER]: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
   [SIGNATURE_HEADER]: SignatureText,
+  [REPORTS_HEADER]: Sha256.optional(),
 })
 
 /**
@@ -39,8 +51,8 @@ export function hostCallReader(edge: Edge): HostCallReader {
     const headers = parse(Headers, req.headers)
     const host = await keysOf(headers[HOST_HEADER])
     if (host === undefined || !sameText(tokenHash(token), host.tokenHash)) throw new Refused('token_unknown')
-    const call = headers[CALL_HEADER]
-    const signed = callBytes({
+    const { [CALL_HEADER]: call, [SIGNATURE_HEADER]: signature, [REPORTS_HEADER]: root } = headers
+    const bytes = callBytes({
       serverId: edge.serverId,
       hostId: host.id,
       call,
@@ -48,8 +60,10 @@ export function hostCallReader(edge: Edge): HostCallReader {
       path: req.originalUrl,
       bodySha256,
     })
-    if (!isSignedBy(host, signed, headers[SIGNATURE_HEADER])) throw new Refused('signature_invalid')
-    return { host, call, bodySha256 }
+    const signs = root === undefined ? null : { root, by: { call: sha256Of(bytes), signature } }
+    const signed = signs === null ? bytes : callWithReportsBytes({ call: signs.by.call, reports: signs.root })
+    if (!isSignedBy(host, signed, signature)) throw new Refused('signature_invalid')
+    return { host, call, bodySha256, signs }
   }
 }
 

@@ -61,7 +61,8 @@ function accept(
     holdAgainst(visit, code === 'host_stopped' ? 'abort' : 'error', `error:${code}`, `${resultId}: ${detail}`)
     return { ...result, state: 'over', outcome: 'error' }
   }
-  const { resultId, digest, report: text, signature, cpuMs } = report.sent
+  const { signature } = report
+  const { resultId, digest, report: text, cpuMs } = report.sent
   const { artifactSha256, fuelUsed, metric } = report.run
   visit.successes.push({
     ...{ resultId, hostId, digest, report: text, signature },

@@ -185,6 +185,7 @@ async function composeReplies(
         hostId === visit.host.id ? [{ resultId, verdict, milli }] : [],
       ),
       credit: creditOf(visit.host),
+      signsReports: true,
       ...(owesSelfTest(visit) ? { selfTest: true } : {}),
       notices: notices.flatMap(({ hostId, notice }) => (hostId === visit.host.id ? [notice] : [])),
     }

@@ -1,10 +1,10 @@
 import type { Knex } from 'knex'
+import { sha256Bytes } from '#domain/hash.ts'
 import type { LedgerHead } from '#protocol/ledger.ts'
 import { checkLedger, type LedgerVerdict } from '#protocol/ledger-check.ts'
 import { chainLines, countSmuggled, headsAfter } from '#store/blocks.ts'
 import type { Trx } from '#store/database.ts'
 import { type Audit, audit } from '#store/ledger.ts'
-import { sha256Bytes } from './seal.ts'
 
 export interface ChainAudit {
   /** What a check of the chain against the rows of today finds. */

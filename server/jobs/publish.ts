@@ -1,8 +1,9 @@
 import type { Result, WorkUnit } from '#domain/types.ts'
 import { RunReport } from '#protocol/report.ts'
 import type { Instant, ResultId } from '#protocol/units.ts'
-import { type AnswerRow, insertCorpus, readAnswers } from '#store/corpus.ts'
+import { insertCorpus, type NewCorpusRow, readAnswers } from '#store/corpus.ts'
 import type { Trx } from '#store/database.ts'
+import type { ReadOutput } from '#validators/output.ts'
 import type { JobDeps } from './deps.ts'
 
 /** A closed unit and its results, as they are stored. */
@@ -10,6 +11,8 @@ interface Closed {
   readonly workUnit: WorkUnit
   readonly results: readonly Result[]
 }
+
+type Outputs = ReadonlyMap<ResultId, ReadOutput>
 
 /**
  * Turns the canonical results of locked work units whose embargo ends into the public corpus, and wakes the campaigns. Reports that
@@ -19,24 +22,21 @@ export async function publishAnswers(
   trx: Trx,
   deps: Pick<JobDeps, 'enqueue'>,
   units: readonly Closed[],
-  { reports, now }: { readonly reports: ReadonlyMap<ResultId, string>; readonly now: Instant },
+  { outputs = new Map(), now }: { readonly outputs: Outputs | undefined; readonly now: Instant },
 ): Promise<void> {
   if (units.length === 0) return
-  const judged = units.flatMap(unit => answerOf(unit, reports))
+  const judged = units.flatMap(unit => answerOf(unit, outputs))
   const known = new Set(judged.map(({ workUnitId }) => workUnitId))
   const others = units.flatMap(({ workUnit: { id } }) => (known.has(id) ? [] : [id]))
-  const answers = [...judged, ...(await readAnswers(trx, others))]
-  await insertCorpus(
-    trx,
-    answers.map(({ report, ...answer }) => ({ ...answer, report: RunReport.parse(JSON.parse(report)) })),
-    now,
-  )
+  const stored = await readAnswers(trx, others)
+  const read = stored.map(answer => ({ ...answer, report: RunReport.parse(JSON.parse(answer.report)) }))
+  await insertCorpus(trx, [...judged, ...read], now)
   await deps.enqueue(trx, 'propose', [...new Set(units.map(({ workUnit }) => workUnit.campaignId))])
 }
 
-function answerOf({ workUnit, results }: Closed, reports: ReadonlyMap<ResultId, string>): AnswerRow[] {
+function answerOf({ workUnit, results }: Closed, outputs: Outputs): NewCorpusRow[] {
   const resultId = workUnit.state === 'valid' ? workUnit.canonicalId : undefined
-  const report = resultId === undefined ? undefined : reports.get(resultId)
+  const report = resultId === undefined ? undefined : outputs.get(resultId)?.report
   if (resultId === undefined || report === undefined) return []
   return [{ workUnitId: workUnit.id, resultId, report, replicas: results.filter(isValid).length }]
 }

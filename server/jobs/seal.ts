@@ -1,10 +1,9 @@
-import { hash } from 'node:crypto'
 import type { Knex } from 'knex'
+import { sha256Bytes } from '#domain/hash.ts'
 import type { SigningKey } from '#kernels/sign.ts'
 import { fromUtf8 } from '#protocol/canonical.ts'
 import {
   BlockStatement,
-  type Hash,
   hashOf,
   type LedgerHead,
   leafOf,
@@ -28,8 +27,6 @@ export interface SealDeps {
 
 // A block is read, checked and shown as a whole: this many rows are some 300 KiB, and sealed in tens of milliseconds.
 export const ROWS_PER_BLOCK_MAX = 1_000
-
-export const sha256Bytes: Hash = bytes => hash('sha256', bytes, 'buffer')
 
 /** Seals every second, until it is stopped. */
 export function startSealer({ log, ...deps }: SealDeps & { readonly log: JobLog }): {

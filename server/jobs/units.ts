@@ -181,8 +181,7 @@ async function publish(trx: Trx, deps: JobDeps, facts: Ready): Promise<void> {
   })
   const count = others.length === 0 ? 0 : await publishWorkUnits(trx, others, now)
   invariant(count === others.length, 'what is locked and closed is published once')
-  const reports = new Map(verdicts?.successes.map(({ id, report }) => [id, report]))
-  await publishAnswers(trx, deps, units, { reports, now })
+  await publishAnswers(trx, deps, units, { outputs: verdicts?.outputs, now })
 }
 
 interface Failed {

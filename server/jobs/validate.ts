@@ -17,6 +17,8 @@ import { type Bounds, readBounds } from './tolerance.ts'
 export interface Verdicts {
   readonly judged: readonly WorkUnit[] // locked
   readonly successes: readonly SuccessRow[]
+  /** Of the successes whose reports could be read. */
+  readonly outputs: ReadonlyMap<ResultId, ReadOutput>
   readonly settlements: readonly Settlement[]
   /** How their hosts stood, which are locked, and how they stand after it. */
   readonly before: ReadonlyMap<HostId, Standing>
@@ -40,12 +42,13 @@ export async function judgeUnits(
   ])
   const bounds = await readBounds(trx, successes)
   const successesOf = Map.groupBy(successes, success => success.workUnitId)
+  const outputs = new Map<ResultId, ReadOutput>()
   const settlements: Settlement[] = []
   const after = new Map(before)
   for (const workUnit of judged) {
     const mine = successesOf.get(workUnit.id) ?? []
     const { settlement, standings } = settle(
-      caseOf(workUnit, mine, { board, bounds }),
+      caseOf(workUnit, mine, { board, bounds, outputs }),
       standingsOf(mine, after),
       now,
     )
@@ -53,7 +56,7 @@ export async function judgeUnits(
     for (const [id, standing] of standings) after.set(id, standing)
     board.add(workUnit, metricOf(mine, settlement.canonicalId))
   }
-  return { judged, successes, settlements, before, after, now }
+  return { judged, successes, outputs, settlements, before, after, now }
 }
 
 /** The hosts of one unit: a decision that copies what it is given costs as much as that is. */
@@ -109,11 +112,11 @@ const metricOf = (rows: readonly SuccessRow[], id: ResultId | null): number | nu
 interface Known {
   readonly board: Board
   readonly bounds: Bounds
+  readonly outputs: Map<ResultId, ReadOutput>
 }
 
-/** The facts about one work unit: every report is read once, and its digest is checked again. */
-function caseOf(workUnit: WorkUnit, rows: readonly SuccessRow[], { board, bounds }: Known): Case {
-  const outputs = new Map<ResultId, ReadOutput>()
+/** The facts about one work unit: every report is read once, into `outputs`, and its digest is checked again. */
+function caseOf(workUnit: WorkUnit, rows: readonly SuccessRow[], { board, bounds, outputs }: Known): Case {
   const [first] = rows
   invariant(first !== undefined, 'a judged work unit has successes')
   const validator = validatorOf(first.engineClass, bounds.of(first))

@@ -122,8 +122,8 @@ async function exitOf(child: ChildProcess): Promise<Error> {
   }
 }
 
-// Recovery after a crash replays at most max_wal_size of log: seconds, or minutes on a slow disk.
-const READY_MS_MAX = 5 * 60_000
+// Recovery after a crash replays at most max_wal_size of log, a minute's work, or many on a slow disk; broken off it begins anew.
+const READY_MS_MAX = 30 * 60_000
 const READY_POLL_MS = 10
 
 async function untilReady(layout: Layout, child: ChildProcess): Promise<'ready' | 'ended' | 'timeout'> {

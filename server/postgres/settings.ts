@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { type Endpoint, endpointSettings } from './endpoint.ts'
 
@@ -5,6 +6,19 @@ const MIB = 1024 * 1024
 
 /** An eighth of the machine's memory, which may have other things to do; PostgreSQL takes of it what it uses. */
 const sharedBuffersMib = (bytes: number): number => Math.min(1024, Math.max(64, Math.floor(bytes / 8 / MIB)))
+
+/**
+ * How much log may lie between two checkpoints, after each of which every page that changes is logged whole once more: with 2 GiB
+ * a busy server wrote half as much log again, with 8 none of note. It is only taken by who is that busy, and may not fill the disk.
+ */
+const maxWalMib = (freeBytes: number): number =>
+  Math.min(8 * 1024, Math.max(256, Math.floor(freeBytes / 8 / MIB)))
+
+/** What is free on the disk of a directory, in bytes. */
+function freeOn(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory)
+  return bavail * bsize
+}
 
 /**
  * What the embedded server is started with, `more` over our own settings. Given at each start, so that a newer version
@@ -23,8 +37,7 @@ export function serverArguments(
     full_page_writes: 'on',
     max_connections: '60', // the server's pool, pg-boss's pool and a few people with psql
     shared_buffers: `${sharedBuffersMib(totalmem())}MB`,
-    // After each checkpoint every page is logged whole once more.
-    max_wal_size: '2GB',
+    max_wal_size: `${maxWalMib(freeOn(cluster))}MB`,
     min_wal_size: '32MB',
     wal_level: 'minimal', // no replicas: less to write
     max_wal_senders: '0',

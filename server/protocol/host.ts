@@ -41,6 +41,8 @@ export type EnrolReply = z.infer<typeof EnrolReply>
 export const HOST_HEADER = 'xeenet-host'
 export const CALL_HEADER = 'xeenet-call'
 export const SIGNATURE_HEADER = 'xeenet-signature'
+/** Of a call whose signature is that of its reports as well: see `report-signature.ts`. */
+export const REPORTS_HEADER = 'xeenet-reports'
 
 interface SignedCall {
   readonly serverId: string
@@ -55,13 +57,23 @@ interface SignedCall {
 export const callBytes = (call: SignedCall): Uint8Array<ArrayBuffer> =>
   utf8(canonicalJson({ type: 'xeenet/call/1', ...call }))
 
+/** The same where the call signs its reports: `call` is the hash of its `callBytes`, `reports` the root over its reports. */
+export const callWithReportsBytes = (signed: {
+  readonly call: Sha256
+  readonly reports: Sha256
+}): Uint8Array<ArrayBuffer> => utf8(canonicalJson({ type: 'xeenet/call/2', ...signed }))
+
+/** What a host says of a result. */
+export interface Claim {
+  readonly serverId: string
+  readonly hostId: HostId
+  readonly resultId: ResultId
+  readonly digest: Sha256
+}
+
 /** The bytes under a report's signature: evidence that this host said this of this result. */
-export const reportBytes = (r: {
-  serverId: string
-  hostId: HostId
-  resultId: ResultId
-  digest: Sha256
-}): Uint8Array<ArrayBuffer> => utf8(canonicalJson({ type: 'xeenet/report/1', ...r }))
+export const reportBytes = (claim: Claim): Uint8Array<ArrayBuffer> =>
+  utf8(canonicalJson({ type: 'xeenet/report/1', ...claim }))
 
 /** GET /api/v1/hosts/:id: what anyone may know of a host. Only over counts: who computed what is under embargo. */
 export const HostView = z.object({

@@ -47,6 +47,9 @@ export const Job = z.strictObject({
 })
 export type Job = z.infer<typeof Job>
 
+/** Of a job that was made here, where it ends: its recipe, the most of it, is not read again. */
+export const Bounds = z.object({ limit: Limit, rungs: Rungs.optional() })
+
 /** The exact bytes of slot 0, as text. */
 export const jobText = (job: Job): string => canonicalJson(job)
 

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import {
   type BlockStatement,
-  type Hash,
   hashOf,
   type LedgerHead,
   LedgerLine,
@@ -11,6 +10,7 @@ import {
   type SealedRow,
   statementBytes,
 } from './ledger.ts'
+import type { Hash } from './merkle.ts'
 import { fingerprint, verifyBytes } from './signature.ts'
 import type { Sha256 } from './units.ts'
 

@@ -196,7 +196,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     ...{ method: 'post', path: '/api/v1/scheduler', summary: 'Report, ask for work, hear what changed' },
-    ...{ security: 'host', body: 'SchedulerBody', reply: 'SchedulerReply' },
+    ...{ security: 'host', body: 'SchedulerBody', reply: 'SchedulerReply', headers: ['xeenet-reports'] },
   },
   {
     method: 'get',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { BoardSpan, BoardVia } from './boards.ts'
 import { EventCursor } from './events.ts'
-import { CALL_HEADER, HOST_HEADER, SIGNATURE_HEADER } from './host.ts'
+import { CALL_HEADER, HOST_HEADER, REPORTS_HEADER, SIGNATURE_HEADER } from './host.ts'
 import { PAGE_ROWS_MAX, WAIT_SECONDS_MAX } from './limits.ts'
 import { IdempotencyKey } from './operation.ts'
 import { Sha256, Versioned } from './units.ts'
@@ -44,6 +44,11 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   [HOST_HEADER]: { about: 'The id of the host that signs' },
   [CALL_HEADER]: { about: 'The number of the call, one higher than the last' },
   [SIGNATURE_HEADER]: { about: 'Ed25519 over server, host, number, method, path and hash of the body' },
+  [REPORTS_HEADER]: {
+    about:
+      'Where the last reply said signsReports: the root (RFC 6962) over the reports of this call that have no signature of their own; the call’s is then over it and the hash of what it is else over',
+    schema: Sha256,
+  },
 }
 
 /** A parameter as OpenAPI describes it. */

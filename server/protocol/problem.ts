@@ -117,7 +117,7 @@ export const PROBLEMS = {
     422,
     false,
     'The report is not signed by this host',
-    'Sign type, host, result and digest.',
+    'Sign type, host, result and digest, or all reports with the call.',
   ],
   report_inconsistent: [422, false, 'The report contradicts itself or its job', 'The detail says how.'],
 

@@ -25,8 +25,8 @@ export const SuccessReport = z.strictObject({
   /** RFC 8785 text of a RunReport, exactly the bytes under the digest. */
   report: ReportText,
   digest: Sha256,
-  /** Ed25519 over `reportBytes`. */
-  signature: SignatureText,
+  /** Ed25519 over `reportBytes`; absent in a call that signs its reports: see `xeenet-reports`. */
+  signature: SignatureText.optional(),
   cpuMs: z.int().min(0),
 })
 export type SuccessReport = z.infer<typeof SuccessReport>
@@ -115,6 +115,8 @@ export const SchedulerReply = z.object({
   ),
   /** Of the payee: its balance and what is held; pending of this host, from the moment its report is accepted. */
   credit: Credit,
+  /** The server takes calls that sign their reports; an older one refuses them (`signature_invalid`). */
+  signsReports: z.literal(true).optional(),
   /** Nothing is leased until the host has tested itself and said how it went. */
   selfTest: z.literal(true).optional(),
   /** Sentences to the owner, oldest first: what was found about this host and what follows. */

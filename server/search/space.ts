@@ -3,6 +3,7 @@ import { type SeedSource, seedFor } from '#domain/seeds.ts'
 import { enginesOf } from '#protocol/budget.ts'
 import type { CampaignFile } from '#protocol/campaign.ts'
 import { campaignRecipe, classesFor } from '#protocol/campaign-recipe.ts'
+import { canonicalJson } from '#protocol/canonical.ts'
 import type { EngineClass } from '#protocol/engine.ts'
 import {
   type Job,
@@ -19,8 +20,9 @@ import { MARKS, REJECTED_DRAWS_MAX } from '#protocol/limits.ts'
 import { updatesWithin } from '#protocol/native.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { Sha256 } from '#protocol/units.ts'
-import { type Axis, canonicalValue, gridAxis, randomAxis } from './axis.ts'
-import { PERMUTE_MAX, permute, uniform } from './random.ts'
+import { type Axis, gridAxis, randomAxis } from './axis.ts'
+import { drawnPoint, drawnUnder, noneDrawn } from './draws.ts'
+import { PERMUTE_MAX, permute } from './random.ts'
 
 export interface Refusal {
   readonly ok: false
@@ -39,6 +41,7 @@ interface PlanAhead {
   /**
    * The canonical recipes of experiments `from`…, in order, at most `experiments` in all; ends after the first refusal
    * (`recipe_invalid`, `recipe_restless`, `space_too_small`). Deterministic: the same file and manifest give the same recipes for ever.
+   * What is drawn is remembered where `from` says that the campaign is under way.
    */
   recipes(from?: number): Generator<PlannedRecipe, void>
 }
@@ -72,7 +75,7 @@ export function planAhead(file: CampaignFile, manifest: KernelManifest): PlanAhe
     experiments,
     limit,
     fuelMax: 'fuel' in limit ? limit.fuel : manifest.bounds.fuelMax,
-    recipes: (from = 0) => recipesOf({ file, manifest, space, from }),
+    recipes: from => recipesOf({ file, manifest, space, from }),
   }
 }
 
@@ -203,15 +206,15 @@ interface Sequence {
   readonly file: CampaignFile
   readonly manifest: KernelManifest
   readonly space: Space
-  readonly from: number
+  /** Undefined: the campaign is not under way. */
+  readonly from: number | undefined
 }
 
 function* recipesOf(sequence: Sequence): Generator<PlannedRecipe, void> {
-  const { file, manifest, from } = sequence
+  const { file, manifest, from = 0 } = sequence
   const { runs } = file.budget
   if (from >= runs) return
   for (const point of pointsOf(sequence)) {
-    if (point.ordinal < from) continue // the submission found them good
     const reply = campaignRecipe(file, manifest, { ...file.recipe, ...point.values })
     if (!reply.ok) {
       yield { ok: false, code: reply.code, detail: `experiment ${point.ordinal}: ${reply.reason}` }
@@ -229,10 +232,11 @@ interface Point {
   readonly values: Recipe
 }
 
-// Finite spaces are walked by index, so that a campaign continues anywhere at once; continua are drawn from the start.
-function* pointsOf({ file, space, from }: Sequence): Generator<Point, void> {
+// Finite spaces are walked by index, so that a campaign continues anywhere at once; of continua it is drawn from the start what nobody remembers.
+function* pointsOf({ file, space, from: asked }: Sequence): Generator<Point, void> {
   const { axes, size } = space
   const { name, seed } = file.sampler
+  const from = asked ?? 0
   if (name === 'grid') {
     for (let ordinal = from; ; ordinal++) yield { ordinal, values: pointAt(axes, ordinal) }
   }
@@ -241,7 +245,12 @@ function* pointsOf({ file, space, from }: Sequence): Generator<Point, void> {
       yield { ordinal, values: pointAt(axes, permute(seed, ordinal, size)) }
     return
   }
-  yield* drawnPoints({ axes, seed })
+  const drawn = asked === undefined ? noneDrawn() : drawnUnder(canonicalJson([file.space, seed]))
+  for (let ordinal = from; ; ordinal++) {
+    const values = drawnPoint({ axes, seed, drawn }, ordinal)
+    if (values === undefined) return
+    yield { ordinal, values: Object.fromEntries(values) }
+  }
 }
 
 // Mixed radix, the last dimension fastest.
@@ -254,26 +263,4 @@ function pointAt(axes: readonly Axis[], index: number): Recipe {
     rest = Math.floor(rest / size)
   }
   return values
-}
-
-interface Draws {
-  readonly axes: readonly Axis[]
-  readonly seed: number
-}
-
-// Recipes of one campaign differ where their drawn values do: only those are compared, a hundred thousand times.
-function* drawnPoints({ axes, seed }: Draws): Generator<Point, void> {
-  const seen = new Set<string>()
-  let rejected = 0
-  for (let draw = 0; rejected < REJECTED_DRAWS_MAX; draw++) {
-    const drawn = axes.map((axis, i) => [axis.name, axis.draw(uniform(seed, draw, i))] as const)
-    const key = JSON.stringify(drawn.map(([, value]) => canonicalValue(value)))
-    if (seen.has(key)) {
-      rejected++
-      continue
-    }
-    rejected = 0
-    yield { ordinal: seen.size, values: Object.fromEntries(drawn) }
-    seen.add(key)
-  }
 }

@@ -74,8 +74,8 @@ export const readFinalRuns = (
 const FINAL_RUNS = `
   select c.experiment_id as "experimentId", w.seed_index as "seedIndex", c.status, c.metric_value as value,
     c.result_id as "resultId"
-  from corpus c join work_units w on w.id = c.work_unit_id
-  where c.campaign_id = :campaignId and c.experiment_id = any(:experimentIds) and c.rung = 3
+  from work_units w join corpus c on c.work_unit_id = w.id
+  where w.campaign_id = :campaignId and w.experiment_id = any(:experimentIds) and c.rung = 3
     and not ${provisional('c.work_unit_id')} and c.retracted_at is null
   order by array_position(cast(:experimentIds as text[]), c.experiment_id), w.seed_index`
 

@@ -68,7 +68,7 @@ const TRIED = `
   select distinct on (e.recipe_sha256) e.recipe_sha256 as sha256, e.recipe
   from campaigns p join experiments e on e.campaign_id = p.id
   where p.kernel_sha256 = :kernel and (cast(:data as text) is null or p.dataset_sha256 = :data)
-    and exists (select from corpus c where c.experiment_id = e.id and c.retracted_at is null
+    and e.id in (select c.experiment_id from corpus c where c.kernel_sha256 = :kernel and c.retracted_at is null
       and not ${provisional('c.work_unit_id')})
   order by e.recipe_sha256 limit :limit`
 
@@ -104,7 +104,7 @@ export type KnownRow = z.infer<typeof KnownRow>
 const KNOWN = `
   with runs as (
     select distinct on (e.recipe_sha256, c.run_key) e.recipe_sha256, c.*
-    from experiments e join corpus c on c.experiment_id = e.id
+    from experiments e join work_units w on w.experiment_id = e.id join corpus c on c.work_unit_id = w.id
     where e.recipe_sha256 = any(:recipes) and c.kernel_sha256 = :kernel
       and (cast(:data as text) is null or c.dataset_sha256 = :data)
       and c.retracted_at is null and not ${provisional('c.work_unit_id')} and c.rung = 3 and not c.experiment_id = any(:withheld)

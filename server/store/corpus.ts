@@ -12,7 +12,7 @@ const AnswerRow = z.object({
   replicas: z.int(),
 })
 /** The answer of a valid work unit, before its embargo ends. */
-export type AnswerRow = z.infer<typeof AnswerRow>
+type AnswerRow = z.infer<typeof AnswerRow>
 
 /** The canonical reports of those work units that are valid. Reports are large: ask for few units at a time. */
 export async function readAnswers(trx: Trx, workUnitIds: readonly WorkUnitId[]): Promise<AnswerRow[]> {
@@ -76,6 +76,7 @@ const READ_ANSWERS = `
   from work_units w join results c on c.id = w.canonical_result_id where w.id = any(:workUnitIds)`
 
 // At most one row of a unit stands: the next has the number of those before it, all retracted for good, and of two at once one is written.
+// What is retracted was opened again or overturned: any other unit's row is its first, or is there.
 const INSERT = `
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
@@ -88,7 +89,8 @@ const INSERT = `
   join work_units w on w.id = x."workUnitId" join results r on r.id = x."resultId"
   join experiments e on e.id = w.experiment_id join campaigns c on c.id = w.campaign_id
   cross join lateral (
-    select count(*) as revision, count(*) filter (where retracted_at is null) as standing from corpus where work_unit_id = w.id) as o
+    select count(*) as revision, count(*) filter (where retracted_at is null) as standing from corpus
+    where work_unit_id = w.id and w.reopened_at is not null) as o
   where o.standing = 0
   on conflict (work_unit_id, revision) do nothing`
 

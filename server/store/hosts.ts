@@ -113,7 +113,7 @@ const LOCK = `
     daily_quota as "dailyQuota",
     case when quota_day = cast(:today as date) then quota_used else 0 end as "usedToday", idle_since as "idleSince",
     recent_checks as "recentChecks",
-    exists (select from untold_verdicts u where u.host_id = hosts.id) as "hasVerdicts",
+    exists (select from unsettled_results u where u.host_id = hosts.id and not u.told) as "hasVerdicts",
     exists (select from file_requests f where f.host_id = hosts.id and f.received_at is null
       and f.given_up_at is null) as "hasRequests",
     exists (select from host_events e where e.host_id = hosts.id and e.notice is not null and not e.told) as "hasNotices",

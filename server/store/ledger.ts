@@ -108,8 +108,10 @@ const TotalsRow = z.object({ transfers: z.int(), sumMilli: z.int() })
 const asMap = (rows: readonly z.infer<typeof BalanceRow>[]): ReadonlyMap<AccountName, MilliCredit> =>
   new Map(rows.map(row => [row.name, row.balance_milli]))
 
+// Nearly all exist: to look for them first is three times cheaper than to try each.
 const CREATE_ACCOUNTS = `
-  insert into accounts (name) select name from unnest(:names::text[]) as name order by name = 'mint', name
+  insert into accounts (name) select x.name from unnest(:names::text[]) as x (name)
+  where not exists (select from accounts a where a.name = x.name) order by x.name = 'mint', x.name
   on conflict do nothing`
 
 const LOCK_ACCOUNTS = `

@@ -9,7 +9,7 @@ import {
   type Bindings,
   type Executor,
   execute,
-  recordset,
+  recordsOf,
   select,
   selectFirst,
   selectOne,
@@ -102,7 +102,7 @@ export async function insertExperiments(
   experiments: readonly NewExperiment[],
   now: Instant,
 ): Promise<void> {
-  await execute(trx, INSERT, { campaignId, rows: recordset(experiments), now: toDb(now) })
+  await execute(trx, INSERT, { campaignId, ...NEW_EXPERIMENTS.bindings(experiments), now: toDb(now) })
   const counted = await execute(trx, COUNT_CREATED, { campaignId, count: experiments.length })
   invariant(counted === 1, 'experiments are of a campaign')
 }
@@ -165,12 +165,22 @@ const REMAINING = `
     exists (select from provisional_results p join corpus c on c.work_unit_id = p.work_unit_id and c.retracted_at is null
       where p.campaign_id = :id and c.published_at > :provisionalSince) as "isProvisional"`
 
+const NEW_EXPERIMENTS = recordsOf({
+  id: 'text',
+  ordinal: 'int',
+  recipe: 'jsonb',
+  recipeSha256: 'text',
+  asked: 'int',
+  revision: 'int',
+  proposer: 'text',
+  promotions: 'int',
+  proposerId: 'text',
+})
 const INSERT = `
   insert into experiments (id, campaign_id, ordinal, recipe, recipe_sha256, asked, revision, proposer, promotions,
     proposer_id, created_at)
   select id, :campaignId, ordinal, recipe, "recipeSha256", asked, revision, proposer, promotions, "proposerId", :now
-  from json_to_recordset(cast(:rows as json)) as x(id text, ordinal int, recipe jsonb, "recipeSha256" text, asked int,
-    revision int, proposer text, promotions int, "proposerId" text)`
+  from (${NEW_EXPERIMENTS.sql}) as x`
 
 const COUNT_CREATED = `
   update campaigns set experiments_created = experiments_created + :count where id = :campaignId`

@@ -130,11 +130,12 @@ const EARNING = `ceil(least(coalesce(r.work, r.fuel_used), coalesce(w.flops, w.f
 
 const PENDING = `
   select r.host_id as "hostId", cast(sum(${EARNING}) as bigint) as milli
-  from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
-  where r.host_id = any(:hostIds) and r.verdict = 'pending' and not r.trusted group by r.host_id`
+  from unsettled_results u join results r on r.id = u.result_id
+  join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
+  where u.host_id = any(:hostIds) and r.verdict = 'pending' and not r.trusted group by r.host_id`
 
 const PENDING_OF_USER = `
   select cast(coalesce(sum(${EARNING}), 0) as bigint) as milli
-  from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
-  join hosts h on h.id = r.host_id
+  from hosts h join unsettled_results u on u.host_id = h.id join results r on r.id = u.result_id
+  join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
   where h.user_id = :userId and r.verdict = 'pending' and not r.trusted`

@@ -107,15 +107,20 @@ export interface AcceptedSuccess {
   readonly weights: 'awaited' | null
 }
 
+// Until it is valid and its host has heard so, it stands in unsettled_results.
 const SUCCEED = `
-  update results r set state = 'over', outcome = 'success', verdict = 'pending', digest = x.digest, report = x.report,
-    signature = x.signature, artifact_sha256 = x."artifactSha256", fuel_used = x."fuelUsed", cpu_ms = x."cpuMs",
-    late = x.late, metric = x.metric, proven = x.proven, draw = x.draw, work = x.work, weights = x.weights, fraction = 1, reported_at = :now
-  from json_to_recordset(cast(:rows as json)) as x("resultId" text, "hostId" text, digest text, report text,
-    signature text, "artifactSha256" text, "fuelUsed" bigint, "cpuMs" bigint, late boolean,
-    metric double precision, proven boolean, draw check_draw, work bigint, weights text)
-  where r.id = x."resultId" and r.host_id = x."hostId"
-    and (r.state = 'in_progress' or r.outcome in ('no_reply', 'cancelled', 'not_needed'))`
+  with stored as (
+    update results r set state = 'over', outcome = 'success', verdict = 'pending', digest = x.digest, report = x.report,
+      signature = x.signature, artifact_sha256 = x."artifactSha256", fuel_used = x."fuelUsed", cpu_ms = x."cpuMs",
+      late = x.late, metric = x.metric, proven = x.proven, draw = x.draw, work = x.work, weights = x.weights, fraction = 1,
+      reported_at = :now
+    from json_to_recordset(cast(:rows as json)) as x("resultId" text, "hostId" text, digest text, report text,
+      signature text, "artifactSha256" text, "fuelUsed" bigint, "cpuMs" bigint, late boolean,
+      metric double precision, proven boolean, draw check_draw, work bigint, weights text)
+    where r.id = x."resultId" and r.host_id = x."hostId"
+      and (r.state = 'in_progress' or r.outcome in ('no_reply', 'cancelled', 'not_needed'))
+    returning r.host_id, r.id)
+  insert into unsettled_results (host_id, result_id) select host_id, id from stored`
 
 /** Stores reports of locked results; returns how many. */
 export async function storeSuccesses(
@@ -161,15 +166,21 @@ export type Told = z.infer<typeof Told>
 
 const VERDICTS_PER_CALL_MAX = 64
 
-// A result that is judged again is pending until then, and what is to be told of it stays.
+// What is valid goes, what is not stays. What is to be judged again meanwhile counts as told, and is left (store/verdicts.ts).
 const TELL = `
-  with told as (
-    delete from untold_verdicts d using unnest(cast(:hostIds as text[])) as h(id) cross join lateral (
-      select r.* from untold_verdicts u join results r on r.id = u.result_id
-      where u.host_id = h.id and r.verdict <> 'pending' order by u.result_id limit ${VERDICTS_PER_CALL_MAX}) as r
-    where d.host_id = h.id and d.result_id = r.id
-    returning r.host_id, r.id, r.verdict, r.granted_milli, r.reported_at)
-  select host_id as "hostId", id as "resultId", verdict, granted_milli as milli, reported_at as "reportedAt" from told`
+  with judged as (
+    select r.* from unnest(cast(:hostIds as text[])) as h(id) cross join lateral (
+      select r.host_id, r.id, r.verdict, r.granted_milli, r.reported_at
+      from unsettled_results u join results r on r.id = u.result_id
+      where u.host_id = h.id and not u.told and r.verdict <> 'pending' order by u.result_id limit ${VERDICTS_PER_CALL_MAX}) as r),
+  gone as (
+    delete from unsettled_results u using judged j
+    where u.host_id = j.host_id and u.result_id = j.id and not u.told and j.verdict = 'valid' returning j.*),
+  kept as (
+    update unsettled_results u set told = true from judged j
+    where u.host_id = j.host_id and u.result_id = j.id and not u.told and j.verdict <> 'valid' returning j.*)
+  select host_id as "hostId", id as "resultId", verdict, granted_milli as milli, reported_at as "reportedAt"
+  from (select * from gone union all select * from kept) as told`
 
 /** Verdicts that these hosts, which are locked, have not heard; now they count as told. Newest last. */
 export async function tellVerdicts(on: Executor, hostIds: readonly HostId[]): Promise<Told[]> {

@@ -158,3 +158,36 @@ const Count = z.object({ rowCount: z.int() })
  * twice as much.
  */
 export const recordset = (rows: readonly object[]): string => JSON.stringify(rows)
+
+/**
+ * As `recordset`, for rows of which much is the same in all: that is written and read once, which takes a third of the time for
+ * work units, whose rows differ in a few of 27 fields. `sql` is a query of these columns, with their types, over the bindings.
+ */
+export function recordsOf<Columns extends Readonly<Record<string, string>>>(columns: Columns) {
+  const names: readonly (keyof Columns & string)[] = Object.keys(columns)
+  const quoted = names.map(name => `"${name}"`)
+  const typed = names.map(name => `"${name}" ${columns[name]}`).join(', ')
+  return {
+    sql: `
+    select ${quoted.map(name => `coalesce(x.${name}, s.${name}) as ${name}`).join(', ')}
+    from json_to_recordset(cast(:rows as json)) as x(${typed})
+    cross join json_to_record(cast(:shared as json)) as s(${typed})`,
+    bindings: (rows: readonly { readonly [Name in keyof Columns]?: unknown }[]) => {
+      const own = names.filter(name => rows.some(row => row[name] !== rows[0]?.[name]))
+      const shared = names.filter(name => !own.includes(name))
+      return {
+        rows: JSON.stringify(rows.map(row => pick(row, own))),
+        shared: JSON.stringify(pick(rows[0] ?? {}, shared)),
+      }
+    },
+  }
+}
+
+function pick<Name extends string>(
+  row: { readonly [Key in Name]?: unknown },
+  names: readonly Name[],
+): object {
+  const picked: { [Key in Name]?: unknown } = {}
+  for (const name of names) picked[name] = row[name]
+  return picked
+}

@@ -16,18 +16,20 @@ export type Comparable = z.infer<typeof Comparable>
 
 const WHERE = `c.retracted_at is null and c.rung = 3 and c.metric_value is not null
   and not ${provisional('c.work_unit_id')}`
-const NAMES = ['kernel_sha256', 'dataset_sha256', 'job_limit', 'engine_class']
-const KEY = NAMES.join(', ')
 
-// From one board to the next by the index corpus_comparable: as many steps as there are boards, however many runs.
+/** What names a board, in the index corpus_comparable: one short text, since it is compared twenty times for each run that is published. */
+const boardOf = (kernel: string, data: string, jobLimit: string, engineClass: string): string =>
+  `(left(${kernel}, 16) || left(${data}, 16) || cast(${jobLimit} as text) || ${engineClass})`
+const BOARD = boardOf('c.kernel_sha256', 'c.dataset_sha256', 'c.job_limit', 'c.engine_class')
+
+// From one board to the next: as many steps as there are boards, however many runs.
+const FIRST_OF_BOARD = `select ${BOARD} as board, c.kernel_sha256, c.dataset_sha256, c.job_limit, c.engine_class from corpus c`
 const BOARDS = `
   with recursive boards as (
-    (select ${KEY} from corpus c where ${WHERE} order by ${KEY} limit 1)
+    (${FIRST_OF_BOARD} where ${WHERE} order by ${BOARD} limit 1)
     union all
     select n.* from boards b cross join lateral (
-      select ${NAMES.map(name => `c.${name}`).join(', ')} from corpus c
-      where (${NAMES.map(name => `c.${name}`).join(', ')}) > (${NAMES.map(name => `b.${name}`).join(', ')}) and ${WHERE}
-      order by ${NAMES.map(name => `c.${name}`).join(', ')} limit 1) as n)
+      ${FIRST_OF_BOARD} where ${BOARD} > b.board and ${WHERE} order by ${BOARD} limit 1) as n)
   select kernel_sha256 as "kernelSha256", dataset_sha256 as "datasetSha256", job_limit as "limit",
     engine_class as "engineClass" from boards`
 
@@ -86,7 +88,8 @@ export const rankComparable = (
     ...{ look, limit, withheld, baselines },
   })
 
-const SAME = `c.kernel_sha256 = :kernel and c.dataset_sha256 = :data and c.job_limit = cast(:jobLimit as jsonb)
+const SAME = `${BOARD} = ${boardOf(':kernel', ':data', 'cast(:jobLimit as jsonb)', ':engineClass')}
+  and c.kernel_sha256 = :kernel and c.dataset_sha256 = :data and c.job_limit = cast(:jobLimit as jsonb)
   and c.engine_class = :engineClass and c.retracted_at is null and c.rung = 3 and not ${provisional('c.work_unit_id')}`
 
 const ranking = (direction: 'asc' | 'desc'): string => `
@@ -107,7 +110,8 @@ const ranking = (direction: 'asc' | 'desc'): string => `
       c.metric_value is not null and not exists (
         select from results r join results v on v.work_unit_id = r.work_unit_id
         where r.id = c.result_id and v.trusted and v.verdict = 'valid') as unverified
-    from recipes t join experiments e on e.recipe_sha256 = t.recipe_sha256 join corpus c on c.experiment_id = e.id
+    from recipes t join experiments e on e.recipe_sha256 = t.recipe_sha256
+    join work_units w on w.experiment_id = e.id join corpus c on c.work_unit_id = w.id
     join campaigns p on p.id = c.campaign_id
     where ${SAME} and (c.metric_name is null or c.metric_name = :metric) and not e.id = any(:withheld)
       and p.file->>'visibility' is distinct from 'unlisted'

@@ -4,6 +4,7 @@ import { SelfTestState } from '#protocol/people.ts'
 import { HostId, type Instant, UserId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { addHostEvents, HostState } from './hosts.ts'
+import { IS_UNCONFIRMED } from './provisional.ts'
 import { column, execute, executeOf, recordset, select, toDb } from './rows.ts'
 import { STREAKS, StreaksRow } from './streaks.ts'
 
@@ -197,19 +198,19 @@ const IN_DOUBT = `
     h.state <> 'active' or h.joined_at is not null
     or exists (select from streaks s where s.host_id = h.id and s.fault_at is not null)
     or exists (select from exclusions x where x.host_id = h.id and x.lifted_at is null)
-    or exists (select from results mine
+    or exists (select from unsettled_results u join results mine on mine.id = u.result_id
       join results r on r.work_unit_id = mine.work_unit_id and r.verdict <> 'valid'
       join work_units w on w.answered_by = r.id
-      where mine.host_id = h.id and mine.verdict <> 'valid' and w.state = 'valid'))
+      where u.host_id = h.id and mine.verdict <> 'valid' and w.state = 'valid'))
   order by h.id`
 
 const RELEASE_RECHECKED = `
   with rechecked as (
     select h.id from hosts h where h.state = 'paused'
       and not exists (select from results r join work_units w on w.id = r.work_unit_id
-        where r.host_id = h.id and r.verdict = 'valid' and not r.confirmed and w.state = 'valid')
-      and not exists (select from results r join work_units w on w.id = r.work_unit_id
-        where r.host_id = h.id and r.verdict <> 'valid' and r.verdict = 'pending' and w.reopened_at is not null)
+        where r.host_id = h.id and ${IS_UNCONFIRMED} and w.state = 'valid')
+      and not exists (select from unsettled_results u join results r on r.id = u.result_id join work_units w on w.id = r.work_unit_id
+        where u.host_id = h.id and r.verdict = 'pending' and w.reopened_at is not null)
     order by h.id limit :limit for no key update skip locked)
   update hosts h set state = 'active' from rechecked where h.id = rechecked.id returning h.id`
 
@@ -220,11 +221,11 @@ const LIST_UNSPREAD = `
 const LIST_DOUBTED = `
   select s.host_id as id from streaks s where s.fault_at is not null and exists (
     select from results r join work_units w on w.id = r.work_unit_id
-    where r.host_id = s.host_id and r.verdict = 'valid' and not r.confirmed and r.reported_at <= s.fault_at
+    where r.host_id = s.host_id and ${IS_UNCONFIRMED} and r.reported_at <= s.fault_at
       and w.engine_class = s.engine_class and w.state = 'valid')
   union
   select x.host_id from exclusions x join hosts h on h.id = x.host_id
   where x.lifted_at is null and x.spread_at is not null and h.state <> 'active' and exists (
     select from results r join work_units w on w.id = r.work_unit_id
-    where r.host_id = x.host_id and r.verdict = 'valid' and not r.confirmed and w.state = 'valid')
+    where r.host_id = x.host_id and ${IS_UNCONFIRMED} and w.state = 'valid')
   limit :limit`

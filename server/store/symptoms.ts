@@ -97,7 +97,7 @@ const COUNTS = `
   select
     (select count(*) from results where state = 'unsent') as unsent,
     (select count(*) from results where state = 'in_progress') as "inProgress",
-    (select count(*) from results where verdict = 'pending') as pending,
+    (select count(*) from unsettled_results u join results r on r.id = u.result_id where r.verdict = 'pending') as pending,
     h.success, h.error,
     (select count(*) from results where outcome = 'no_reply' and deadline > :hourAgo and deadline <= :now) as "noReply",
     (select count(*) from users where created_at > :dayAgo and deleted_at is null) as "newUsers",

@@ -4,7 +4,7 @@ import type { WorkUnit } from '#domain/types.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, ExperimentId, HostId, ResultId, Sha256, UserId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { IS_PROVISIONAL, IS_VESTED } from './provisional.ts'
+import { IS_PROVISIONAL, IS_UNCONFIRMED, IS_VESTED } from './provisional.ts'
 import { column, execute, executeOf, select, Timestamp } from './rows.ts'
 
 const SuccessRow = z.object({
@@ -186,7 +186,8 @@ const OF_UNITS = `
 const READ_SUCCESSES = `select ${COLUMNS}, r.report ${OF_UNITS}`
 const READ_QUIET = `select ${COLUMNS} ${OF_UNITS}`
 
-// A verdict that is given again for the same reason keeps its grant: what it was paid for stays written down.
+// A verdict that is given again for the same reason keeps its grant: what it was paid for stays written down. That the host is to hear
+// of the first one was written with the report. No index names what this changes, but for `confirmed`: a new version stays in its page.
 const GIVE_VERDICTS = `
   with judged as (
     update results r set verdict = x.verdict, granted_milli = x.amount,
@@ -197,23 +198,30 @@ const GIVE_VERDICTS = `
     :provisional::boolean[], :campaigns::text[], :classes::text[])
     as x (id, verdict, amount, confirmed, provisional, campaign_id, engine_class)
     where r.id = x.id and r.outcome = 'success'
-    returning r.host_id, r.id, r.work_unit_id, r.reported_at, x.provisional, x.campaign_id, x.engine_class),
+    returning r.host_id, r.id, r.decision, r.work_unit_id, r.reported_at, x.provisional, x.campaign_id, x.engine_class),
   alone as (
     insert into provisional_results (work_unit_id, result_id, host_id, campaign_id, engine_class, reported_at)
     select work_unit_id, id, host_id, campaign_id, engine_class, reported_at from judged where provisional
     on conflict do nothing),
   joined as (
     delete from provisional_results p using judged j
-    where p.work_unit_id = j.work_unit_id and p.result_id = j.id and not j.provisional)
-  insert into untold_verdicts as u (host_id, result_id) select host_id, id from judged
-  on conflict (host_id, result_id) do update set result_id = u.result_id`
+    where p.work_unit_id = j.work_unit_id and p.result_id = j.id and not j.provisional),
+  again as (
+    insert into unsettled_results (host_id, result_id) select host_id, id from judged where decision > 1
+    on conflict (host_id, result_id) do update set told = false)
+  select from judged`
 
 const CONFIRM = `update results set confirmed = true where id = any(:ids) and verdict = 'valid'`
 
 const DOUBT = `update results set proven = false where id = any(:ids)`
 
+// Nothing is to be said until they are judged again, also not by who tells this very moment.
 const UNJUDGE = `
-  with alone as (
+  with pending as (
+    insert into unsettled_results (host_id, result_id, told) select host_id, id, true from results
+    where id = any(:ids) and verdict in ('valid', 'inconclusive')
+    on conflict (host_id, result_id) do update set told = true),
+  alone as (
     delete from provisional_results p using results r where r.id = any(:ids) and p.work_unit_id = r.work_unit_id and p.result_id = r.id)
   update results r set verdict = 'pending', confirmed = false,
     granted_milli = case when id = any(:reversed) then 0 else granted_milli end,
@@ -225,7 +233,7 @@ const UNJUDGE = `
 const LIST_IN_DOUBT = `
   select distinct w.id from hosts h
   left join streaks s on s.host_id = h.id
-  join results r on r.host_id = h.id and r.verdict = 'valid' and not r.confirmed
+  join results r on r.host_id = h.id and ${IS_UNCONFIRMED}
     and r.reported_at <= case when :everything or h.state = 'paused' then 'infinity' else s.fault_at end
   join work_units w on w.id = r.work_unit_id
   where h.id = :hostId and w.state = 'valid'
@@ -233,10 +241,10 @@ const LIST_IN_DOUBT = `
   order by w.id limit :limit`
 
 const LIST_ORPHANS = `
-  select distinct w.id from results mine
+  select distinct w.id from unsettled_results u join results mine on mine.id = u.result_id
   join results r on r.work_unit_id = mine.work_unit_id and r.verdict <> 'valid'
   join work_units w on w.answered_by = r.id
-  where mine.host_id = :hostId and mine.verdict <> 'valid' and w.state = 'valid' order by w.id limit :limit`
+  where u.host_id = :hostId and mine.verdict <> 'valid' and w.state = 'valid' order by w.id limit :limit`
 
 // The rule is isFinalBy of the domain.
 const FINAL = `

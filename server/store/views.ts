@@ -147,7 +147,8 @@ const leadersOf = (among: 'all' | 'some'): string => `
     select experiment_id, count(metric_value) as n, avg(metric_value) as mean, stddev_samp(metric_value) as sd,
       count(*) filter (where status <> 'ok') as diverged
     from corpus where campaign_id = :campaignId and retracted_at is null and rung = 3
-      ${among === 'some' ? 'and experiment_id = any(:among)' : ''} group by experiment_id),
+      ${among === 'some' ? 'and work_unit_id = any(array(select id from work_units where experiment_id = any(:among)))' : ''}
+    group by experiment_id),
   lost as (
     select experiment_id, count(*) as failed from work_units
     where campaign_id = :campaignId and failure is not null and rung = 3
@@ -171,7 +172,8 @@ const leadersOf = (among: 'all' | 'some'): string => `
       unit: 'c.work_unit_id',
       computedIn: '(select o.work_unit_id from results o where o.id = c.result_id)',
     })} as exactness
-      from corpus c where c.experiment_id = k.id and c.retracted_at is null and c.rung = 3) as runs) as own
+      from work_units w join corpus c on c.work_unit_id = w.id
+      where w.experiment_id = k.id and c.retracted_at is null and c.rung = 3) as runs) as own
   order by k.place`
 const LEADERS = leadersOf('all')
 const LEADERS_AMONG = leadersOf('some')

@@ -66,6 +66,7 @@ const FIRST_RANKS = `
     join experiments e on e.id = p.experiment_id
     order by place limit :limit)
   select k.id as "experimentId", (
-    select count(*) from corpus c where c.experiment_id = k.id and c.retracted_at is null and c.rung = 3
+    select count(*) from work_units w join corpus c on c.work_unit_id = w.id
+    where w.experiment_id = k.id and c.retracted_at is null and c.rung = 3
       and c.metric_value is not null and not ${VERIFIED}) as unverified
   from ranked k order by k.place`

@@ -2,12 +2,10 @@ import { z } from 'zod'
 import type { Demand } from '#domain/judge.ts'
 import type { FailureReason, Result, WorkUnit, WorkUnitState } from '#domain/types.ts'
 import { EngineClass } from '#protocol/engine.ts'
-import type { Rung } from '#protocol/job.ts'
-import { CampaignId, ExperimentId, type Instant, ResultId, type Sha256, WorkUnitId } from '#protocol/units.ts'
+import { CampaignId, ExperimentId, type Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { lockResultsOf } from './results.ts'
-import { column, execute, executeOf, recordset, select, Timestamp, toDb } from './rows.ts'
-import { insertUnitClasses, type UnitClass } from './unit-classes.ts'
+import { column, execute, executeOf, select, Timestamp, toDb } from './rows.ts'
 
 export interface LoadedWorkUnit {
   readonly workUnit: WorkUnit
@@ -114,44 +112,6 @@ export function overturnWorkUnits(
 /** Ends the embargo of closed work units, which wait for nothing more; returns how many. */
 export const publishWorkUnits = (trx: Trx, ids: readonly WorkUnitId[], now: Instant): Promise<number> =>
   execute(trx, PUBLISH, { ids, now: toDb(now) })
-
-/** An open work unit that nobody has seen yet, and what its results are to compute. */
-export interface NewWorkUnit {
-  readonly workUnit: WorkUnit
-  readonly seedIndex: number
-  /** How far it goes: the last is the whole run. Only whole runs have a metric here; those of others are in the corpus. */
-  readonly rung: Rung
-  readonly seed: number
-  readonly job: string
-  readonly runKey: Sha256
-  readonly kernelSha256: Sha256
-  /** Of 10^9 of its work; null: the campaign's. */
-  readonly priceMilli: number | null
-  /** Of a native class: the run key that the kernel itself gives it. */
-  readonly exactKey: Sha256 | null
-  /** What it is in each class that its first host may choose from; null: it is of its class for good. */
-  readonly choices: readonly UnitClass[] | null
-  /** When to look at it first; absent: at once. */
-  readonly wakeAt?: Instant | null
-  /** No replica goes to an owner who computed this run before, in any campaign. */
-  readonly independent?: true
-}
-
-export async function insertWorkUnits(trx: Trx, units: readonly NewWorkUnit[], now: Instant): Promise<void> {
-  const rows = units.map(({ workUnit, choices, wakeAt = now, ...rest }) => ({
-    ...workUnit,
-    ...rest,
-    wakeAt: toDb(wakeAt),
-    engines: choices?.map(choice => choice.engineClass) ?? null,
-  }))
-  await execute(trx, INSERT, { rows: recordset(rows), now: toDb(now) })
-  await insertUnitClasses(
-    trx,
-    units.flatMap(({ workUnit, choices }) =>
-      (choices ?? []).map(choice => ({ workUnitId: workUnit.id, ...choice })),
-    ),
-  )
-}
 
 const IdRow = z.object({ id: WorkUnitId })
 
@@ -278,20 +238,3 @@ const PUBLISH = `
     where id = any(:ids) and state <> 'open' and published_at is null returning id, campaign_id, published_at),
   gone as (${NOT_ALIVE})
   select from changed`
-
-const INSERT = `
-  with x as materialized (
-    select * from json_to_recordset(cast(:rows as json)) as x(id text, "campaignId" text, "experimentId" text, "seedIndex" int,
-      rung smallint, seed bigint, job text, "runKey" text, "engineClass" text, "kernelSha256" text, "minQuorum" int,
-      "targetResults" int, "maxErrorResults" int, "maxTotalResults" int, "maxSuccessResults" int, "deadlineMs" bigint,
-      "graceMs" bigint, "giveUpMs" bigint, "fuelMax" bigint, policy unit_policy, "check" unit_check, "wakeAt" timestamptz,
-      independent boolean, flops bigint, "priceMilli" bigint, "exactKey" text, engines text[])),
-  alive as (
-    insert into live_units (campaign_id, work_unit_id, wake_at) select "campaignId", id, "wakeAt" from x)
-  insert into work_units (id, campaign_id, experiment_id, seed_index, rung, seed, job, run_key, engine_class, kernel_sha256,
-    min_quorum, target_results, max_error_results, max_total_results, max_success_results, deadline_ms, grace_ms,
-    give_up_ms, fuel_max, policy, wanted_check, created_at, independent, flops, price_milli, exact_key, engines)
-  select id, "campaignId", "experimentId", "seedIndex", rung, seed, job, "runKey", "engineClass", "kernelSha256",
-    "minQuorum", "targetResults", "maxErrorResults", "maxTotalResults", "maxSuccessResults", "deadlineMs", "graceMs",
-    "giveUpMs", "fuelMax", policy, "check", :now, coalesce(independent, false), flops, "priceMilli", "exactKey", engines
-  from x`

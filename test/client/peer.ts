@@ -7,12 +7,20 @@ import { deriveKey } from 'altcha-lib/algorithms/pbkdf2'
 import { packRelease } from '#kernels/package.ts'
 import { generateKey, type SigningKey, signRelease, signSuccessor } from '#kernels/sign.ts'
 import { canonicalJson, sha256, utf8 } from '#protocol/canonical.ts'
-import { CALL_HEADER, callBytes, EnrolBody, HOST_HEADER, SIGNATURE_HEADER } from '#protocol/host.ts'
+import {
+  CALL_HEADER,
+  callBytes,
+  callWithReportsBytes,
+  EnrolBody,
+  HOST_HEADER,
+  REPORTS_HEADER,
+  SIGNATURE_HEADER,
+} from '#protocol/host.ts'
 import type { ReleaseStatement, SignedRelease, SigningKeyList } from '#protocol/kernel.ts'
 import { type ProblemCode, problem } from '#protocol/problem.ts'
 import { type Lease, SchedulerBody, type SchedulerReply } from '#protocol/scheduler.ts'
 import { generateEd25519, verifyBytes } from '#protocol/signature.ts'
-import { CampaignId, HostId, ResultId, type Sha256, WorkUnitId } from '#protocol/units.ts'
+import { CampaignId, HostId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import type { Identity } from '#runtime/api.ts'
 import { type MODES, TOY_DATA, TOY_FUEL, type ToyChanges, toyManifest, toyModule, toyTask } from './toy.ts'
 
@@ -23,6 +31,8 @@ interface Seen {
   readonly call: number
   readonly text: string
   readonly body: SchedulerBody
+  /** The root over reports that the call signed. */
+  readonly root: string | undefined
 }
 
 export interface Peer {
@@ -184,7 +194,7 @@ export async function startPeer(script: Script, changes: ToyChanges = {}): Promi
     const text = new TextDecoder().decode(bytes)
     const body = SchedulerBody.parse(JSON.parse(text))
     const call = Number(req.headers[CALL_HEADER])
-    seen.push({ call, text, body })
+    seen.push({ call, text, body, root: req.headers[REPORTS_HEADER]?.toString() })
     const reply = script(body, call)
     if (reply === 'drop') res.destroy()
     else if ('problem' in reply) refuse(res, reply)
@@ -194,7 +204,7 @@ export async function startPeer(script: Script, changes: ToyChanges = {}): Promi
   /** Every signed call must verify as the contract says. */
   async function checkSignature(req: IncomingMessage, body: Uint8Array): Promise<void> {
     if (req.method === 'GET') return
-    const bytes = callBytes({
+    const own = callBytes({
       serverId: SERVER_ID,
       hostId: HOST_ID,
       call: Number(req.headers[CALL_HEADER]),
@@ -202,6 +212,11 @@ export async function startPeer(script: Script, changes: ToyChanges = {}): Promi
       path: req.url ?? '',
       bodySha256: await sha256(body),
     })
+    const root = req.headers[REPORTS_HEADER]
+    const bytes =
+      root === undefined
+        ? own
+        : callWithReportsBytes({ call: await sha256(own), reports: Sha256.parse(root) })
     const good = await verifyBytes(hostKey, bytes, String(req.headers[SIGNATURE_HEADER]))
     if (!good || req.headers[HOST_HEADER] !== HOST_ID || req.headers.authorization !== 'Bearer xh_token')
       throw new Error('a call was not signed as the contract says')

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { sha256 } from '#protocol/canonical.ts'
 import { reportBytes } from '#protocol/host.ts'
+import { hashLater } from '#protocol/merkle.ts'
 import { RunReport } from '#protocol/report.ts'
+import { reportsRoot, treeOfReports } from '#protocol/report-signature.ts'
 import type { HostReport } from '#protocol/scheduler.ts'
 import { generateEd25519, verifyBytes } from '#protocol/signature.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
@@ -36,7 +38,7 @@ describe('a volunteer', () => {
     expect(RunReport.parse(JSON.parse(report.report))).toEqual(expected.report)
     const { serverId, hostId } = ports.identity
     const signed = reportBytes({ serverId, hostId, resultId: report.resultId, digest: report.digest })
-    expect(await verifyBytes(peer.hostKey, signed, report.signature)).toBe(true)
+    expect(await verifyBytes(peer.hostKey, signed, report.signature ?? '')).toBe(true)
   })
 
   test('keeps the artifact until the verdict, and uploads it when asked', async () => {
@@ -80,6 +82,43 @@ describe('a volunteer', () => {
     expect(waits).toEqual([4_250, 4_500, 1_000, 2_000])
     expect(news.some(event => event.ev === 'online')).toBe(true)
     expect(success(sent(peer).at(-1)).resultId).toBe(resultId(1))
+  })
+
+  describe('signs a call and its reports once', () => {
+    /** Says that it takes that, and meets an older server at the given calls. */
+    async function modern(older: readonly number[] = []): Promise<Peer> {
+      const peer = await peerWith(body => {
+        const first = peer.seen.length === 1
+        if (older.includes(peer.seen.length)) return { problem: 'signature_invalid' }
+        return aReply({
+          ...{ reports: acceptAll(body), leases: first ? [lease] : [], retryAfterMs: 10 },
+          signsReports: true,
+        })
+      })
+      const lease = await peer.lease(1)
+      return peer
+    }
+
+    test('where the server said that it takes that: the root covers what came', async () => {
+      const peer = await modern()
+      const { done, ports } = await start(peer)
+      expect(await done).toBe(EXIT.ok)
+      const [asked, told] = peer.seen
+      expect([asked?.root, peer.seen.length]).toEqual([undefined, 2])
+      const { resultId, digest, signature } = success(sent(peer)[0])
+      const { serverId, hostId } = ports.identity
+      const tree = await hashLater(treeOfReports([{ serverId, hostId, resultId, digest }]))
+      expect([told?.root, signature]).toEqual([reportsRoot(tree), undefined])
+    })
+
+    test('and signs each, in the same call, where an older server takes its place', async () => {
+      const peer = await modern([2])
+      expect(await (await start(peer)).done).toBe(EXIT.ok)
+      const [, refused, again] = peer.seen
+      expect(again?.call).toBe(refused?.call)
+      expect([refused?.root === undefined, again?.root]).toEqual([false, undefined])
+      expect(sent(peer).map(report => success(report).signature === undefined)).toEqual([true, false])
+    })
   })
 
   test('takes a higher call number when its own is too low', async () => {

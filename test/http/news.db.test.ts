@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ResultId } from '#protocol/units.ts'
+import { inTransaction } from '#store/database.ts'
 import { requestArtifacts } from '#store/files.ts'
+import { giveVerdicts, unjudgeResults } from '#store/verdicts.ts'
+import { lockWorkUnits } from '#store/work-units.ts'
 import { runReport, sha256, T0, testIds, type UnitSpec } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost } from '#support/server.ts'
@@ -75,7 +78,6 @@ describe('what else a host hears', () => {
       `update results set verdict = 'valid', granted_milli = 10, granted_decision = 0 where id = ?`,
       [resultId],
     )
-    await knex.raw(`insert into untold_verdicts values (?, ?)`, [host.id, resultId])
     await knex.raw(`insert into accounts values (?, 10)`, [`host:${host.id}`])
     const reply = await host.ask()
     expect(reply.verdicts).toEqual([{ resultId, verdict: 'valid', milli: 10 }])
@@ -88,12 +90,30 @@ describe('what else a host hears', () => {
     await host.ask({ reports: [await host.report(resultId, runReport())] })
     const { knex } = server.database
     await knex.raw(`update results set verdict = 'invalid' where id = ?`, [resultId])
-    await knex.raw(`insert into untold_verdicts values (?, ?)`, [host.id, resultId])
     const trx = await knex.transaction()
     await trx.raw('select from results where id = ? for update', [resultId])
     expect((await host.ask()).verdicts).toMatchObject([{ verdict: 'invalid', milli: 0 }])
     await trx.rollback()
     expect((await host.ask()).verdicts).toEqual([])
+  })
+
+  test('a verdict that was told and is another now', async () => {
+    const { host, resultId, workUnitId } = await holding()
+    await host.ask({ reports: [await host.report(resultId, runReport())] })
+    const { knex } = server.database
+    const judge = (verdict: 'valid' | 'inconclusive') =>
+      inTransaction(knex, async trx => {
+        const [{ workUnit } = { workUnit: undefined }] = await lockWorkUnits(trx, [workUnitId])
+        const decided = { resultId, verdict, amountMilli: 0, confirmed: false, provisional: false }
+        return giveVerdicts(trx, [{ workUnit: workUnit!, verdicts: [decided] }])
+      })
+    for (const verdict of ['inconclusive', 'valid', 'valid'] as const) {
+      expect(await judge(verdict)).toBe(1)
+      expect((await host.ask()).verdicts).toMatchObject([{ resultId, verdict }])
+      expect((await host.ask()).verdicts).toEqual([])
+      await inTransaction(knex, trx => unjudgeResults(trx, [resultId], []))
+      expect((await host.ask()).verdicts).toEqual([])
+    }
   })
 
   test('which artifacts are wanted, until they are there', async () => {

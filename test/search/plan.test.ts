@@ -156,6 +156,15 @@ test('a random campaign of the largest size goes on at its last recipes', () => 
   expect([...plan.recipes(99_998)].map(reply => reply.ok && reply.ordinal)).toEqual([99_998, 99_999])
 })
 
+test('a campaign that goes on, again after what was undone, draws the recipes it was submitted with, and ends as it would', () => {
+  // Some twenty values at six digits: most draws give one that there was.
+  const space = { lr: { float: [0.001, 0.0010002] as [number, number] } }
+  const { recipes } = planned({ space, runs: 300, sampler: { name: 'random' } })
+  const all = [...recipes()]
+  expect(all.at(-1)).toMatchObject({ ok: false, code: 'space_too_small' })
+  for (const from of [0, 10, 5, 19, 7]) expect([...recipes(from)]).toEqual(all.slice(from))
+})
+
 describe('a recipe on which devices would not agree', () => {
   const given = { space: { lr: { choice: [0.1, 0.3] } }, runs: 2, budget: { flops_per_run: 1e9 } }
   const on = (...engines: EngineClass[]) => ({ ...fileOf(given), engines })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { insertCorpus, retractCorpus } from '#store/corpus.ts'
 import { inTransaction } from '#store/database.ts'
+import { reopenWorkUnits } from '#store/work-units.ts'
 import { runReport } from '#support/builders.ts'
 import { computeUnits, endEmbargo } from '#support/publishing.ts'
 import { type Scene, startScene } from '#support/scene.ts'
@@ -23,7 +24,10 @@ test('of a unit one row stands: who publishes it again, also at the same moment,
   const row = { workUnitId: unitId, resultId: rows[0].id, replicas: 1, report: runReport() }
   const publish = () => inTransaction(knex, trx => insertCorpus(trx, [row], server.now()))
   expect(await publish()).toBe(0)
-  await inTransaction(knex, trx => retractCorpus(trx, [unitId], server.now()))
+  await inTransaction(knex, async trx => {
+    await reopenWorkUnits(trx, [unitId], server.now())
+    await retractCorpus(trx, [unitId], server.now())
+  })
   const added = await Promise.all([publish(), publish(), publish()])
   expect(added.sort()).toEqual([0, 0, 1])
   const { rows: revisions } = await knex.raw(

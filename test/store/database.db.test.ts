@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { inBusyTransaction, inTransaction } from '#store/database.ts'
-import { execute, select } from '#store/rows.ts'
+import { execute, recordsOf, select } from '#store/rows.ts'
 import { withDatabase } from '#support/database.ts'
 
 test('int8 and count(*) arrive as numbers while they are safe, and numeric as text', () =>
@@ -41,6 +41,35 @@ test('statements that are sent together are done in their order, and none where 
     await expect(together(['c', 'a', 'd'])).rejects.toThrow('duplicate key')
     expect(await together([])).toEqual([])
     expect(await together(['e'])).toEqual([1, [a, b, { text: 'e' }]]) // on the same connection
+  }))
+
+test('what rows have in common and what not comes back the same', () =>
+  withDatabase(async ({ knex }) => {
+    const Row = z.object({
+      a: z.int(),
+      b: z.array(z.string()).nullable(),
+      c: z.unknown(),
+      d: z.int().nullable(),
+    })
+    const table = recordsOf({ a: 'int', b: 'text[]', c: 'jsonb', d: 'int' })
+    const read = (rows: readonly object[]) =>
+      select(knex, Row, `${table.sql} order by a`, table.bindings(rows))
+    const [one, two] = [
+      { a: 1, b: ['x', 'y"'], c: { deep: [1] }, d: null },
+      { a: 2, b: null, c: 'z', d: null },
+    ]
+    expect(await read([one, two])).toEqual([one, two])
+    expect(await read([one])).toEqual([one])
+    expect(
+      await read([
+        { a: 3, c: 1 },
+        { a: 3, c: 1, d: 4 },
+      ]),
+    ).toEqual([
+      { a: 3, b: null, c: 1, d: null },
+      { a: 3, b: null, c: 1, d: 4 },
+    ])
+    expect(await read([])).toEqual([])
   }))
 
 test('every test database is migrated and has pg-boss installed', () =>

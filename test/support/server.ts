@@ -14,8 +14,10 @@ import type { EngineClass, EngineRates } from '#protocol/engine.ts'
 import {
   CALL_HEADER,
   callBytes,
+  callWithReportsBytes,
   EnrolReply,
   HOST_HEADER,
+  REPORTS_HEADER,
   reportBytes,
   SIGNATURE_HEADER,
 } from '#protocol/host.ts'
@@ -189,6 +191,7 @@ interface How {
   readonly text: string // the body, byte for byte
   readonly signedText: string // what is signed instead of the body
   readonly path: string
+  readonly root: Sha256 // over reports that the call signs
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -242,10 +245,12 @@ export async function enrolHost(
     const text = how.text ?? JSON.stringify({ ...said, ...words })
     number = how.call ?? number + 1
     const path = how.path ?? '/api/v1/scheduler'
-    const signed = callBytes({
+    const own = callBytes({
       ...{ serverId: server.serverId, hostId: enrolled.hostId, call: number, method: 'POST', path },
       bodySha256: sha256(how.signedText ?? text),
     })
+    const { root } = how
+    const signed = root === undefined ? own : callWithReportsBytes({ call: sha256(own), reports: root })
     return server.call('POST', '/api/v1/scheduler', {
       token: how.token ?? enrolled.token,
       body: text,
@@ -254,6 +259,7 @@ export async function enrolHost(
         [HOST_HEADER]: enrolled.hostId,
         [CALL_HEADER]: String(number),
         [SIGNATURE_HEADER]: await signBytes(how.privateKey ?? privateKey, signed),
+        ...(root === undefined ? {} : { [REPORTS_HEADER]: root }),
         ...headers,
         ...how.headers,
       },
