@@ -14,10 +14,11 @@ import { type Answer, answerCalls } from './round-trip.ts'
 // Enough to fill one flush of the disk; more would only make each of them wait longer.
 const CALLS_PER_GROUP_MAX = 32
 const GATHER_MS = 2
-// While PostgreSQL and the disk work for some this process works for another; with two, calls of one report waited for the disk.
-const GROUPS_MAX = 4
-// What a group costs by itself is as much as several calls, and alone they would be answered no sooner.
-const COMPANY_MIN = 6
+// While PostgreSQL works for one group this process works for the other.
+const GROUPS_MAX = 2
+// What a group costs by itself is as much as several calls, and they would be answered no sooner. Where several processes answer, each
+// has one group of this size instead of two smaller ones.
+const COMPANY_MIN = 12
 
 /** Answers parsed calls in groups, a transaction for each group. */
 export function callGroups(edge: Edge): GroupCommit<ParsedCall, Answer> {
