@@ -11,6 +11,8 @@ type CallEffect = AgentEffect & { readonly type: 'call' }
 // The server knows a higher number only when our store was put back; the clock in `nextCall` passes it at once.
 const RENUMBERINGS_MAX = 3
 const STOP_POLL_MS = 200
+// How often a call whose reply was lost is asked for again as it was, while an older server answers in between.
+const OLDER_ANSWERS_MAX = 5
 
 /**
  * Makes one signed call and tells the agent what came of it. A lost reply is asked for again under the same number
@@ -23,29 +25,37 @@ export async function callOut(shell: Shell, { call, held }: CallEffect): Promise
   if (body === undefined) return shell.send({ type: 'uploaded' })
   let number = await ports.store.nextCall(ports.now())
   let renumberings = 0
+  let isOffline = false
+  let isLost = false // it may be done already, and its reply is kept under this number for this body
+  let olderAnswers = 0
   for (let attempt = 1; ; attempt++) {
     const answer = await tryCall(shell, number, body)
     if (answer.type === 'done') {
-      if (attempt > 1) shell.tell({ ev: 'online' })
+      if (isOffline) shell.tell({ ev: 'online' })
       return answer.deliver()
     }
     if (answer.type === 'renumber' && renumberings < RENUMBERINGS_MAX) {
       renumberings += 1
+      isLost = false
       number = await ports.store.nextCall(ports.now())
       body = (await bodyOf(shell, call, held)) ?? body
       continue
     }
     if (answer.type === 'renumber') return refuse(shell, answer.refusal)
     if (answer.type === 'sign_each') {
-      body = answer.body
-      continue
-    }
+      if (!isLost || olderAnswers === OLDER_ANSWERS_MAX) {
+        body = answer.body
+        continue
+      }
+      olderAnswers += 1
+    } else isLost ||= answer.isLost
     const retryMs = backoffMs(attempt, ports.rng, answer.floorMs)
     // Reports are on disk and go out with the next start: a stop does not wait for a dead server.
     if (shell.stopping.signal.aborted && shell.runs.size === 0)
       return shell.end(exitWhenStopped(shell.state()))
     if (ports.patienceMs !== undefined && ports.now() - since + retryMs > ports.patienceMs)
       return shell.end(EXIT.unreachable)
+    isOffline = true
     shell.tell({ ev: 'offline', reason: answer.reason, retryMs })
     // Runs that are being stopped get to their step boundary first.
     if (shell.stopping.signal.aborted) await ports.sleep(STOP_POLL_MS)
@@ -87,9 +97,15 @@ async function bodyOf(shell: Shell, call: Call, held: CallEffect['held']): Promi
 
 type Answer =
   | { readonly type: 'done'; readonly deliver: () => void }
-  | { readonly type: 'again'; readonly reason: string; readonly floorMs: number }
+  | {
+      readonly type: 'again'
+      readonly reason: string
+      readonly floorMs: number
+      /** Nobody answered: the call may be done. */
+      readonly isLost: boolean
+    }
   | { readonly type: 'renumber'; readonly refusal: Refusal }
-  | { readonly type: 'sign_each'; readonly body: Body }
+  | { readonly type: 'sign_each'; readonly body: Body; readonly reason: string; readonly floorMs: number }
 
 async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer> {
   const { endpoint, identity } = shell.ports
@@ -101,14 +117,18 @@ async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer
     const reply = await schedule(endpoint, identity, { call: number, ...body })
     return { type: 'done', deliver: () => shell.send({ type: 'replied', reply }) }
   } catch (error) {
-    if (error instanceof Unreachable) return { type: 'again', reason: error.message, floorMs: 0 }
+    if (error instanceof Unreachable)
+      return { type: 'again', reason: error.message, floorMs: 0, isLost: true }
     if (!(error instanceof Refusal)) throw error
     const { code, retryable, retryAfterMs = 0 } = error.problem
-    if (retryable) return { type: 'again', reason: error.message, floorMs: retryAfterMs }
+    if (retryable) return { type: 'again', reason: error.message, floorMs: retryAfterMs, isLost: false }
     if (code === 'call_replayed') return { type: 'renumber', refusal: error }
     // Perhaps a server of an older version than the one that answered last, during an upgrade: nothing came of this call.
     if (code === 'signature_invalid' && body.type === 'schedule' && body.signsReports)
-      return { type: 'sign_each', body: { ...body, signsReports: false } }
+      return {
+        ...{ type: 'sign_each', body: { ...body, signsReports: false } },
+        ...{ reason: error.message, floorMs: retryAfterMs },
+      }
     return { type: 'done', deliver: () => refuse(shell, error) }
   }
 }

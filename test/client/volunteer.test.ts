@@ -85,11 +85,12 @@ describe('a volunteer', () => {
   })
 
   describe('signs a call and its reports once', () => {
-    /** Says that it takes that, and meets an older server at the given calls. */
-    async function modern(older: readonly number[] = []): Promise<Peer> {
+    /** Says that it takes that; at the given calls an older server answers, or the reply is lost. */
+    async function modern(older: readonly number[] = [], lost: readonly number[] = []): Promise<Peer> {
       const peer = await peerWith(body => {
         const first = peer.seen.length === 1
         if (older.includes(peer.seen.length)) return { problem: 'signature_invalid' }
+        if (lost.includes(peer.seen.length)) return 'drop'
         return aReply({
           ...{ reports: acceptAll(body), leases: first ? [lease] : [], retryAfterMs: 10 },
           signsReports: true,
@@ -118,6 +119,23 @@ describe('a volunteer', () => {
       expect(again?.call).toBe(refused?.call)
       expect([refused?.root === undefined, again?.root]).toEqual([false, undefined])
       expect(sent(peer).map(report => success(report).signature === undefined)).toEqual([true, false])
+    })
+
+    test('but not where the reply was lost before: the newer server has it, under that number and for that body', async () => {
+      const peer = await modern([3, 4], [2])
+      expect(await (await start(peer)).done).toBe(EXIT.ok)
+      const calls = peer.seen.slice(1)
+      expect(calls).toHaveLength(4)
+      expect(new Set(calls.map(({ call, text, root }) => `${call} ${root} ${text}`)).size).toBe(1)
+    })
+
+    test('and signs each at last, where only the older one answers', async () => {
+      const peer = await modern([3, 4, 5, 6, 7, 8], [2])
+      expect(await (await start(peer)).done).toBe(EXIT.ok)
+      expect(peer.seen.slice(1).map(({ root }) => root !== undefined)).toEqual([
+        ...Array(7).fill(true),
+        false,
+      ])
     })
   })
 
