@@ -13,7 +13,7 @@ export interface Drawn {
 
 export const noneDrawn = (): Drawn => ({ draws: [], seen: new Set(), made: 0 })
 
-// A campaign goes on hundreds of times, and would draw all it has each time. A point takes some 80 bytes.
+// A campaign goes on hundreds of times, and would draw all it has each time. A point takes some 80 bytes, of many axes several hundred.
 const REMEMBERED_MAX = 1_000_000
 const remembered = new Map<string, Drawn>()
 

@@ -68,8 +68,8 @@ const TRIED = `
   select distinct on (e.recipe_sha256) e.recipe_sha256 as sha256, e.recipe
   from campaigns p join experiments e on e.campaign_id = p.id
   where p.kernel_sha256 = :kernel and (cast(:data as text) is null or p.dataset_sha256 = :data)
-    and e.id in (select c.experiment_id from corpus c where c.kernel_sha256 = :kernel and c.retracted_at is null
-      and not ${provisional('c.work_unit_id')})
+    and exists (select from work_units w join corpus c on c.work_unit_id = w.id where w.experiment_id = e.id
+      and c.retracted_at is null and not ${provisional('c.work_unit_id')})
   order by e.recipe_sha256 limit :limit`
 
 /** The different recipes of a kernel that have a final run, by their hash. */
