@@ -11,9 +11,8 @@ export interface GroupCommitOptions<Item, Outcome> {
   /** Items of one key depend on each other, so they go into different groups, in order. */
   readonly keyOf: (item: Item) => string
   readonly sizeMax: number
-  /** How many groups are committed at the same time; beside another one only a group of `companyMin` items. */
-  readonly groupsMax: number
-  readonly companyMin: number
+  /** Whether a group of so many items that wait may be committed beside so many (one or more) that are being committed. */
+  readonly mayJoin: (others: number, waiting: number) => boolean
   /** How long the first item of a group waits for company, milliseconds. */
   readonly gatherMs: number
 }
@@ -46,8 +45,7 @@ export function groupCommit<Item, Outcome>(
     } while (mayRun(running - 1))
     running--
   }
-  const mayRun = (others: number): boolean =>
-    others === 0 || (others < options.groupsMax && queue.length >= options.companyMin)
+  const mayRun = (others: number): boolean => others === 0 || options.mayJoin(others, queue.length)
   const takeGroup = (): Waiting<Item, Outcome>[] => {
     const group: Waiting<Item, Outcome>[] = []
     const rest: Waiting<Item, Outcome>[] = []

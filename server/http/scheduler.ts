@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express'
 import { sha256Of } from '#domain/hash.ts'
-import { inBusyTransaction } from '#store/database.ts'
+import { inBusyTransaction, type Trx } from '#store/database.ts'
 import type { Network } from './address.ts'
 import { bodyOf } from './body.ts'
 import { type ParsedCall, parseCall } from './call.ts'
@@ -8,27 +8,35 @@ import { newCatalogue } from './catalogue.ts'
 import type { Edge } from './edge.ts'
 import { type GroupCommit, groupCommit } from './group-commit.ts'
 import type { HostCallReader } from './host-call.ts'
+import { newLine } from './line.ts'
 import { Refused } from './problem.ts'
 import { type Answer, answerCalls } from './round-trip.ts'
 
 // Enough to fill one flush of the disk; more would only make each of them wait longer.
 const CALLS_PER_GROUP_MAX = 32
 const GATHER_MS = 2
-// While PostgreSQL works for one group this process works for the other.
-const GROUPS_MAX = 2
-// What a group costs by itself is as much as several calls, and they would be answered no sooner. Where several processes answer, each
-// has one group of this size instead of two smaller ones.
-const COMPANY_MIN = 12
+// While PostgreSQL and the disk work for some groups this process works for others. What a group costs by itself is as much as
+// several calls, so it has company. Each holds rows beyond those that it deals, which its neighbours are then not given: where the
+// line is short that matters.
+const LONG_LINE = { groupsMax: 4, companyMin: 6 }
+const SHORT_LINE = { groupsMax: 2, companyMin: 12 }
 
 /** Answers parsed calls in groups, a transaction for each group. */
 export function callGroups(edge: Edge): GroupCommit<ParsedCall, Answer> {
   const withCatalogue = { ...edge, catalogue: newCatalogue() }
+  const line = newLine()
+  const answer = async (trx: Trx, calls: readonly ParsedCall[]): Promise<Answer[]> => {
+    const [answers] = await Promise.all([answerCalls(trx, calls, withCatalogue), line.look(trx, edge.now())])
+    return answers
+  }
   return groupCommit<ParsedCall, Answer>({
-    commit: calls => inBusyTransaction(edge.knex, trx => answerCalls(trx, calls, withCatalogue)),
+    commit: calls => inBusyTransaction(edge.knex, trx => answer(trx, calls)),
     keyOf: call => call.hostId,
     sizeMax: CALLS_PER_GROUP_MAX,
-    groupsMax: GROUPS_MAX,
-    companyMin: COMPANY_MIN,
+    mayJoin: (others, waiting) => {
+      const { groupsMax, companyMin } = line.isLong() ? LONG_LINE : SHORT_LINE
+      return others < groupsMax && waiting >= companyMin
+    },
     gatherMs: GATHER_MS,
   })
 }

@@ -241,3 +241,10 @@ const OWNERS = `
 export async function countOwners(on: Executor, since: Instant, limit: number): Promise<number> {
   return (await selectOne(on, z.object({ owners: z.int() }), OWNERS, { since: toDb(since), limit })).owners
 }
+
+const MORE = `
+  select exists (select from results where state = 'unsent' and lane <> 'verifier' offset :count) as "isMore"`
+
+/** Whether more than so many results for volunteers wait to be sent. It reads so many, by an index of what is unsent. */
+export const isUnsentMore = async (on: Executor, count: number): Promise<boolean> =>
+  (await selectOne(on, z.object({ isMore: z.boolean() }), MORE, { count })).isMore

@@ -6,7 +6,7 @@ interface Item {
   readonly poison?: boolean
 }
 
-function recording({ sizeMax = 32, groupsMax = 1 } = {}) {
+function recording({ sizeMax = 32 } = {}) {
   const groups: string[][] = []
   const group = groupCommit<Item, string>({
     commit: async items => {
@@ -16,7 +16,7 @@ function recording({ sizeMax = 32, groupsMax = 1 } = {}) {
       return items.map(item => `done ${item.name}`)
     },
     keyOf: item => item.name.charAt(0),
-    ...{ sizeMax, groupsMax, companyMin: 1 },
+    ...{ sizeMax, mayJoin: () => false },
     gatherMs: 1,
   })
   return { groups, submit: group.submit }
@@ -56,7 +56,7 @@ describe('group commit', () => {
         return items.map(({ name }) => name)
       },
       keyOf: ({ name }) => name.charAt(0),
-      ...{ sizeMax: 2, groupsMax: 2, companyMin: 1, gatherMs: 0 },
+      ...{ sizeMax: 2, mayJoin: others => others < 2, gatherMs: 0 },
     })
     const done = Promise.all(['a1', 'b1', 'a2', 'c1', 'd1'].map(name => group.submit({ name })))
     await vi.waitUntil(() => began.length === 2)
@@ -83,7 +83,7 @@ describe('group commit', () => {
         return items.map(({ name }) => name)
       },
       keyOf: ({ name }) => name,
-      ...{ sizeMax: 2, groupsMax: 2, companyMin: 2, gatherMs: 0 },
+      ...{ sizeMax: 2, mayJoin: (_, waiting) => waiting >= 2, gatherMs: 0 },
     })
     const first = submit({ name: 'a' })
     await vi.waitUntil(() => began.length === 1)
