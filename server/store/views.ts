@@ -158,6 +158,7 @@ const leadersOf = (among: 'all' | 'some'): string => `
       row_number() over (order by coalesce(p.n, 0) = 0, coalesce(p.diverged, 0) > 0, p.mean * :sign nulls last, e.ordinal) as place
     from experiments e left join published p on p.experiment_id = e.id left join lost l on l.experiment_id = e.id
     where e.campaign_id = :campaignId and (p.experiment_id is not null or l.experiment_id is not null)
+      ${among === 'some' ? 'and e.id = any(:among)' : ''}
     order by place limit :limit)
   select e.id as "experimentId", e.recipe, e.baseline, k.n, k.mean, k.sd, k.diverged, k.failed, own.provisional, own.unverified,
     coalesce(own.engines, '{}') as engines, own.exactness, own.best as "resultId"
