@@ -139,9 +139,10 @@ async function untilReady(layout: Layout, child: ChildProcess): Promise<'ready' 
 const hasEnded = (child: ChildProcess): boolean =>
   child.pid === undefined || child.exitCode !== null || child.signalCode !== null
 
-// Each stage says what PostgreSQL does: fast shutdown, immediate shutdown (recovery at the next start), nothing at all.
+// Each stage says what PostgreSQL does: fast shutdown, immediate shutdown (recovery at the next start), nothing at all. The first one
+// writes down what is only in the log yet, and is given less than systemd and Kubernetes give to both of us (ops/deploy).
 const STOP_STAGES = [
-  { signal: 'SIGINT', waitMs: 20_000 },
+  { signal: 'SIGINT', waitMs: 60_000 },
   { signal: 'SIGQUIT', waitMs: 5_000 },
   { signal: 'SIGKILL', waitMs: 5_000 },
 ] as const

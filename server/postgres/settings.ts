@@ -14,10 +14,14 @@ const sharedBuffersMib = (bytes: number): number => Math.min(1024, Math.max(64, 
 const maxWalMib = (freeBytes: number): number =>
   Math.min(8 * 1024, Math.max(256, Math.floor(freeBytes / 8 / MIB)))
 
-/** What is free on the disk of a directory, in bytes. */
+/** What is free on the disk of a directory, in bytes; 0 where that is not told. */
 function freeOn(directory: string): number {
-  const { bavail, bsize } = statfsSync(directory)
-  return bavail * bsize
+  try {
+    const { bavail, bsize } = statfsSync(directory)
+    return bavail * bsize
+  } catch {
+    return 0
+  }
 }
 
 /**

@@ -116,7 +116,7 @@ export const SchedulerReply = z.object({
   /** Of the payee: its balance and what is held; pending of this host, from the moment its report is accepted. */
   credit: Credit,
   /** The server takes calls that sign their reports; an older one refuses them (`signature_invalid`). */
-  signsReports: z.literal(true).optional(),
+  signsReports: z.boolean().optional(),
   /** Nothing is leased until the host has tested itself and said how it went. */
   selfTest: z.literal(true).optional(),
   /** Sentences to the owner, oldest first: what was found about this host and what follows. */

@@ -2,6 +2,10 @@
 export const isCutOff = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === '57014'
 
+/** Whether a transaction was ended because it and another waited for each other. SQLSTATE 40P01. */
+export const isDeadlock = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === '40P01'
+
 /** The constraint that a statement violated, or undefined when `error` is something else. */
 export function violatedConstraint(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || !('constraint' in error)) return undefined

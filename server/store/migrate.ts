@@ -4,6 +4,7 @@ import type { Knex } from 'knex'
 import { z } from 'zod'
 import { sha256Of } from '#domain/hash.ts'
 import { inTransaction, type Trx } from './database.ts'
+import { isDeadlock } from './errors.ts'
 import { select, selectOne } from './rows.ts'
 
 /** One numbered file of plain SQL; once it has run anywhere it is never edited. */
@@ -58,9 +59,22 @@ export async function migrate(knex: Knex, directory = DIRECTORY, upTo?: number):
   for (const migration of migrations) {
     // Most starts find that all have run, and take the lock this once.
     if (before.includes(migration.number)) continue
-    if (await inTransaction(knex, trx => applyOnce(trx, migrations, migration))) applied.push(migration.name)
+    if (await patiently(knex, trx => applyOnce(trx, migrations, migration))) applied.push(migration.name)
   }
   return applied
+}
+
+// A process of the version before, which goes on meanwhile, may lock in another order than a migration.
+const DEADLOCKS_MAX = 5
+
+async function patiently<T>(knex: Knex, work: (trx: Trx) => Promise<T>): Promise<T> {
+  for (let left = DEADLOCKS_MAX; ; left--) {
+    try {
+      return await inTransaction(knex, work)
+    } catch (error) {
+      if (left === 0 || !isDeadlock(error)) throw error
+    }
+  }
 }
 
 /** How many migrations of the code the database lacks. One that is newer lacks none: an older process goes on beside it. */

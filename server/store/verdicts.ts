@@ -207,7 +207,7 @@ const GIVE_VERDICTS = `
     delete from provisional_results p using judged j
     where p.work_unit_id = j.work_unit_id and p.result_id = j.id and not j.provisional),
   again as (
-    insert into unsettled_results (host_id, result_id) select host_id, id from judged where decision > 1
+    insert into unsettled_results (host_id, result_id) select host_id, id from judged where decision > 1 order by host_id, id
     on conflict (host_id, result_id) do update set told = false)
   select from judged`
 
@@ -219,7 +219,7 @@ const DOUBT = `update results set proven = false where id = any(:ids)`
 const UNJUDGE = `
   with pending as (
     insert into unsettled_results (host_id, result_id, told) select host_id, id, true from results
-    where id = any(:ids) and verdict in ('valid', 'inconclusive')
+    where id = any(:ids) and verdict in ('valid', 'inconclusive') order by host_id, id
     on conflict (host_id, result_id) do update set told = true),
   alone as (
     delete from provisional_results p using results r where r.id = any(:ids) and p.work_unit_id = r.work_unit_id and p.result_id = r.id)

@@ -53,6 +53,16 @@ test('a migration takes as long as it takes, for those who wait for it too', asy
   for (const knex of impatient) await knex.destroy()
 })
 
+test('a migration that meets a deadlock is tried again, a few times', async () => {
+  const failing = (times: number) =>
+    `do $$ begin if nextval('tries') <= ${times} then raise exception using errcode = '40P01'; end if; end $$;`
+  await file('0001_a.sql', `create sequence tries;`)
+  await file('0002_b.sql', failing(3))
+  expect(await migrate(database.knex, directory)).toHaveLength(2)
+  await file('0003_c.sql', failing(100))
+  await expect(migrate(database.knex, directory)).rejects.toMatchObject({ code: '40P01' })
+})
+
 test('a migration that fails in its middle leaves nothing and can be mended', async () => {
   await file('0001_a.sql', `create table a (id integer); insert into a values ('no number');`)
   await expect(migrate(database.knex, directory)).rejects.toThrow('invalid input syntax')
