@@ -75,8 +75,8 @@ const READ_ANSWERS = `
     (select count(*) from results r where r.work_unit_id = w.id and r.verdict = 'valid') as replicas
   from work_units w join results c on c.id = w.canonical_result_id where w.id = any(:workUnitIds)`
 
-// At most one row of a unit stands: the next has the number of those before it, all retracted for good, and of two at once one is written.
-// What is retracted was opened again or overturned: any other unit's row is its first, or is there.
+// At most one row of a unit stands, and the next has the number of those before it, all retracted for good. The unit is locked: of two
+// at once the second sees the first.
 const INSERT = `
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
@@ -90,9 +90,8 @@ const INSERT = `
   join experiments e on e.id = w.experiment_id join campaigns c on c.id = w.campaign_id
   cross join lateral (
     select count(*) as revision, count(*) filter (where retracted_at is null) as standing from corpus
-    where work_unit_id = w.id and w.reopened_at is not null) as o
-  where o.standing = 0
-  on conflict (work_unit_id, revision) do nothing`
+    where work_unit_id = w.id) as o
+  where o.standing = 0`
 
 const KNOWN = `
   select distinct u.run_key as "runKey" from work_units u join corpus c on c.work_unit_id = u.id

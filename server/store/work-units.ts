@@ -4,7 +4,7 @@ import type { FailureReason, Result, WorkUnit, WorkUnitState } from '#domain/typ
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, ExperimentId, type Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { lockResultsOf } from './results.ts'
+import { readResultsOf } from './results.ts'
 import { column, execute, executeOf, select, Timestamp, toDb } from './rows.ts'
 
 export interface LoadedWorkUnit {
@@ -13,7 +13,7 @@ export interface LoadedWorkUnit {
 }
 
 /**
- * Locks work units, then their results, ids ascending, and reads them. Waits for whoever holds one: what they change is
+ * Locks work units, ids ascending, and reads them and their results. Waits for whoever holds one: what they change is
  * seen, so that a wake-up which collapsed into the caller's is not lost.
  */
 export async function lockWorkUnits(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
@@ -24,12 +24,12 @@ export async function lockWorkUnits(trx: Trx, ids: readonly WorkUnitId[]): Promi
   return loaded
 }
 
-/** Reads work units that an earlier statement of the transaction locked, and their results, which are locked as well. */
+/** Reads work units that an earlier statement of the transaction locked, and their results. */
 export async function readLocked(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
   if (ids.length === 0) return []
   const [rows, resultsOf] = await Promise.all([
     select(trx, WorkUnitRow, READ, { ids }),
-    lockResultsOf(trx, ids),
+    readResultsOf(trx, ids),
   ])
   const workUnits = rows.map(asWorkUnit)
   return workUnits.map(workUnit => ({ workUnit, results: resultsOf.get(workUnit.id) ?? [] }))
