@@ -17,9 +17,9 @@ import { type Drive, drive } from './drive.ts'
 import { fillTables } from './fill.ts'
 import { enlist } from './fleet.ts'
 import { noopServer } from './noop-server.ts'
-import { countLeaderless } from './observe.ts'
+import { countLeaderless, flowOf } from './observe.ts'
 import { firstRoles, type Servers, startServers } from './processes.ts'
-import { coresOf, figuresOf, lineOf, lookAt, type ServerProcess } from './window.ts'
+import { coresOf, figuresOf, lineOf, lookAt, type ServerProcess, stepOf, written } from './window.ts'
 
 const whole = (max: number) => z.coerce.number().int().min(1).max(max)
 const Options = z.object({
@@ -114,17 +114,17 @@ function costOf(figures: readonly Figure[]): number {
 async function watch(knex: Knex, load: Drive, processes: readonly ServerProcess[]): Promise<Figure[]> {
   await sleep(options.warmup * 1000)
   load.look()
-  const since = new Date()
-  const first = await lookAt(knex, processes, since)
+  const first = await lookAt(knex, processes)
   let last = first
   while (last.seconds - first.seconds < options.seconds) {
-    await sleep(Math.min(10, options.seconds) * 1000)
-    const next = await lookAt(knex, processes, since)
+    await sleep(stepOf(options.seconds) * 1000)
+    const next = await lookAt(knex, processes)
     const seen = load.look()
-    console.log(lineOf(last, next, seen))
+    const flow = await flowOf(knex, { from: written(last), until: written(next) })
+    console.log(lineOf(last, next, { seen, flow }))
     last = { ...next, seen: [...last.seen, seen] }
   }
   await load.stop()
   console.log(`cores: ${coresOf(first, last)}`)
-  return figuresOf(first, last)
+  return figuresOf(first, last, await flowOf(knex, { from: first.at, until: last.at }))
 }

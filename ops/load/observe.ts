@@ -7,37 +7,44 @@ import { TRUST } from '#domain/trust.ts'
 import { selectOne } from '#store/rows.ts'
 import { PENDING } from '#store/symptoms.ts'
 
-/** Where the results are, and what came since the look-out began. Counts are of all campaigns. */
+/** Where the results are. Counts are of all campaigns. */
 const Stages = z.object({
   unsent: z.int(),
   inProgress: z.int(),
-  reported: z.int(),
   /** Reported, and not judged. */
   unjudged: z.int(),
   /** Judged canonical, and not yet in the corpus. */
   unpublished: z.int(),
-  published: z.int(),
   unsealed: z.int(),
   walBytes: z.int(),
 })
 export type Stages = z.infer<typeof Stages>
 
-// Each by an index of what is in flight or came lately: a look costs the same whatever is in the tables.
+// Each by an index of what is in flight: a look costs the same whatever is in the tables.
 const STAGES = `
   select
     (select count(*) from results where state = 'unsent')::int as unsent,
     (select count(*) from results where state = 'in_progress')::int as "inProgress",
-    (select count(*) from results where reported_at > :since and outcome = 'success')::int as reported,
     ${PENDING}::int as unjudged,
     (select count(*) from work_units where awaits = 'assimilate')::int as unpublished,
-    (select count(*) from corpus where published_at > :since)::int as published,
     (select count(*) from transfers where id > coalesce(
       (select last_id from blocks order by number desc limit 1), 0))::int as unsealed,
     pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as "walBytes"`
 
-/** @param since when the look-out began, by the clock of the server */
-export const stagesOf = (knex: Knex, since: Date): Promise<Stages> =>
-  selectOne(knex, Stages, STAGES, { since: since.toISOString() })
+export const stagesOf = (knex: Knex): Promise<Stages> => selectOne(knex, Stages, STAGES)
+
+const Flow = z.object({ reported: z.int(), published: z.int() })
+/** How many results were reported, and how many runs published, in some time. */
+export type Flow = z.infer<typeof Flow>
+
+const FLOW = `
+  select
+    (select count(*) from results where reported_at > :from and reported_at <= :until and outcome = 'success')::int as reported,
+    (select count(*) from corpus where published_at > :from and published_at <= :until)::int as published`
+
+/** By the clock of the server. It is asked about the past: it reads all that it counts, and what is written has its time before it is there. */
+export const flowOf = (knex: Knex, { from, until }: { from: Date; until: Date }): Promise<Flow> =>
+  selectOne(knex, Flow, FLOW, { from: from.toISOString(), until: until.toISOString() })
 
 const LEADERLESS = `
   select count(*)::int as n from campaigns c

@@ -5,9 +5,18 @@ import { z } from 'zod'
 import { selectOne } from '#store/rows.ts'
 import type { Figure } from '../figures.ts'
 import type { Seen } from './drive.ts'
-import { childrenSeconds, parentOf, processorSeconds, residentMib, type Stages, stagesOf } from './observe.ts'
+import {
+  childrenSeconds,
+  type Flow,
+  parentOf,
+  processorSeconds,
+  residentMib,
+  type Stages,
+  stagesOf,
+} from './observe.ts'
 
 export interface Look {
+  readonly at: Date
   readonly seconds: number // on the wall
   readonly stages: Stages
   readonly cpu: ReadonlyMap<string, number> // seconds, by the name of the process
@@ -24,8 +33,7 @@ export interface ServerProcess {
 const POSTGRES = 'postgres'
 const GENERATOR = 'generator'
 
-/** @param since when the look-out began: what came before is not counted */
-export async function lookAt(knex: Knex, servers: readonly ServerProcess[], since: Date): Promise<Look> {
+export async function lookAt(knex: Knex, servers: readonly ServerProcess[]): Promise<Look> {
   const { backend } = await selectOne(
     knex,
     z.object({ backend: z.int() }),
@@ -33,8 +41,9 @@ export async function lookAt(knex: Knex, servers: readonly ServerProcess[], sinc
   )
   const postmaster = parentOf(backend)
   const { user, system } = process.cpuUsage()
-  const stages = await stagesOf(knex, since)
+  const stages = await stagesOf(knex)
   return {
+    at: new Date(),
     seconds: performance.now() / 1000,
     stages,
     cpu: new Map([
@@ -47,20 +56,28 @@ export async function lookAt(knex: Knex, servers: readonly ServerProcess[], sinc
   }
 }
 
+/** Seconds between two looks of so many: each is work for the server, too. */
+export const stepOf = (seconds: number): number => Math.min(Math.max(10, seconds / 10), 30, seconds)
+
+const WRITTEN_MS = 2_000
+
+/** What had its time by then is there when one looks. */
+export const written = ({ at }: Look): Date => new Date(at.getTime() - WRITTEN_MS)
+
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
 const rate = (before: Look, after: Look, of: (stages: Stages) => number): number =>
   (of(after.stages) - of(before.stages)) / (after.seconds - before.seconds)
 
 /** Calls that were answered, and results through the whole lifecycle, in one line. */
-export function lineOf(before: Look, after: Look, seen: Seen): string {
+export function lineOf(before: Look, after: Look, { seen, flow }: { seen: Seen; flow: Flow }): string {
   const seconds = after.seconds - before.seconds
   const { unsent, inProgress, unjudged, unpublished, unsealed } = after.stages
   const words = [
     `${(seen.calls / seconds).toFixed(0)} calls/s`,
     `p99 ${quantile(seen.latencies, 0.99).toFixed(0)} ms`,
-    `${rate(before, after, s => s.reported).toFixed(0)} reported/s`,
-    `${rate(before, after, s => s.published).toFixed(0)} published/s`,
+    `${(flow.reported / seconds).toFixed(0)} reported/s`,
+    `${(flow.published / seconds).toFixed(0)} published/s`,
     `unsent ${unsent}, in progress ${inProgress}, unjudged ${unjudged}, unpublished ${unpublished}, unsealed ${unsealed}`,
     `${after.residentMib.toFixed(0)} MiB`,
     ...[...seen.trouble].map(([what, n]) => `${n} × ${what}`),
@@ -83,12 +100,11 @@ export function coresOf(first: Look, last: Look): string {
 const backlog = ({ unjudged, unpublished, unsealed }: Stages): number => unjudged + unpublished + unsealed
 
 /** What is compared: rates, latencies, processor time of a result, bytes of the log, and what was left behind. */
-export function figuresOf(first: Look, last: Look): Figure[] {
+export function figuresOf(first: Look, last: Look, flow: Flow): Figure[] {
   const seconds = last.seconds - first.seconds
   const latencies = last.seen.flatMap(seen => seen.latencies)
   const calls = latencies.length / seconds
-  const results = rate(first, last, stages => stages.published)
-  const published = Math.max(1, last.stages.published - first.stages.published)
+  const published = Math.max(1, flow.published)
   const figure = (name: string, value: number, unit: string): Figure => ({
     ...{ name, value: Number(value.toPrecision(4)), unit },
   })
@@ -104,12 +120,8 @@ export function figuresOf(first: Look, last: Look): Figure[] {
     figure('rpc_p50_ms', quantile(latencies, 0.5), 'ms'),
     figure('rpc_p95_ms', quantile(latencies, 0.95), 'ms'),
     figure('rpc_p99_ms', quantile(latencies, 0.99), 'ms'),
-    figure(
-      'reported_per_s',
-      rate(first, last, stages => stages.reported),
-      '1/s',
-    ),
-    figure('results_per_s', results, '1/s'),
+    figure('reported_per_s', flow.reported / seconds, '1/s'),
+    figure('results_per_s', flow.published / seconds, '1/s'),
     figure('backlog_growth_per_s', rate(first, last, backlog), '1/s'),
     perResult('', server + postgres),
     perResult('_server', server),

@@ -4,13 +4,13 @@ import { isUnsentMore } from '#store/dispatch.ts'
 
 // What the groups that deal at the same time hold between them is less.
 const LONG = 2_000
-const LOOK_MS = 1_000
+const LOOK_MS = 5_000
 
 /** How much waits to be handed out, as far as it matters for how many may deal from it at the same time. */
 export interface Line {
   /** By the last look; false before the first one. */
   isLong(): boolean
-  /** Looks at most once a second. */
+  /** Looks at most every five seconds. */
   look(trx: Trx, now: Instant): Promise<void>
 }
 
