@@ -1,7 +1,7 @@
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { HostReport, Lease } from '#protocol/scheduler.ts'
+import { KeptReport, Lease } from '#protocol/scheduler.ts'
 import { EXIT } from '#runtime/exit-codes.ts'
 import type { HostStore } from '#runtime/host-store.ts'
 import { Failure } from './failure.ts'
@@ -32,7 +32,7 @@ export async function openHostStore(directory: string): Promise<HostStore> {
   await readSerials(serialsFile) // before any lease: found later, it would fail every task this host is given
 
   async function load() {
-    const reports = await loadAll(join(directory, 'outbox'), HostReport)
+    const reports = await loadAll(join(directory, 'outbox'), KeptReport)
     const leases = await loadAll(join(directory, 'leases'), Lease)
     const alive = new Set(leases.map(lease => String(lease.resultId)))
     for (const name of await readdir(join(directory, 'checkpoints')))

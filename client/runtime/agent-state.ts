@@ -1,4 +1,4 @@
-import type { HostReport, Lease, SchedulerReply, SelfTestAnswer } from '#protocol/scheduler.ts'
+import type { KeptReport, Lease, SchedulerReply, SelfTestAnswer } from '#protocol/scheduler.ts'
 import type { ResultId, Sha256 } from '#protocol/units.ts'
 
 /** Milliseconds on this machine's clock, since 1970. Nothing on the server is decided by it. */
@@ -52,7 +52,7 @@ export interface AgentState {
   readonly unfit: boolean
   readonly held: readonly HeldLease[]
   /** Finished and not acknowledged; all of them are on disk. */
-  readonly outbox: readonly HostReport[]
+  readonly outbox: readonly KeptReport[]
   readonly inFlight: Call | null
   /** Uploads wait here so that only one signed call is under way: call numbers only grow. */
   readonly uploads: readonly { resultId: ResultId; sha256: Sha256 }[]
@@ -69,8 +69,10 @@ export interface AgentState {
   readonly selfTest: 'running' | SelfTestAnswer | null
   /** Results whose report was answered. */
   readonly answered: number
-  /** The last reply said that one signature may be that of a call and of its reports. */
+  /** The last reply said that one signature may be that of a call and of its reports, and such calls get through. */
   readonly signsReports: boolean
+  /** How many calls did not. */
+  readonly signedEach: number
   /** How the last answered result ended; `--once` ends with it. */
   readonly lastOutcome: 'success' | 'error' | 'rejected'
   readonly ended: number | null
@@ -79,7 +81,7 @@ export interface AgentState {
 export type Call =
   | {
       readonly type: 'schedule'
-      readonly reports: readonly HostReport[]
+      readonly reports: readonly KeptReport[]
       readonly want: number
       readonly selfTest: SelfTestAnswer | null
     }
@@ -87,16 +89,17 @@ export type Call =
 
 export type AgentEvent =
   /** What an earlier process left on disk. */
-  | { readonly type: 'restored'; readonly leases: readonly Lease[]; readonly reports: readonly HostReport[] }
+  | { readonly type: 'restored'; readonly leases: readonly Lease[]; readonly reports: readonly KeptReport[] }
   | { readonly type: 'tick' }
-  | { readonly type: 'replied'; readonly reply: SchedulerReply }
+  /** `signedEach`: the call did not get through with one signature for all its reports, and did with one for each. */
+  | { readonly type: 'replied'; readonly reply: SchedulerReply; readonly signedEach?: boolean }
   | { readonly type: 'uploaded' }
   /** The demanded self-test ended. */
   | ({ readonly type: 'tested' } & SelfTestAnswer)
   | { readonly type: 'refused'; readonly code: string; readonly hint: string; readonly retryAfterMs: number }
   | { readonly type: 'progressed'; readonly resultId: ResultId; readonly fraction: number }
   /** A run ended and its report is on disk. */
-  | { readonly type: 'finished'; readonly report: HostReport }
+  | { readonly type: 'finished'; readonly report: KeptReport }
   /** A run was stopped and its checkpoint is on disk: it goes on when this client starts again. */
   | { readonly type: 'kept'; readonly resultId: ResultId }
   | { readonly type: 'pause' | 'resume'; readonly reason: MachineReason }
@@ -178,6 +181,7 @@ export const startAgent = (options: AgentOptions): AgentState => ({
   selfTest: null,
   answered: 0,
   signsReports: false,
+  signedEach: 0,
   lastOutcome: 'success',
   ended: null,
 })

@@ -1,9 +1,10 @@
 import { LEASES_PER_CALL_MAX, LEASES_PER_CORE_MAX, REPORTS_PER_CALL_MAX } from '#protocol/limits.ts'
-import type { HostReport, SchedulerReply } from '#protocol/scheduler.ts'
+import type { KeptReport, SchedulerReply } from '#protocol/scheduler.ts'
 import type { ResultId } from '#protocol/units.ts'
 import { awake, controlled, letsGo, pausing } from './agent-control.ts'
 import { exitCode } from './agent-ends.ts'
 import { answerEffects, newsOf } from './agent-news.ts'
+import { signingAfter } from './agent-signs.ts'
 import type {
   AgentEffect,
   AgentEvent,
@@ -44,7 +45,7 @@ function note(state: AgentState, event: AgentEvent, now: LocalMs): Stepped {
     case 'tick':
       return quiet(state)
     case 'replied':
-      return replied(state, event.reply, now)
+      return replied(state, event, now)
     case 'uploaded':
       return quiet({ ...state, inFlight: null })
     case 'tested':
@@ -88,7 +89,7 @@ function restored(state: AgentState, event: AgentEvent & { type: 'restored' }): 
   return { ...state, held: [...state.held, ...held], outbox: [...state.outbox, ...event.reports] }
 }
 
-function finished(state: AgentState, report: HostReport): AgentState {
+function finished(state: AgentState, report: KeptReport): AgentState {
   const next = changeHeld(state, report.resultId, h => ({ ...h, phase: 'reporting', fraction: 1 }))
   return { ...next, outbox: [...next.outbox, report] }
 }
@@ -121,7 +122,8 @@ function unfit(state: AgentState, hint: string): Stepped {
   return { state: { ...stopped.state, unfit: true }, effects: [blocked, ...stopped.effects] }
 }
 
-function replied(state: AgentState, reply: SchedulerReply, now: LocalMs): Stepped {
+function replied(state: AgentState, event: AgentEvent & { type: 'replied' }, now: LocalMs): Stepped {
+  const { reply } = event
   const answered = new Set(reply.reports.map(report => report.resultId))
   const aborted = new Map(reply.abort.map(({ resultId, reason }) => [resultId, reason]))
   const held = state.held.filter(
@@ -151,7 +153,7 @@ function replied(state: AgentState, reply: SchedulerReply, now: LocalMs): Steppe
     noWork,
     selfTest,
     answered: state.answered + answered.size,
-    signsReports: reply.signsReports === true,
+    ...signingAfter(state, event),
     lastOutcome: lastOutcome(state, reply),
   }
   const none: AgentEffect = { type: 'tell', news: { ev: 'nowork', retryMs: reply.retryAfterMs } }

@@ -16,15 +16,19 @@ import { FILE_BYTES_MAX } from '#protocol/limits.ts'
 import { hashLater } from '#protocol/merkle.ts'
 import { Problem } from '#protocol/problem.ts'
 import { reportsRoot, treeOfReports } from '#protocol/report-signature.ts'
-import { type HostReport, type SchedulerBody, SchedulerReply } from '#protocol/scheduler.ts'
+import { type HostReport, type KeptReport, type SchedulerBody, SchedulerReply } from '#protocol/scheduler.ts'
 import { signBytes } from '#protocol/signature.ts'
 import type { HostId, Sha256 } from '#protocol/units.ts'
 
 /** The server could not be asked, or did not answer in its language: try again later. */
 export class Unreachable extends Error {
-  constructor(message: string) {
+  /** Something answered after all, a proxy say, with this status and no reason. */
+  readonly status: number | undefined
+
+  constructor(message: string, status?: number) {
     super(message)
     this.name = 'Unreachable'
+    this.status = status
   }
 }
 
@@ -110,7 +114,7 @@ export const enrol = (endpoint: Endpoint, body: EnrolBody): Promise<EnrolReply> 
 
 export interface Scheduled {
   readonly call: number
-  readonly body: SchedulerBody & { readonly reports: readonly HostReport[] }
+  readonly body: SchedulerBody & { readonly reports: readonly KeptReport[] }
   /** One signature for the call and its reports: only where the server's last reply said that it takes that. */
   readonly signsReports: boolean
 }
@@ -130,7 +134,7 @@ export async function schedule(
 
 async function rootOver(
   { serverId, hostId }: Identity,
-  reports: readonly HostReport[],
+  reports: readonly KeptReport[],
 ): Promise<Sha256 | undefined> {
   const claims = reports.flatMap(report =>
     report.outcome === 'success'
@@ -140,7 +144,7 @@ async function rootOver(
   return reportsRoot(await hashLater(treeOfReports(claims)))
 }
 
-function withoutSignature(report: HostReport): HostReport {
+function withoutSignature(report: KeptReport): HostReport {
   if (report.outcome === 'error') return report
   const { signature: _, ...unsigned } = report
   return unsigned
@@ -232,7 +236,7 @@ async function refusalOf(response: Response): Promise<Refusal | Unreachable> {
   const text = await whole(() => response.text())
   const problem = Problem.safeParse(parseJson(text))
   if (problem.success) return new Refusal(problem.data)
-  return new Unreachable(`status ${response.status} without a reason: ${text.slice(0, 200)}`)
+  return new Unreachable(`status ${response.status} without a reason: ${text.slice(0, 200)}`, response.status)
 }
 
 function parseJson(text: string): unknown {

@@ -115,23 +115,37 @@ async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer
       return { type: 'done', deliver: () => shell.send({ type: 'uploaded' }) }
     }
     const reply = await schedule(endpoint, identity, { call: number, ...body })
-    return { type: 'done', deliver: () => shell.send({ type: 'replied', reply }) }
+    const signedEach = shell.state().signsReports && !body.signsReports
+    return { type: 'done', deliver: () => shell.send({ type: 'replied', reply, signedEach }) }
   } catch (error) {
+    if (body.type === 'schedule' && body.signsReports && mayBeTheHeader(error))
+      return {
+        ...{ type: 'sign_each', body: { ...body, signsReports: false } },
+        ...{ reason: error.message, floorMs: 0 },
+      }
     if (error instanceof Unreachable)
       return { type: 'again', reason: error.message, floorMs: 0, isLost: true }
     if (!(error instanceof Refusal)) throw error
     const { code, retryable, retryAfterMs = 0 } = error.problem
     if (retryable) return { type: 'again', reason: error.message, floorMs: retryAfterMs, isLost: false }
     if (code === 'call_replayed') return { type: 'renumber', refusal: error }
-    // Perhaps a server of an older version than the one that answered last, during an upgrade: nothing came of this call.
-    if (code === 'signature_invalid' && body.type === 'schedule' && body.signsReports)
-      return {
-        ...{ type: 'sign_each', body: { ...body, signsReports: false } },
-        ...{ reason: error.message, floorMs: retryAfterMs },
-      }
     return { type: 'done', deliver: () => refuse(shell, error) }
   }
 }
+
+/**
+ * Whether a call may have failed for the header that goes with one signature for all reports; nothing came of it then. A server of an
+ * older version than the one that answered last, during an upgrade, or a proxy that dropped it, finds the signature invalid; one that
+ * mangled it makes it a bad request; and one that lets no such header pass says so with a page of its own.
+ */
+function mayBeTheHeader(error: unknown): error is Refusal | Unreachable {
+  if (error instanceof Refusal) return ['signature_invalid', 'bad_request'].includes(error.problem.code)
+  if (!(error instanceof Unreachable) || error.status === undefined) return false
+  return error.status >= 400 && error.status < 500 && !PASSING_STATUS.includes(error.status)
+}
+
+// Asked too slowly, or too often.
+const PASSING_STATUS = [408, 429]
 
 function refuse(shell: Shell, refusal: Refusal): void {
   const { code, detail, hint, retryAfterMs = 60_000 } = refusal.problem

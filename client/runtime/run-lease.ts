@@ -1,6 +1,6 @@
 import { reportBytes } from '#protocol/host.ts'
 import { DETAIL_CHARS_MAX } from '#protocol/limits.ts'
-import type { HostReport, Lease } from '#protocol/scheduler.ts'
+import type { KeptReport, Lease } from '#protocol/scheduler.ts'
 import { signBytes } from '#protocol/signature.ts'
 import { asLines } from '#protocol/text.ts'
 import { fromWire } from '#protocol/units.ts'
@@ -156,7 +156,7 @@ async function conclude(shell: Shell, lease: Lease, outcome: RunOutcome): Promis
   shell.send({ type: 'finished', report })
 }
 
-async function reportOf(shell: Shell, { resultId }: Lease, outcome: RunOutcome): Promise<HostReport> {
+async function reportOf(shell: Shell, { resultId }: Lease, outcome: RunOutcome): Promise<KeptReport> {
   const { cpuMs } = outcome
   if (outcome.type === 'stopped')
     return { resultId, outcome: 'error', code: 'host_stopped', detail: 'the volunteer stopped', cpuMs }

@@ -5,6 +5,7 @@ import type { Knex } from 'knex'
 import { z } from 'zod'
 import { TRUST } from '#domain/trust.ts'
 import { selectOne } from '#store/rows.ts'
+import { PENDING } from '#store/symptoms.ts'
 
 /** Where the results are. Counts are of all campaigns. */
 const Stages = z.object({
@@ -24,7 +25,7 @@ const STAGES = `
   select
     (select count(*) from results where state = 'unsent')::int as unsent,
     (select count(*) from results where state = 'in_progress')::int as "inProgress",
-    (select count(*) from unsettled_results u join results r on r.id = u.result_id where r.verdict = 'pending')::int as unjudged,
+    ${PENDING}::int as unjudged,
     (select count(*) from work_units where awaits = 'assimilate')::int as unpublished,
     (select count(*) from transfers where id > coalesce(
       (select last_id from blocks order by number desc limit 1), 0))::int as unsealed,

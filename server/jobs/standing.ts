@@ -22,6 +22,7 @@ import {
   finaliseResults,
   listInDoubt,
   listOrphans,
+  lockJudged,
   paidOf,
   readQuietSuccesses,
   unjudgeResults,
@@ -111,6 +112,7 @@ async function reopenSome(trx: Trx, deps: JobDeps, hostId: HostId, isExcluded: b
   if (ids.length === 0) return 0
   const loaded = await lockWorkUnits(trx, ids)
   const successes = await readQuietSuccesses(trx, ids)
+  await lockJudged(trx, ids)
   const doubted = await lockStandings(trx, [hostId])
   const reopenings = loaded.flatMap(({ workUnit }) => {
     const mine = successes.filter(success => success.workUnitId === workUnit.id)
@@ -138,14 +140,9 @@ async function reopenJoint(trx: Trx, deps: JobDeps, hostId: HostId): Promise<num
   const ids = loaded.map(({ workUnit }) => workUnit.id)
   const joint = new Set(await listJoint(trx, hostId, UNITS_PER_BATCH)) // again, now that nothing changes any more
   const units = loaded.filter(({ workUnit }) => joint.has(workUnit.id))
-  await unjudgeResults(
-    trx,
-    await judgedResultsOf(
-      trx,
-      ids.filter(id => joint.has(id)),
-    ),
-    [],
-  )
+  const opened = ids.filter(id => joint.has(id))
+  await lockJudged(trx, opened)
+  await unjudgeResults(trx, await judgedResultsOf(trx, opened), [])
   await openAgain(trx, deps, units, 'only hosts of one owner had agreed')
   return units.length
 }

@@ -53,15 +53,17 @@ interface SignedCall {
   readonly bodySha256: Sha256
 }
 
+// Names are sorted, so that only what a name is overridden by depends on their order: `type` is last.
+
 /** The bytes under a call's signature: a token that was stolen without the key can do nothing. */
 export const callBytes = (call: SignedCall): Uint8Array<ArrayBuffer> =>
-  utf8(canonicalJson({ type: 'xeenet/call/1', ...call }))
+  utf8(canonicalJson({ ...call, type: 'xeenet/call/1' }))
 
 /** The same where the call signs its reports: `call` is the hash of its `callBytes`, `reports` the root over its reports. */
 export const callWithReportsBytes = (signed: {
   readonly call: Sha256
   readonly reports: Sha256
-}): Uint8Array<ArrayBuffer> => utf8(canonicalJson({ type: 'xeenet/call/2', ...signed }))
+}): Uint8Array<ArrayBuffer> => utf8(canonicalJson({ ...signed, type: 'xeenet/call/2' }))
 
 /** What a host says of a result. */
 export interface Claim {
@@ -73,7 +75,7 @@ export interface Claim {
 
 /** The bytes under a report's signature: evidence that this host said this of this result. */
 export const reportBytes = (claim: Claim): Uint8Array<ArrayBuffer> =>
-  utf8(canonicalJson({ type: 'xeenet/report/1', ...claim }))
+  utf8(canonicalJson({ ...claim, type: 'xeenet/report/1' }))
 
 /** GET /api/v1/hosts/:id: what anyone may know of a host. Only over counts: who computed what is under embargo. */
 export const HostView = z.object({

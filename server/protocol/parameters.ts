@@ -43,10 +43,12 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   'content-range': { about: 'Which bytes of the file a piece has, as in RFC 9110' },
   [HOST_HEADER]: { about: 'The id of the host that signs' },
   [CALL_HEADER]: { about: 'The number of the call, one higher than the last' },
-  [SIGNATURE_HEADER]: { about: 'Ed25519 over server, host, number, method, path and hash of the body' },
+  [SIGNATURE_HEADER]: {
+    about: `Ed25519 over the RFC 8785 text of {bodySha256, call, hostId, method, path, serverId, type: "xeenet/call/1"}; with ${REPORTS_HEADER}, over that of {call, reports, type: "xeenet/call/2"}, call being the SHA-256 of the former and reports the header. Base64url, hashes in hexadecimal`,
+  },
   [REPORTS_HEADER]: {
     about:
-      'Where the last reply said signsReports: the root (RFC 6962) over the reports of this call that have no signature of their own; the call’s is then over it and the hash of what it is else over',
+      'Where the last reply said signsReports: the root (RFC 6962, SHA-256) over the success reports of this call that have no signature of their own, in their order; a leaf is the RFC 8785 text of {digest, hostId, resultId, serverId, type: "xeenet/report/1"}, which is also what a signature of a report is over. signature_invalid: nothing came of the call; say it again under the same number, without this header and with a signature for each report',
     schema: Sha256,
   },
 }

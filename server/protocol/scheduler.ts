@@ -40,6 +40,13 @@ export const ErrorReport = z.strictObject({
 })
 export type ErrorReport = z.infer<typeof ErrorReport>
 
+/** A report as its host keeps it: signed, so that it can be sent in either form, and to any server. */
+export const KeptReport = z.discriminatedUnion('outcome', [
+  SuccessReport.extend({ signature: SignatureText }),
+  ErrorReport,
+])
+export type KeptReport = z.infer<typeof KeptReport>
+
 export const HostReport = z.discriminatedUnion('outcome', [SuccessReport, ErrorReport])
 export type HostReport = z.infer<typeof HostReport>
 

@@ -12,5 +12,6 @@ export const IS_PROVISIONAL = `
 /** An expression over a row `r` of results: whether what it was granted is not held any more. What was final before it was opened again is noted in the row. */
 export const IS_VESTED = `(r.vested or r.granted_milli > 0 and r.verdict = 'valid' and not ${IS_PROVISIONAL})`
 
-/** An expression over a row `r` of results: valid, and nobody vouches for it. All but the verdict is what the index results_unconfirmed says. */
+/** An expression over a row `r` of results: valid, and nobody vouches for it. All but the verdict is what the index results_unconfirmed says;
+ * of it what was not judged yet is left. */
 export const IS_UNCONFIRMED = `r.outcome = 'success' and not r.confirmed and r.verdict = 'valid'`

@@ -217,7 +217,8 @@ const RELEASE_RECHECKED = `
 const LIST_UNSPREAD = `
   select host_id as id from exclusions where spread_at is null and lifted_at is null order by at limit :limit`
 
-// One look into results_unconfirmed for each host that ever erred; it finds nothing once its units were judged again.
+// One look into results_unconfirmed for each host that ever erred; it finds nothing once its units were judged again: what is not
+// valid is not in it.
 const LIST_DOUBTED = `
   select s.host_id as id from streaks s where s.fault_at is not null and exists (
     select from results r join work_units w on w.id = r.work_unit_id

@@ -85,6 +85,13 @@ export const confirmResults = (trx: Trx, ids: readonly ResultId[]): Promise<numb
 export const doubtResults = (trx: Trx, ids: readonly ResultId[]): Promise<number> =>
   executeOf(trx, ids, DOUBT, { ids })
 
+/**
+ * Locks the hosts that gave these locked units something to judge, before `unjudgeResults`: whoever tells them their verdicts holds
+ * their rows too, and would else wait for each other.
+ */
+export const lockJudged = (trx: Trx, unitIds: readonly WorkUnitId[]): Promise<number> =>
+  execute(trx, LOCK_JUDGED, { unitIds })
+
 /** Judged results are pending again; those in `reversed` lost their pay. Returns how many. */
 export const unjudgeResults = (
   trx: Trx,
@@ -173,7 +180,8 @@ const sameElsewhere = (
 
 const COLUMNS = `
   r.id, r.work_unit_id as "workUnitId", w.experiment_id as "experimentId", r.host_id as "hostId",
-  r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict, r.confirmed, ${IS_PROVISIONAL} as provisional, r.decision,
+  r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict,
+  r.confirmed and r.verdict = 'valid' as confirmed, ${IS_PROVISIONAL} as provisional, r.decision,
   r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", ${IS_VESTED} as vested,
   r.reported_at as "reportedAt", r.fuel_used as "fuelUsed", r.work, r.metric, r.digest, w.engine_class as "engineClass", r.weights,
   w.kernel_sha256 as "kernelSha256",
@@ -187,11 +195,12 @@ const READ_SUCCESSES = `select ${COLUMNS}, r.report ${OF_UNITS}`
 const READ_QUIET = `select ${COLUMNS} ${OF_UNITS}`
 
 // A verdict that is given again for the same reason keeps its grant: what it was paid for stays written down. That the host is to hear
-// of the first one was written with the report. No index names what this changes, but for `confirmed`: a new version stays in its page.
+// of the first one was written with the report. No index names what this changes, but for `confirmed`,
+// which is also set of what nobody need vouch for since it is not valid: a new version stays in its page.
 const GIVE_VERDICTS = `
   with judged as (
     update results r set verdict = x.verdict, granted_milli = x.amount,
-    confirmed = x.confirmed, decision = r.decision + 1,
+    confirmed = x.confirmed or x.verdict <> 'valid', decision = r.decision + 1,
     granted_decision = case when x.amount = 0 then null else coalesce(r.granted_decision, r.decision) end,
     vested = x.amount > 0 and (${IS_VESTED} or not x.provisional)
   from unnest(:ids::text[], :verdicts::verdict[], :amounts::bigint[], :confirmed::boolean[],
@@ -214,6 +223,11 @@ const GIVE_VERDICTS = `
 const CONFIRM = `update results set confirmed = true where id = any(:ids) and verdict = 'valid'`
 
 const DOUBT = `update results set proven = false where id = any(:ids)`
+
+const LOCK_JUDGED = `
+  select id from hosts where not trusted
+    and id in (select host_id from results where work_unit_id = any(:unitIds) and outcome = 'success')
+  order by id for no key update`
 
 // Nothing is to be said until they are judged again, also not by who tells this very moment.
 const UNJUDGE = `

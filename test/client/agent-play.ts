@@ -1,6 +1,6 @@
 // Builders for tests of the agent: leases and reports by number, events played one second apart, effects as words.
 
-import type { HostReport, Lease } from '#protocol/scheduler.ts'
+import type { KeptReport, Lease } from '#protocol/scheduler.ts'
 import { CampaignId, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
 import { step } from '#runtime/agent.ts'
 import {
@@ -44,7 +44,7 @@ export const lease = (n: number): Lease => ({
   deadline: '2026-11-22T00:00:00.000Z',
 })
 
-export const report = (n: number, outcome: 'success' | 'error' = 'error'): HostReport =>
+export const report = (n: number, outcome: 'success' | 'error' = 'error'): KeptReport =>
   outcome === 'error'
     ? { resultId: id(n), outcome, code: 'internal', detail: '', cpuMs: 1 }
     : { resultId: id(n), outcome, report: '{}', digest: hash, signature: 'A'.repeat(86), cpuMs: 1 }

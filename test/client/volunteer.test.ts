@@ -121,6 +121,22 @@ describe('a volunteer', () => {
       expect(sent(peer).map(report => success(report).signature === undefined)).toEqual([true, false])
     })
 
+    test('and no more once three calls got through only without the header, which something on the way mangles', async () => {
+      const peer = await peerWith(body => {
+        if (peer.seen.at(-1)?.root !== undefined) return { problem: 'bad_request' }
+        const given = leases.splice(0, Math.min(1, body.want))
+        return aReply({ reports: acceptAll(body), leases: given, retryAfterMs: 10, signsReports: true })
+      })
+      const leases = await Promise.all([1, 2, 3, 4, 5].map(seed => peer.lease(seed)))
+      expect(await (await start(peer, { count: 5, cores: 1 })).done).toBe(EXIT.ok)
+      const reporting = peer.seen.filter(({ body }) => body.reports.length > 0)
+      expect(reporting.map(({ root }) => root !== undefined)).toEqual([
+        ...[true, false, true, false, true, false],
+        ...[false, false],
+      ])
+      expect(new Set(sent(peer).map(report => report.resultId)).size).toBe(5)
+    })
+
     test('but not where the reply was lost before: the newer server has it, under that number and for that body', async () => {
       const peer = await modern([3, 4], [2])
       expect(await (await start(peer)).done).toBe(EXIT.ok)

@@ -103,6 +103,8 @@ describe('a fault', () => {
       .poll(kinds, { timeout: 10_000, interval: 20 })
       .toEqual(['campaign.best', 'result.retracted', 'campaign.best', 'campaign.finished'])
     expect([await balance(life, `host:${liar}`), await balance(life, `held:host:${liar}`)]).toEqual([0, 0])
+    // The sweep of hosts in doubt walks what is not confirmed.
+    expect(await rows(life, `select id from results where outcome = 'success' and not confirmed`)).toEqual([])
     expect(await campaignState(life)).toEqual({ state: 'finished', settled: true })
   })
 

@@ -1,7 +1,7 @@
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
 import { z } from 'zod'
 import { EnrolReply } from '#protocol/host.ts'
-import { HostReport, Lease } from '#protocol/scheduler.ts'
+import { KeptReport, Lease } from '#protocol/scheduler.ts'
 import { PublicKeyText } from '#protocol/signature.ts'
 import { Sha256 } from '#protocol/units.ts'
 import type { HostStore } from '#runtime/host-store.ts'
@@ -110,7 +110,7 @@ function hostStore(
 ): HostStore {
   return {
     load: async () => {
-      const [reports, leases] = [await all(db, 'outbox', HostReport), await all(db, 'leases', Lease)]
+      const [reports, leases] = [await all(db, 'outbox', KeptReport), await all(db, 'leases', Lease)]
       const alive = new Set(leases.map(lease => String(lease.resultId)))
       for (const key of await db.getAllKeys('checkpoints'))
         if (!alive.has(key)) await db.delete('checkpoints', key)
