@@ -59,12 +59,7 @@ interface Taken {
   readonly touches: readonly Touch[]
 }
 
-async function takeDue(
-  trx: Trx,
-  { now }: JobDeps,
-  stages: readonly Stage[],
-  limit: number,
-): Promise<Taken> {
+async function takeDue(trx: Trx, { now }: JobDeps, stages: readonly Stage[], limit: number): Promise<Taken> {
   const answers = stages.filter(stage => stage !== 'transition')
   const awaiting = answers.length === 0 ? [] : await lockAwaiting(trx, answers, limit)
   const due = stages.includes('transition')
