@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path'
 import type { Knex } from 'knex'
 import { z } from 'zod'
 import type { Check } from '#protocol/check.ts'
+import { isProven } from '#protocol/report-signature.ts'
 import type { Instant } from '#protocol/units.ts'
 import { BucketError, openBucket } from '#store/bucket.ts'
-import { readDatabaseFacts } from '#store/doctor.ts'
+import { readDatabaseFacts, sampleReports } from '#store/doctor.ts'
 import { listFiles } from '#store/files.ts'
 import { countPending } from '#store/migrate.ts'
 import { readUpkeep } from '#store/upkeep.ts'
@@ -101,7 +102,7 @@ async function examineDatabase(knex: Knex, now: () => Instant): Promise<Check[]>
       `${apartMs} ms from the database's`,
       'Have both machines keep time (chrony, systemd-timesyncd).',
     ),
-    ...(pending === 0 ? await examineUpkeep(knex, now()) : []),
+    ...(pending === 0 ? [...(await examineUpkeep(knex, now())), await examineProofs(knex)] : []),
   ]
 }
 
@@ -124,6 +125,24 @@ async function examineUpkeep(knex: Knex, now: Instant): Promise<Check[]> {
       'xeenet admin restore --verify FILE.',
     ),
   ]
+}
+
+const PROOFS = 100
+
+/** Whether some stored reports, drawn by chance, are proven to be what their hosts said: by their signatures or their calls'. */
+async function examineProofs(knex: Knex): Promise<Check> {
+  const drawn = await sampleReports(knex, PROOFS)
+  const proven = await Promise.all(
+    drawn.map(({ publicKey, signature, ...claim }) => isProven(publicKey, claim, signature)),
+  )
+  const unproven = drawn.filter((_, i) => proven[i] === false).map(({ resultId }) => resultId)
+  const named = unproven.length === 0 ? '' : `: ${unproven.slice(0, 3).join(', ')}`
+  return must(
+    'proofs',
+    unproven.length === 0,
+    `${unproven.length} of ${drawn.length} reports, drawn by chance, are not signed by their hosts${named}`,
+    'Somebody or something changed results, hosts or settings in the database: compare with a backup (xeenet admin restore).',
+  )
 }
 
 /** Whatever lies among the secrets must be ours alone. Windows has no such modes. */

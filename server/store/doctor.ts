@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type Executor, selectOne, Timestamp } from './rows.ts'
+import { HostId, ResultId, Sha256 } from '#protocol/units.ts'
+import { type Executor, select, selectOne, Timestamp } from './rows.ts'
 
 const FactsRow = z.object({
   version: z.int(), // 180004: 18.4
@@ -24,3 +25,26 @@ const FACTS = `
     clock_timestamp() as now`
 
 export const readDatabaseFacts = (on: Executor): Promise<DatabaseFacts> => selectOne(on, FactsRow, FACTS)
+
+const ProvenRow = z.object({
+  serverId: z.string(),
+  hostId: HostId,
+  resultId: ResultId,
+  digest: Sha256,
+  signature: z.string(),
+  publicKey: z.string(),
+})
+/** A stored report, and what proves that its host said so. */
+type ProvenRow = z.infer<typeof ProvenRow>
+
+// Pages from all over the table: it may be of any size.
+const PROVEN = `
+  select s.value as "serverId", h.id as "hostId", r.id as "resultId", r.digest, r.signature, h.public_key as "publicKey"
+  from results r tablesample system (
+    (select least(100, 100 * 2000 / greatest(reltuples, 1)) from pg_class where oid = cast('results' as regclass)))
+  join hosts h on h.id = r.host_id join settings s on s.key = 'server_id'
+  where r.outcome = 'success' order by random() limit :limit`
+
+/** Some stored reports, by chance. */
+export const sampleReports = (on: Executor, limit: number): Promise<ProvenRow[]> =>
+  select(on, ProvenRow, PROVEN, { limit })

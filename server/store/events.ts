@@ -51,12 +51,15 @@ export const EVENT_KIND = `case when e.work_unit_id is null then 'campaign.' || 
 export const EVENT_IS_TOLD = `(e.work_unit_id is null or exists (select from corpus c
       where c.work_unit_id = e.work_unit_id and c.retracted_at is not null))`
 
-// Below the oldest running transaction no further event can appear. What was never public is not told here either.
+const XID = `case when cast(:xid as xid8) < pg_snapshot_xmax(pg_current_snapshot()) then cast(:xid as xid8) else cast('0' as xid8) end`
+
+// Below the oldest running transaction no further event can appear. What was never public is not told here either. A cursor of before
+// the database was restored may name a transaction that is still to come, and would hide all events until then: it begins anew.
 const LIST = `
   select cast(e.xid as text) || '-' || e.id as cursor, e.at, e.work_unit_id as "workUnitId",
     e.experiment_id as "experimentId", e.detail, ${EVENT_KIND} as kind
   from campaign_events e
-  where e.campaign_id = :campaignId and (e.xid, e.id) > (cast(:xid as xid8), cast(:id as bigint))
+  where e.campaign_id = :campaignId and (e.xid, e.id) > (${XID}, cast(:id as bigint))
     and e.xid < pg_snapshot_xmin(pg_current_snapshot())
     and ${EVENT_IS_TOLD}
   order by e.xid, e.id limit :limit`

@@ -33,6 +33,12 @@ test('a cancellation is told once, and a reader goes on where it stopped', async
   expect(await read(`?after=${nextAfter}`)).toMatchObject({ events: [], nextAfter })
 })
 
+test('a cursor of before the database was restored, which names what is still to come, hides nothing', async () => {
+  const all = await read()
+  expect(await read('?after=999999999999-1')).toEqual(all)
+  expect(await read(`?after=${all.nextAfter}`)).toMatchObject({ events: [] })
+})
+
 test('what commits late is not put in front of what was read', async () => {
   const { nextAfter } = await read()
   const campaignId = path.split('/').at(-1) as CampaignId

@@ -4,6 +4,9 @@ import { hashNow } from '#protocol/merkle.ts'
 import { isProven, reportsRoot, treeOfReports } from '#protocol/report-signature.ts'
 import type { SuccessReport } from '#protocol/scheduler.ts'
 import type { ResultId, Sha256 } from '#protocol/units.ts'
+import { readConfig } from '#server/config.ts'
+import { examineServer } from '#server/doctor.ts'
+import { settleOnce } from '#store/settings.ts'
 import { runReport } from '#support/builders.ts'
 import { type Scene, startScene } from '#support/scene.ts'
 import { enrolHost, type TestHost } from '#support/server.ts'
@@ -32,6 +35,25 @@ async function finished(count: number): Promise<SuccessReport[]> {
     }),
   )
 }
+
+test('the doctor looks at stored reports, and names one that is not what its host signed', async () => {
+  const { knex } = scene.server.database
+  await settleOnce(knex, 'server_id', scene.server.serverId)
+  const config = readConfig({ XEENET_DATA_DIR: import.meta.dirname })
+  const look = async () =>
+    (await examineServer({ config, knex, why: '', now: scene.server.now })).find(
+      ({ name }) => name === 'proofs',
+    )
+  const reports = await finished(2)
+  await host.call({ reports }, { root: rootOver(reports) })
+  expect(await look()).toMatchObject({ ok: true, found: expect.stringContaining('0 of 2 reports') })
+  const [first, second] = reports
+  await knex.raw('update results set digest = ? where id = ?', [
+    first!.digest.replace(/./g, 'a'),
+    second!.resultId,
+  ])
+  expect(await look()).toMatchObject({ ok: false, found: expect.stringContaining(`: ${second!.resultId}`) })
+})
 
 function rootOver(reports: readonly { resultId: ResultId; digest: Sha256 }[]): Sha256 {
   const claims = reports.map(({ resultId, digest }) => claimOf(resultId, digest))
