@@ -177,6 +177,8 @@ interface Ready {
   readonly now: Instant
 }
 
+const NOTHING_READ = { outputs: new Map(), successes: [] }
+
 async function publish(trx: Trx, deps: JobDeps, facts: Ready): Promise<void> {
   const { ready, settlements, verdicts, now } = facts
   const units = ready.map(({ loaded }) => loaded)
@@ -187,7 +189,7 @@ async function publish(trx: Trx, deps: JobDeps, facts: Ready): Promise<void> {
   })
   const count = others.length === 0 ? 0 : await publishWorkUnits(trx, others, now)
   invariant(count === others.length, 'what is locked and closed is published once')
-  await publishAnswers(trx, deps, units, { outputs: verdicts?.outputs, now })
+  await publishAnswers(trx, deps, units, verdicts ?? NOTHING_READ, now)
 }
 
 interface Failed extends Taken {

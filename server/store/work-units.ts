@@ -67,6 +67,8 @@ export function acceptWorkUnits(
   answers: readonly {
     readonly id: WorkUnitId
     readonly canonicalId: ResultId
+    /** Of the canonical result. */
+    readonly metric: number | null
     readonly isPublished: boolean
   }[],
   now: Instant,
@@ -75,6 +77,7 @@ export function acceptWorkUnits(
     published: column(answers, answer => answer.isPublished),
     ids: column(answers, answer => answer.id),
     canonicalIds: column(answers, answer => answer.canonicalId),
+    metrics: column(answers, answer => answer.metric),
     now: toDb(now),
   })
 }
@@ -197,11 +200,11 @@ const ALIVE_AGAIN = `
 const ACCEPT = `
   with changed as (
   update work_units w set state = 'valid', canonical_result_id = x.canonical_id, closed_at = :now,
-    metric = case when w.rung = 3 then r.metric end,
+    metric = case when w.rung = 3 then x.metric end,
     published_at = case when x.published then cast(:now as timestamptz) end,
     awaits = case when x.published then null else w.awaits end
-  from unnest(:ids::text[], :canonicalIds::text[], :published::boolean[]) as x (id, canonical_id, published)
-    join results r on r.id = x.canonical_id
+  from unnest(:ids::text[], :canonicalIds::text[], :metrics::double precision[], :published::boolean[])
+    as x (id, canonical_id, metric, published)
   where w.id = x.id and w.state = 'open' returning w.id, w.campaign_id, w.published_at),
   gone as (${NOT_ALIVE})
   select from changed`
