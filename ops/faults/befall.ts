@@ -80,7 +80,7 @@ export async function befall(scene: Scene, { kind, draw }: Fault): Promise<void>
 // Every wake-up again, also those that are done; and a look at every unit.
 const JOBS_TWICE = `
   insert into pgboss.job (name, data) select name, data from pgboss.job where name <> 'dead';
-  insert into touched_units (work_unit_id, at) select id, now() from work_units on conflict do nothing`
+  insert into touched_units (work_unit_id, at) select id, now() from work_units`
 
 const BACKENDS = `
   select pid from pg_stat_activity

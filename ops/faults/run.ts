@@ -180,7 +180,7 @@ const POISON = `
   create trigger poison before update of verdict on results
     for each row when (new.verdict <> 'pending') execute function refuse_poison()`
 const HEAL = `
-  insert into touched_units (work_unit_id, at) select id, now() from poison on conflict do nothing;
+  insert into touched_units (work_unit_id, at) select id, now() from poison;
   drop trigger poison on results; drop function refuse_poison; drop table poison`
 
 /** The poisoned unit has become a letter that the operator is shown; then the code is mended, and the unit looked at again. */

@@ -12,7 +12,7 @@ interface Earner {
   readonly userId: UserId | null
 }
 
-/** What these hosts' payees have, what is held for them, and what each host may still earn with what it reported. */
+/** What these hosts' payees have, what is held for them, and what each host may still earn with what it reported before this transaction. */
 export async function readCredits(on: Executor, hosts: readonly Earner[]): Promise<(host: Earner) => Credit> {
   const payees = hosts.map(payeeAccount)
   const [balances, pending] = await Promise.all([

@@ -1,4 +1,5 @@
 import { awaitsWeights } from '#domain/evidence.ts'
+import { earned } from '#domain/prices.ts'
 import { type Reception, type Refusal, receiveError, receiveSuccess, workOf } from '#domain/report.ts'
 import { drawCheck, drawn, mayCompute, provenFuel, streakOf } from '#domain/trust.ts'
 import type { Draw } from '#domain/types.ts'
@@ -64,11 +65,19 @@ function accept(
   const { signature } = report
   const { resultId, digest, report: text, cpuMs } = report.sent
   const { artifactSha256, fuelUsed, metric } = report.run
+  const work = workOf(report.run, result)
+  if (!visit.host.trusted) {
+    const { flops, fuelMax, priceMilliPerGfuel } = result
+    visit.pendingMilli += earned({
+      fuelUsed: work ?? fuelUsed,
+      fuelMax: flops ?? fuelMax,
+      priceMilliPerGfuel,
+    })
+  }
   visit.successes.push({
     ...{ resultId, hostId, digest, report: text, signature },
-    ...{ artifactSha256, fuelUsed, cpuMs, late },
+    ...{ artifactSha256, fuelUsed, cpuMs, late, work },
     ...{ metric: metric?.value ?? null, ...standingOf(visit, report.run.status === 'ok', result, desk) },
-    work: workOf(report.run, result),
     weights: awaitsWeights(report.run) ? 'awaited' : null,
   })
   return { ...result, state: 'over', outcome: 'success', digest }

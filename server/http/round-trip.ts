@@ -168,6 +168,7 @@ async function composeReplies(
   const saved = visits.map((visit): HostCall => {
     const mine = work.get(visit.host.id) ?? NO_WORK
     const idleSince = idleAfter(visit, mine, now)
+    const credit = creditOf(visit.host)
     const reply: SchedulerReply = {
       serverNow: toWire(now),
       retryAfterMs: retryAfter(
@@ -184,7 +185,7 @@ async function composeReplies(
       verdicts: told.flatMap(({ hostId, resultId, verdict, milli }) =>
         hostId === visit.host.id ? [{ resultId, verdict, milli }] : [],
       ),
-      credit: creditOf(visit.host),
+      credit: { ...credit, pendingMilli: credit.pendingMilli + visit.pendingMilli },
       signsReports: true,
       ...(owesSelfTest(visit) ? { selfTest: true } : {}),
       notices: notices.flatMap(({ hostId, notice }) => (hostId === visit.host.id ? [notice] : [])),

@@ -12,6 +12,8 @@ export interface Visit {
   readonly reports: ReportReply[]
   readonly successes: AcceptedSuccess[]
   readonly errors: AcceptedError[]
+  /** What it may earn with these successes. */
+  pendingMilli: number
   readonly touched: Set<WorkUnitId>
   readonly events: HostEvent[]
   dailyQuota: number
@@ -29,6 +31,7 @@ export const newVisit = (call: ParsedCall, host: LockedHost): Visit => ({
   reports: [],
   successes: [],
   errors: [],
+  pendingMilli: 0,
   touched: new Set(),
   events: [],
   dailyQuota: host.dailyQuota,

@@ -1,8 +1,9 @@
 import type { Result, WorkUnit } from '#domain/types.ts'
 import { RunReport } from '#protocol/report.ts'
-import type { Instant, ResultId } from '#protocol/units.ts'
+import type { Instant, ResultId, Sha256 } from '#protocol/units.ts'
 import { insertCorpus, type NewCorpusRow, readAnswers } from '#store/corpus.ts'
 import type { Trx } from '#store/database.ts'
+import type { SuccessRow } from '#store/verdicts.ts'
 import type { ReadOutput } from '#validators/output.ts'
 import type { JobDeps } from './deps.ts'
 
@@ -12,7 +13,11 @@ interface Closed {
   readonly results: readonly Result[]
 }
 
-type Outputs = ReadonlyMap<ResultId, ReadOutput>
+/** What was read to judge units. */
+interface Read {
+  readonly outputs: ReadonlyMap<ResultId, ReadOutput>
+  readonly successes: readonly SuccessRow[]
+}
 
 /**
  * Turns the canonical results of locked work units whose embargo ends into the public corpus, and wakes the campaigns. Reports that
@@ -22,10 +27,12 @@ export async function publishAnswers(
   trx: Trx,
   deps: Pick<JobDeps, 'enqueue'>,
   units: readonly Closed[],
-  { outputs = new Map(), now }: { readonly outputs: Outputs | undefined; readonly now: Instant },
+  { outputs, successes }: Read,
+  now: Instant,
 ): Promise<void> {
   if (units.length === 0) return
-  const judged = units.flatMap(unit => answerOf(unit, outputs))
+  const digests = new Map(successes.map(({ id, digest }) => [id, digest]))
+  const judged = units.flatMap(unit => answerOf(unit, { outputs, digests }))
   const known = new Set(judged.map(({ workUnitId }) => workUnitId))
   const others = units.flatMap(({ workUnit: { id } }) => (known.has(id) ? [] : [id]))
   const stored = await readAnswers(trx, others)
@@ -34,11 +41,16 @@ export async function publishAnswers(
   await deps.enqueue(trx, 'propose', [...new Set(units.map(({ workUnit }) => workUnit.campaignId))])
 }
 
-function answerOf({ workUnit, results }: Closed, outputs: Outputs): NewCorpusRow[] {
-  const resultId = workUnit.state === 'valid' ? workUnit.canonicalId : undefined
-  const report = resultId === undefined ? undefined : outputs.get(resultId)?.report
-  if (resultId === undefined || report === undefined) return []
-  return [{ workUnitId: workUnit.id, resultId, report, replicas: results.filter(isValid).length }]
+function answerOf(
+  { workUnit, results }: Closed,
+  { outputs, digests }: Pick<Read, 'outputs'> & { readonly digests: ReadonlyMap<ResultId, Sha256> },
+): NewCorpusRow[] {
+  if (workUnit.state !== 'valid') return []
+  const resultId = workUnit.canonicalId
+  const report = outputs.get(resultId)?.report
+  const digest = digests.get(resultId)
+  if (report === undefined || digest === undefined) return []
+  return [{ workUnitId: workUnit.id, resultId, digest, report, replicas: results.filter(isValid).length }]
 }
 
 const isValid = (result: Result): boolean =>

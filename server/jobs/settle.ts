@@ -72,10 +72,15 @@ export const paySettlements = (trx: Trx, { settlements, now }: Verdicts): Promis
     now,
   )
 
-async function changeUnits(trx: Trx, { judged, settlements, published, now }: Judged): Promise<void> {
-  const answers = settlements.flatMap(({ workUnitId: id, canonicalId, overturned }) =>
-    canonicalId === null ? [] : [{ id, canonicalId, overturned, isPublished: published.has(id) }],
-  )
+async function changeUnits(trx: Trx, facts: Judged): Promise<void> {
+  const { judged, settlements, successes, published, now } = facts
+  const metrics = new Map(successes.map(({ id, metric }) => [id, metric]))
+  const answers = settlements.flatMap(({ workUnitId: id, canonicalId, overturned }) => {
+    if (canonicalId === null) return []
+    const metric = metrics.get(canonicalId)
+    invariant(metric !== undefined, 'an answer is one of the successes that were judged')
+    return [{ id, canonicalId, metric, overturned, isPublished: published.has(id) }]
+  })
   const accepted = answers.filter(answer => !answer.overturned)
   const overturned = answers.filter(answer => answer.overturned)
   const demands = settlements.flatMap(({ workUnitId: id, demand }) =>

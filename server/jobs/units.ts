@@ -9,7 +9,7 @@ import { addMs, type HostId, type Instant, type WorkUnitId } from '#protocol/uni
 import { inBusyTransaction, type Trx } from '#store/database.ts'
 import { isUnavailable } from '#store/errors.ts'
 import { lockVolunteers } from '#store/standing.ts'
-import { lockAwaiting, lockDueWorkUnits, setWakes, takeTouches } from '#store/wakes.ts'
+import { lockAwaiting, lockDueWorkUnits, setWakes, type Touch, takeTouches } from '#store/wakes.ts'
 import { type LoadedWorkUnit, lockWorkUnits, publishWorkUnits, readLocked } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { DEAD_QUEUE, type JobDeps, STAGES, type Stage } from './deps.ts'
@@ -28,16 +28,17 @@ export async function moveDueUnits(
   stages: readonly Stage[] = STAGES,
   limit = UNITS_PER_BATCH,
 ): Promise<readonly WorkUnitId[]> {
-  let taken: readonly WorkUnitId[] = []
+  let taken: Taken = { ids: [], touches: [] }
   try {
     return await inBusyTransaction(deps.knex, async trx => {
       taken = await takeDue(trx, deps, stages, limit)
-      return move(trx, deps, await readLocked(trx, taken), { stages, hosts: 'free' })
+      const { ids, touches } = taken
+      return move(trx, deps, await readLocked(trx, ids), { stages, touches, hosts: 'free' })
     })
   } catch (error) {
-    await moveHalves(deps, { ids: taken, stages }, error)
+    await moveHalves(deps, { ...taken, stages }, error)
   }
-  return taken
+  return taken.ids
 }
 
 /** Moves these units as far as these stages take them; safe to run twice and to be killed at any line. Waits for their hosts. */
@@ -45,22 +46,26 @@ export async function moveUnits(
   deps: JobDeps,
   ids: readonly WorkUnitId[],
   stages: readonly Stage[] = STAGES,
+  touches: readonly Touch[] = [],
 ): Promise<void> {
   await inBusyTransaction(deps.knex, async trx =>
-    move(trx, deps, await lockWorkUnits(trx, ids), { stages, hosts: 'all' }),
+    move(trx, deps, await lockWorkUnits(trx, ids), { stages, touches, hosts: 'all' }),
   )
 }
 
-async function takeDue(
-  trx: Trx,
-  { now }: JobDeps,
-  stages: readonly Stage[],
-  limit: number,
-): Promise<WorkUnitId[]> {
+/** Units that are due, locked, and what touched them. */
+interface Taken {
+  readonly ids: readonly WorkUnitId[]
+  readonly touches: readonly Touch[]
+}
+
+async function takeDue(trx: Trx, { now }: JobDeps, stages: readonly Stage[], limit: number): Promise<Taken> {
   const answers = stages.filter(stage => stage !== 'transition')
   const awaiting = answers.length === 0 ? [] : await lockAwaiting(trx, answers, limit)
-  const due = stages.includes('transition') ? await lockDueWorkUnits(trx, now(), limit - awaiting.length) : []
-  return [...new Set([...awaiting, ...due])].sort()
+  const due = stages.includes('transition')
+    ? await lockDueWorkUnits(trx, now(), limit - awaiting.length)
+    : { ids: [], touches: [] }
+  return { ids: [...new Set([...awaiting, ...due.ids])].sort(), touches: due.touches }
 }
 
 interface Decided {
@@ -68,7 +73,7 @@ interface Decided {
   readonly effects: readonly Effect[]
 }
 
-interface Moving {
+interface Moving extends Pick<Taken, 'touches'> {
   readonly stages: readonly Stage[]
   /** `free`: units of which somebody else holds a host, who calls or is judged right now, are left for the next time. */
   readonly hosts: 'all' | 'free'
@@ -79,7 +84,7 @@ async function move(
   trx: Trx,
   given: JobDeps,
   units: readonly LoadedWorkUnit[],
-  { stages, hosts }: Moving,
+  { stages, touches, hosts }: Moving,
 ): Promise<readonly WorkUnitId[]> {
   if (units.length === 0) return []
   const { deps, write: writeWakes } = gatherWakes(given)
@@ -94,9 +99,10 @@ async function move(
   const due = units.map(decide)
   const before = await lockVolunteers(trx, due.filter(isJudged).flatMap(hostsOf), hosts)
   const first = due.filter(each => !isJudged(each) || hostsOf(each).every(id => before.has(id)))
-  const moved = first.map(({ loaded }) => loaded.workUnit.id)
+  const moved = new Set(first.map(({ loaded }) => loaded.workUnit.id))
+  const heard = touches.filter(({ id }) => moved.has(id))
   const [, verdicts] = await Promise.all([
-    takeTouches(trx, moved),
+    takeTouches(trx, heard),
     judge(trx, deps, first.filter(isJudged), { before, now }),
   ])
   const settlements = new Map(verdicts?.settlements.map(settlement => [settlement.workUnitId, settlement]))
@@ -118,7 +124,7 @@ async function move(
     await paySettlements(trx, verdicts)
     await learnBounds(trx, verdicts)
   }
-  return moved
+  return [...moved]
 }
 
 /** Who reported on a unit: judging it changes how they stand. */
@@ -171,6 +177,8 @@ interface Ready {
   readonly now: Instant
 }
 
+const NOTHING_READ = { outputs: new Map(), successes: [] }
+
 async function publish(trx: Trx, deps: JobDeps, facts: Ready): Promise<void> {
   const { ready, settlements, verdicts, now } = facts
   const units = ready.map(({ loaded }) => loaded)
@@ -181,24 +189,24 @@ async function publish(trx: Trx, deps: JobDeps, facts: Ready): Promise<void> {
   })
   const count = others.length === 0 ? 0 : await publishWorkUnits(trx, others, now)
   invariant(count === others.length, 'what is locked and closed is published once')
-  await publishAnswers(trx, deps, units, { outputs: verdicts?.outputs, now })
+  await publishAnswers(trx, deps, units, verdicts ?? NOTHING_READ, now)
 }
 
-interface Failed {
-  readonly ids: readonly WorkUnitId[]
+interface Failed extends Taken {
   readonly stages: readonly Stage[]
 }
 
-async function moveHalves(deps: JobDeps, { ids, stages }: Failed, error: unknown): Promise<void> {
+async function moveHalves(deps: JobDeps, failed: Failed, error: unknown): Promise<void> {
+  const { ids, stages, touches } = failed
   if (ids.length === 0 || isUnavailable(error)) throw error
-  if (ids.length === 1) return bury(deps, ids, error)
+  if (ids.length === 1) return bury(deps, failed, error)
   deps.log.warn({ ids, error: messageOf(error) }, 'a batch failed: trying it in halves')
   const middle = Math.ceil(ids.length / 2)
   for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
     try {
-      await moveUnits(deps, half, stages)
+      await moveUnits(deps, half, stages, touches)
     } catch (failure) {
-      await moveHalves(deps, { ids: half, stages }, failure)
+      await moveHalves(deps, { ids: half, stages, touches }, failure)
     }
   }
 }
@@ -210,7 +218,7 @@ const WHY_CHARS_MAX = 2_000
 const POISON_MS = 5 * 60_000
 
 /** Puts a unit off that the code cannot get over, and says so to the operator. */
-async function bury(deps: JobDeps, ids: readonly WorkUnitId[], error: unknown): Promise<void> {
+async function bury(deps: JobDeps, { ids, touches }: Taken, error: unknown): Promise<void> {
   const stack = error instanceof Error ? error.stack : undefined
   deps.log.error({ ids, error: messageOf(error), stack }, 'a work unit failed')
   await inBusyTransaction(deps.knex, async trx => {
@@ -219,7 +227,10 @@ async function bury(deps: JobDeps, ids: readonly WorkUnitId[], error: unknown): 
       trx,
       ids.map(id => ({ id, at, awaits: 'repair' })),
     )
-    await takeTouches(trx, ids)
+    await takeTouches(
+      trx,
+      touches.filter(({ id }) => ids.includes(id)),
+    )
     await deps.enqueue(trx, DEAD_QUEUE, ids, messageOf(error).slice(0, WHY_CHARS_MAX))
   })
 }

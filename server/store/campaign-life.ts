@@ -128,7 +128,7 @@ const WAKE_OPEN = `
     select w.id from live_units u join work_units w on w.id = u.work_unit_id
     join campaigns c on c.id = u.campaign_id and c.paused_at is not null
     where u.campaign_id = :id and w.state = 'open' order by w.id for no key update of w)
-  insert into touched_units (work_unit_id, at) select id, :now from open on conflict do nothing`
+  insert into touched_units (work_unit_id, at) select id, :now from open`
 
 const END = `
   update campaigns set state = 'cancelled', ended_at = :now, ended_by = :by, ended_reason = :reason,

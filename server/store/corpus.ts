@@ -8,6 +8,7 @@ import { execute, recordset, select, toDb } from './rows.ts'
 const AnswerRow = z.object({
   workUnitId: WorkUnitId,
   resultId: ResultId,
+  digest: Sha256,
   report: z.string(),
   replicas: z.int(),
 })
@@ -36,6 +37,7 @@ export function insertCorpus(trx: Trx, rows: readonly NewCorpusRow[], now: Insta
     curve: report.curve,
     counters: report.counters,
     fuelUsed: report.fuelUsed,
+    artifactSha256: report.artifactSha256,
   }))
   return execute(trx, INSERT, { rows: recordset(flat), now: toDb(now) })
 }
@@ -71,28 +73,28 @@ export async function retractCorpus(
 const RetractedRow = z.object({ workUnitId: WorkUnitId, campaignId: CampaignId })
 
 const READ_ANSWERS = `
-  select w.id as "workUnitId", c.id as "resultId", c.report,
+  select w.id as "workUnitId", c.id as "resultId", c.digest, c.report,
     (select count(*) from results r where r.work_unit_id = w.id and r.verdict = 'valid') as replicas
   from work_units w join results c on c.id = w.canonical_result_id where w.id = any(:workUnitIds)`
 
-// At most one row of a unit stands: the next has the number of those before it, all retracted for good, and of two at once one is written.
-// What is retracted was opened again or overturned: any other unit's row is its first, or is there.
+// At most one row of a unit stands, and the next has the number of those before it, all retracted for good. The unit is locked: of two
+// at once the second sees the first. Its recipe is that of the job, and what was read of its result is not looked up again.
 const INSERT = `
   insert into corpus (work_unit_id, run_key, campaign_id, experiment_id, result_id, kernel_sha256, dataset_sha256,
     recipe, seed, job_limit, status, metric_name, metric_value, curve, counters, fuel_used, digest, artifact_sha256,
     replicas, published_at, revision, rung, engine_class)
-  select w.id, w.run_key, w.campaign_id, w.experiment_id, r.id, w.kernel_sha256, c.dataset_sha256, e.recipe, w.seed,
-    cast(w.job as jsonb)->'limit', x.status, x."metricName", x."metricValue", x.curve, x.counters, x."fuelUsed",
-    r.digest, r.artifact_sha256, x.replicas, :now, o.revision, w.rung, w.engine_class
+  select w.id, w.run_key, w.campaign_id, w.experiment_id, x."resultId", w.kernel_sha256, c.dataset_sha256, j.job->'recipe', w.seed,
+    j.job->'limit', x.status, x."metricName", x."metricValue", x.curve, x.counters, x."fuelUsed",
+    x.digest, x."artifactSha256", x.replicas, :now, o.revision, w.rung, w.engine_class
   from json_to_recordset(cast(:rows as json)) as x("workUnitId" text, "resultId" text, status text,
-    "metricName" text, "metricValue" double precision, curve jsonb, counters jsonb, "fuelUsed" bigint, replicas int)
-  join work_units w on w.id = x."workUnitId" join results r on r.id = x."resultId"
-  join experiments e on e.id = w.experiment_id join campaigns c on c.id = w.campaign_id
+    "metricName" text, "metricValue" double precision, curve jsonb, counters jsonb, "fuelUsed" bigint, digest text,
+    "artifactSha256" text, replicas int)
+  join work_units w on w.id = x."workUnitId" join campaigns c on c.id = w.campaign_id
+  cross join lateral (select cast(w.job as jsonb) as job offset 0) as j
   cross join lateral (
     select count(*) as revision, count(*) filter (where retracted_at is null) as standing from corpus
-    where work_unit_id = w.id and w.reopened_at is not null) as o
-  where o.standing = 0
-  on conflict (work_unit_id, revision) do nothing`
+    where work_unit_id = w.id) as o
+  where o.standing = 0`
 
 const KNOWN = `
   select distinct u.run_key as "runKey" from work_units u join corpus c on c.work_unit_id = u.id

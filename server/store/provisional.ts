@@ -12,6 +12,12 @@ export const IS_PROVISIONAL = `
 /** An expression over a row `r` of results: whether what it was granted is not held any more. What was final before it was opened again is noted in the row. */
 export const IS_VESTED = `(r.vested or r.granted_milli > 0 and r.verdict = 'valid' and not ${IS_PROVISIONAL})`
 
+/**
+ * An expression over a row `u` of unsettled_results: this transaction did not write it. What it stored itself it knows, and would look up
+ * at length.
+ */
+export const IS_OLDER = `u.xmin is distinct from cast(pg_current_xact_id_if_assigned() as xid)`
+
 /** An expression over a row `r` of results: valid, and nobody vouches for it. All but the verdict is what the index results_unconfirmed says;
  * of it what was not judged yet is left. */
 export const IS_UNCONFIRMED = `r.outcome = 'success' and not r.confirmed and r.verdict = 'valid'`

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, HostId, ResultId, type UserId } from '#protocol/units.ts'
 import { isNamed } from './blocks.ts'
-import { IS_PROVISIONAL } from './provisional.ts'
+import { IS_OLDER, IS_PROVISIONAL } from './provisional.ts'
 import { type Executor, select, selectFirst, selectOne, Timestamp } from './rows.ts'
 
 const PaidRow = z.object({
@@ -54,7 +54,7 @@ export const lastEntries = (
 
 const PendingRow = z.object({ hostId: HostId, milli: z.int() })
 
-/** What each of these hosts may still earn with what it reported, as `earned` counts it; none: missing. */
+/** What each of these hosts may still earn with what it reported before this transaction, as `earned` counts it; none: missing. */
 export async function pendingOf(
   on: Executor,
   hostIds: readonly HostId[],
@@ -132,7 +132,7 @@ const PENDING = `
   select r.host_id as "hostId", cast(sum(${EARNING}) as bigint) as milli
   from unsettled_results u join results r on r.id = u.result_id
   join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
-  where u.host_id = any(:hostIds) and r.verdict = 'pending' and not r.trusted group by r.host_id`
+  where u.host_id = any(:hostIds) and ${IS_OLDER} and r.verdict = 'pending' and not r.trusted group by r.host_id`
 
 const PENDING_OF_USER = `
   select cast(coalesce(sum(${EARNING}), 0) as bigint) as milli

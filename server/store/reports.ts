@@ -3,6 +3,7 @@ import type { Draw } from '#domain/types.ts'
 import { EngineClass } from '#protocol/engine.ts'
 import { KernelMetric } from '#protocol/kernel.ts'
 import { ExperimentId, HostId, type Instant, ResultId, Sha256, WorkUnitId } from '#protocol/units.ts'
+import { IS_OLDER } from './provisional.ts'
 import { column, type Executor, execute, recordset, select, Timestamp, toDb } from './rows.ts'
 
 const LockedResult = z.object({
@@ -20,6 +21,7 @@ const LockedResult = z.object({
   metric: KernelMetric,
   engineClass: EngineClass,
   flops: z.int().nullable(),
+  priceMilliPerGfuel: z.int(),
   policy: z.enum(['adaptive', 'fixed']),
   minQuorum: z.int(),
   metricFloor: z.number().nullable(),
@@ -43,7 +45,7 @@ export const UNIT_OPEN = `(w.state = 'open' and (w.reopened_at is null or r.trus
 const LOCK = `
   select r.id, r.work_unit_id as "workUnitId", r.host_id as "hostId", r.state, r.outcome, r.deadline,
     r.grace_until as "graceUntil", r.digest, ${UNIT_OPEN} as "unitOpen", w.job, w.fuel_max as "fuelMax", w.flops,
-    w.engine_class as "engineClass", w.policy, w.min_quorum as "minQuorum", k.manifest->'metric' as metric,
+    coalesce(w.price_milli, c.price_milli_per_gfuel) as "priceMilliPerGfuel", w.engine_class as "engineClass", w.policy, w.min_quorum as "minQuorum", k.manifest->'metric' as metric,
     case when k.manifest->'metric'->>'name' = 'val_bpb' then d.metric_floor end as "metricFloor",
     w.run_key as "runKey", w.experiment_id as "experimentId", w.rung, w.kernel_sha256 as "kernelSha256",
     coalesce(k.manifest->'steadyFuel' = 'true', false) as "steadyFuel"
@@ -166,13 +168,13 @@ export type Told = z.infer<typeof Told>
 
 const VERDICTS_PER_CALL_MAX = 64
 
-// What is valid goes, what is not stays. What is to be judged again meanwhile counts as told, and is left (store/verdicts.ts).
+// What is valid goes, what is not stays. What was reported just now is pending, and not looked at. What is to be judged again meanwhile counts as told, and is left (store/verdicts.ts).
 const TELL = `
   with judged as (
     select r.* from unnest(cast(:hostIds as text[])) as h(id) cross join lateral (
       select r.host_id, r.id, r.verdict, r.granted_milli, r.reported_at
       from unsettled_results u join results r on r.id = u.result_id
-      where u.host_id = h.id and not u.told and r.verdict <> 'pending' order by u.result_id limit ${VERDICTS_PER_CALL_MAX}) as r),
+      where u.host_id = h.id and not u.told and ${IS_OLDER} and r.verdict <> 'pending' order by u.result_id limit ${VERDICTS_PER_CALL_MAX}) as r),
   gone as (
     delete from unsettled_results u using judged j
     where u.host_id = j.host_id and u.result_id = j.id and not u.told and j.verdict = 'valid' returning j.*),

@@ -4,14 +4,17 @@ import { HostId, type Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
 import { column, execute, recordset, select, Timestamp, toDb } from './rows.ts'
 
-/** All results of work units that are locked, locked as well, ids ascending. */
-export async function lockResultsOf(
+/**
+ * All results of work units that are locked, ids ascending. Their rows need no lock: what is read here nobody changes who does not
+ * hold the unit.
+ */
+export async function readResultsOf(
   trx: Trx,
   workUnitIds: readonly WorkUnitId[],
 ): Promise<ReadonlyMap<WorkUnitId, Result[]>> {
   const results = new Map<WorkUnitId, Result[]>(workUnitIds.map(id => [id, []]))
   if (workUnitIds.length === 0) return results
-  for (const row of await select(trx, ResultRow, LOCK, { workUnitIds })) {
+  for (const row of await select(trx, ResultRow, READ, { workUnitIds })) {
     results.get(row.workUnitId)?.push(asResult(row))
   }
   return results
@@ -111,11 +114,11 @@ function proofOf({ weights }: ResultRow): { readonly proof?: 'awaited' | 'refute
   return { proof: weights === 'awaited' ? 'awaited' : 'refuted' }
 }
 
-const LOCK = `
+const READ = `
   select id, work_unit_id as "workUnitId", kind, lane, attempt, created_at as "createdAt", state, outcome, verdict,
     error_code is not distinct from 'host_stopped' as "givenBack", host_id as "hostId", trusted, proven,
     weights, draw, deadline, grace_until as "graceUntil"
-  from results where work_unit_id = any(:workUnitIds) order by id for no key update`
+  from results where work_unit_id = any(:workUnitIds) order by id`
 
 const EXPIRE = `
   update results set state = 'over', outcome = 'no_reply' where id = any(:ids) and state = 'in_progress'`

@@ -3,17 +3,29 @@
 import { z } from 'zod'
 import { type Instant, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { column, execute, select, toDb } from './rows.ts'
+import { column, execute, executeOf, select, toDb } from './rows.ts'
 
 /** What a work unit waits for in its row: to be judged, to be published, or for code that gets over it. */
 export type Awaited = 'validate' | 'assimilate' | 'repair'
 
+/** That a work unit was touched: which one, and where that is written. */
+export interface Touch {
+  readonly id: WorkUnitId
+  readonly place: string
+}
+
 /**
  * Work units that were touched, whose moment has come, or of which a lease has passed its deadline, locked: of each kind up to
- * `limit`. Those that somebody else holds are being looked at.
+ * `limit`, and the touches. Those that somebody else holds are being looked at.
  */
-export async function lockDueWorkUnits(trx: Trx, now: Instant, limit: number): Promise<WorkUnitId[]> {
-  return (await select(trx, IdRow, LOCK_DUE, { now: toDb(now), limit })).map(row => row.id)
+export async function lockDueWorkUnits(
+  trx: Trx,
+  now: Instant,
+  limit: number,
+): Promise<{ readonly ids: readonly WorkUnitId[]; readonly touches: readonly Touch[] }> {
+  const rows = await select(trx, DueRow, LOCK_DUE, { now: toDb(now), limit })
+  const touches = rows.flatMap(({ id, place }) => (place === null ? [] : [{ id, place }]))
+  return { ids: rows.map(row => row.id), touches }
 }
 
 /** The same of those that wait for one of `stages`, oldest first. */
@@ -47,24 +59,28 @@ export async function touchWorkUnits(trx: Trx, ids: readonly WorkUnitId[], now: 
   if (ids.length > 0) await execute(trx, TOUCH, { ids, now: toDb(now) })
 }
 
-/** Locked work units are looked at now: whatever touched them is heard. */
-export async function takeTouches(trx: Trx, ids: readonly WorkUnitId[]): Promise<void> {
-  await execute(trx, TAKE_TOUCHES, { ids })
+/** Work units that are locked and looked at now: these touches are heard. Another one is worth one more look. */
+export async function takeTouches(trx: Trx, touches: readonly Touch[]): Promise<void> {
+  await executeOf(trx, touches, TAKE_TOUCHES, {
+    ids: column(touches, touch => touch.id),
+    places: column(touches, touch => touch.place),
+  })
 }
 
 const IdRow = z.object({ id: WorkUnitId })
+const DueRow = IdRow.extend({ place: z.string().nullable() })
 
 // A lease says nothing to its unit, whose row is large and in many indexes: it would be written twice for each result.
 const LOCK_DUE = `
-  select id from (
-    select w.id from touched_units t join work_units w on w.id = t.work_unit_id
+  select id, cast(place as text) as place from (
+    select w.id, t.ctid as place from touched_units t join work_units w on w.id = t.work_unit_id
     order by t.at limit :limit for no key update of w skip locked) as touched
-  union
-  select id from (
+  union all
+  select id, null from (
     select w.id from live_units l join work_units w on w.id = l.work_unit_id
     where l.wake_at <= :now order by l.wake_at limit :limit for no key update of w skip locked) as woken
-  union
-  select id from (
+  union all
+  select id, null from (
     select w.id from results r join work_units w on w.id = r.work_unit_id
     where r.state = 'in_progress' and r.deadline <= :now and w.awaits is distinct from 'repair'
     order by r.deadline limit :limit for no key update of w skip locked) as overdue`
@@ -90,7 +106,10 @@ const SET_WAKES = `
   insert into live_units (campaign_id, work_unit_id, published, wake_at)
   select campaign_id, id, true, at from x where published and not alive and at is not null`
 
-const TOUCH = `
-  insert into touched_units (work_unit_id, at) select id, :now from unnest(:ids::text[]) as x (id) on conflict do nothing`
+const TOUCH = `insert into touched_units (work_unit_id, at) select id, :now from unnest(:ids::text[]) as x (id)`
 
-const TAKE_TOUCHES = `delete from touched_units where work_unit_id = any(:ids)`
+// By its place, so that no index has to name the unit (decision 0065). Who rewrote that place meanwhile touched another unit, or this one
+// before it was locked.
+const TAKE_TOUCHES = `
+  delete from touched_units t using unnest(:ids::text[], :places::tid[]) as x (id, place)
+  where t.ctid = x.place and t.work_unit_id = x.id`

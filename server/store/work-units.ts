@@ -4,7 +4,7 @@ import type { FailureReason, Result, WorkUnit, WorkUnitState } from '#domain/typ
 import { EngineClass } from '#protocol/engine.ts'
 import { CampaignId, ExperimentId, type Instant, ResultId, WorkUnitId } from '#protocol/units.ts'
 import type { Trx } from './database.ts'
-import { lockResultsOf } from './results.ts'
+import { readResultsOf } from './results.ts'
 import { column, execute, executeOf, select, Timestamp, toDb } from './rows.ts'
 
 export interface LoadedWorkUnit {
@@ -13,7 +13,7 @@ export interface LoadedWorkUnit {
 }
 
 /**
- * Locks work units, then their results, ids ascending, and reads them. Waits for whoever holds one: what they change is
+ * Locks work units, ids ascending, and reads them and their results. Waits for whoever holds one: what they change is
  * seen, so that a wake-up which collapsed into the caller's is not lost.
  */
 export async function lockWorkUnits(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
@@ -24,12 +24,12 @@ export async function lockWorkUnits(trx: Trx, ids: readonly WorkUnitId[]): Promi
   return loaded
 }
 
-/** Reads work units that an earlier statement of the transaction locked, and their results, which are locked as well. */
+/** Reads work units that an earlier statement of the transaction locked, and their results. */
 export async function readLocked(trx: Trx, ids: readonly WorkUnitId[]): Promise<LoadedWorkUnit[]> {
   if (ids.length === 0) return []
   const [rows, resultsOf] = await Promise.all([
     select(trx, WorkUnitRow, READ, { ids }),
-    lockResultsOf(trx, ids),
+    readResultsOf(trx, ids),
   ])
   const workUnits = rows.map(asWorkUnit)
   return workUnits.map(workUnit => ({ workUnit, results: resultsOf.get(workUnit.id) ?? [] }))
@@ -67,6 +67,8 @@ export function acceptWorkUnits(
   answers: readonly {
     readonly id: WorkUnitId
     readonly canonicalId: ResultId
+    /** Of the canonical result. */
+    readonly metric: number | null
     readonly isPublished: boolean
   }[],
   now: Instant,
@@ -75,6 +77,7 @@ export function acceptWorkUnits(
     published: column(answers, answer => answer.isPublished),
     ids: column(answers, answer => answer.id),
     canonicalIds: column(answers, answer => answer.canonicalId),
+    metrics: column(answers, answer => answer.metric),
     now: toDb(now),
   })
 }
@@ -197,11 +200,11 @@ const ALIVE_AGAIN = `
 const ACCEPT = `
   with changed as (
   update work_units w set state = 'valid', canonical_result_id = x.canonical_id, closed_at = :now,
-    metric = case when w.rung = 3 then r.metric end,
+    metric = case when w.rung = 3 then x.metric end,
     published_at = case when x.published then cast(:now as timestamptz) end,
     awaits = case when x.published then null else w.awaits end
-  from unnest(:ids::text[], :canonicalIds::text[], :published::boolean[]) as x (id, canonical_id, published)
-    join results r on r.id = x.canonical_id
+  from unnest(:ids::text[], :canonicalIds::text[], :metrics::double precision[], :published::boolean[])
+    as x (id, canonical_id, metric, published)
   where w.id = x.id and w.state = 'open' returning w.id, w.campaign_id, w.published_at),
   gone as (${NOT_ALIVE})
   select from changed`

@@ -56,8 +56,8 @@ describe('what a lease says', () => {
     })
     await knex.raw('delete from touched_units')
     await knex.raw(`update live_units set wake_at = null`)
-    const dueAt = (ms: number) =>
-      inTransaction(knex, trx => lockDueWorkUnits(trx, instant(+deadline + ms), 9))
+    const dueAt = async (ms: number) =>
+      (await inTransaction(knex, trx => lockDueWorkUnits(trx, instant(+deadline + ms), 9))).ids
     expect(await dueAt(-1)).not.toContain(units[0]!.id)
     expect(await dueAt(0)).toContain(units[0]!.id)
     await knex.raw(`update work_units set awaits = 'repair' where id = ?`, [units[0]!.id]) // the code cannot get over it

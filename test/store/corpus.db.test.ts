@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { insertCorpus, retractCorpus } from '#store/corpus.ts'
 import { inTransaction } from '#store/database.ts'
-import { reopenWorkUnits } from '#store/work-units.ts'
+import { lockWorkUnits, reopenWorkUnits } from '#store/work-units.ts'
 import { runReport } from '#support/builders.ts'
 import { computeUnits, endEmbargo } from '#support/publishing.ts'
 import { type Scene, startScene } from '#support/scene.ts'
@@ -20,9 +20,19 @@ test('of a unit one row stands: who publishes it again, also at the same moment,
   await computeUnits(await enrolHost(server), units, [1])
   await endEmbargo(knex, id)
   const unitId = units[0]!.id
-  const { rows } = await knex.raw('select id from results where work_unit_id = ?', [unitId])
-  const row = { workUnitId: unitId, resultId: rows[0].id, replicas: 1, report: runReport() }
-  const publish = () => inTransaction(knex, trx => insertCorpus(trx, [row], server.now()))
+  const { rows } = await knex.raw('select id, digest from results where work_unit_id = ?', [unitId])
+  const row = {
+    workUnitId: unitId,
+    resultId: rows[0].id,
+    digest: rows[0].digest,
+    replicas: 1,
+    report: runReport(),
+  }
+  const publish = () =>
+    inTransaction(knex, async trx => {
+      await lockWorkUnits(trx, [unitId])
+      return insertCorpus(trx, [row], server.now())
+    })
   expect(await publish()).toBe(0)
   await inTransaction(knex, async trx => {
     await reopenWorkUnits(trx, [unitId], server.now())
