@@ -36,6 +36,7 @@ async function audit(knex: Knex): Promise<Said> {
     `${chain.ok ? 'as sealed' : 'NOT AS SEALED'}: ${chain.rows} rows in ${chain.blocks} blocks`,
     ...chain.problems.map(problem => `  block ${problem.block}: ${problem.detail}`),
     ...(found.smuggled === 0 ? [] : [`${found.smuggled} rows stand among sealed ones and are in no block`]),
+    ...(found.dangling === 0 ? [] : [`${found.dangling} rows name a result or a campaign that is not there`]),
   ]
   return { json: found, lines, ok: found.sound }
 }

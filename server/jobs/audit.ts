@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { sha256Bytes } from '#domain/hash.ts'
 import type { LedgerHead } from '#protocol/ledger.ts'
 import { checkLedger, type LedgerVerdict } from '#protocol/ledger-check.ts'
-import { chainLines, countSmuggled, headsAfter } from '#store/blocks.ts'
+import { chainLines, countDangling, countSmuggled, headsAfter } from '#store/blocks.ts'
 import type { Trx } from '#store/database.ts'
 import { type Audit, audit } from '#store/ledger.ts'
 
@@ -11,6 +11,8 @@ export interface ChainAudit {
   readonly chain: LedgerVerdict
   /** Rows that stand before the end of what was checked and are in no block. */
   readonly smuggled: number
+  /** Rows of what was checked that name a result or a campaign which is not there: no reference holds them (decision 0055). */
+  readonly dangling: number
 }
 
 export interface LedgerAudit extends Audit, ChainAudit {
@@ -23,8 +25,9 @@ const ALL = { blocks: Infinity, rows: Infinity }
 export function auditLedger(knex: Knex, publicKeys: readonly string[] = []): Promise<LedgerAudit> {
   return inSnapshot(knex, async trx => {
     const found = await audit(trx)
-    const { chain, smuggled } = await checkBlocks(trx, 0, ALL, publicKeys)
-    return { ...found, chain, smuggled, sound: found.balanced && chain.ok && smuggled === 0 }
+    const sealed = await checkBlocks(trx, 0, ALL, publicKeys)
+    const { chain, smuggled, dangling } = sealed
+    return { ...found, ...sealed, sound: found.balanced && chain.ok && smuggled + dangling === 0 }
   })
 }
 
@@ -56,8 +59,9 @@ async function checkBlocks(
   }
   const chain = await check.end()
   const through = chain.head?.number
-  const smuggled = through === undefined ? 0 : await countSmuggled(trx, { after, through })
-  return { chain, smuggled }
+  if (through === undefined) return { chain, smuggled: 0, dangling: 0 }
+  const smuggled = await countSmuggled(trx, { after, through })
+  return { chain, smuggled, dangling: await countDangling(trx, { after, through }) }
 }
 
 const headOf = async (trx: Trx, block: number): Promise<LedgerHead | undefined> =>

@@ -28,13 +28,16 @@ const ledger = (subject: string, detail: string): Finding => ({ kind: 'ledger', 
 
 /** The same of all balances, of accounts and campaigns. */
 export async function inspectLedger(deps: InspectDeps): Promise<Finding[]> {
-  const { sumMilli, differences, campaigns } = await auditBalances(deps.knex)
+  const { sumMilli, differences, campaigns, held } = await auditBalances(deps.knex)
   const found = await raise(deps, [
     ...(sumMilli === 0 ? [] : [ledger('sum', `all balances together are ${sumMilli}, not 0`)]),
     ...differences.map(({ account, projectedMilli, derivedMilli }) =>
       ledger(account, `its balance is ${projectedMilli}, and its transfers give ${derivedMilli}`),
     ),
     ...campaigns.map(id => ledger(id, 'its escrow is not what it reserved less what it paid')),
+    ...held.map(({ account, heldMilli, openMilli }) =>
+      ledger(account, `it holds ${heldMilli}, and its results that are not final were granted ${openMilli}`),
+    ),
   ])
   await noteUpkeep(deps.knex, { kind: 'ledger_check', at: deps.now(), detail: { findings: found.length } })
   return found
@@ -44,7 +47,7 @@ export async function inspectLedger(deps: InspectDeps): Promise<Finding[]> {
 export async function inspectChain(deps: InspectDeps, portion = PER_LOOK): Promise<Finding[]> {
   const { after, begunAt } = await readRound(deps.knex)
   const begun = after === 0 || begunAt === null ? deps.now() : begunAt
-  const { chain, smuggled } = await auditBlocks(deps.knex, after, portion)
+  const { chain, smuggled, dangling } = await auditBlocks(deps.knex, after, portion)
   const found = await raise(deps, [
     ...chain.problems.map(
       ({ block, detail }): Finding => ({ kind: 'chain', subject: `block ${block}`, detail }),
@@ -52,6 +55,9 @@ export async function inspectChain(deps: InspectDeps, portion = PER_LOOK): Promi
     ...(smuggled === 0
       ? []
       : [ledger('chain', `${smuggled} rows stand among sealed ones and are in no block`)]),
+    ...(dangling === 0
+      ? []
+      : [ledger('chain', `${dangling} sealed rows name a result or a campaign that is not there`)]),
   ])
   const isEnd = (chain.blocks < portion.blocks && chain.rows < portion.rows) || chain.head === null
   if (isEnd) await noteUpkeep(deps.knex, { kind: 'chain_check', at: begun })

@@ -150,6 +150,19 @@ export async function countSmuggled(
   return smuggled
 }
 
+/** Rows of the blocks after `after` up to `through` that name a result or a campaign which is not there. */
+export async function countDangling(
+  on: Executor,
+  { after: first, through: last }: { after: number; through: number },
+): Promise<number> {
+  let dangling = 0
+  for (let after = first; after < last; after += BLOCKS_PER_PAGE) {
+    const through = Math.min(after + BLOCKS_PER_PAGE, last)
+    dangling += (await selectOne(on, z.object({ count: z.int() }), DANGLING, { after, through })).count
+  }
+  return dangling
+}
+
 const RoundRow = z.object({ after: z.int(), begunAt: Timestamp.nullable() })
 /** How far the chain was looked through in this round, and since when. */
 export type Round = z.infer<typeof RoundRow>
@@ -213,6 +226,14 @@ const SMUGGLED = `
       and (t.xid, t.id) <= (select last_xid, last_id from blocks order by number desc limit 1)
     except select unnest(ids) from blocks where number > :after and number <= :through)
   select count(*) as count from strange where not exists (select from blocks b where ${isNamed('strange.id')})`
+
+const DANGLING = `
+  select count(*) as count from blocks b cross join lateral unnest(b.ids) as n (id) join transfers t on t.id = n.id
+  where b.number > :after and b.number <= :through and (
+    not exists (select from campaigns c where c.id = t.campaign_id) and t.campaign_id is not null
+    or exists (
+      select from unnest(array_append(t.grants, t.result_id)) as g (name)
+      where g.name is not null and not exists (select from results r where r.id = split_part(g.name, ':', 1))))`
 
 const READ_ROUND = `select after_block as after, begun_at as "begunAt" from chain_round`
 

@@ -112,6 +112,11 @@ test.each([
     where kind = 'grant' and id = (select min(id) from transfers where kind = 'grant')`,
     /its escrow is not/,
   ],
+  [
+    'what became final and was not handed over',
+    `delete from provisional_results`,
+    /it holds 10, and its results that are not final were granted 0/,
+  ],
 ])('a corrupted ledger raises an alert: %s', async (_what, sql, detail) => {
   for (const statement of sql.split(';')) await life.knex.raw(statement)
   await inspectLedger(life.deps)

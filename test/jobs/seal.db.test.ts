@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sha256Bytes } from '#domain/hash.ts'
-import { starter } from '#domain/ledger.ts'
+import { reserve, starter } from '#domain/ledger.ts'
 import { inspectChain } from '#jobs/inspect.ts'
 import { ROWS_PER_BLOCK_MAX, sealAll } from '#jobs/seal.ts'
 import { generateKey, type SigningKey } from '#kernels/sign.ts'
@@ -183,6 +183,16 @@ describe('a row that somebody with all rights', () => {
     expect(await wholeRound({ blocks: Infinity, rows: 1 })).toEqual(rounds)
     await meddle(`update transfers set amount_milli = amount_milli - 1 where id = ${id}`)
     expect((await readUpkeep(database.knex)).get('chain_check')).toBe(T0)
+  })
+
+  test('of a campaign that is not there is counted', async () => {
+    const [userId, campaignId] = [testIds.user(T0), testIds.campaign(T0)]
+    await give(1)
+    const spent = reserve({ campaignId, userId, amountMilli: 5 })
+    await inTransaction(database.knex, trx => post(trx, [starter({ userId, amountMilli: 5 }), spent], T0))
+    await seal()
+    const found = '1 sealed rows name a result or a campaign that is not there'
+    expect((await wholeRound()).flat()).toEqual([found])
   })
 
   test('removed from the database is named', async () => {
