@@ -172,11 +172,12 @@ export async function findBorrowed(
   return new Set(rows.map(row => row.id))
 }
 
-// One look for each: of both in one PostgreSQL reads what has the same weights also where they do not count.
+// One look for each: of both in one PostgreSQL reads what has the same weights also where they do not count. Its own unit has its own run
+// key, and is left out before it is looked up.
 const sameElsewhere = (
   match: string,
 ): string => `exists (select from results o join work_units ow on ow.id = o.work_unit_id
-    where ${match} and o.metric is not null and ow.run_key <> w.run_key)`
+    where ${match} and o.work_unit_id <> r.work_unit_id and o.metric is not null and ow.run_key <> w.run_key)`
 
 const COLUMNS = `
   r.id, r.work_unit_id as "workUnitId", w.experiment_id as "experimentId", r.host_id as "hostId",
