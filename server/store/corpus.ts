@@ -108,7 +108,7 @@ const ANSWER = `
       metric = case when w.rung = 3 then known.metric_value end
     from (
       select distinct on (c.run_key) c.run_key, c.result_id, c.work_unit_id, c.metric_value
-      from work_units u join work_units k on k.run_key = u.run_key join corpus c on c.work_unit_id = k.id
+      from work_units u join work_units k on k.run_key = u.run_key and k.id <> u.id join corpus c on c.work_unit_id = k.id
       where u.id = any(:workUnitIds) and not ${provisional('c.work_unit_id')} and c.retracted_at is null
       order by c.run_key, c.published_at, c.work_unit_id) as known
     where w.id = any(:workUnitIds) and w.state = 'open' and w.run_key = known.run_key

@@ -172,16 +172,17 @@ export async function findBorrowed(
   return new Set(rows.map(row => row.id))
 }
 
-// One look for each: of both in one PostgreSQL reads what has the same weights also where they do not count.
+// One look for each: of both in one PostgreSQL reads what has the same weights also where they do not count. Its own unit has its own run
+// key, and is left out before it is looked up.
 const sameElsewhere = (
   match: string,
 ): string => `exists (select from results o join work_units ow on ow.id = o.work_unit_id
-    where ${match} and o.metric is not null and ow.run_key <> w.run_key)`
+    where ${match} and o.work_unit_id <> r.work_unit_id and o.metric is not null and ow.run_key <> w.run_key)`
 
 const COLUMNS = `
   r.id, r.work_unit_id as "workUnitId", w.experiment_id as "experimentId", r.host_id as "hostId",
   r.owner_key as "ownerKey", r.trusted, r.proven, r.draw, r.verdict,
-  r.confirmed and r.verdict = 'valid' as confirmed, ${IS_PROVISIONAL} as provisional, r.decision,
+  r.confirmed and r.verdict = 'valid' as confirmed, r.verdict = 'valid' and ${IS_PROVISIONAL} as provisional, r.decision,
   r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", ${IS_VESTED} as vested,
   r.reported_at as "reportedAt", r.fuel_used as "fuelUsed", r.work, r.metric, r.digest, w.engine_class as "engineClass", r.weights,
   w.kernel_sha256 as "kernelSha256",
@@ -196,7 +197,8 @@ const READ_QUIET = `select ${COLUMNS} ${OF_UNITS}`
 
 // A verdict that is given again for the same reason keeps its grant: what it was paid for stays written down. That the host is to hear
 // of the first one was written with the report. No index names what this changes, but for `confirmed`,
-// which is also set of what nobody need vouch for since it is not valid: a new version stays in its page.
+// which is also set of what nobody need vouch for since it is not valid: a new version stays in its page. One result of a unit stands alone,
+// and the unit is locked; none did before its first verdict.
 const GIVE_VERDICTS = `
   with judged as (
     update results r set verdict = x.verdict, granted_milli = x.amount,
@@ -210,11 +212,11 @@ const GIVE_VERDICTS = `
     returning r.host_id, r.id, r.decision, r.work_unit_id, r.reported_at, x.provisional, x.campaign_id, x.engine_class),
   alone as (
     insert into provisional_results (work_unit_id, result_id, host_id, campaign_id, engine_class, reported_at)
-    select work_unit_id, id, host_id, campaign_id, engine_class, reported_at from judged where provisional
-    on conflict do nothing),
+    select work_unit_id, id, host_id, campaign_id, engine_class, reported_at from judged j where provisional
+      and not exists (select from provisional_results p where p.work_unit_id = j.work_unit_id)),
   joined as (
     delete from provisional_results p using judged j
-    where p.work_unit_id = j.work_unit_id and p.result_id = j.id and not j.provisional),
+    where p.work_unit_id = j.work_unit_id and p.result_id = j.id and not j.provisional and j.decision > 1),
   again as (
     insert into unsettled_results (host_id, result_id) select host_id, id from judged where decision > 1 order by host_id, id
     on conflict (host_id, result_id) do update set told = false)
@@ -261,21 +263,19 @@ const LIST_ORPHANS = `
   where u.host_id = :hostId and mine.verdict <> 'valid' and w.state = 'valid' order by w.id limit :limit`
 
 // The rule is isFinalBy of the domain.
-const FINAL = `
-  from streaks s join provisional_results p
-    on p.host_id = s.host_id and p.engine_class = s.engine_class and p.reported_at <= s.final_until
-  where s.host_id = any(:hostIds)`
+const IS_FINAL = `
+  s.host_id = any(:hostIds) and p.host_id = s.host_id and p.engine_class = s.engine_class and p.reported_at <= s.final_until`
 
 const LOCK_FINAL = `
-  select w.id from work_units w where w.id in (select p.work_unit_id ${FINAL} order by 1 limit :limit)
+  select w.id from work_units w where w.id in (
+    select p.work_unit_id from streaks s join provisional_results p on ${IS_FINAL} order by 1 limit :limit)
   order by w.id for no key update`
 
 // Looked up again: whoever held a unit may have judged it meanwhile.
 const FINALISE = `
   with final as (
-    delete from provisional_results where work_unit_id in (
-      select p.work_unit_id ${FINAL} and p.work_unit_id = any(:units))
-    returning result_id, campaign_id)
+    delete from provisional_results p using streaks s where p.work_unit_id = any(:units) and ${IS_FINAL}
+    returning p.result_id, p.campaign_id)
   select r.id, f.campaign_id as "campaignId", h.id as "hostId", h.user_id as "userId",
     r.granted_milli as "grantedMilli", r.granted_decision as "grantedDecision", r.vested
   from final f join results r on r.id = f.result_id join hosts h on h.id = r.host_id`
