@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { addToken, addUser } from '#server/admin-users.ts'
 import { systemClock } from '#server/clock.ts'
 import { secureIds } from '#server/ids.ts'
-import { findRunning } from '#server/running.ts'
+import { theRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
 import type { Scope } from '#store/tokens.ts'
 import { launch, type Program, stop, XEENET } from './process.ts'
@@ -111,9 +111,7 @@ export async function startGrid(options: GridOptions): Promise<Grid> {
 
 /** What `xeenet admin` does, without a process for each user and token of every test. */
 async function asOperator<T>(dataDir: string, act: (knex: Knex) => Promise<T>): Promise<T> {
-  const running = await findRunning(dataDir)
-  if (running === undefined) throw new Error(`no server runs on ${dataDir}`)
-  const { connectionString } = running
+  const { connectionString } = await theRunning(dataDir)
   const knex = openDatabase({ connectionString, poolMax: 1, warn: () => undefined })
   return act(knex).finally(() => knex.destroy())
 }

@@ -1,6 +1,7 @@
 import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { isAlive } from './postgres/previous.ts'
 
 /** What a running server leaves in its data directory, so that commands on the same machine find it. */
 export const RunningServer = z.object({
@@ -30,19 +31,17 @@ export async function findRunning(dataDir: string): Promise<RunningServer | unde
   return note !== undefined && isAlive(note.pid) ? note : undefined
 }
 
+/** The same where one must. Throws when none does. */
+export async function theRunning(dataDir: string): Promise<RunningServer> {
+  const running = await findRunning(dataDir)
+  if (running === undefined) throw new Error(`no server runs on ${dataDir}`)
+  return running
+}
+
 async function readNote(dataDir: string): Promise<RunningServer | undefined> {
   try {
     return RunningServer.parse(JSON.parse(await readFile(pathOf(dataDir), 'utf8')))
   } catch {
     return undefined // no note, or one that nobody can read: the same
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { chromium, type Page } from 'playwright-core'
 import { CampaignView } from '#protocol/campaign.ts'
-import { findRunning } from '#server/running.ts'
+import { theRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
 import { CHROMIUM, FLAGS } from '../exact/chromium.ts'
 import type { Figure } from '../figures.ts'
@@ -52,8 +52,7 @@ export async function pageFigures(): Promise<readonly Figure[]> {
   const env = { XEENET_DATASETS: 'sotu-small@1', XEENET_LOG_LEVEL: 'warn' }
   const grid = await startGrid({ dir, env, serverArgs: ['--no-verifier'] })
   try {
-    const running = await findRunning(grid.dataDir)
-    if (running === undefined) throw new Error('the server left no note')
+    const running = await theRunning(grid.dataDir)
     await grid.addUser('rosa', 'researcher', 1e9)
     await writeFile(join(dir, 'campaign.yaml'), CAMPAIGN)
     const mine = ['--server', grid.url, '--token-file', await grid.tokenFile('rosa', 'campaign')]

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CampaignView } from '#protocol/campaign.ts'
 import { STREAMS_PER_ADDRESS_MAX } from '#protocol/limits.ts'
 import { type CampaignId, instant } from '#protocol/units.ts'
-import { findRunning } from '#server/running.ts'
+import { theRunning } from '#server/running.ts'
 import { inTransaction, openDatabase } from '#store/database.ts'
 import { addCampaignEvents } from '#store/events.ts'
 import type { Figure } from '../figures.ts'
@@ -41,8 +41,7 @@ export async function streamFigures(): Promise<readonly Figure[]> {
   const dir = await mkdtemp(join(tmpdir(), 'xeenet-bench-sse-'))
   const env = { XEENET_DATASETS: 'sotu-small@1', XEENET_LOG_LEVEL: 'warn' }
   const grid = await startGrid({ dir, env, serverArgs: ['--no-verifier'] })
-  const running = await findRunning(grid.dataDir)
-  if (running === undefined) throw new Error('the server left no note')
+  const running = await theRunning(grid.dataDir)
   const knex = openDatabase({ connectionString: running.connectionString })
   try {
     await grid.addUser('rosa', 'researcher', 1e9)

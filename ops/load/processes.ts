@@ -1,5 +1,5 @@
 import { Role } from '#server/config.ts'
-import { findRunning } from '#server/running.ts'
+import { theRunning } from '#server/running.ts'
 import { startServer } from '../faults/process.ts'
 import type { Grid } from '../grid.ts'
 import type { ServerProcess } from './window.ts'
@@ -28,8 +28,7 @@ export const firstRoles = (apart: Apart): string =>
 
 /** Starts the others beside the first, on its database and directory. */
 export async function startServers(grid: Grid, env: NodeJS.ProcessEnv, apart: Apart): Promise<Servers> {
-  const first = await findRunning(grid.dataDir)
-  if (first === undefined) throw new Error('the server left no note in its data directory')
+  const first = await theRunning(grid.dataDir)
   const { connectionString } = first
   const started: ReturnType<typeof startServer>[] = []
   const start = (roles: string) => {

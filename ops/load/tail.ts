@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Knex } from 'knex'
 import { z } from 'zod'
-import { findRunning } from '#server/running.ts'
+import { theRunning } from '#server/running.ts'
 import { openDatabase } from '#store/database.ts'
 import { select, selectOne } from '#store/rows.ts'
 import { block, type Figure, writeFigures } from '../figures.ts'
@@ -105,8 +105,7 @@ try {
 }
 
 async function measure(grid: Grid): Promise<Figure[]> {
-  const running = await findRunning(grid.dataDir)
-  if (running === undefined) throw new Error('the server left no note in its data directory')
+  const running = await theRunning(grid.dataDir)
   const knex = openDatabase({ connectionString: running.connectionString })
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   const stop = new AbortController()

@@ -1,5 +1,6 @@
-import { statfsSync } from 'node:fs'
+import { readdir, stat, statfs } from 'node:fs/promises'
 import { totalmem } from 'node:os'
+import { join } from 'node:path'
 import { type Endpoint, endpointSettings } from './endpoint.ts'
 
 const MIB = 1024 * 1024
@@ -14,15 +15,32 @@ const sharedBuffersMib = (bytes: number): number => Math.min(1024, Math.max(64, 
 const maxWalMib = (freeBytes: number): number =>
   Math.min(8 * 1024, Math.max(256, Math.floor(freeBytes / 8 / MIB)))
 
-/** What is free on the disk of a directory, in bytes; 0 where that is not told. */
-function freeOn(directory: string): number {
-  try {
-    const { bavail, bsize } = statfsSync(directory)
-    return bavail * bsize
-  } catch {
+/** The settings that depend on the disk of a cluster. One that does not tell what is free stops no start: its log is kept short. */
+export async function diskSettings(
+  cluster: string,
+  warn: (fields: object, message: string) => void,
+): Promise<Record<string, string>> {
+  const free = await freeOn(cluster).catch(error => {
+    warn({ error, cluster }, 'the disk does not tell what is free: PostgreSQL keeps little log')
     return 0
-  }
+  })
+  return { max_wal_size: `${maxWalMib(free)}MB` }
 }
+
+/** What is free on the disk of a cluster, in bytes, and what its log has of it: a start after a busy day gets no less than the one before. */
+async function freeOn(cluster: string): Promise<number> {
+  const { bavail, bsize } = await statfs(cluster)
+  const log = join(cluster, 'pg_wal')
+  const sizes = (await readdir(log)).map(name => sizeOf(join(log, name)))
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, bavail * bsize)
+}
+
+// A server that was just told to end may still put files away.
+const sizeOf = (path: string): Promise<number> =>
+  stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  )
 
 /**
  * What the embedded server is started with, `more` over our own settings. Given at each start, so that a newer version
@@ -41,7 +59,6 @@ export function serverArguments(
     full_page_writes: 'on',
     max_connections: '60', // the server's pool, pg-boss's pool and a few people with psql
     shared_buffers: `${sharedBuffersMib(totalmem())}MB`,
-    max_wal_size: `${maxWalMib(freeOn(cluster))}MB`,
     min_wal_size: '32MB',
     wal_level: 'minimal', // no replicas: less to write
     max_wal_senders: '0',

@@ -15,6 +15,7 @@ import { hasCode, PostgresError } from './errors.ts'
 import { type Layout, layoutOf } from './layout.ts'
 import { lockDirectory } from './lock.ts'
 import { launchServer, type Prepared, type Server } from './server.ts'
+import { diskSettings } from './settings.ts'
 
 /** What the launcher needs of a logger; pino's has this shape. */
 export interface PostgresLog {
@@ -109,5 +110,7 @@ async function prepare(layout: Layout, options: StartOptions): Promise<Prepared>
   const confinement = await chooseConfinement(binaries, candidates)
   await ensureCluster(layout, binaries, confinement)
   const endpoint = await chooseEndpoint(layout, options.transport ?? defaultTransport())
-  return { layout, binaries, confinement, endpoint, settings: options.settings ?? {} }
+  const warn = options.log.warn.bind(options.log)
+  const settings = { ...(await diskSettings(layout.cluster, warn)), ...options.settings }
+  return { layout, binaries, confinement, endpoint, settings }
 }
