@@ -12,6 +12,28 @@ test('int8 and count(*) arrive as numbers while they are safe, and numeric as te
     expect(rows).toEqual([{ n: 1, safe: 9007199254740991, unsafe: '9007199254740993', exact: '0.1' }])
   }))
 
+test.each(['UTC', 'Asia/Kolkata'])('a moment is the same in the time zone %s, to the millisecond', zone =>
+  withDatabase(({ knex }) =>
+    inTransaction(knex, async trx => {
+      await trx.raw(`set local time zone '${zone}'`)
+      const { rows } = await trx.raw(
+        `select '2026-11-28 09:25:07.123999Z'::timestamptz as fine, '2026-11-28 09:25:07Z'::timestamptz as whole,
+           '1969-12-31 23:59:59.9Z'::timestamptz as early, '0044-03-15 12:00:00Z BC'::timestamptz as roman,
+           'infinity'::timestamptz as never`,
+      )
+      expect(rows).toEqual([
+        {
+          fine: new Date('2026-11-28T09:25:07.123Z'),
+          whole: new Date('2026-11-28T09:25:07Z'),
+          early: new Date('1969-12-31T23:59:59.900Z'),
+          roman: new Date('-000043-03-15T12:00:00Z'),
+          never: Number.POSITIVE_INFINITY,
+        },
+      ])
+    }),
+  ),
+)
+
 test('a transaction that throws leaves nothing behind', () =>
   withDatabase(async ({ knex }) => {
     await knex.raw(`create table notes (text text)`)
