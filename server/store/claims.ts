@@ -6,6 +6,7 @@ import type { Trx } from './database.ts'
 import { moveDebts } from './debts.ts'
 import { addHostEvents, HostState } from './hosts.ts'
 import { lockBalances, post } from './ledger.ts'
+import { resultsOf } from './results.ts'
 import { execute, select, selectFirst, toDb } from './rows.ts'
 import { EXCLUSIONS, exclusionsSince } from './streaks.ts'
 import { demandChecks, lockWorkUnits } from './work-units.ts'
@@ -110,13 +111,13 @@ const LOCK_HOST = `
 
 // In any state but unsent: who holds one may still report.
 const OPEN = `
-  select distinct w.id from results r join work_units w on w.id = r.work_unit_id
-  where r.host_id = :hostId and w.state = 'open' order by w.id`
+  select distinct w.id from ${resultsOf(':hostId')} r join work_units w on w.id = r.work_unit_id
+  where w.state = 'open' order by w.id`
 
 // Both have, or had, a result of an open unit. It will be settled by a trusted host.
 const SHARED = `
-  select distinct w.id from results r join work_units w on w.id = r.work_unit_id
-  where r.host_id = :hostId and w.state = 'open' and not w.disputed and exists (
+  select distinct w.id from ${resultsOf(':hostId')} r join work_units w on w.id = r.work_unit_id
+  where w.state = 'open' and not w.disputed and exists (
     select from results o join hosts h on h.id = o.host_id
     where o.work_unit_id = w.id and o.id <> r.id and h.user_id = :userId and not o.trusted)
   order by w.id`
@@ -124,7 +125,7 @@ const SHARED = `
 // Valid results of one account, several of them, and of nobody else.
 const JOINT = `
   select w.id from results r join work_units w on w.id = r.work_unit_id join hosts me on me.id = r.host_id
-  where r.host_id = :hostId and r.verdict = 'valid' and w.state = 'valid' and exists (
+  where r.host_id = :hostId and r.state = 'over' and r.verdict = 'valid' and w.state = 'valid' and exists (
     select from results o join hosts h on h.id = o.host_id
     where o.work_unit_id = w.id and o.id <> r.id and o.verdict = 'valid' and h.user_id = me.user_id)
   and not exists (

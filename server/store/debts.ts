@@ -131,7 +131,7 @@ const FORFEITS = `
     and not exists (select from transfers t where t.key in (
       'forfeit:' || b.result_id || ':' || x.decision, 'restore:' || b.result_id || ':' || x.decision))`
 
-const OF_HOSTS = `and r.host_id = any(:hostIds) and r.verdict = 'valid' and r.granted_milli = 0`
+const OF_HOSTS = `and r.host_id = any(:hostIds) and r.state = 'over' and r.verdict = 'valid' and r.granted_milli = 0`
 const OLD = `and b.created_at < :before and not exists (
   select from action_hosts x join appeals p on p.action_id = x.action_id
   where x.host_id = r.host_id and p.decision is null)`

@@ -33,20 +33,23 @@ export const listHostTicks = (
 
 const IS_PUBLIC = `w.published_at is not null and ${IS_LISTED}`
 
-const LIST = `
+// What it holds and what is over, each in the order of its index (store/results.ts): a host may have a million.
+const listOf = (state: 'over' | 'in_progress'): string => `(
   select r.id, w.experiment_id as "experimentId", w.campaign_id as "campaignId", c.title, r.state, r.outcome, r.verdict, r.late,
     r.fraction, r.sent_at as "sentAt", cast(extract(epoch from r.reported_at - r.sent_at) * 1000 as double precision) as "tookMs",
     r.granted_milli as "grantedMilli", ${IS_VESTED} as vested
   from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
-  where r.host_id = :hostId and (:own or ${IS_PUBLIC})
+  where r.host_id = :hostId and r.state = '${state}' and (:own or ${IS_PUBLIC})
     and (cast(:after as text) is null
       or (r.sent_at, r.id) < (select a.sent_at, a.id from results a where a.id = :after and a.host_id = :hostId))
-  order by r.sent_at desc, r.id desc limit :limit`
+  order by r.sent_at desc, r.id desc limit :limit)`
+const LIST = `
+  select * from (${listOf('over')} union all ${listOf('in_progress')}) as given order by "sentAt" desc, id desc limit :limit`
 
 const TICKS = `
   select max(r.reported_at) as at, count(*) as runs, count(*) filter (where r.verdict is distinct from 'valid') as failed,
     coalesce(max(k.replicas), 0) as agreed, bool_or(i.result_id is not null) as best
   from results r join work_units w on w.id = r.work_unit_id join campaigns c on c.id = w.campaign_id
   left join corpus k on k.work_unit_id = w.id and k.retracted_at is null left join impacts i on i.result_id = r.id
-  where r.host_id = :hostId and r.sent_at > :since and r.reported_at is not null and ${IS_PUBLIC}
+  where r.host_id = :hostId and r.state = 'over' and r.sent_at > :since and r.reported_at is not null and ${IS_PUBLIC}
   group by ${SLOT('r.reported_at')} order by 1`

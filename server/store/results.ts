@@ -50,6 +50,11 @@ export interface NewResult {
 export const insertResults = (trx: Trx, results: readonly NewResult[], now: Instant): Promise<number> =>
   execute(trx, INSERT, { rows: recordset(results), now: toDb(now) })
 
+/** A sub-select: all results of a host. One index has what it holds, another what is over: a lease would be written to both. */
+export const resultsOf = (hostId: string): string => `(
+  select * from results where host_id = ${hostId} and state = 'over'
+  union all select * from results where host_id = ${hostId} and state = 'in_progress')`
+
 const UnitIdRow = z.object({ id: WorkUnitId })
 
 /** Work units of which one of these hosts holds a lease. */

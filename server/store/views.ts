@@ -15,6 +15,7 @@ import {
 import { exactness, VERIFIED } from './exactness.ts'
 import { HostState } from './hosts.ts'
 import { provisional } from './provisional.ts'
+import { resultsOf } from './results.ts'
 import { type Executor, select, selectFirst, selectOne, Timestamp, toDb } from './rows.ts'
 
 const HostRow = z.object({
@@ -49,7 +50,7 @@ const HOST = `
     count(*) filter (where r.outcome = 'error') as error,
     count(*) filter (where r.outcome = 'no_reply') as "noReply",
     cast(coalesce(sum(r.granted_milli), 0) as bigint) as "grantedMilli"
-  from hosts h left join results r on r.host_id = h.id
+  from hosts h left join lateral ${resultsOf('h.id')} r on true
   where h.id = :id group by h.id`
 
 /** What anyone may know of a host. */

@@ -1,0 +1,3 @@
+-- A lease is written to one place less: what a host holds is in results_held, and here what is over (store/results.ts).
+drop index results_of_host;
+create index results_of_host on results (host_id, sent_at) where state = 'over' and host_id is not null;
