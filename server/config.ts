@@ -50,6 +50,8 @@ const Settings = z.object({
     .regex(/^postgres(ql)?:/)
     .optional()
     .describe('an address such as postgres://user:password@host/database'),
+  /** Where the programs are of which the embedded PostgreSQL consists, instead of those that come with us. */
+  XEENET_POSTGRES_BIN: path.optional(),
   PORT: port.default(7316).describe(PORT),
   /** Where /healthz, /readyz and /metrics answer of a process without the role http; 0: any free one. */
   XEENET_HEALTH_PORT: port.optional().describe(PORT),
@@ -165,6 +167,7 @@ function contradictions(s: Settings): string[] {
 /** Everything the server can be told, parsed once. */
 export interface Config {
   readonly databaseUrl: string | undefined // undefined: the embedded one
+  readonly postgresBin: string | undefined
   readonly port: number // 0: any free one
   readonly lingerMs: number
   readonly healthPort: number | undefined // of a process without the role http; undefined: none
@@ -211,6 +214,7 @@ export function readConfig(
   const s = parsed.data
   return {
     databaseUrl: s.DATABASE_URL,
+    postgresBin: s.XEENET_POSTGRES_BIN,
     port: s.PORT,
     lingerMs: s.XEENET_LINGER_MS,
     healthPort: s.XEENET_HEALTH_PORT,

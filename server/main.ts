@@ -40,7 +40,7 @@ import { secureIds } from './ids.ts'
 import { keyRing, settleOperatorKey } from './key-rotation.ts'
 import { listen } from './listen.ts'
 import { type Log, openLog } from './log.ts'
-import { describeRefusal, postgresDirectory } from './operator.ts'
+import { describeRefusal, embedded } from './operator.ts'
 import { ensureVerifyToken } from './platform.ts'
 import { supervisePostgres } from './postgres/supervise.ts'
 import { announce, withdraw } from './running.ts'
@@ -133,7 +133,7 @@ async function start(config: Config, closers: Closers): Promise<ServerReady | un
 
 async function openPostgres(config: Config, closers: Closers): Promise<string> {
   if (config.databaseUrl !== undefined) return config.databaseUrl
-  const postgres = await supervisePostgres({ dataDir: postgresDirectory(config.dataDir), log })
+  const postgres = await supervisePostgres({ ...embedded(config), log })
   closers.push(() => postgres.stop())
   return postgres.connectionString
 }

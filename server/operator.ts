@@ -8,7 +8,13 @@ import { startPostgres } from './postgres/start.ts'
 import { findRunning } from './running.ts'
 
 /** Where the embedded database of a data directory lives. */
-export const postgresDirectory = (dataDir: string): string => join(dataDir, 'postgres')
+const postgresDirectory = (dataDir: string): string => join(dataDir, 'postgres')
+
+/** Where the embedded PostgreSQL keeps its data, and what it consists of. */
+export const embedded = ({ dataDir, postgresBin }: Config) => ({
+  dataDir: postgresDirectory(dataDir),
+  programs: postgresBin,
+})
 
 /** A refusal of an operator's command: a stable code and a remedy. */
 export class OperatorError extends Error {
@@ -42,7 +48,7 @@ export async function withConnection<T>(
 ): Promise<T> {
   const known = config.databaseUrl ?? (await findRunning(config.dataDir))?.connectionString
   if (known !== undefined) return work(known)
-  const postgres = await startPostgres({ dataDir: postgresDirectory(config.dataDir), log })
+  const postgres = await startPostgres({ ...embedded(config), log })
   try {
     return await work(postgres.connectionString)
   } finally {

@@ -25,7 +25,7 @@ const Reply = z.object({
   reports: z.array(z.object({ outcome: z.string(), code: z.string().optional() })),
   leases: z.array(z.object({ resultId: ResultId, job: z.string() })),
   abort: z.array(z.object({ resultId: ResultId })),
-  signsReports: z.literal(true).optional(),
+  signsReports: z.boolean().optional(),
   wanted: z.array(z.object({ resultId: ResultId, sha256: Sha256 })),
 })
 type Reply = z.infer<typeof Reply>

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { access, constants, mkdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { arch, env, platform } from 'node:process'
@@ -15,19 +15,35 @@ export interface Binaries {
 }
 
 /**
- * Finds the PostgreSQL of this platform and makes the library symlinks that npm packages cannot carry (the
+ * Finds the PostgreSQL in `programs`, or else that of this platform, and makes the library symlinks that npm packages cannot carry (the
  * package's own install script would make them, but npm does not run it). `linkDir` is where the links go when
  * node_modules belongs to somebody else.
  */
-export async function findBinaries(linkDir: string): Promise<Binaries> {
+export async function findBinaries(linkDir: string, programs?: string): Promise<Binaries> {
+  if (programs !== undefined) {
+    const binaries = { ...programsIn(programs), env: cleanEnvironment() }
+    await assertThere([binaries.initdb, binaries.postgres, binaries.pgCtl])
+    return binaries
+  }
   const native = nativeDirectory()
   const found = await linkLibraries({ root: dirname(native), links: await readLinks(native), linkDir })
+  return { ...programsIn(join(native, 'bin')), env: { ...cleanEnvironment(), ...found } }
+}
+
+function programsIn(directory: string): Omit<Binaries, 'env'> {
   const suffix = platform === 'win32' ? '.exe' : ''
   return {
-    initdb: join(native, 'bin', `initdb${suffix}`),
-    postgres: join(native, 'bin', `postgres${suffix}`),
-    pgCtl: join(native, 'bin', `pg_ctl${suffix}`),
-    env: { ...cleanEnvironment(), ...found },
+    initdb: join(directory, `initdb${suffix}`),
+    postgres: join(directory, `postgres${suffix}`),
+    pgCtl: join(directory, `pg_ctl${suffix}`),
+  }
+}
+
+async function assertThere(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    await access(path, constants.X_OK).catch(cause => {
+      throw new PostgresError('database_programs_missing', `${path} is no program`, { cause })
+    })
   }
 }
 

@@ -5,6 +5,8 @@ export const POSTGRES_HINTS = {
     'This data directory was written by another PostgreSQL. Use the version that wrote it, or start with a new directory.',
   database_unsupported:
     'There is no embedded PostgreSQL for this machine. Set DATABASE_URL to a PostgreSQL of your own (16 or newer).',
+  database_programs_missing:
+    'XEENET_POSTGRES_BIN names the directory of initdb, postgres and pg_ctl, such as /usr/lib/postgresql/18/bin.',
   database_not_allowed:
     'Check who owns the data directory and whether it can be written, or set DATABASE_URL.',
   database_start_failed: 'The last lines of postgres.log in the data directory say why.',

@@ -26,6 +26,7 @@ export interface PostgresLog {
 export interface StartOptions {
   readonly dataDir: string
   readonly log: PostgresLog
+  readonly programs?: string | undefined // the directory of another PostgreSQL's, of the same major version
   readonly settings?: Readonly<Record<string, string>> // of postgresql.conf, over ours
   readonly confinements?: readonly Confinement[] // to try in this order, instead of those for this user
   readonly transport?: Transport // instead of this platform's
@@ -104,7 +105,7 @@ async function makeDataDirectory(layout: Layout): Promise<void> {
 async function prepare(layout: Layout, options: StartOptions): Promise<Prepared> {
   await sweepHalfMade(layout)
   await ensurePassword(layout)
-  const binaries = await findBinaries(layout.libraries)
+  const binaries = await findBinaries(layout.libraries, options.programs)
   const isRoot = process.getuid?.() === 0
   const candidates = options.confinements ?? confinements(isRoot, await clusterOwner(layout))
   const confinement = await chooseConfinement(binaries, candidates)

@@ -100,8 +100,9 @@ export async function readMigrations(directory: string): Promise<readonly Migrat
   )
 }
 
-// An index on a large table takes as long as it takes, also for those who wait for the one that makes it.
-const WAIT_AS_LONG = `set local statement_timeout = 0`
+// An index on a large table takes as long as it takes, also for those who wait for the one that makes it; and a busy table is waited for,
+// whatever this user of the database is told to do else.
+const WAIT_AS_LONG = `set local statement_timeout = 0; set local lock_timeout = 0`
 
 // Any constant of our own does; held until the transaction ends, so that two starting servers take turns.
 const TAKE_LOCK = `select pg_advisory_xact_lock(7316004)`

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { findBinaries } from '#server/postgres/binaries.ts'
 import { startPostgres } from '#server/postgres/start.ts'
 import { hold, kill, query, refusal, silent, untilGone, withDataDir } from './support.ts'
 
@@ -27,6 +28,18 @@ test('a database is made at the first start and found again at the second', () =
     expect(second.connectionString).toBe(first.connectionString)
     expect(await query(second.connectionString, `select upper(word) from kept`)).toEqual([{ upper: 'ÄRGER' }])
     await second.stop()
+  }))
+
+test('another PostgreSQL of the same version takes over, and one that is not there is refused', () =>
+  withDataDir(async dataDir => {
+    const { postgres: program } = await findBinaries(dataDir)
+    const other = await startPostgres({ dataDir: shared, log: silent, programs: dirname(program) })
+    expect(await query(other.connectionString, `select 1 as one`)).toEqual([{ one: 1 }])
+    await other.stop()
+    await expect(startPostgres({ dataDir, log: silent, programs: dataDir })).rejects.toMatchObject({
+      code: 'database_programs_missing',
+      hint: expect.stringContaining('XEENET_POSTGRES_BIN'),
+    })
   }))
 
 test('commits are on the disk, and there is no port', async () => {

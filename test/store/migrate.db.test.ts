@@ -47,7 +47,7 @@ test('a migration takes as long as it takes, for those who wait for it too', asy
   await file('0001_a.sql', `create table a (id integer); select pg_sleep(0.3);`)
   const { connectionString } = database
   const impatient = [1, 2].map(() => openDatabase({ connectionString, poolMax: 1 }))
-  for (const knex of impatient) await knex.raw(`set statement_timeout = 100`)
+  for (const knex of impatient) await knex.raw(`set statement_timeout = 100; set lock_timeout = 100`)
   const applied = await Promise.all(impatient.map(knex => migrate(knex, directory)))
   expect(applied.flat()).toEqual(['0001_a.sql'])
   for (const knex of impatient) await knex.destroy()
