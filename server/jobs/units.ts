@@ -23,22 +23,31 @@ import { judgeUnits, type Verdicts } from './validate.ts'
 const UNITS_PER_BATCH = 200
 
 /** Moves the units that are due, one batch; gives which. A batch that fails is tried in halves, so that a poison unit stops only itself. */
-export async function moveDueUnits(
+export const moveDueUnits = async (
   deps: JobDeps,
   stages: readonly Stage[] = STAGES,
   limit = UNITS_PER_BATCH,
-): Promise<readonly WorkUnitId[]> {
+): Promise<readonly WorkUnitId[]> => (await moveDue(deps, stages, limit)).moved
+
+/** As `moveDueUnits`; gives what was due, too, of which more is left the more hosts are calling. */
+async function moveDue(deps: JobDeps, stages: readonly Stage[], limit: number): Promise<Moved> {
   let taken: Taken = { ids: [], touches: [] }
   try {
     return await inBusyTransaction(deps.knex, async trx => {
       taken = await takeDue(trx, deps, stages, limit)
       const { ids, touches } = taken
-      return move(trx, deps, await readLocked(trx, ids), { stages, touches, hosts: 'free' })
+      const moved = await move(trx, deps, await readLocked(trx, ids), { stages, touches, hosts: 'free' })
+      return { due: ids.length, moved }
     })
   } catch (error) {
     await moveHalves(deps, { ...taken, stages }, error)
   }
-  return taken.ids
+  return { due: taken.ids.length, moved: taken.ids }
+}
+
+interface Moved {
+  readonly due: number
+  readonly moved: readonly WorkUnitId[]
 }
 
 /** Moves these units as far as these stages take them; safe to run twice and to be killed at any line. Waits for their hosts. */
@@ -245,6 +254,12 @@ const AWAY_MS = 1_000
 // While PostgreSQL works for one batch this process works for the other.
 const MOVERS = 2
 
+/** Moves one batch and gives how much was due. What is left, as its hosts are calling, is no less due: but nothing, if all of it is left. */
+async function findAndMove(deps: JobDeps, stages: readonly Stage[]): Promise<number> {
+  const { due, moved } = await moveDue(deps, stages, UNITS_PER_BATCH)
+  return moved.length === 0 ? 0 : due
+}
+
 /** Moves what is due, again and again. `stop` waits for the batch in hand. */
 export function startUnits(deps: JobDeps, stages: readonly Stage[]): { stop(): Promise<void> } {
   const stopping = new AbortController()
@@ -254,7 +269,7 @@ export function startUnits(deps: JobDeps, stages: readonly Stage[]): { stop(): P
   const work = async (isFirst: boolean): Promise<void> => {
     while (!stopping.signal.aborted) {
       try {
-        const found = isFirst || isMuch ? (await moveDueUnits(deps, stages)).length : 0
+        const found = isFirst || isMuch ? await findAndMove(deps, stages) : 0
         if (isFirst) isMuch = found >= FEW_UNITS
         if (found < FEW_UNITS) await rest(GATHER_MS)
       } catch (error) {
