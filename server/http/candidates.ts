@@ -22,7 +22,7 @@ export async function candidatesOf(
   trx: Trx,
   seekers: readonly Asking[],
   patience: Patience,
-): Promise<ReadonlyMap<HostId, CandidateRow[]>> {
+): Promise<ReadonlyMap<HostId, Candidate[]>> {
   const lanes = seekers.map(lanesFor)
   const look = async (terms: PoolTerms) => {
     const pool = await lockPool(trx, terms, patience)
@@ -38,6 +38,7 @@ export async function candidatesOf(
   const isEnough = usable.size >= volunteers.reduce((sum, { take }) => sum + take, 0)
   const { seats, more } =
     isEnough || !first.more.has('kept anyone') ? first : await look({ ...terms, all: true })
+  const candidateOf = candidates()
   const found = new Map(
     [...seats].map(([hostId, own]) => [hostId, own.map(seat => candidateOf(seat, hostId))] as const),
   )
@@ -48,7 +49,7 @@ export async function candidatesOf(
   )
   const hosts = short.map(asAlone)
   for (const { hostId } of hosts) found.set(hostId, [])
-  for (const row of await lockCandidates(trx, hosts, patience)) found.get(row.hostId)?.push(row)
+  for (const { hostId, ...row } of await lockCandidates(trx, hosts, patience)) found.get(hostId)?.push(row)
   return found
 }
 
@@ -84,12 +85,18 @@ function clipped(pool: readonly PoolRow[]): ReadonlySet<string> {
   )
 }
 
-const candidateOf = (seat: PoolRow, hostId: HostId): CandidateRow => ({
-  ...seat,
-  hostId,
-  goesOn: seat.begunBy.includes(hostId),
-  isNew: seat.parties.length === 0,
-})
+/** What a host may be given, but for who that is. */
+export type Candidate = Omit<CandidateRow, 'hostId'>
+
+/** Makes candidates of seats: the same one for every host of a group but those that go on with the run, since each has hundreds. */
+function candidates(): (seat: PoolRow, hostId: HostId) => Candidate {
+  const shared = new Map<PoolRow, Candidate>()
+  return (seat, hostId) => {
+    const candidate = shared.get(seat) ?? { ...seat, goesOn: false, isNew: seat.parties.length === 0 }
+    shared.set(seat, candidate)
+    return seat.begunBy.includes(hostId) ? { ...candidate, goesOn: true } : candidate
+  }
+}
 
 const asAlone = ({ hostId, userId, ownerKey, prefix, trusted, take, ...host }: Asking): AskingHost => ({
   ...{ hostId, userId, ownerKey, prefix, trusted, provenFuel: host.provenFuel },

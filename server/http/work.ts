@@ -14,18 +14,10 @@ import { deadlineFor } from '#domain/transition.ts'
 import { mayCompute, provenFuel, type TrustRules } from '#domain/trust.ts'
 import { addMs, type HostId, type Instant, type ResultId, type Sha256 } from '#protocol/units.ts'
 import type { Trx } from '#store/database.ts'
-import {
-  type CandidateRow,
-  countOwners,
-  type HeldRow,
-  type LeaseRow,
-  lease,
-  readHeld,
-  readLeases,
-} from '#store/dispatch.ts'
+import { countOwners, type HeldRow, type LeaseRow, lease, readHeld, readLeases } from '#store/dispatch.ts'
 import { countProvenOwners } from '#store/streaks.ts'
 import { bindWorkUnits } from '#store/unit-classes.ts'
-import { candidatesOf } from './candidates.ts'
+import { type Candidate, candidatesOf } from './candidates.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Edge } from './edge.ts'
 import type { Visit } from './visit.ts'
@@ -155,14 +147,15 @@ async function dealOnce(
   const asking = seekers.map(({ hostId, ownerKey, prefix, take, visit: { call } }) => ({
     ...{ hostId, ownerKey, prefix, take },
     candidates: (candidates.get(hostId) ?? []).flatMap(candidate =>
-      asOf(candidate, call).map(each => ({ ...each, atHand: isAtHand(each, call) })),
+      asOf(candidate, call).map(each => (isAtHand(each, call) ? { ...each, atHand: true } : each)),
     ),
   }))
   const dealt = deal(asking, dispatch.random)
   const shown = new Map(asking.map(host => [host.hostId, host.candidates]))
-  const given = dealt.flatMap(
-    ({ hostId, resultId }) => shown.get(hostId)?.find(each => each.resultId === resultId) ?? [],
-  )
+  const given = dealt.flatMap(({ hostId, resultId }) => {
+    const candidate = shown.get(hostId)?.find(each => each.resultId === resultId)
+    return candidate === undefined ? [] : [{ ...candidate, hostId }]
+  })
   invariant(given.length === dealt.length, 'only candidates are dealt')
   const proven = new Map(seekers.map(host => [host.hostId, host.provenFuel]))
   return storeLeases(trx, { given, proven }, dispatch)
@@ -171,9 +164,9 @@ async function dealOnce(
 /** Whether a host says that it has the text or the images that a run trains on; what is checked is small. */
 async function dataAtHand(
   trx: Trx,
-  candidates: readonly CandidateRow[],
+  candidates: readonly Candidate[],
   { catalogue }: Dispatch,
-): Promise<(candidate: CandidateRow, call: Visit['call']) => boolean> {
+): Promise<(candidate: Candidate, call: Visit['call']) => boolean> {
   const trainOf = new Map<string, Sha256 | undefined>()
   for (const sha256 of new Set(candidates.map(({ datasetSha256 }) => datasetSha256))) {
     const { splits } = await catalogue.dataset(trx, sha256)
@@ -194,7 +187,7 @@ const seekerOf = ({ visit, take }: Wish, rules: TrustRules) => {
   }
 }
 /** A candidate as the host would compute it; nothing where it is of none of the host's classes in time. */
-function asOf(candidate: CandidateRow, { body }: Visit['call']): CandidateRow[] {
+function asOf(candidate: Candidate, { body }: Visit['call']): Candidate[] {
   const { choices, engineClass, fuelMax, deadlineMs, attempt } = candidate
   const { engineClasses, engineRates = {} } = body
   const chosen = classFor(
@@ -203,9 +196,8 @@ function asOf(candidate: CandidateRow, { body }: Visit['call']): CandidateRow[] 
     deadlineFor({ deadlineMs }, attempt),
   )
   const choice = choices?.find(each => each.engineClass === chosen)
-  return chosen === undefined
-    ? []
-    : [{ ...candidate, engineClass: chosen, fuelMax: choice?.fuelMax ?? fuelMax }]
+  if (chosen === undefined) return []
+  return choice === undefined ? [candidate] : [{ ...candidate, engineClass: chosen, fuelMax: choice.fuelMax }]
 }
 
 type ProvenFuel = Readonly<Record<string, number>>
@@ -242,7 +234,7 @@ const termsOf = (
 })
 
 interface Deal {
-  readonly given: readonly CandidateRow[]
+  readonly given: readonly (Candidate & { readonly hostId: HostId })[]
   readonly proven: ReadonlyMap<HostId, ProvenFuel>
 }
 
