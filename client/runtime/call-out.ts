@@ -1,4 +1,5 @@
 import { FILES_TOLD_MAX, LEASES_PER_CALL_MAX } from '#protocol/limits.ts'
+import type { KeptReport } from '#protocol/scheduler.ts'
 import { exitWhenStopped } from './agent-ends.ts'
 import type { AgentEffect, Call } from './agent-state.ts'
 import { Refusal, type Scheduled, schedule, Unreachable, upload } from './api.ts'
@@ -43,6 +44,7 @@ export async function callOut(shell: Shell, { call, held }: CallEffect): Promise
     }
     if (answer.type === 'renumber') return refuse(shell, answer.refusal)
     if (answer.type === 'sign_each') {
+      isLost ||= answer.isLost
       if (!isLost || olderAnswers === OLDER_ANSWERS_MAX) {
         body = answer.body
         continue
@@ -105,7 +107,14 @@ type Answer =
       readonly isLost: boolean
     }
   | { readonly type: 'renumber'; readonly refusal: Refusal }
-  | { readonly type: 'sign_each'; readonly body: Body; readonly reason: string; readonly floorMs: number }
+  | {
+      readonly type: 'sign_each'
+      readonly body: Body
+      readonly reason: string
+      readonly floorMs: number
+      /** It was no answer of the server's: the call may be done. */
+      readonly isLost: boolean
+    }
 
 async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer> {
   const { endpoint, identity } = shell.ports
@@ -118,10 +127,10 @@ async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer
     const signedEach = shell.state().signsReports && !body.signsReports
     return { type: 'done', deliver: () => shell.send({ type: 'replied', reply, signedEach }) }
   } catch (error) {
-    if (body.type === 'schedule' && body.signsReports && mayBeTheHeader(error))
+    if (body.type === 'schedule' && hasTheHeader(body) && mayBeTheHeader(error))
       return {
         ...{ type: 'sign_each', body: { ...body, signsReports: false } },
-        ...{ reason: error.message, floorMs: 0 },
+        ...{ reason: error.message, floorMs: 0, isLost: error instanceof Unreachable },
       }
     if (error instanceof Unreachable)
       return { type: 'again', reason: error.message, floorMs: 0, isLost: true }
@@ -133,8 +142,13 @@ async function tryCall(shell: Shell, number: number, body: Body): Promise<Answer
   }
 }
 
+function hasTheHeader({ signsReports, body }: Omit<Scheduled, 'call'>): boolean {
+  const reports: readonly KeptReport[] = body.reports
+  return signsReports && reports.some(({ outcome }) => outcome === 'success')
+}
+
 /**
- * Whether a call may have failed for the header that goes with one signature for all reports; nothing came of it then. A server of an
+ * Whether a call may have failed for the header that goes with one signature for all reports. A server of an
  * older version than the one that answered last, during an upgrade, or a proxy that dropped it, finds the signature invalid; one that
  * mangled it makes it a bad request; and one that lets no such header pass says so with a page of its own.
  */

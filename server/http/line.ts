@@ -20,7 +20,7 @@ export function newLine(): Line {
   return {
     isLong: () => isLong,
     look: async (trx, now) => {
-      if (now - lookedAt < LOOK_MS) return
+      if (Math.abs(now - lookedAt) < LOOK_MS) return // also where the clock went back
       lookedAt = now
       isLong = await isUnsentMore(trx, LONG)
     },

@@ -1,13 +1,13 @@
 import { shownRows } from '#domain/records.ts'
-import type { CampaignId, ExperimentId } from '#protocol/units.ts'
+import type { CampaignId } from '#protocol/units.ts'
 import { changeBest, lockBest } from '#store/best.ts'
 import { inBusyTransaction } from '#store/database.ts'
 import { addCampaignEvents } from '#store/events.ts'
-import { type LeaderRow, readLeaders } from '#store/views.ts'
+import { readLeaders } from '#store/views.ts'
 import type { JobDeps } from './deps.ts'
 
-// As many as the campaign's view looks through for its best. Nearly always it is one of the first few: the runs of the others need not
-// be looked at.
+// As many as the campaign's view looks through for its best. Nearly always one of the first few is shown: the runs of the others
+// need not be looked at.
 const BEST_AMONG = 100
 const FIRST_FEW = 10
 
@@ -20,12 +20,12 @@ export async function tellBest({ knex, now, trust }: JobDeps, id: CampaignId): P
     const before = await lockBest(trx, id, BEST_AMONG)
     if (before === undefined) return
     const { goal, among } = before
-    const shownBest = (rows: readonly LeaderRow[]) => shownRows(rows, trust.leaderRows)[0]
-    const ranked = (some: readonly ExperimentId[]) =>
-      readLeaders(trx, { campaignId: id, goal, limit: some.length, among: some })
-    const few = await ranked(among.slice(0, FIRST_FEW))
-    const isEnough = isAheadOf(shownBest(few), few.at(-1)) || among.length <= FIRST_FEW
-    const best = shownBest(isEnough ? few : await ranked(among))
+    const bestOf = async (limit: number) => {
+      const rows = await readLeaders(trx, { campaignId: id, goal, limit, among })
+      return shownRows(rows, trust.leaderRows)[0]
+    }
+    const best =
+      (await bestOf(FIRST_FEW)) ?? (among.length > FIRST_FEW ? await bestOf(BEST_AMONG) : undefined)
     const experimentId = best?.mean == null ? null : best.experimentId
     if (experimentId === before.experimentId) return
     await changeBest(trx, id, experimentId)
@@ -34,7 +34,3 @@ export async function tellBest({ knex, now, trust }: JobDeps, id: CampaignId): P
     await addCampaignEvents(trx, [{ campaignId: id, event: 'best', experimentId, detail }], now())
   })
 }
-
-/** Whether whoever comes after the last cannot come before the first: who diverged with some seed comes behind all that never did. */
-const isAheadOf = (first: LeaderRow | undefined, last: LeaderRow | undefined): boolean =>
-  first !== undefined && first.diverged === 0 && first.mean !== last?.mean

@@ -9,7 +9,14 @@ import { addMs, type HostId, type Instant, type WorkUnitId } from '#protocol/uni
 import { inBusyTransaction, type Trx } from '#store/database.ts'
 import { isUnavailable } from '#store/errors.ts'
 import { lockVolunteers } from '#store/standing.ts'
-import { lockAwaiting, lockDueWorkUnits, setWakes, type Touch, takeTouches } from '#store/wakes.ts'
+import {
+  lockAwaiting,
+  lockDueWorkUnits,
+  setWakes,
+  type Touch,
+  takeAllTouches,
+  takeTouches,
+} from '#store/wakes.ts'
 import { type LoadedWorkUnit, lockWorkUnits, publishWorkUnits, readLocked } from '#store/work-units.ts'
 import { applyDecisions } from './apply.ts'
 import { DEAD_QUEUE, type JobDeps, STAGES, type Stage } from './deps.ts'
@@ -208,7 +215,7 @@ interface Failed extends Taken {
 async function moveHalves(deps: JobDeps, failed: Failed, error: unknown): Promise<void> {
   const { ids, stages, touches } = failed
   if (ids.length === 0 || isUnavailable(error)) throw error
-  if (ids.length === 1) return bury(deps, failed, error)
+  if (ids.length === 1) return bury(deps, ids, error)
   deps.log.warn({ ids, error: messageOf(error) }, 'a batch failed: trying it in halves')
   const middle = Math.ceil(ids.length / 2)
   for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
@@ -227,7 +234,7 @@ const WHY_CHARS_MAX = 2_000
 const POISON_MS = 5 * 60_000
 
 /** Puts a unit off that the code cannot get over, and says so to the operator. */
-async function bury(deps: JobDeps, { ids, touches }: Taken, error: unknown): Promise<void> {
+async function bury(deps: JobDeps, ids: readonly WorkUnitId[], error: unknown): Promise<void> {
   const stack = error instanceof Error ? error.stack : undefined
   deps.log.error({ ids, error: messageOf(error), stack }, 'a work unit failed')
   await inBusyTransaction(deps.knex, async trx => {
@@ -236,10 +243,7 @@ async function bury(deps: JobDeps, { ids, touches }: Taken, error: unknown): Pro
       trx,
       ids.map(id => ({ id, at, awaits: 'repair' })),
     )
-    await takeTouches(
-      trx,
-      touches.filter(({ id }) => ids.includes(id)),
-    )
+    await takeAllTouches(trx, ids) // also those that nobody looked up: else it would come back at once
     await deps.enqueue(trx, DEAD_QUEUE, ids, messageOf(error).slice(0, WHY_CHARS_MAX))
   })
 }
@@ -254,10 +258,10 @@ const AWAY_MS = 1_000
 // While PostgreSQL works for one batch this process works for the other.
 const MOVERS = 2
 
-/** Moves one batch and gives how much was due. What is left, as its hosts are calling, is no less due: but nothing, if all of it is left. */
+/** Moves one batch and gives how much was due. What is left, as its hosts are calling, is no less due, unless nearly all of it is left. */
 async function findAndMove(deps: JobDeps, stages: readonly Stage[]): Promise<number> {
   const { due, moved } = await moveDue(deps, stages, UNITS_PER_BATCH)
-  return moved.length === 0 ? 0 : due
+  return moved.length * 10 < due ? moved.length : due
 }
 
 /** Moves what is due, again and again. `stop` waits for the batch in hand. */

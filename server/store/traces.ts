@@ -17,7 +17,7 @@ const FORGET_STARTERS = `update starters set prefix = null where prefix is not n
 const FORGET_EXCLUSIONS = `
   update exclusions set owner_key = 'host:' || host_id where owner_key like 'prefix:%' and at < :before`
 
-// Whoever holds a result is judging it: the next round finds it again.
+// Of a result that somebody holds the next round finds it again.
 const FORGET_RESULTS = `
   with old as (
     select id from results
@@ -33,9 +33,10 @@ export async function forgetNetworks(
   { before, limit }: { before: Instant; limit: number },
 ): Promise<number> {
   const then = { before: toDb(before) }
-  const results = await execute(trx, FORGET_RESULTS, { ...then, limit })
+  // Hosts before results, as who judges.
   const prefixes = await execute(trx, FORGET_PREFIXES, then)
   const owners = await execute(trx, FORGET_OWNERS, then)
+  const results = await execute(trx, FORGET_RESULTS, { ...then, limit })
   const exclusions = await execute(trx, FORGET_EXCLUSIONS, then)
   return results + prefixes + owners + exclusions + (await execute(trx, FORGET_STARTERS, then))
 }

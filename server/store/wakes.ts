@@ -67,6 +67,11 @@ export async function takeTouches(trx: Trx, touches: readonly Touch[]): Promise<
   })
 }
 
+/** The same of all that touched these units, whose rows this transaction wrote. It reads the whole table. */
+export async function takeAllTouches(trx: Trx, ids: readonly WorkUnitId[]): Promise<void> {
+  await execute(trx, TAKE_ALL_TOUCHES, { ids })
+}
+
 const IdRow = z.object({ id: WorkUnitId })
 const DueRow = IdRow.extend({ place: z.string().nullable() })
 
@@ -113,3 +118,5 @@ const TOUCH = `insert into touched_units (work_unit_id, at) select id, :now from
 const TAKE_TOUCHES = `
   delete from touched_units t using unnest(:ids::text[], :places::tid[]) as x (id, place)
   where t.ctid = x.place and t.work_unit_id = x.id`
+
+const TAKE_ALL_TOUCHES = `delete from touched_units where work_unit_id = any(:ids)`
