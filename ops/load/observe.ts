@@ -31,6 +31,7 @@ const STAGES = `
       (select last_id from blocks order by number desc limit 1), 0))::int as unsealed,
     pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as "walBytes"`
 
+/** Where the results are now. */
 export const stagesOf = (knex: Knex): Promise<Stages> => selectOne(knex, Stages, STAGES)
 
 const Flow = z.object({ reported: z.int(), published: z.int() })

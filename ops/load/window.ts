@@ -33,6 +33,7 @@ export interface ServerProcess {
 const POSTGRES = 'postgres'
 const GENERATOR = 'generator'
 
+/** How the results, these processes and PostgreSQL stand now. */
 export async function lookAt(knex: Knex, servers: readonly ServerProcess[]): Promise<Look> {
   const { backend } = await selectOne(
     knex,

@@ -212,8 +212,7 @@ interface Failed extends Taken {
   readonly stages: readonly Stage[]
 }
 
-async function moveHalves(deps: JobDeps, failed: Failed, error: unknown): Promise<void> {
-  const { ids, stages, touches } = failed
+async function moveHalves(deps: JobDeps, { ids, stages, touches }: Failed, error: unknown): Promise<void> {
   if (ids.length === 0 || isUnavailable(error)) throw error
   if (ids.length === 1) return bury(deps, ids, error)
   deps.log.warn({ ids, error: messageOf(error) }, 'a batch failed: trying it in halves')

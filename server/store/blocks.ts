@@ -134,33 +134,29 @@ export async function* chainLines(
   }
 }
 
-/**
- * Rows before the end of the chain that are in no block, with ids from where block `after` ends (0: from the first) to where block `through`
- * does: somebody put them there. Some blocks at a time, so that their rows fit in memory.
- */
-export async function countSmuggled(
-  on: Executor,
-  { after: first, through: last }: { after: number; through: number },
-): Promise<number> {
-  let smuggled = 0
-  for (let after = first; after < last; after += BLOCKS_PER_PAGE) {
-    const through = Math.min(after + BLOCKS_PER_PAGE, last)
-    smuggled += (await selectOne(on, z.object({ count: z.int() }), SMUGGLED, { after, through })).count
-  }
-  return smuggled
+/** Blocks after `after` (0: from the first) up to `through`. */
+interface Stretch {
+  readonly after: number
+  readonly through: number
 }
 
-/** Rows of the blocks after `after` up to `through` that name a result or a campaign which is not there. */
-export async function countDangling(
-  on: Executor,
-  { after: first, through: last }: { after: number; through: number },
-): Promise<number> {
-  let dangling = 0
+/**
+ * Rows before the end of the chain that are in no block, with ids from where block `after` ends to where block `through` does: somebody
+ * put them there.
+ */
+export const countSmuggled = (on: Executor, blocks: Stretch): Promise<number> => countIn(on, SMUGGLED, blocks)
+
+/** Rows of these blocks that name a result or a campaign which is not there. */
+export const countDangling = (on: Executor, blocks: Stretch): Promise<number> => countIn(on, DANGLING, blocks)
+
+// Some blocks at a time, so that their rows fit in memory.
+async function countIn(on: Executor, sql: string, { after: first, through: last }: Stretch): Promise<number> {
+  let counted = 0
   for (let after = first; after < last; after += BLOCKS_PER_PAGE) {
     const through = Math.min(after + BLOCKS_PER_PAGE, last)
-    dangling += (await selectOne(on, z.object({ count: z.int() }), DANGLING, { after, through })).count
+    counted += (await selectOne(on, z.object({ count: z.int() }), sql, { after, through })).count
   }
-  return dangling
+  return counted
 }
 
 const RoundRow = z.object({ after: z.int(), begunAt: Timestamp.nullable() })
